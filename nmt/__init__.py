@@ -1,0 +1,24 @@
+"""Recurrent neural machine translation: train, run and explain GRU and LSTM models with attention.
+
+    translator = nmt.load("runs/en-fr")
+    translator.translate(["I love you."], beam_size=5)[0].text
+"""
+
+from typing import TYPE_CHECKING
+
+from nmt.errors import ConfigError, DataError, UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nmt.decoding.translator import Translator
+
+__version__ = "0.1.0"
+__all__ = ["ConfigError", "DataError", "UserError", "__version__", "load"]
+
+
+def load(path: "Path | str", *, device: str | None = None, threads: int | None = None) -> "Translator":
+    """A trained run as a `Translator`. Raises DataError if the run is damaged or incomplete."""
+    from nmt.run import load_translator
+
+    return load_translator(path, device, threads)

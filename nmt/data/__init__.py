@@ -1,0 +1,1 @@
+"""Text files, subwords, datasets and batches. Knows nothing of models."""

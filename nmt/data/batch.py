@@ -1,0 +1,47 @@
+"""A batch: sentences padded to one length, begin and end added, the target shifted once and for all."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from nmt.data.dataset import Dataset, Ids
+from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID
+
+
+class Batch(NamedTuple):
+    """`target_input` is begin + target, `target_output` is target + end; padding is PAD_ID."""
+
+    source: Int[Tensor, "batch src"]
+    target_input: Int[Tensor, "batch tgt"]
+    target_output: Int[Tensor, "batch tgt"]
+    target_tokens: int  # real ones, end included
+
+    def to(self, device: torch.device) -> "Batch":
+        return Batch(*(part.to(device, non_blocking=True) for part in self[:3]), self.target_tokens)  # type: ignore[arg-type]
+
+
+def make_batch(dataset: Dataset, indices: Sequence[int] | np.ndarray) -> Batch:
+    """The sentences of a dataset at `indices`, in that order."""
+    targets = [dataset.target(int(index)) for index in indices]
+    return Batch(
+        pad_sources([dataset.source(int(index)) for index in indices]),
+        _pad([np.concatenate([[BOS_ID], target]) for target in targets]),
+        _pad([np.concatenate([target, [EOS_ID]]) for target in targets]),
+        sum(len(target) + 1 for target in targets),
+    )
+
+
+def pad_sources(sources: Sequence[Ids | list[int]]) -> Int[Tensor, "batch src"]:
+    """Source ids with their end added, padded: an empty sentence is the end alone."""
+    return _pad([np.concatenate([source, [EOS_ID]]) for source in sources])
+
+
+def _pad(rows: list[np.ndarray]) -> Int[Tensor, "batch time"]:
+    padded = np.full((len(rows), max(len(row) for row in rows)), PAD_ID, np.int64)
+    for index, row in enumerate(rows):
+        padded[index, : len(row)] = row
+    return torch.from_numpy(padded)

@@ -1,0 +1,107 @@
+"""A parallel corpus as piece ids in memory-mapped arrays: encoded once, read without loading.
+
+A folder holds `source.ids`, `target.ids` (all sentences end to end), `source.offsets`, `target.offsets` and
+`lines` (1-based numbers in the text files).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from nmt.data.corpus import Pair
+from nmt.data.subword import Subwords
+
+ID = np.dtype(np.int32)
+OFFSET = np.dtype(np.int64)
+CHUNK = 10_000  # pairs encoded together
+
+Ids = npt.NDArray[np.int32]
+
+
+class Dataset:
+    """Pairs of id sequences, without begin and end."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.lines = _map(folder / "lines", OFFSET)
+        self._offsets = {side: _map(folder / f"{side}.offsets", OFFSET) for side in ("source", "target")}
+        self._ids = {side: _map(folder / f"{side}.ids", ID) for side in ("source", "target")}
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def source(self, index: int) -> Ids:
+        return self._sentence("source", index)
+
+    def target(self, index: int) -> Ids:
+        return self._sentence("target", index)
+
+    def source_lengths(self) -> npt.NDArray[np.int64]:
+        """Pieces of each source sentence, without the end."""
+        return np.diff(self._offsets["source"])
+
+    def target_lengths(self) -> npt.NDArray[np.int64]:
+        return np.diff(self._offsets["target"])
+
+    def _sentence(self, side: str, index: int) -> Ids:
+        offsets = self._offsets[side]
+        return self._ids[side][offsets[index] : offsets[index + 1]]
+
+
+def _map(path: Path, dtype: np.dtype) -> npt.NDArray:
+    if path.stat().st_size == 0:  # an empty file cannot be mapped
+        return np.zeros(0, dtype)
+    return np.memmap(path, dtype, mode="r")
+
+
+def write_dataset(
+    folder: Path, pairs: Iterable[Pair], subwords: Subwords, max_length: int | None, notes: Counter[str]
+) -> None:
+    """Encodes pairs in chunks, so memory stays constant. Pairs of more than `max_length` pieces are left out, counted."""
+    folder.mkdir(parents=True)
+    totals = {"source": 0, "target": 0}
+    files = {name: (folder / name).open("wb") for name in ("source.ids", "target.ids", "lines")}
+    files |= {f"{side}.offsets": (folder / f"{side}.offsets").open("wb") for side in totals}
+    try:
+        for side in totals:
+            files[f"{side}.offsets"].write(np.zeros(1, OFFSET).tobytes())
+        for chunk in _chunks(pairs, CHUNK):
+            encoded = {
+                "source": subwords.source.encode_many([pair.source for pair in chunk]),
+                "target": subwords.target.encode_many([pair.target for pair in chunk]),
+            }
+            keep = [
+                index
+                for index in range(len(chunk))
+                if _keep(len(encoded["source"][index]), len(encoded["target"][index]), max_length, notes)
+            ]
+            files["lines"].write(np.array([chunk[index].line for index in keep], OFFSET).tobytes())
+            for side in totals:
+                kept = [encoded[side][index] for index in keep]
+                ends = totals[side] + np.cumsum([len(ids) for ids in kept], dtype=OFFSET)
+                totals[side] = int(ends[-1]) if len(ends) else totals[side]
+                files[f"{side}.ids"].write(np.concatenate([np.zeros(0, ID), *kept]).astype(ID).tobytes())
+                files[f"{side}.offsets"].write(ends.tobytes())
+    finally:
+        for file in files.values():
+            file.close()
+
+
+def _keep(source: int, target: int, max_length: int | None, notes: Counter[str]) -> bool:
+    if not source or not target:
+        notes["pairs with a side of no pieces left out"] += 1
+        return False
+    if max_length is not None and max(source, target) > max_length:
+        notes[f"pairs longer than {max_length} pieces left out (data.max_length)"] += 1
+        return False
+    return True
+
+
+def _chunks(pairs: Iterable[Pair], size: int) -> Iterator[list[Pair]]:
+    iterator = iter(pairs)
+    while chunk := list(islice(iterator, size)):
+        yield chunk

@@ -1,0 +1,134 @@
+"""From text files to subword models and datasets, each made once and kept under the hash of what it was made from."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import sentencepiece
+
+from nmt.config import Settings, SubwordSettings
+from nmt.data.corpus import ParallelFiles, file_hash, parallel_files, read_pairs, usable_pairs
+from nmt.data.dataset import Dataset, write_dataset
+from nmt.data.subword import Subword, Subwords, load_subword, train_subword
+from nmt.errors import DataError
+
+FORMAT = 1  # raise it when the meaning of a cached file changes
+
+Say = Callable[[str], None]
+
+
+class Prepared(NamedTuple):
+    subwords: Subwords
+    train: Dataset
+    valid: Dataset
+    notes: dict[str, dict[str, int]]  # for train and valid: what was mended or left out, and how often
+    hashes: dict[str, str]  # SHA-256 of each text file
+
+
+def cache_folder() -> Path:
+    """$NMT_CACHE, or nmt in the user's cache folder ($XDG_CACHE_HOME, else ~/.cache)."""
+    if "NMT_CACHE" in os.environ:
+        return Path(os.environ["NMT_CACHE"])
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nmt"
+
+
+def prepare(settings: Settings, say: Say = lambda _: None) -> Prepared:
+    """Reads and checks the text, trains or takes the subword models, encodes. Says what it does and what it mended.
+
+    Raises DataError or ConfigError.
+    """
+    data = settings.data
+    train, valid = (parallel_files(data.folder, stem, data.source, data.target) for stem in (data.train, data.valid))
+    hashes = {path.name: file_hash(path) for files in (train, valid) for path in files}
+    if train == valid or [hashes[path.name] for path in train] == [hashes[path.name] for path in valid]:
+        say(f"warning: {train.source.name} and {valid.source.name} are the same: validation will not see overfitting")
+    subwords = _subwords(train, hashes, settings.subword, say)
+    train_set, train_notes = _dataset(train, hashes, subwords, data.max_length, say)
+    valid_set, valid_notes = _dataset(valid, hashes, subwords, None, say)
+    for files, dataset in ((train, train_set), (valid, valid_set)):
+        if not len(dataset):
+            raise DataError(f"{files.source}: no usable pair of sentences is left; see the counts above")
+    return Prepared(subwords, train_set, valid_set, {data.train: train_notes, data.valid: valid_notes}, hashes)
+
+
+def _subwords(files: ParallelFiles, hashes: dict[str, str], settings: SubwordSettings, say: Say) -> Subwords:
+    if settings.model:
+        models = [load_subword(Path(path)) for path in settings.model]
+        return Subwords(models[0], models[-1])
+    if settings.joint:
+        joint = _trained(files, files, hashes, settings, say)
+        return Subwords(joint, joint)
+    source = _trained(files, ParallelFiles(files.source, files.source), hashes, settings, say)
+    return Subwords(source, _trained(files, ParallelFiles(files.target, files.target), hashes, settings, say))
+
+
+def _trained(
+    files: ParallelFiles, learn_from: ParallelFiles, hashes: dict[str, str], settings: SubwordSettings, say: Say
+) -> Subword:
+    """A subword model trained on one or both sides of the usable pairs of `files`."""
+    sides = tuple(dict.fromkeys(files.index(path) for path in learn_from))
+    recipe = ("subword", [hashes[path.name] for path in files], sides, settings.model_dump(), sentencepiece.__version__)
+
+    def make(folder: Path) -> None:
+        folder.mkdir(parents=True)
+        (folder / "subword.model").write_bytes(train_subword(_side_texts(files, sides), settings))
+
+    names = " + ".join(path.name for path in dict.fromkeys(learn_from))
+    folder = _cached(recipe, make, say, f"training a {settings.model_type} subword model on {names}")
+    return load_subword(folder / "subword.model")
+
+
+def _side_texts(files: ParallelFiles, sides: tuple[int, ...]) -> Iterator[str]:
+    for pair in usable_pairs(read_pairs(files), Counter()):
+        for side in sides:
+            yield (pair.source, pair.target)[side]
+
+
+def _dataset(
+    files: ParallelFiles, hashes: dict[str, str], subwords: Subwords, max_length: int | None, say: Say
+) -> tuple[Dataset, dict[str, int]]:
+    models = [hashlib.sha256(subword.model).hexdigest() for subword in subwords]
+    recipe = ("dataset", [hashes[path.name] for path in files], models, max_length)
+
+    def make(folder: Path) -> None:
+        notes: Counter[str] = Counter()
+        write_dataset(folder, usable_pairs(read_pairs(files, notes), notes), subwords, max_length, notes)
+        (folder / "notes.json").write_text(json.dumps(notes), encoding="utf-8")
+
+    folder = _cached(recipe, make, say, f"encoding {files.source.name} and {files.target.name}")
+    dataset, notes = Dataset(folder), json.loads((folder / "notes.json").read_text(encoding="utf-8"))
+    for note, count in notes.items():
+        say(f"warning: {files.source.stem}: {note}: {count:,}")
+    return dataset, notes
+
+
+def _cached(recipe: object, make: Callable[[Path], None], say: Say, doing: str) -> Path:
+    """The folder that `make` wrote for this recipe, now or earlier. A folder is complete as soon as it has its name."""
+    key = hashlib.sha256(json.dumps([FORMAT, recipe], sort_keys=True).encode()).hexdigest()[:24]
+    folder = cache_folder() / key
+    if not folder.is_dir():
+        say(doing)
+        unfinished = folder.with_name(f"{key}.tmp-{os.getpid()}")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        try:
+            make(unfinished)
+            _publish(unfinished, folder)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    return folder
+
+
+def _publish(unfinished: Path, folder: Path) -> None:
+    for path in unfinished.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    try:
+        unfinished.rename(folder)
+    except OSError:
+        if not folder.is_dir():  # another process made the same folder first: equally good
+            raise

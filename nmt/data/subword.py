@@ -1,0 +1,143 @@
+"""Subwords: raw text <-> piece ids, by SentencePiece. Ids 0 to 3 are padding, unknown, begin and end."""
+
+import io
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import sentencepiece as spm
+
+from nmt.config import SubwordSettings
+from nmt.errors import ConfigError, DataError
+
+PAD_ID, UNK_ID, BOS_ID, EOS_ID = 0, 1, 2, 3
+
+# SentencePiece writes spaces as U+2581, so a U+2581 in the text would come back as a space. It travels as a
+# private-use character instead.
+_SPACE_MARK, _STAND_IN = "\u2581", "\ue581"
+
+MAX_TRAINING_BYTES = 4192  # SentencePiece's own limit for a training sentence
+
+
+class Piece(NamedTuple):
+    text: str
+    start: int  # offsets in the raw text, in characters; `end` is excluded
+    end: int
+
+
+class Subword:
+    """One SentencePiece model."""
+
+    def __init__(self, model: bytes, name: str) -> None:
+        """Raises DataError if `model`, the bytes of the file `name`, is no model of this kind."""
+        self.model = model
+        self.processor = spm.SentencePieceProcessor()
+        try:
+            self.processor.LoadFromSerializedProto(model)
+        except RuntimeError:
+            raise DataError(f"{name}: not a SentencePiece model, or damaged") from None
+        ids = tuple(getattr(self.processor, f"{part}_id")() for part in ("pad", "unk", "bos", "eos"))
+        if ids != (PAD_ID, UNK_ID, BOS_ID, EOS_ID):
+            raise DataError(
+                f"{name}: has pad, unk, bos, eos ids {ids}; train it with "
+                "--pad_id=0 --unk_id=1 --bos_id=2 --eos_id=3, or let `nmt train` train one"
+            )
+
+    def __len__(self) -> int:
+        return int(self.processor.vocab_size())
+
+    def encode(self, text: str) -> list[int]:
+        """Piece ids of a line, without begin and end. A blank line gives none."""
+        ids: list[int] = self.processor.encode(text.replace(_SPACE_MARK, _STAND_IN))
+        return ids
+
+    def encode_many(self, texts: list[str]) -> list[np.ndarray]:
+        arrays: list[np.ndarray] = self.processor.encode(
+            [text.replace(_SPACE_MARK, _STAND_IN) for text in texts], return_type="numpy"
+        )
+        return arrays
+
+    def decode(self, ids: list[int]) -> str:
+        """Text of piece ids; begin, end and padding are left out. Always one line."""
+        text: str = self.processor.decode([index for index in ids if index > EOS_ID])
+        return text.replace(_STAND_IN, _SPACE_MARK).replace("\n", " ")
+
+    def pieces(self, text: str) -> list[Piece]:
+        """The pieces of a line with their places in it."""
+        return _pieces(self.processor.encode(text.replace(_SPACE_MARK, _STAND_IN), return_type="offset_mapping"))
+
+    def decoded_pieces(self, ids: list[int]) -> list[Piece]:
+        """The pieces of `ids`, which must not hold begin, end or padding, with their places in `decode(ids)`."""
+        return _pieces(self.processor.decode(ids, return_type="offset_mapping"))
+
+
+def _pieces(mapping: dict[str, list[tuple[int, int]]]) -> list[Piece]:
+    return [
+        Piece(str(text), start, end) for text, (start, end) in zip(mapping["pieces"], mapping["offsets"], strict=True)
+    ]
+
+
+class Subwords(NamedTuple):
+    """The subword models of both languages; the same object twice if joint."""
+
+    source: Subword
+    target: Subword
+
+    @property
+    def joint(self) -> bool:
+        return self.source is self.target
+
+
+def train_subword(sentences: Iterable[str], settings: SubwordSettings) -> bytes:
+    """Trains a model on raw lines; equal input gives equal bytes. Raises ConfigError if the vocabulary cannot be."""
+    model = io.BytesIO()
+    byte_fallback = settings.byte_fallback and settings.model_type in {"unigram", "bpe"}
+    try:
+        spm.SentencePieceTrainer.train(
+            sentence_iterator=_trainable(sentences, settings.sample),
+            model_writer=model,
+            vocab_size=settings.vocab_size,
+            model_type=settings.model_type,
+            byte_fallback=byte_fallback,
+            character_coverage=settings.character_coverage,
+            normalization_rule_name=settings.normalization,
+            use_all_vocab=False,
+            hard_vocab_limit=settings.model_type in {"unigram", "bpe"},
+            max_sentence_length=MAX_TRAINING_BYTES,
+            pad_id=PAD_ID,
+            unk_id=UNK_ID,
+            bos_id=BOS_ID,
+            eos_id=EOS_ID,
+            unk_surface="\u2047",
+            num_threads=4,  # part of the result: sums depend on it in the last digit
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        raise ConfigError(_explain(str(error), settings)) from None
+    return model.getvalue()
+
+
+def _trainable(sentences: Iterable[str], limit: int) -> Iterator[str]:
+    for count, sentence in enumerate(sentences):
+        if count >= limit:
+            return
+        if len(sentence.encode()) <= MAX_TRAINING_BYTES:
+            yield sentence.replace(_SPACE_MARK, _STAND_IN)
+
+
+def _explain(message: str, settings: SubwordSettings) -> str:
+    key = f"subword.vocab_size: {settings.vocab_size}"
+    if "<=" in message:
+        limit = message.rpartition("<=")[2].strip(" .")
+        return f"{key} pieces are more than this text yields; write {limit} or less"
+    if "smaller than required_chars" in message or "too small" in message.lower() or "required_chars" in message:
+        return f"{key} pieces are too few for the characters of this text; write more"
+    return f"{key}: no subword model could be trained on this text: {message.splitlines()[0]}"
+
+
+def load_subword(path: Path) -> Subword:
+    try:
+        return Subword(path.read_bytes(), str(path))
+    except OSError as error:
+        raise DataError(f"{path}: cannot read the subword model: {error.strerror}") from None

@@ -1,0 +1,1 @@
+"""Search, translation of lines, and alignments."""

@@ -1,0 +1,278 @@
+"""Greedy and beam search, in tensors throughout: no Python loop over sentences or hypotheses.
+
+Search knows a model by two methods, `encode` and `step` (see `Searchable`); an ensemble is just another object that
+has them. A finished sentence leaves the batch. The memory is never copied for the hypotheses of a beam.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from nmt.config import DecodingSettings
+from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, UNK_ID
+from nmt.model import Memory, State
+
+
+class Searchable(Protocol):
+    def encode(self, source: Tensor) -> tuple[Memory, State]: ...
+
+    def step(self, tokens: Tensor, state: State, memory: Memory) -> tuple[Tensor, State, Tensor]: ...
+
+
+class Hypothesis(NamedTuple):
+    tokens: list[int]  # without begin and end
+    score: float  # log-probability / length penalty + coverage penalty: what search maximises
+    log_prob: float  # natural log, summed over the tokens and the end
+
+
+def search(
+    model: Searchable, source: Int[Tensor, "batch src"], settings: DecodingSettings, n_best: int = 1
+) -> list[list[Hypothesis]]:
+    """The best hypotheses of each sentence, best first: `n_best` of them, or as many as ended within the beam."""
+    with torch.inference_mode():
+        if settings.beam_size == 1:
+            return [[hypothesis] for hypothesis in greedy_search(model, source, settings)]
+        return beam_search(model, source, settings, n_best)
+
+
+def length_penalty(length: Int[Tensor, "..."] | int, alpha: float) -> Float[Tensor, "..."]:
+    """((5 + length) / 6) ** alpha, `length` counting the end (Wu et al. 2016, equation 14)."""
+    return ((5 + torch.as_tensor(length)) / 6) ** alpha
+
+
+def coverage_penalty(
+    coverage: Float[Tensor, "*rows src"], memory_mask: Tensor, beta: float
+) -> Float[Tensor, "*rows"]:
+    """beta * sum of log(min(attention received, 1)) over the source tokens; at most 0 (Wu et al. 2016, equation 14)."""
+    received = coverage.clamp(min=1e-6, max=1.0).masked_fill(~memory_mask, 1.0)
+    return beta * received.log().sum(dim=-1)
+
+
+def longest_allowed(source: Int[Tensor, "batch src"], settings: DecodingSettings) -> Int[Tensor, "batch"]:
+    """Most tokens, the end not counted, that each sentence's translation may have."""
+    pieces = (source != PAD_ID).sum(dim=1) - 1
+    return (pieces * settings.max_ratio).ceil().long().add(10).clamp(max=settings.max_length)
+
+
+def allow(
+    log_probs: Float[Tensor, "rows vocab"],
+    tokens: Int[Tensor, "rows time"],
+    limit: Int[Tensor, "rows"],
+    settings: DecodingSettings,
+) -> Float[Tensor, "rows vocab"]:
+    """Log-probabilities with everything that may not come next at -inf. `tokens` starts with begin."""
+    length = tokens.size(1) - 1
+    log_probs = log_probs.clone()
+    log_probs[:, [PAD_ID, UNK_ID, BOS_ID]] = -math.inf
+    if settings.no_repeat_ngram:
+        _forbid_repeats(log_probs, tokens, settings.no_repeat_ngram)
+    end = log_probs[:, EOS_ID].clone()
+    if length < settings.min_length:
+        end = torch.where(length < limit, -math.inf, end)
+    log_probs = log_probs.masked_fill((length >= limit).unsqueeze(1), -math.inf)
+    log_probs[:, EOS_ID] = end
+    return log_probs
+
+
+def _forbid_repeats(log_probs: Float[Tensor, "rows vocab"], tokens: Int[Tensor, "rows time"], n: int) -> None:
+    """Sets to -inf, in place, every token that would complete an n-gram for the second time."""
+    if tokens.size(1) < n:
+        return
+    ngrams = tokens.unfold(1, n, 1)
+    recent = tokens[:, tokens.size(1) - n + 1 :]
+    seen = (ngrams[:, :, :-1] == recent.unsqueeze(1)).all(dim=-1)
+    penalty = torch.where(seen, -math.inf, 0.0).to(log_probs.dtype)
+    log_probs.scatter_reduce_(1, ngrams[:, :, -1], penalty, reduce="sum")
+
+
+def greedy_search(
+    model: Searchable, source: Int[Tensor, "batch src"], settings: DecodingSettings
+) -> list[Hypothesis]:
+    """The likeliest token at each position. Equal to beam search with a beam of one."""
+    memory, state = model.encode(source)
+    live = torch.arange(source.size(0), device=source.device)
+    limit = longest_allowed(source, settings)
+    tokens = torch.full((source.size(0), 1), BOS_ID, device=source.device)
+    log_prob = torch.zeros(source.size(0), device=source.device)
+    coverage = torch.zeros_like(memory.mask, dtype=log_prob.dtype)
+    found: list[Hypothesis | None] = [None] * source.size(0)
+    while len(live):
+        log_probs, state, attention = model.step(tokens[:, -1], state, memory)
+        best, chosen = allow(log_probs, tokens, limit, settings).max(dim=-1)
+        log_prob = log_prob + best
+        coverage = coverage + attention
+        tokens = torch.cat([tokens, chosen.unsqueeze(1)], dim=1)
+        ended = chosen == EOS_ID
+        if not ended.any():
+            continue
+        score = log_prob / length_penalty(tokens.size(1) - 1, settings.length_penalty)
+        if settings.coverage_penalty:
+            score = score + coverage_penalty(coverage, memory.mask, settings.coverage_penalty)
+        out = ended.nonzero().squeeze(1)
+        rows = zip(live[out].tolist(), tokens[out, 1:-1].tolist(), score[out].tolist(), log_prob[out].tolist(), strict=True)
+        for sentence, *hypothesis in rows:
+            found[sentence] = Hypothesis(*hypothesis)
+        keep = (~ended).nonzero().squeeze(1)
+        memory, state = memory.select(keep), _select(state, keep)
+        live, limit, tokens, log_prob, coverage = (
+            part.index_select(0, keep) for part in (live, limit, tokens, log_prob, coverage)
+        )
+    return [hypothesis for hypothesis in found if hypothesis is not None]
+
+
+def _select(state: State, rows: Int[Tensor, "rows"]) -> State:
+    return tuple(part.index_select(1, rows) for part in state)
+
+
+@dataclass
+class _Beam:
+    """The live hypotheses of the sentences that are still searched, best first, and those that ended."""
+
+    sentence: Int[Tensor, "batch"]  # its row in the source
+    limit: Int[Tensor, "batch"]
+    memory: Memory
+    state: State  # rows = batch x beam
+    tokens: Int[Tensor, "batch beam time"]
+    log_prob: Float[Tensor, "batch beam"]  # -inf where there is no hypothesis
+    coverage: Float[Tensor, "batch beam src"]
+    ended_tokens: Int[Tensor, "batch beam time"]  # padded after the end
+    ended_score: Float[Tensor, "batch beam"]  # -inf where none has ended yet; best first
+    ended_log_prob: Float[Tensor, "batch beam"]
+
+    @property
+    def size(self) -> int:
+        return self.tokens.size(1)
+
+    def select(self, keep: Int[Tensor, "kept"]) -> "_Beam":
+        """Some of the sentences."""
+        rows = (keep.unsqueeze(1) * self.size + torch.arange(self.size, device=keep.device)).flatten()
+        others = {
+            name: part.index_select(0, keep) for name, part in vars(self).items() if isinstance(part, Tensor)
+        }
+        return replace(self, memory=self.memory.select(keep), state=_select(self.state, rows), **others)
+
+
+def beam_search(
+    model: Searchable, source: Int[Tensor, "batch src"], settings: DecodingSettings, n_best: int = 1
+) -> list[list[Hypothesis]]:
+    """Beam search with length normalisation.
+
+    An ending counts only when it ranks within the beam. A sentence is done when `beam_size` hypotheses have ended,
+    or when no live one can still beat the `n_best`-th of them.
+    """
+    beam = _first_beam(model, source, settings)
+    found: list[list[Hypothesis]] = [[] for _ in range(source.size(0))]
+    n_best = min(n_best, settings.beam_size)
+    while len(beam.sentence):
+        beam = _advance(model, beam, settings)
+        done = _done(beam, settings, n_best)
+        if done.any():
+            _collect(beam.select(done.nonzero().squeeze(1)), found, n_best)
+            beam = beam.select((~done).nonzero().squeeze(1))
+    return found
+
+
+def _first_beam(model: Searchable, source: Int[Tensor, "batch src"], settings: DecodingSettings) -> _Beam:
+    memory, state = model.encode(source)
+    shape = (source.size(0), settings.beam_size)
+    log_prob = torch.full(shape, -math.inf, device=source.device)
+    nothing = log_prob.clone()
+    log_prob[:, 0] = 0.0
+    begin = torch.full((*shape, 1), BOS_ID, device=source.device)
+    return _Beam(
+        sentence=torch.arange(source.size(0), device=source.device),
+        limit=longest_allowed(source, settings),
+        memory=memory,
+        state=tuple(part.repeat_interleave(settings.beam_size, dim=1) for part in state),
+        tokens=begin,
+        log_prob=log_prob,
+        coverage=torch.zeros((*shape, source.size(1)), device=source.device),
+        ended_tokens=begin,
+        ended_score=nothing,
+        ended_log_prob=nothing,
+    )
+
+
+def _advance(model: Searchable, beam: _Beam, settings: DecodingSettings) -> _Beam:
+    """One more token for every hypothesis."""
+    batch, size = beam.log_prob.shape
+    log_probs, state, attention = model.step(beam.tokens[:, :, -1].flatten(), beam.state, beam.memory)
+    log_probs = allow(log_probs, beam.tokens.flatten(0, 1), beam.limit.repeat_interleave(size), settings)
+    coverage = beam.coverage + attention.unflatten(0, (batch, size))
+
+    # Twice the beam, since at most one candidate per hypothesis is an ending: enough go on living.
+    totals = (beam.log_prob.flatten().unsqueeze(1) + log_probs).view(batch, -1)
+    log_prob, index = totals.topk(min(2 * size, totals.size(1)))
+    vocab = log_probs.size(1)
+    parent, token = index // vocab, index % vocab
+    tokens = torch.cat([_gather(beam.tokens, parent), token.unsqueeze(-1)], dim=-1)
+
+    ends = (token == EOS_ID) & log_prob.isfinite()
+    beam = _add_endings(
+        beam, tokens[:, :size], log_prob[:, :size], ends[:, :size], _gather(coverage, parent[:, :size]), settings
+    )
+    log_prob, place = log_prob.masked_fill(token == EOS_ID, -math.inf).topk(size)
+    parent = parent.gather(1, place)
+    rows = (parent + torch.arange(batch, device=parent.device).unsqueeze(1) * size).flatten()
+    return replace(
+        beam,
+        state=_select(state, rows),
+        tokens=_gather(tokens, place),
+        log_prob=log_prob,
+        coverage=_gather(coverage, parent),
+    )
+
+
+def _gather(values: Tensor, index: Int[Tensor, "batch chosen"]) -> Tensor:
+    """values (batch, beam, size) at the hypotheses `index`: (batch, chosen, size)."""
+    return values.gather(1, index.unsqueeze(-1).expand(-1, -1, values.size(-1)))
+
+
+def _add_endings(
+    beam: _Beam,
+    tokens: Int[Tensor, "batch beam time"],
+    log_prob: Float[Tensor, "batch beam"],
+    ends: Tensor,
+    coverage: Float[Tensor, "batch beam src"],
+    settings: DecodingSettings,
+) -> _Beam:
+    """Puts the candidates that end among those that have ended before, and keeps the best."""
+    score = log_prob / length_penalty(tokens.size(-1) - 1, settings.length_penalty)
+    if settings.coverage_penalty:
+        score = score + coverage_penalty(coverage, beam.memory.mask.unsqueeze(1), settings.coverage_penalty)
+    score = score.masked_fill(~ends, -math.inf)
+    before = torch.nn.functional.pad(beam.ended_tokens, (0, 1), value=PAD_ID)
+    best, place = torch.cat([beam.ended_score, score], dim=1).topk(beam.size)
+    return replace(
+        beam,
+        ended_tokens=_gather(torch.cat([before, tokens], dim=1), place),
+        ended_score=best,
+        ended_log_prob=torch.cat([beam.ended_log_prob, log_prob], dim=1).gather(1, place),
+    )
+
+
+def _done(beam: _Beam, settings: DecodingSettings, n_best: int) -> Tensor:
+    """Whether each sentence has nothing better to expect. Longer is cheaper per token, so the bound is the longest."""
+    full = beam.ended_score[:, -1].isfinite()
+    bound = beam.log_prob[:, 0] / length_penalty(beam.limit + 1, settings.length_penalty)
+    return full | (bound <= beam.ended_score[:, n_best - 1]) | beam.log_prob[:, 0].isinf()
+
+
+def _collect(beam: _Beam, found: list[list[Hypothesis]], n_best: int) -> None:
+    rows = zip(
+        beam.sentence.tolist(),
+        beam.ended_tokens[:, :n_best].tolist(),
+        beam.ended_score[:, :n_best].tolist(),
+        beam.ended_log_prob[:, :n_best].tolist(),
+        strict=True,
+    )
+    for sentence, hypotheses, scores, log_probs in rows:
+        found[sentence] = [
+            Hypothesis(tokens[1 : tokens.index(EOS_ID)], score, log_prob)
+            for tokens, score, log_prob in zip(hypotheses, scores, log_probs, strict=True)
+            if score > -math.inf
+        ]

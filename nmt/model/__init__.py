@@ -1,0 +1,7 @@
+"""The model: encoder, attention, decoder, generator. Knows nothing of text, files or training."""
+
+from nmt.model.attention import Memory
+from nmt.model.recurrent import State
+from nmt.model.seq2seq import Seq2Seq
+
+__all__ = ["Memory", "Seq2Seq", "State"]

@@ -1,0 +1,191 @@
+"""The decoder: embedded target words and the memory -> features, from which the generator tells the next word.
+
+All decoders have one method for a whole target and for a single step; a step is a target of length one. Their
+state is a tuple of tensors (layers, rows, hidden), so a beam is reordered by selecting along dimension 1.
+"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from nmt.config import ModelSettings
+from nmt.model.attention import ATTENTIONS, Memory
+from nmt.model.recurrent import Masks, Recurrent, SequenceDropout, State, state_parts
+
+
+class Decoded(NamedTuple):
+    features: Float[Tensor, "rows tgt features"]
+    attention: Float[Tensor, "rows tgt src"]
+    state: State
+
+
+class Decoder(nn.Module):
+    """Base: builds the attention and the readout; a subclass says where the context enters."""
+
+    features: int
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.parts = state_parts(settings.cell)
+        self.attention = ATTENTIONS[settings.attention](settings)
+        self.dropout = SequenceDropout(settings.dropout, settings.variational)
+
+    def start(self, state: State) -> State:
+        """The state before the first word, from the bridge's."""
+        return state
+
+    def new_masks(self, rows: int, like: Tensor) -> Masks:
+        """Dropout masks to pass to each `forward` of one sentence, when the caller loops over its positions.
+
+        The first is the mask of the features; the others belong to the recurrent layers.
+        """
+        layers = (mask for stack in self._stacks() for mask in stack.new_masks(rows, like))
+        return (self.dropout.mask(rows, self.features, like), *layers)
+
+    def forward(
+        self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks = ()
+    ) -> Decoded:
+        if not masks:
+            masks = self.new_masks(embedded.size(0), embedded)
+        decoded = self._decode(embedded, state, memory, masks[1:])
+        return decoded._replace(features=self.dropout(decoded.features, masks[0]))
+
+    def _decode(
+        self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks
+    ) -> Decoded:
+        raise NotImplementedError
+
+    def _stacks(self) -> list[Recurrent]:
+        return [module for module in self.children() if isinstance(module, Recurrent)]
+
+    def _recurrent(self, input_size: int, layers: int) -> Recurrent:
+        settings = self.settings
+        return Recurrent(
+            settings.cell,
+            input_size,
+            settings.hidden,
+            layers,
+            dropout=settings.dropout,
+            variational=settings.variational,
+            residual=settings.residual,
+            layer_norm=settings.layer_norm,
+        )
+
+
+class Readout(nn.Module):
+    """tanh(norm(W [a; b; ...] + c)): what the decoder knows, in one vector (deep output, Pascanu et al. 2014)."""
+
+    def __init__(self, input_size: int, features: int, layer_norm: bool) -> None:
+        super().__init__()
+        self.linear = nn.Linear(input_size, features)
+        self.norm = nn.LayerNorm(features) if layer_norm else nn.Identity()
+
+    def forward(self, *parts: Float[Tensor, "rows tgt _"]) -> Float[Tensor, "rows tgt features"]:
+        return torch.tanh(self.norm(self.linear(torch.cat(parts, dim=-1))))
+
+
+class LuongDecoder(Decoder):
+    """Luong et al. 2015: the RNN runs, the new state h_t attends, h~_t = tanh(W_c [h_t; c_t]) goes to the generator.
+
+    With input feeding h~_{t-1} stands beside the word in the RNN's input, so positions must be run one by one.
+    """
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__(settings)
+        self.features = settings.hidden
+        self.feeding = settings.input_feeding
+        self.rnn = self._recurrent(
+            settings.embedding + (settings.hidden if self.feeding else 0), settings.decoder_layers
+        )
+        self.readout = Readout(settings.hidden + self.attention.context_size, self.features, settings.layer_norm)
+
+    def start(self, state: State) -> State:
+        return (*state, torch.zeros_like(state[0][:1])) if self.feeding else state
+
+    def _decode(
+        self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks
+    ) -> Decoded:
+        if not self.feeding:
+            return self._attend_after_rnn(embedded, state, memory, masks)
+        steps: list[Decoded] = []
+        for word in embedded.split(1, dim=1):
+            *recurrent, feed = state
+            fed = torch.cat([word, feed.transpose(0, 1)], dim=-1)
+            step = self._attend_after_rnn(fed, tuple(recurrent), memory, masks)
+            state = (*step.state, step.features.transpose(0, 1))
+            steps.append(step)
+        features = torch.cat([step.features for step in steps], dim=1)
+        attention = torch.cat([step.attention for step in steps], dim=1)
+        return Decoded(features, attention, state)
+
+    def _attend_after_rnn(
+        self, inputs: Float[Tensor, "rows tgt input"], state: State, memory: Memory, masks: Masks
+    ) -> Decoded:
+        outputs, state = self.rnn(inputs, state, masks)
+        context, attention = self.attention(outputs, memory)
+        return Decoded(self.readout(outputs, context), attention, state)
+
+
+class BahdanauDecoder(Decoder):
+    """Bahdanau et al. 2015: s_{i-1} attends, the RNN reads [word; c_i], the readout sees [s_i; c_i; word]."""
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__(settings)
+        self.features = settings.embedding
+        context = self.attention.context_size
+        self.rnn = self._recurrent(settings.embedding + context, settings.decoder_layers)
+        self.readout = Readout(settings.hidden + context + settings.embedding, self.features, settings.layer_norm)
+
+    def _decode(
+        self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks
+    ) -> Decoded:
+        outputs, contexts, weights = [], [], []
+        for word in embedded.split(1, dim=1):
+            query = state[0][-1].unsqueeze(1)
+            context, attention = self.attention(query, memory)
+            output, state = self.rnn(torch.cat([word, context], dim=-1), state, masks)
+            outputs.append(output)
+            contexts.append(context)
+            weights.append(attention)
+        features = self.readout(torch.cat(outputs, dim=1), torch.cat(contexts, dim=1), embedded)
+        return Decoded(features, torch.cat(weights, dim=1), state)
+
+
+class ConditionalDecoder(Decoder):
+    """Attends between the first layer and the others (after the conditional GRU of Sennrich et al. 2017).
+
+    Nothing flows from the top back to the bottom, so all positions of a known target are computed together.
+    """
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__(settings)
+        self.features = settings.embedding
+        context = self.attention.context_size
+        self.bottom = self._recurrent(settings.embedding, 1)
+        self.top = self._recurrent(settings.hidden + context, settings.decoder_layers - 1)
+        self.readout = Readout(settings.hidden + context, self.features, settings.layer_norm)
+
+    def _decode(
+        self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks
+    ) -> Decoded:
+        below, bottom = self.bottom(embedded, tuple(part[:1] for part in state))
+        context, attention = self.attention(below, memory)
+        inputs = self.dropout(torch.cat([below, context], dim=-1), masks[0])
+        outputs, top = self.top(inputs, tuple(part[1:] for part in state), masks[1:])
+        state = tuple(torch.cat(parts) for parts in zip(bottom, top, strict=True))
+        return Decoded(self.readout(outputs, context), attention, state)
+
+    def new_masks(self, rows: int, like: Tensor) -> Masks:
+        features, *layers = super().new_masks(rows, like)
+        gap = self.dropout.mask(rows, self.settings.hidden + self.attention.context_size, like)
+        return (features, gap, *layers)
+
+
+DECODERS: dict[str, type[Decoder]] = {
+    "luong": LuongDecoder,
+    "bahdanau": BahdanauDecoder,
+    "conditional": ConditionalDecoder,
+}

@@ -1,0 +1,28 @@
+"""Word embeddings with the two dropouts that belong to them."""
+
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from nmt.model.recurrent import SequenceDropout
+
+PAD_ID = 0
+
+
+class Embedding(nn.Module):
+    """ids -> vectors. `word_dropout` takes out whole words (Sennrich et al. 2016), `dropout` single units."""
+
+    def __init__(self, vocab: int, size: int, *, dropout: float, variational: bool, word_dropout: float) -> None:
+        super().__init__()
+        self.table = nn.Embedding(vocab, size, padding_idx=PAD_ID)
+        self.dropout = SequenceDropout(dropout, variational)
+        self.word_dropout = word_dropout
+        # The table is drawn with variance 1 / size, which suits it as a tied generator; inputs get variance 1 back.
+        self.scale = size**0.5
+
+    def forward(self, ids: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time embed"]:
+        vectors = self.dropout(self.table(ids) * self.scale)
+        if self.training and self.word_dropout:
+            keep = F.dropout(vectors.new_ones(ids.shape), self.word_dropout).unsqueeze(-1)
+            vectors = vectors * keep
+        return vectors

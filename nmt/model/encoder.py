@@ -1,0 +1,64 @@
+"""The encoder: source ids -> one vector per source token, and the recurrent state at the end of the sentence."""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+from nmt.config import ModelSettings
+from nmt.model.embedding import Embedding
+from nmt.model.recurrent import CELLS, SequenceDropout, State
+
+
+class Encoder(nn.Module):
+    """Layers of `rnn`, `gru` or `lstm`, in one direction or in both, over packed sequences.
+
+    Packing makes padding cost nothing and change nothing. With both directions each has half of `hidden`.
+    """
+
+    def __init__(self, settings: ModelSettings, embedding: Embedding) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.residual = settings.residual
+        directions = 2 if settings.bidirectional else 1
+        self.layers = nn.ModuleList(
+            CELLS[settings.cell](
+                settings.embedding if layer == 0 else settings.hidden,
+                settings.hidden // directions,
+                batch_first=True,
+                bidirectional=settings.bidirectional,
+            )
+            for layer in range(settings.encoder_layers)
+        )
+        self.norms = nn.ModuleList(
+            nn.LayerNorm(settings.hidden) if settings.layer_norm else nn.Identity()
+            for _ in range(settings.encoder_layers)
+        )
+        self.dropout = SequenceDropout(settings.dropout, settings.variational)
+
+    def forward(
+        self, source: Int[Tensor, "batch src"], mask: Bool[Tensor, "batch src"]
+    ) -> tuple[Float[Tensor, "batch src hidden"], State]:
+        """Encoded tokens (zero at padding), and the final state of each layer, the directions side by side."""
+        lengths = mask.sum(dim=1).cpu()
+        outputs = self.embedding(source)
+        states: list[State] = []
+        for index, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
+            below = self.dropout(outputs) if index > 0 else outputs
+            assert isinstance(layer, nn.RNNBase)
+            outputs, state = _run_packed(layer, below, lengths)
+            outputs = norm(outputs + below if self.residual and index > 0 else outputs)
+            states.append(state)
+        outputs = self.dropout(outputs) * mask.unsqueeze(-1)
+        return outputs, tuple(torch.stack(parts) for parts in zip(*states, strict=True))
+
+
+def _run_packed(
+    layer: nn.RNNBase, inputs: Float[Tensor, "batch src input"], lengths: Int[Tensor, "batch"]
+) -> tuple[Float[Tensor, "batch src hidden"], tuple[Float[Tensor, "batch hidden"], ...]]:
+    """Outputs and final state of one layer; the final state is that of the last real token (first, backwards)."""
+    packed: PackedSequence = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
+    packed_outputs, final = layer(packed)
+    outputs, _ = pad_packed_sequence(packed_outputs, batch_first=True, total_length=inputs.size(1))
+    parts = final if isinstance(final, tuple) else (final,)
+    return outputs, tuple(part.transpose(0, 1).flatten(1) for part in parts)

@@ -1,0 +1,28 @@
+"""The generator: features of the decoder -> a distribution over the target vocabulary."""
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from nmt.model.embedding import Embedding
+
+
+class Generator(nn.Module):
+    """logits = W P f + b. With `tied` W is the embedding's table (Press & Wolf 2017); P is there if sizes differ."""
+
+    def __init__(self, features: int, vocab: int, tied: Embedding | None) -> None:
+        super().__init__()
+        size = tied.table.embedding_dim if tied else features
+        self.projection = nn.Linear(features, size, bias=False) if size != features else nn.Identity()
+        self.output = nn.Linear(size, vocab)
+        if tied:
+            self.output.weight = tied.table.weight
+
+    def forward(self, features: Float[Tensor, "*rows features"]) -> Float[Tensor, "*rows vocab"]:
+        """Logits: not normalised."""
+        logits: Tensor = self.output(self.projection(features))
+        return logits
+
+    def log_probs(self, features: Float[Tensor, "*rows features"]) -> Float[Tensor, "*rows vocab"]:
+        """Natural logarithms of probabilities."""
+        return F.log_softmax(self(features).float(), dim=-1)

@@ -1,0 +1,116 @@
+"""Recurrent cells and stacks of them. Only this file knows that an LSTM's state has two parts.
+
+A state is a tuple of tensors (layers, batch, hidden): `(h,)` for a tanh RNN and a GRU, `(h, c)` for an LSTM.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+State = tuple[Float[Tensor, "layers batch hidden"], ...]
+Masks = tuple[Float[Tensor, "batch 1 features"] | None, ...]
+
+CELLS: dict[str, Callable[..., nn.RNNBase]] = {
+    "rnn": nn.RNN,  # Elman 1990: h' = tanh(W x + U h + b)
+    "gru": nn.GRU,  # Cho et al. 2014
+    "lstm": nn.LSTM,  # Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000
+}
+
+
+def state_parts(cell: str) -> int:
+    """How many tensors the state of a cell has: 2 for an LSTM, 1 for the others."""
+    return 2 if cell == "lstm" else 1
+
+
+def call_cell(
+    layer: nn.RNNBase, inputs: Float[Tensor, "batch time input"], state: State
+) -> tuple[Float[Tensor, "batch time hidden"], State]:
+    """Runs one library layer, whose own state is a tensor or a pair, on a state that is always a tuple."""
+    if len(state) == 2:
+        outputs, (hidden, cell) = layer(inputs, state)
+        return outputs, (hidden, cell)
+    outputs, hidden = layer(inputs, state[0])
+    return outputs, (hidden,)
+
+
+def dropout_mask(like: Float[Tensor, "batch time features"], rate: float) -> Float[Tensor, "batch 1 features"]:
+    """One mask for all positions of a sentence (variational dropout, Gal & Ghahramani 2016), already scaled."""
+    return F.dropout(torch.ones_like(like[:, :1]), rate)
+
+
+class SequenceDropout(nn.Module):
+    """Dropout over (batch, time, features): a fresh mask per position, or one per sentence if `variational`."""
+
+    def __init__(self, rate: float, variational: bool) -> None:
+        super().__init__()
+        self.rate = rate
+        self.variational = variational
+
+    def mask(self, batch: int, features: int, like: Tensor) -> Float[Tensor, "batch 1 features"] | None:
+        """A mask to hold over the steps of a loop; None when there is nothing to hold."""
+        if not (self.training and self.rate and self.variational):
+            return None
+        return dropout_mask(like.new_empty(batch, 1, features), self.rate)
+
+    def forward(
+        self, inputs: Float[Tensor, "batch time features"], mask: Float[Tensor, "batch 1 features"] | None = None
+    ) -> Float[Tensor, "batch time features"]:
+        if mask is not None:
+            return inputs * mask
+        if not (self.training and self.rate):
+            return inputs
+        if self.variational:
+            return inputs * dropout_mask(inputs, self.rate)
+        return F.dropout(inputs, self.rate)
+
+
+class Recurrent(nn.Module):
+    """A stack of unidirectional layers over whole sequences; a single step is a sequence of length one.
+
+    Between layers: dropout, then the layer, then (as asked) the residual connection and layer normalisation.
+    """
+
+    def __init__(
+        self,
+        cell: str,
+        input_size: int,
+        hidden: int,
+        layers: int,
+        *,
+        dropout: float = 0.0,
+        variational: bool = False,
+        residual: bool = False,
+        layer_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        self.hidden = hidden
+        self.residual = residual
+        self.layers = nn.ModuleList(
+            CELLS[cell](input_size if layer == 0 else hidden, hidden, batch_first=True) for layer in range(layers)
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(hidden) if layer_norm else nn.Identity() for _ in range(layers))
+        self.dropout = SequenceDropout(dropout, variational)
+
+    def new_masks(self, batch: int, like: Tensor) -> Masks:
+        """The dropout masks of one pass, for callers who loop over positions: one per gap between two layers."""
+        return tuple(self.dropout.mask(batch, self.hidden, like) for _ in self.layers[1:])
+
+    def forward(
+        self, inputs: Float[Tensor, "batch time input"], state: State, masks: Masks = ()
+    ) -> tuple[Float[Tensor, "batch time hidden"], State]:
+        """Outputs of the top layer, and the state after the last position."""
+        last: list[State] = []
+        outputs = inputs
+        for index, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
+            below = outputs
+            if index > 0:
+                below = self.dropout(below, masks[index - 1] if masks else None)
+            before = tuple(part[index : index + 1].contiguous() for part in state)
+            assert isinstance(layer, nn.RNNBase)
+            outputs, after = call_cell(layer, below, before)
+            outputs = norm(outputs + below if self.residual and index > 0 else outputs)
+            last.append(after)
+        return outputs, tuple(torch.cat(parts) for parts in zip(*last, strict=True))

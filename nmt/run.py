@@ -1,0 +1,225 @@
+"""A run directory is the model: its layout, how its files are written and read, and a translator out of it.
+
+    config.yaml            every setting, as resolved
+    subword.model          or subword.source.model and subword.target.model
+    model.safetensors      the best weights; carries its own checksum, the model's settings and the subwords' hash
+    checkpoints/           what training needs to go on (see training/checkpoint.py)
+    metrics.jsonl          a line per log entry and validation
+    train.log              what the terminal showed
+    provenance.json        data hashes, versions, command
+    scores.json            the last result of `nmt eval`
+"""
+
+import hashlib
+import json
+import os
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nmt import config
+from nmt.config import Settings
+from nmt.data.subword import Subwords, load_subword
+from nmt.errors import ConfigError, DataError
+
+if TYPE_CHECKING:  # torch takes seconds to import, and `newest` is needed before
+    import torch
+    from torch import Tensor
+
+    from nmt.decoding.translator import Translator
+    from nmt.model import Seq2Seq
+
+CONFIG, WEIGHTS, METRICS, LOG = "config.yaml", "model.safetensors", "metrics.jsonl", "train.log"
+PROVENANCE, SCORES, CHECKPOINTS = "provenance.json", "scores.json", "checkpoints"
+FORMAT = "1"
+
+
+# Files ---------------------------------------------------------------------------------------------------------------
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """The file has either its old content or all of the new, whatever happens in between."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    try:
+        write_synced(unfinished, content)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def write_synced(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder, as after a rename, survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot read: {error.strerror}") from None
+
+
+def newest(folder: Path = Path("runs")) -> Path:
+    """The run in `folder` whose model is the newest. Raises DataError if there is none."""
+    models = sorted(folder.glob(f"*/{WEIGHTS}"), key=lambda path: path.stat().st_mtime)
+    if not models:
+        raise DataError(f"no trained run in {folder.absolute()}; name a run directory, or train one: nmt train CONFIG")
+    return models[-1].parent
+
+
+# Weights -------------------------------------------------------------------------------------------------------------
+
+
+def named_weights(model: "Seq2Seq") -> dict[str, "Tensor"]:
+    """Every parameter once, a tied one under its first name."""
+    return {name: parameter.detach() for name, parameter in model.named_parameters()}
+
+
+def tensors_hash(tensors: Mapping[str, "Tensor"]) -> str:
+    """SHA-256 over names, types, shapes and bytes, in the order of names."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def pack_weights(weights: Mapping[str, "Tensor"], settings: Settings, subwords: Subwords) -> bytes:
+    """A safetensors file that can be checked by itself: with checksum, model settings and the subwords' hash."""
+    from safetensors.torch import save
+
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    metadata = {
+        "format": FORMAT,
+        "sha256": tensors_hash(weights),
+        "model": _model_settings(settings),
+        "subwords": _subwords_hash(subwords),
+    }
+    return save(weights, metadata)
+
+
+def _model_settings(settings: Settings) -> str:
+    return json.dumps(settings.model.model_dump(), sort_keys=True)
+
+
+def _subwords_hash(subwords: Subwords) -> str:
+    return hashlib.sha256(b"".join(subword.model for subword in subwords)).hexdigest()
+
+
+def unpack_weights(content: bytes, name: Path) -> tuple[dict[str, "Tensor"], dict[str, str]]:
+    """Tensors and metadata of a safetensors file. Raises DataError if it is damaged in any bit."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        tensors = load(content)
+        metadata = _metadata(content)
+        if metadata["sha256"] != tensors_hash(tensors):
+            raise DataError(f"{name}: damaged: its checksum does not fit; copy the run again, or train it again")
+    except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError):
+        raise DataError(f"{name}: damaged, or not a model of this program") from None
+    return tensors, metadata
+
+
+def _metadata(content: bytes) -> dict[str, str]:
+    """safetensors starts with the length of its JSON header, in 8 bytes."""
+    (length,) = struct.unpack("<Q", content[:8])
+    return dict(json.loads(content[8 : 8 + length])["__metadata__"])
+
+
+# A whole run ---------------------------------------------------------------------------------------------------------
+
+
+class LoadedRun(NamedTuple):
+    path: Path
+    settings: Settings
+    subwords: Subwords
+    model: "Seq2Seq"
+
+
+def load_settings(path: Path) -> Settings:
+    """The settings of a run. Raises DataError if `path` is no run directory."""
+    if not (path / CONFIG).is_file():
+        found = f"the folder has no {CONFIG}" if path.is_dir() else "no such folder"
+        raise DataError(f"{path}: not a run directory: {found}; a run is made by: nmt train CONFIG")
+    try:
+        return config.load(path / CONFIG)
+    except ConfigError as error:
+        raise DataError("\n".join(error.problems)) from None
+
+
+def load_subwords(path: Path) -> Subwords:
+    if (path / "subword.model").exists():
+        joint = load_subword(path / "subword.model")
+        return Subwords(joint, joint)
+    return Subwords(load_subword(path / "subword.source.model"), load_subword(path / "subword.target.model"))
+
+
+def save_subwords(path: Path, subwords: Subwords) -> None:
+    if subwords.joint:
+        write_atomic(path / "subword.model", subwords.source.model)
+        return
+    write_atomic(path / "subword.source.model", subwords.source.model)
+    write_atomic(path / "subword.target.model", subwords.target.model)
+
+
+def load_run(path: Path, device: "torch.device") -> LoadedRun:
+    """Settings, subwords and best weights of a run. Raises DataError if anything is missing, damaged or does not fit."""
+    from nmt.model import Seq2Seq
+
+    settings, subwords = load_settings(path), load_subwords(path)
+    file = path / WEIGHTS
+    if not file.exists():
+        raise DataError(f"{file}: no such file: the run has no validated model yet; go on with: nmt train CONFIG")
+    weights, metadata = unpack_weights(read_file(file), file)
+    if metadata.get("model") != _model_settings(settings):
+        raise DataError(f"{file}: was trained with other model settings than {path / CONFIG} has; restore that file")
+    if metadata.get("subwords") != _subwords_hash(subwords):
+        raise DataError(f"{file}: was trained with another subword model than the one beside it; restore that file")
+    model = Seq2Seq(settings.model, len(subwords.source), len(subwords.target))
+    set_weights(model, weights, file)
+    return LoadedRun(path, settings, subwords, model.to(device).eval())
+
+
+def set_weights(model: "Seq2Seq", weights: Mapping[str, "Tensor"], name: Path) -> None:
+    """Copies weights into a model. Raises DataError if names or shapes differ."""
+    import torch
+
+    own = named_weights(model)
+    for key in own.keys() ^ weights.keys():
+        raise DataError(f"{name}: {'has no' if key in own else 'has an unknown'} tensor {key}")
+    with torch.no_grad():
+        for key, parameter in own.items():
+            if parameter.shape != weights[key].shape:
+                raise DataError(
+                    f"{name}: tensor {key} has shape {tuple(weights[key].shape)}, not {tuple(parameter.shape)}"
+                )
+            parameter.copy_(weights[key])
+
+
+def load_translator(path: Path | str, device: str | None = None, threads: int | None = None) -> "Translator":
+    """A translator out of a run directory, on the device and with the threads of its settings if none are given."""
+    from nmt.decoding.translator import Translator
+    from nmt.device import choose_device
+
+    path = Path(path)
+    settings = load_settings(path)
+    changes: dict[str, Any] = {"device": device, "threads": threads}
+    chosen = choose_device(settings.model_copy(update={k: v for k, v in changes.items() if v is not None}))
+    loaded = load_run(path, chosen)
+    return Translator(loaded.model, loaded.subwords, loaded.settings.decoding, chosen)

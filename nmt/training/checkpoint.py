@@ -1,0 +1,111 @@
+"""Checkpoints: written so that a crash at any moment leaves the one before or the new one, and checked when read.
+
+A checkpoint is a folder `step-STEP-VALIDATIONS` with model.safetensors, optimizer.safetensors, perhaps
+average.safetensors, state.json, and manifest.json with the size and SHA-256 of each. It is written under another
+name, flushed to disk and renamed; the newest folder whose manifest verifies is the truth.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from safetensors.torch import load, save
+from torch import Tensor
+
+from nmt.errors import DataError
+from nmt.run import read_file, sync_folder, write_synced
+from nmt.training.state import Progress, TrainState
+
+MANIFEST, STATE = "manifest.json", "state.json"
+TENSORS = {"weights": "model.safetensors", "average": "average.safetensors", "optimizer": "optimizer.safetensors"}
+
+
+def checkpoint_name(step: int, validations: int) -> str:
+    return f"step-{step:08d}-{validations:04d}"
+
+
+def save_checkpoint(folder: Path, state: TrainState) -> Path:
+    """Writes a checkpoint below `folder`. When this returns, it survives a power cut. Raises OSError if it cannot."""
+    name = checkpoint_name(state.progress.step, len(state.progress.validations))
+    final, unfinished = folder / name, folder / f"{name}.tmp-{os.getpid()}"
+    if final.exists():
+        return final
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    try:
+        manifest = {}
+        for file, content in _contents(state).items():
+            write_synced(unfinished / file, content)
+            manifest[file] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        write_synced(unfinished / MANIFEST, json.dumps(manifest, indent=1).encode())
+        sync_folder(unfinished)
+        unfinished.rename(final)
+        sync_folder(folder)
+    except OSError:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    return final
+
+
+def _contents(state: TrainState) -> dict[str, bytes]:
+    contents = {STATE: json.dumps(state.progress.to_json(), indent=1).encode()}
+    for field, file in TENSORS.items():
+        tensors: dict[str, Tensor] = getattr(state, field)
+        if tensors:
+            contents[file] = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+    return contents
+
+
+def list_checkpoints(folder: Path) -> list[Path]:
+    """Finished checkpoints, the oldest first."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.name.startswith("step-") and ".tmp-" not in path.name)
+
+
+def load_newest(folder: Path, warn: Callable[[str], None]) -> TrainState | None:
+    """The newest checkpoint that verifies; None if there are none. Raises DataError if there are, but all damaged."""
+    checkpoints = list_checkpoints(folder)
+    for path in reversed(checkpoints):
+        try:
+            return load_checkpoint(path)
+        except DataError as error:
+            warn(f"warning: {error}; using the checkpoint before it")
+    if checkpoints:
+        raise DataError(f"{folder}: no checkpoint is intact; remove the folder to train from the start")
+    return None
+
+
+def load_checkpoint(path: Path) -> TrainState:
+    """Raises DataError if a file is missing or differs from the manifest in a bit."""
+    try:
+        manifest = json.loads(read_file(path / MANIFEST))
+        contents = {file: _verified(path / file, **entry) for file, entry in manifest.items()}
+        tensors = {field: load(contents[file]) if file in contents else {} for field, file in TENSORS.items()}
+        return TrainState(progress=Progress.from_json(json.loads(contents[STATE])), **tensors)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise DataError(f"{path}: the checkpoint is damaged") from None
+
+
+def _verified(path: Path, size: int, sha256: str) -> bytes:
+    if path.name not in {STATE, *TENSORS.values()}:
+        raise DataError(f"{path.parent}: the checkpoint is damaged: unknown file {path.name}")
+    content = read_file(path)
+    if len(content) != size or hashlib.sha256(content).hexdigest() != sha256:
+        raise DataError(f"{path}: the checkpoint is damaged: the checksum does not fit")
+    return content
+
+
+def prune(folder: Path, keep: Iterable[str], newest: int) -> None:
+    """Removes all checkpoints but the `newest` last ones and those named in `keep`, and what crashes left behind."""
+    checkpoints = list_checkpoints(folder)
+    kept = set(keep) | {path.name for path in checkpoints[-newest:]}
+    for path in checkpoints:
+        if path.name not in kept:
+            (path / MANIFEST).unlink(missing_ok=True)  # first, so that a half removed one does not count
+            shutil.rmtree(path, ignore_errors=True)
+    for path in folder.glob("*.tmp-*"):
+        shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,91 @@
+"""What training says: lines for people (terminal and train.log) and values for programs (metrics.jsonl)."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from nmt.run import LOG, METRICS, write_atomic
+
+QUIET_SECONDS = 20.0  # without a terminal, at most one progress line in so many
+
+
+class Log:
+    """A progress bar at a terminal; plain lines now and then in a pipe."""
+
+    def __init__(self, run: Path) -> None:
+        run.mkdir(parents=True, exist_ok=True)
+        self.file = (run / LOG).open("a", encoding="utf-8")
+        self.metrics_path = run / METRICS
+        self.bar: tqdm[Any] | None = None
+        self.terminal = sys.stderr.isatty()
+        self.last_line = time.monotonic()
+
+    def say(self, line: str = "") -> None:
+        """A line for people, on the terminal and in train.log."""
+        if self.bar is not None:
+            self.bar.clear()
+        print(line, flush=True)
+        if self.bar is not None:
+            self.bar.refresh()
+        self._write(line)
+
+    def _write(self, line: str) -> None:
+        self.file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
+        self.file.flush()
+
+    def record(self, kind: str, **values: Any) -> None:
+        """A line of metrics.jsonl."""
+        with self.metrics_path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"kind": kind, **values}) + "\n")
+
+    def forget_after(self, step: int) -> None:
+        """Takes out what a crashed run recorded after the checkpoint it now continues from."""
+        if not self.metrics_path.exists():
+            return
+        lines = self.metrics_path.read_text(encoding="utf-8").split("\n")
+        kept = [line for line in lines if line and _step(line) <= step]
+        write_atomic(self.metrics_path, "".join(f"{line}\n" for line in kept).encode())
+
+    def progress(self, step: int, share: float, values: str) -> None:
+        """Moves the bar to `step`, at which `share` of the budget is used."""
+        if self.terminal:
+            if self.bar is None:
+                self.bar = tqdm(initial=step, unit="step", dynamic_ncols=True, smoothing=0.05, leave=False)
+            self.bar.total = max(step, round(step / share)) if share else None
+            self.bar.set_postfix_str(values, refresh=False)
+            self.bar.update(step - self.bar.n)
+
+    def entry(self, line: str) -> None:
+        """A line on how training goes: always in train.log, and shown if there is no bar that shows it."""
+        if not self.terminal and time.monotonic() - self.last_line >= QUIET_SECONDS:
+            self.last_line = time.monotonic()
+            print(line, flush=True)
+        self._write(line)
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.file.close()
+
+
+def _step(line: str) -> int:
+    """The step of a recorded line; one that was cut short by a crash counts as too late."""
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError):
+        return sys.maxsize
+
+
+def clock(seconds: float) -> str:
+    """`1:02:03` or `4:05`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,369 @@
+"""The training loop: validate, save, stop, step, log, in this order, until the budget is used.
+
+The order makes restarts exact: whatever is due at a step happens before the next one, and whether it is due is a pure
+function of the saved progress.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from nmt import run as runs
+from nmt.config import Settings, TrainingSettings
+from nmt.data.batch import make_batch
+from nmt.data.dataset import Dataset
+from nmt.data.sampler import epoch_batches
+from nmt.errors import ConfigError
+from nmt.model import Seq2Seq
+from nmt.training.checkpoint import checkpoint_name, load_checkpoint, prune, save_checkpoint
+from nmt.training.log import Log, clock
+from nmt.training.loss import batch_loss
+from nmt.training.optimizer import clip_gradients, make_optimizer, set_learning_rate, update_average
+from nmt.training.schedule import Moment, budget_used, interval_count, learning_rate
+from nmt.training.signals import Interrupted, Signals
+from nmt.training.state import Progress, TrainState, Validation
+from nmt.training.validation import ValidationResult, ValidationSet, validate
+
+
+@dataclass
+class Since:
+    """What happened since the last log entry."""
+
+    started: float = field(default_factory=time.monotonic)
+    loss: float = 0.0
+    tokens: int = 0
+    norm: float = 0.0
+
+
+class Trainer:
+    """One run in training. `progress`, the weights, their average and the optimizer are all that changes."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        model: Seq2Seq,
+        data: Dataset,
+        validation: ValidationSet,
+        device: torch.device,
+        log: Log,
+        signals: Signals,
+    ) -> None:
+        self.settings = settings
+        self.training: TrainingSettings = settings.training
+        self.folder = Path(settings.run)
+        self.model, self.data, self.validation_set = model, data, validation
+        self.device, self.log, self.signals = device, log, signals
+        self.optimizer = make_optimizer(model, self.training)
+        self.scaler = _loss_scaler(self.training, device)
+        self.average = _copy(runs.named_weights(model)) if self.training.ema else {}
+        self.progress = Progress()
+        self.batches: list[np.ndarray] = []
+        self.saved_at = (0, 0.0)
+        self.since = Since()
+        self._clock = time.monotonic()
+
+    # The loop ---------------------------------------------------------------------------------------------------------
+
+    def run(self) -> str:
+        """Trains until a limit is reached, and says which. Raises Interrupted, saved, on a signal."""
+        self._clock = time.monotonic()
+        self._load_epoch()
+        try:
+            while True:
+                if self._due(self.training.validate_every, self._validated_at()):
+                    self._validate()
+                    self._save()
+                if self._due(self.training.save_every, self.saved_at):
+                    self._save()
+                if reason := self.stop_reason():
+                    break
+                self.signals.check()
+                self._step()
+                if self.progress.step % self.training.log_every == 0:
+                    self._log()
+            self._finish()
+        except Interrupted:
+            self._save()
+            raise
+        return reason
+
+    def stop_reason(self) -> str:
+        """Why training is over, or "". A pure function of settings and progress."""
+        training, progress = self.training, self.progress
+        if training.max_steps and progress.step >= training.max_steps:
+            return f"training.max_steps={training.max_steps:,} reached"
+        if training.max_epochs and progress.epoch >= training.max_epochs:
+            return f"training.max_epochs={training.max_epochs} reached"
+        if training.max_time and progress.seconds >= training.max_time:
+            return f"training.max_time={clock(training.max_time)} reached"
+        if training.patience and progress.without_progress(training.metric) >= training.patience:
+            return f"no better {training.metric} in {training.patience} validations (training.patience)"
+        return ""
+
+    def finished(self) -> bool:
+        """Whether a limit is reached and everything that comes after it is done."""
+        return bool(self.stop_reason()) and self._validated_at()[0] == self.progress.step and not self._averaging_due()
+
+    def _due(self, interval: str, last: tuple[int, float]) -> bool:
+        """Whether an interval has ended since `last`, given as (step, epochs)."""
+        return interval_count(interval, self.progress.step, self.progress.epochs) > interval_count(interval, *last)
+
+    def _validated_at(self) -> tuple[int, float]:
+        regular = self.progress.regular()
+        return (regular[-1].step, regular[-1].epoch) if regular else (0, 0.0)
+
+    # Step -------------------------------------------------------------------------------------------------------------
+
+    def _step(self) -> None:
+        """One update, from `accumulate` batches; the loss is the mean over all their target tokens."""
+        progress, training = self.progress, self.training
+        chosen = self.batches[progress.batch : progress.batch + training.accumulate]
+        batches = [make_batch(self.data, indices).to(self.device) for indices in chosen]
+        tokens = sum(batch.target_tokens for batch in batches)
+        torch.manual_seed(training.seed * 1_000_003 + progress.step)  # dropout: a function of (seed, step)
+        set_learning_rate(self.optimizer, self.learning_rate())
+        self.model.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        total = 0.0
+        for batch in batches:
+            with self._autocast():
+                loss = batch_loss(
+                    self.model,
+                    batch,
+                    label_smoothing=training.label_smoothing,
+                    teacher_forcing=training.teacher_forcing,
+                )
+            self.scaler.scale(loss / tokens).backward()
+            total += float(loss.detach())
+        self._update(total, tokens)
+        self._advance(len(chosen), tokens)
+
+    def _update(self, loss: float, tokens: int) -> None:
+        """Changes the weights, unless the gradient is not finite: then the step passes without effect, and is counted."""
+        self.scaler.unscale_(self.optimizer)
+        norm = clip_gradients(self.model, self.training.clip_norm)
+        if not np.isfinite(norm):
+            self.progress.skipped += 1
+            self.log.entry(f"warning: step {self.progress.step + 1}: the gradient is not finite; update left out")
+        if np.isfinite(norm) or self.scaler.is_enabled():  # the scaler leaves it out by itself, and learns from it
+            self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if self.average and np.isfinite(norm):
+            update_average(self.average, runs.named_weights(self.model), self.training.ema, self.progress.step)
+        self.since.loss += loss
+        self.since.tokens += tokens
+        self.since.norm = norm
+
+    def _advance(self, batches: int, tokens: int) -> None:
+        progress = self.progress
+        progress.step += 1
+        progress.batch += batches
+        progress.target_tokens += tokens
+        now = time.monotonic()
+        progress.seconds += now - self._clock
+        self._clock = now
+        if progress.batch >= len(self.batches):
+            progress.epoch, progress.batch = progress.epoch + 1, 0
+            self._load_epoch()
+
+    def _load_epoch(self) -> None:
+        source, target = self.data.source_lengths(), self.data.target_lengths()
+        self.batches = list(epoch_batches(source, target, self.training, self.progress.epoch))
+        self.progress.batches = len(self.batches)
+
+    def learning_rate(self) -> float:
+        """Of the next step."""
+        progress = self.progress
+        scores = tuple(validation.score(self.training.metric) for validation in progress.regular())
+        return learning_rate(self.training, Moment(progress.step, progress.epochs, self.share(), scores))
+
+    def share(self) -> float:
+        """Share of the budget that is used."""
+        return budget_used(self.training, self.progress.step, self.progress.epochs, self.progress.seconds)
+
+    @contextmanager
+    def _autocast(self) -> Iterator[None]:
+        dtype = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[self.training.precision]
+        with torch.autocast(self.device.type, dtype=dtype, enabled=dtype != torch.float32):
+            yield
+
+    # Validate ---------------------------------------------------------------------------------------------------------
+
+    def _validate(self) -> None:
+        """Scores the weights (their moving average, if there is one); the best go into the run as its model."""
+        with self._weights(self.average or runs.named_weights(self.model)):
+            result = self._scores()
+            validation = self._record(result, averaged=False)
+            if self.progress.best(self.training.metric) is validation:
+                self._publish()
+        self._show_samples(result)
+
+    def _scores(self) -> ValidationResult:
+        result = validate(
+            self.model, self.validation_set, self.settings.decoding, self.device, check=self.signals.check
+        )
+        now = time.monotonic()
+        self.progress.seconds += now - self._clock
+        self._clock = now
+        self.since = Since()
+        return result
+
+    def _record(self, result: ValidationResult, *, averaged: bool) -> Validation:
+        progress = self.progress
+        validation = Validation(progress.step, progress.epochs, result.loss, result.bleu, result.chrf, averaged)
+        progress.validations.append(validation)
+        best = progress.best(self.training.metric) is validation
+        what = "average of the best" if averaged else "validation"
+        self.log.say(
+            f"{what}: step {validation.step:,}, epoch {validation.epoch:.1f}, {clock(progress.seconds)}: "
+            f"loss {validation.loss:.3f}, perplexity {validation.perplexity:.2f}, "
+            f"BLEU {validation.bleu:.1f}, chrF2++ {validation.chrf:.1f}{'  (best so far)' if best else ''}"
+        )
+        self.log.record("validation", **vars(validation), perplexity=validation.perplexity, seconds=progress.seconds)
+        return validation
+
+    def _show_samples(self, result: ValidationResult) -> None:
+        pairs = self.validation_set.pairs
+        for index in np.linspace(0, len(pairs) - 1, min(self.training.samples, len(pairs)), dtype=int):
+            self.log.say(f"    source      {pairs[index].source[:160]}")
+            self.log.say(f"    reference   {pairs[index].target[:160]}")
+            self.log.say(f"    hypothesis  {result.hypotheses[index][:160]}")
+
+    @contextmanager
+    def _weights(self, weights: dict[str, Tensor]) -> Iterator[None]:
+        """The model has other weights within this context."""
+        own = _copy(runs.named_weights(self.model))
+        _assign(self.model, weights)
+        try:
+            yield
+        finally:
+            _assign(self.model, own)
+
+    # Save -------------------------------------------------------------------------------------------------------------
+
+    def state(self) -> TrainState:
+        self.progress.loss_scale = dict(self.scaler.state_dict())
+        return TrainState(
+            self.progress, runs.named_weights(self.model), self.average, _optimizer_tensors(self.optimizer)
+        )
+
+    def restore(self, state: TrainState, name: Path) -> None:
+        """Puts everything where it was when `state` was saved. `name` is named in errors."""
+        self.progress = state.progress
+        runs.set_weights(self.model, state.weights, name)
+        if self.average:
+            self.average = {key: tensor.to(self.device) for key, tensor in state.average.items()}
+        _load_optimizer(self.optimizer, state.optimizer)
+        if state.progress.loss_scale:
+            self.scaler.load_state_dict(state.progress.loss_scale)
+        self.saved_at = (self.progress.step, self.progress.epochs)
+
+    def _save(self) -> None:
+        """A checkpoint; then the ones that are no longer needed go."""
+        folder = self.folder / runs.CHECKPOINTS
+        save_checkpoint(folder, self.state())
+        self.saved_at = (self.progress.step, self.progress.epochs)
+        prune(folder, self._best_checkpoints(), self.training.keep_last)
+
+    def _best_checkpoints(self) -> list[str]:
+        """Names of the `keep_best` checkpoints with the best scores, the best first."""
+        places = [(index, v) for index, v in enumerate(self.progress.validations) if not v.averaged]
+        places.sort(key=lambda place: (-place[1].score(self.training.metric), place[0]))
+        return [checkpoint_name(v.step, index + 1) for index, v in places[: self.training.keep_best]]
+
+    def _publish(self) -> None:
+        """The model's present weights become the run's model."""
+        content = runs.pack_weights(runs.named_weights(self.model), self.settings, self.validation_set.subwords)
+        runs.write_atomic(self.folder / runs.WEIGHTS, content)
+
+    # Finish -----------------------------------------------------------------------------------------------------------
+
+    def _finish(self) -> None:
+        if self._validated_at()[0] != self.progress.step:
+            self._validate()
+            self._save()
+        if self._averaging_due():
+            with self._weights(self._mean_of_best()):
+                validation = self._record(self._scores(), averaged=True)
+                if self.progress.best(self.training.metric) is validation:
+                    self._publish()
+            self._save()
+
+    def _averaging_due(self) -> bool:
+        done = any(v.averaged and v.step == self.progress.step for v in self.progress.validations)
+        return self.training.average and not done and len(self._averaged_checkpoints()) > 1
+
+    def _averaged_checkpoints(self) -> list[Path]:
+        paths = [self.folder / runs.CHECKPOINTS / name for name in self._best_checkpoints()]
+        return [path for path in paths if path.is_dir()]
+
+    def _mean_of_best(self) -> dict[str, Tensor]:
+        states = [load_checkpoint(path) for path in self._averaged_checkpoints()]
+        weights = [state.average or state.weights for state in states]
+        return {name: torch.stack([each[name] for each in weights]).mean(dim=0) for name in weights[0]}
+
+    # Log --------------------------------------------------------------------------------------------------------------
+
+    def _log(self) -> None:
+        since, progress, share = self.since, self.progress, self.share()
+        speed = since.tokens / max(time.monotonic() - since.started, 1e-9)
+        loss, rate = since.loss / max(since.tokens, 1), self.learning_rate()
+        self.since = Since(norm=since.norm)
+        self.log.record(
+            "train",
+            step=progress.step,
+            epoch=progress.epochs,
+            seconds=progress.seconds,
+            loss=loss,
+            learning_rate=rate,
+            target_tokens_per_second=speed,
+            gradient_norm=since.norm,
+        )
+        left = progress.seconds / share - progress.seconds if share else 0
+        to_go = f", {clock(left)} to go" if share else ""
+        self.log.entry(
+            f"step {progress.step:,}, epoch {progress.epochs:.1f}: loss {loss:.3f}, learning rate {rate:.2e}, "
+            f"{speed:,.0f} target tokens/s, {clock(progress.seconds)} passed{to_go}"
+        )
+        self.log.progress(progress.step, share, f"loss {loss:.2f}, lr {rate:.1e}, {speed:,.0f} tokens/s")
+
+
+def _copy(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in weights.items()}
+
+
+@torch.no_grad()
+def _assign(model: Seq2Seq, weights: dict[str, Tensor]) -> None:
+    for name, parameter in model.named_parameters():
+        parameter.copy_(weights[name])
+
+
+def _loss_scaler(settings: TrainingSettings, device: torch.device) -> torch.amp.GradScaler:
+    if settings.precision == "fp16" and device.type != "cuda":
+        raise ConfigError(f"training.precision: fp16 needs a CUDA device, and this is {device.type}; write bf16")
+    return torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
+
+
+def _optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
+    state = optimizer.state_dict()["state"]
+    return {
+        f"{index}.{name}": value
+        for index, values in state.items()
+        for name, value in values.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def _load_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        index, _, name = key.partition(".")
+        state.setdefault(int(index), {})[name] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

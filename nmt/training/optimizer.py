@@ -1,0 +1,58 @@
+"""Optimizers, clipping, and the moving average of the weights."""
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD, Adam, AdamW, Optimizer
+
+from nmt.config import TrainingSettings
+
+Parameters = Iterable[nn.Parameter]
+
+
+def make_optimizer(model: nn.Module, settings: TrainingSettings) -> Optimizer:
+    return OPTIMIZERS[settings.optimizer](model.parameters(), settings)
+
+
+def _adam(parameters: Parameters, settings: TrainingSettings) -> Optimizer:
+    return Adam(parameters, betas=_betas(settings), weight_decay=settings.weight_decay, eps=1e-9, fused=True)
+
+
+def _adamw(parameters: Parameters, settings: TrainingSettings) -> Optimizer:
+    return AdamW(parameters, betas=_betas(settings), weight_decay=settings.weight_decay, eps=1e-9, fused=True)
+
+
+def _sgd(parameters: Parameters, settings: TrainingSettings) -> Optimizer:
+    return SGD(parameters, lr=1.0, momentum=settings.momentum, weight_decay=settings.weight_decay, fused=True)
+
+
+def _betas(settings: TrainingSettings) -> tuple[float, float]:
+    return settings.betas[0], settings.betas[1]
+
+
+def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def clip_gradients(model: nn.Module, norm: float) -> float:
+    """The norm of all gradients together, which are then scaled down to `norm` if that is not 0."""
+    parameters = list(model.parameters())
+    if norm:
+        return float(nn.utils.clip_grad_norm_(parameters, norm))
+    return float(nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None]))
+
+
+@torch.no_grad()
+def update_average(average: dict[str, Tensor], weights: dict[str, Tensor], decay: float, step: int) -> None:
+    """average <- decay * average + (1 - decay) * weights; early on the decay is smaller, so the start is forgotten."""
+    decay = min(decay, (1 + step) / (10 + step))
+    torch._foreach_lerp_(list(average.values()), [weights[name] for name in average], 1 - decay)
+
+
+OPTIMIZERS: dict[str, Callable[[Parameters, TrainingSettings], Optimizer]] = {
+    "adam": _adam,  # Kingma & Ba 2015
+    "adamw": _adamw,  # Loshchilov & Hutter 2019
+    "sgd": _sgd,
+}

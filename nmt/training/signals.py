@@ -1,0 +1,34 @@
+"""Ctrl-C and SIGTERM end training after the step at hand, so that it can save first."""
+
+import signal
+from types import FrameType, TracebackType
+
+
+class Interrupted(Exception):
+    """A signal came while something longer than a step, such as a validation, was going on."""
+
+
+class Signals:
+    """While this context is open, SIGINT and SIGTERM are noted in `received`. A second SIGINT leaves at once."""
+
+    def __init__(self) -> None:
+        self.received = 0
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> "Signals":
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.received == number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.received = number
+
+    def check(self) -> None:
+        if self.received:
+            raise Interrupted

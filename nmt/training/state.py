@@ -1,0 +1,80 @@
+"""Everything that must survive a restart, as one value."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from nmt.metrics import VALIDATION_METRICS
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Scores on the validation set. `averaged`: of the mean of several checkpoints, made when training ended."""
+
+    step: int
+    epoch: float
+    loss: float  # nats per target token
+    bleu: float
+    chrf: float
+    averaged: bool = False
+
+    @property
+    def perplexity(self) -> float:
+        return math.exp(min(self.loss, 100.0))
+
+    def score(self, metric: str) -> float:
+        """The metric with its sign turned so that more is better; -inf if it is not a number."""
+        value = getattr(self, metric) * (1 if VALIDATION_METRICS[metric] else -1)
+        return value if math.isfinite(value) else -math.inf
+
+
+@dataclass
+class Progress:
+    """Where training stands. The data order is a pure function of (seed, epoch), dropout of (seed, step)."""
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0  # batches of this epoch that are done
+    batches: int = 0  # batches of this epoch
+    seconds: float = 0.0  # spent training, validation included
+    target_tokens: int = 0
+    skipped: int = 0  # updates left out because the gradient was not finite
+    loss_scale: dict[str, Any] = field(default_factory=dict)  # of fp16
+    validations: list[Validation] = field(default_factory=list)
+
+    @property
+    def epochs(self) -> float:
+        """Epochs done, with fraction."""
+        return self.epoch + (self.batch / self.batches if self.batches else 0.0)
+
+    def best(self, metric: str) -> Validation | None:
+        """The best validation so far, the first of equals."""
+        return max(self.validations, key=lambda validation: validation.score(metric), default=None)
+
+    def without_progress(self, metric: str) -> int:
+        """Validations since the best one."""
+        regular = self.regular()
+        scores = [validation.score(metric) for validation in regular]
+        return len(scores) - 1 - scores.index(max(scores)) if scores else 0
+
+    def regular(self) -> list[Validation]:
+        return [validation for validation in self.validations if not validation.averaged]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Progress":
+        validations: Sequence[dict[str, Any]] = values.pop("validations")
+        return cls(**values, validations=[Validation(**validation) for validation in validations])
+
+
+@dataclass
+class TrainState:
+    progress: Progress
+    weights: dict[str, Tensor]
+    average: dict[str, Tensor]  # moving average of the weights; empty if there is none
+    optimizer: dict[str, Tensor]  # `parameter index.name` -> tensor

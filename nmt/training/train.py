@@ -1,0 +1,172 @@
+"""`nmt train`: from settings to a trained run. A run that is there already goes on where it stopped."""
+
+import json
+import os
+import platform
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from nmt import __version__, config
+from nmt import run as runs
+from nmt.config import Settings
+from nmt.data.corpus import parallel_files, read_pairs, usable_pairs
+from nmt.data.prepare import Prepared, prepare
+from nmt.device import choose_device, describe
+from nmt.errors import ConfigError, DataError
+from nmt.metrics import signature
+from nmt.model import Seq2Seq
+from nmt.training.checkpoint import load_newest
+from nmt.training.log import Log, clock
+from nmt.training.loop import Trainer
+from nmt.training.signals import Interrupted, Signals
+from nmt.training.validation import ValidationSet
+
+VERSIONS = ("torch", "sentencepiece", "sacrebleu", "numpy", "safetensors")
+
+
+class Outcome(NamedTuple):
+    run: Path
+    reason: str  # why training ended, or which signal stopped it
+    signal: int = 0  # 0: training is finished
+
+
+def train(settings: Settings, command: list[str]) -> Outcome:
+    """Trains or goes on. Raises ConfigError and DataError before anything in the run has changed."""
+    folder = Path(settings.run)
+    _check_unchanged(settings, folder)
+    device = choose_device(settings)
+    log = Log(folder)
+    try:
+        with Signals() as signals:
+            trainer = _prepare(settings, command, device, log, signals)
+            return _train(trainer, log, signals)
+    finally:
+        log.close()
+
+
+def _train(trainer: Trainer, log: Log, signals: Signals) -> Outcome:
+    if trainer.finished():
+        log.say(f"finished already: {trainer.stop_reason()}")
+        _show_result(trainer, log)
+        return Outcome(trainer.folder, trainer.stop_reason())
+    try:
+        reason = trainer.run()
+    except Interrupted:
+        log.say(f"stopped at step {trainer.progress.step:,}, saved; the same command goes on from here")
+        return Outcome(trainer.folder, "stopped", signals.received)
+    log.say(f"finished: {reason}")
+    _show_result(trainer, log)
+    return Outcome(trainer.folder, reason)
+
+
+def _prepare(settings: Settings, command: list[str], device: torch.device, log: Log, signals: Signals) -> Trainer:
+    folder = Path(settings.run)
+    log.say(f"nmt {__version__}, torch {torch.__version__}, {describe(device)}, run {folder}")
+    data = prepare(settings, log.say)
+    state = load_newest(folder / runs.CHECKPOINTS, log.say)
+    provenance = _provenance(data, command, device)
+    if state is not None:
+        _check_provenance(folder, provenance, log.say)
+    runs.write_atomic(folder / runs.CONFIG, config.dump(settings.model_copy(update={"run": "."})).encode())
+    if state is None:
+        runs.save_subwords(folder, data.subwords)
+        runs.write_atomic(folder / runs.PROVENANCE, json.dumps(provenance, indent=1).encode())
+    torch.manual_seed(settings.training.seed)
+    model = Seq2Seq(settings.model, len(data.subwords.source), len(data.subwords.target)).to(device)
+    trainer = Trainer(settings, model, data.train, _validation_set(settings, data), device, log, signals)
+    _introduce(trainer, data, log.say)
+    if state is not None:
+        trainer.restore(state, folder / runs.CHECKPOINTS)
+        log.forget_after(trainer.progress.step)
+        log.say(f"going on from step {trainer.progress.step:,} (epoch {trainer.progress.epochs:.1f})")
+    return trainer
+
+
+def _validation_set(settings: Settings, data: Prepared) -> ValidationSet:
+    files = parallel_files(settings.data.folder, settings.data.valid, settings.data.source, settings.data.target)
+    lines = set(data.valid.lines.tolist())
+    pairs = [pair for pair in read_pairs(files) if pair.line in lines]
+    return ValidationSet(data.valid, pairs, data.subwords)
+
+
+def _introduce(trainer: Trainer, data: Prepared, say: Callable[[str], None]) -> None:
+    settings = trainer.settings
+    source, target = len(data.subwords.source), len(data.subwords.target)
+    vocabulary = f"{source:,} pieces, joint" if data.subwords.joint else f"{source:,} and {target:,} pieces"
+    say(
+        f"{len(data.train):,} training and {len(data.valid):,} validation pairs, "
+        f"{settings.data.source} -> {settings.data.target}; vocabulary of {vocabulary}"
+    )
+    parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
+    model = settings.model
+    say(f"{model.cell}, {model.decoder} decoder, {model.attention} attention: {parameters:,} parameters")
+    signatures = "; ".join(signature(metric) for metric in ("bleu", "chrf"))
+    say(f"validation: greedy search on {settings.data.valid}, {len(data.valid):,} lines; {signatures}")
+
+
+def _show_result(trainer: Trainer, log: Log) -> None:
+    best = trainer.progress.best(trainer.training.metric)
+    if best is None:
+        return
+    origin = "the average of the best checkpoints" if best.averaged else f"the checkpoint of step {best.step:,}"
+    log.say(
+        f"kept {origin}: validation BLEU {best.bleu:.1f}, chrF2++ {best.chrf:.1f}, "
+        f"perplexity {best.perplexity:.2f} (greedy), after {clock(trainer.progress.seconds)} of training"
+    )
+    run = os.path.relpath(trainer.folder)
+    run = run if not run.startswith("..") else str(trainer.folder)
+    log.say(f"model: {run}")
+    log.say(f"  translate: echo 'Some text.' | nmt translate {run}")
+    log.say(f"  evaluate:  nmt eval {run}")
+
+
+# What may change between two starts of a run -------------------------------------------------------------------------
+
+
+def _check_unchanged(settings: Settings, folder: Path) -> None:
+    """Shows changed settings old -> new. Raises ConfigError if one of them cannot change in a run that has begun."""
+    if not (folder / runs.CONFIG).is_file():
+        return
+    changed = config.differences(runs.load_settings(folder), settings)
+    refused = [key for key in changed if not config.may_change(key)]
+    if refused:
+        raise ConfigError(
+            *(f"{key}: {changed[key][0]} -> {changed[key][1]}: cannot change in a run that has begun" for key in refused),
+            f"{folder}: go on with the old values, or train into another directory: run=runs/NAME",
+        )
+    for key, (old, new) in changed.items():
+        print(f"changed: {key}: {old} -> {new}")
+
+
+def _provenance(data: Prepared, command: list[str], device: torch.device) -> dict[str, Any]:
+    return {
+        "command": command,
+        "data": data.hashes,
+        "left_out": data.notes,
+        "pairs": {"train": len(data.train), "valid": len(data.valid)},
+        "versions": {"nmt": __version__, "python": platform.python_version()} | {name: version(name) for name in VERSIONS},
+        "device": describe(device),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+    }
+
+
+def _check_provenance(folder: Path, now: dict[str, Any], say: Callable[[str], None]) -> None:
+    """Refuses other data; says so if the results can no longer be equal to the last bit."""
+    before = json.loads(runs.read_file(folder / runs.PROVENANCE))
+    for name, digest in now["data"].items():
+        if before["data"].get(name) != digest:
+            raise DataError(f"{name}: has changed since this run began; restore it, or train another run: run=runs/NAME")
+    changes = [
+        f"{name} {old} -> {new}"
+        for name, old, new in (
+            ("device", before["device"], now["device"]),
+            *((name, before["versions"][name], now["versions"][name]) for name in ("nmt", "torch")),
+        )
+        if old != new
+    ]
+    if changes:
+        say(f"note: {', '.join(changes)}: the result will not equal an uninterrupted run's to the last bit")
