@@ -1,7 +1,7 @@
 """Recurrent neural machine translation: train, run and explain GRU and LSTM models with attention.
 
-    translator = nmt.load("runs/en-fr")
-    translator.translate(["I love you."], beam_size=5)[0].text
+translator = nmt.load("runs/en-fr")
+translator.translate(["I love you."], beam_size=5)[0].text
 """
 
 from typing import TYPE_CHECKING

@@ -201,9 +201,15 @@ class TrainingSettings(Section):
     ema: Share = setting(0.0, "decay per step of the moving average of the weights that is validated; 0: none", "share")
     precision: Literal["float32", "bf16", "fp16"] = setting("float32", "precision of the products (autocast)")
     teacher_forcing: float = setting(
-        1.0, "probability that the next input is the reference's word and not the model's own", "probability", ge=0, le=1
+        1.0,
+        "probability that the next input is the reference's word and not the model's own",
+        "probability",
+        ge=0,
+        le=1,
     )
-    max_time: Duration = setting(0.0, "train at most so long; 0: no limit", "seconds, or 90s, 20m, 2h", resume=True, ge=0)
+    max_time: Duration = setting(
+        0.0, "train at most so long; 0: no limit", "seconds, or 90s, 20m, 2h", resume=True, ge=0
+    )
     max_steps: Count = setting(0, "train at most so many steps; 0: no limit", "steps", resume=True, ge=0)
     max_epochs: Count = setting(0, "train at most so many epochs; 0: no limit", "epochs", resume=True, ge=0)
     validate_every: Interval = setting("1e", "how often to validate", "steps or epochs", resume=True)
@@ -215,7 +221,9 @@ class TrainingSettings(Section):
     patience: Count = setting(0, "stop after so many validations without a better score; 0: never", resume=True, ge=0)
     keep_best: Count = setting(3, "checkpoints to keep by validation score", resume=True, ge=1)
     keep_last: Count = setting(1, "newest checkpoints to keep", resume=True, ge=1)
-    average: bool = setting(True, "at the end, average the best checkpoints if that is better on validation", resume=True)
+    average: bool = setting(
+        True, "at the end, average the best checkpoints if that is better on validation", resume=True
+    )
     samples: Count = setting(3, "validation sentences to show with their translation", resume=True, ge=0)
 
 
@@ -262,7 +270,7 @@ EFFECTIVE_WITH: dict[str, tuple[str, tuple[Any, ...]]] = {
 }
 
 
-# Reading ----------------------------------------------------------------------------------------------------------------
+# Reading -------------------------------------------------------------------------------------------------------------
 
 
 def load(path: Path | str, overrides: list[str] | None = None) -> Settings:
@@ -367,9 +375,7 @@ def _cross_check(settings: Settings, given: dict[str, Given], path: Path) -> lis
     if settings.decoding.coverage_penalty and model.attention == "none":
         problems.append(f"{where('decoding.coverage_penalty')}: decoding.coverage_penalty: needs an attention")
     if not (training.max_time or training.max_steps or training.max_epochs or training.patience):
-        problems.append(
-            f"{path}: training: would never end; set training.max_time, max_steps, max_epochs or patience"
-        )
+        problems.append(f"{path}: training: would never end; set training.max_time, max_steps, max_epochs or patience")
     if training.schedule == "cosine" and not (training.max_time or training.max_steps or training.max_epochs):
         problems.append(
             f"{where('training.schedule')}: training.schedule: cosine needs to know the end; "

@@ -21,10 +21,14 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":float", ":timestamp", ":merge"))]
+    first: [
+        (tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":float", ":timestamp", ":merge"))
+    ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(?:\d[\d_]*\.[\d_]*|\.\d[\d_]*|\d[\d_]*(?=[eE]))(?:[eE][-+]?\d+)?$|^[-+]?\.(?:inf|nan)$", re.I),
@@ -53,9 +57,10 @@ def read_file(path: Path) -> dict[str, Given]:
         raise ConfigError(f"{path}: not UTF-8 at byte {error.start}; save the file as UTF-8") from None
     node = _compose(text, str(path))
     if not isinstance(node, yaml.MappingNode):
-        raise ConfigError(f"{path}: has no settings; the first lines should read like `data:` and `  folder: my-corpus`")
+        raise ConfigError(
+            f"{path}: has no settings; the first lines should read like `data:` and `  folder: my-corpus`"
+        )
     return _flatten(node, "", lambda mark: f"{path}:{mark.line + 1}")
-
 
 
 def _compose(text: str, where: str) -> yaml.Node | None:
@@ -96,7 +101,7 @@ def _flatten(node: yaml.Node | None, key: str, place: Callable[[yaml.Mark], str]
 
 def _construct(node: yaml.Node | None, where: str) -> Any:
     try:
-        return None if node is None else _Loader("").construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+        return None if node is None else _Loader("").construct_object(node, deep=True)
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{where}: not a value: {str(error).splitlines()[0]}") from None
 

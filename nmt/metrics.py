@@ -42,9 +42,7 @@ def _ter() -> Any:
     return TER()
 
 
-def score(
-    metric: str, hypotheses: Sequence[str], references: Sequence[str], *, confidence: bool = False
-) -> Score:
+def score(metric: str, hypotheses: Sequence[str], references: Sequence[str], *, confidence: bool = False) -> Score:
     """The corpus score of one metric. The two lists must be equally long and not empty."""
     import os
 

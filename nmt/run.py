@@ -1,13 +1,13 @@
 """A run directory is the model: its layout, how its files are written and read, and a translator out of it.
 
-    config.yaml            every setting, as resolved
-    subword.model          or subword.source.model and subword.target.model
-    model.safetensors      the best weights; carries its own checksum, the model's settings and the subwords' hash
-    checkpoints/           what training needs to go on (see training/checkpoint.py)
-    metrics.jsonl          a line per log entry and validation
-    train.log              what the terminal showed
-    provenance.json        data hashes, versions, command
-    scores.json            the last result of `nmt eval`
+config.yaml            every setting, as resolved
+subword.model          or subword.source.model and subword.target.model
+model.safetensors      the best weights; carries its own checksum, the model's settings and the subwords' hash
+checkpoints/           what training needs to go on (see training/checkpoint.py)
+metrics.jsonl          a line per log entry and validation
+train.log              what the terminal showed
+provenance.json        data hashes, versions, command
+scores.json            the last result of `nmt eval`
 """
 
 import hashlib
@@ -179,7 +179,7 @@ def save_subwords(path: Path, subwords: Subwords) -> None:
 
 
 def load_run(path: Path, device: "torch.device") -> LoadedRun:
-    """Settings, subwords and best weights of a run. Raises DataError if anything is missing, damaged or does not fit."""
+    """Settings, subwords and best weights of a run. Raises DataError if any is missing, damaged or unfit."""
     from nmt.model import Seq2Seq
 
     settings, subwords = load_settings(path), load_subwords(path)

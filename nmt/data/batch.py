@@ -21,7 +21,8 @@ class Batch(NamedTuple):
     target_tokens: int  # real ones, end included
 
     def to(self, device: torch.device) -> "Batch":
-        return Batch(*(part.to(device, non_blocking=True) for part in self[:3]), self.target_tokens)  # type: ignore[arg-type]
+        source, target_input, target_output = (part.to(device, non_blocking=True) for part in self[:3])
+        return Batch(source, target_input, target_output, self.target_tokens)
 
 
 def make_batch(dataset: Dataset, indices: Sequence[int] | np.ndarray) -> Batch:

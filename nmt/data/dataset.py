@@ -61,7 +61,7 @@ def _map(path: Path, dtype: np.dtype) -> npt.NDArray:
 def write_dataset(
     folder: Path, pairs: Iterable[Pair], subwords: Subwords, max_length: int | None, notes: Counter[str]
 ) -> None:
-    """Encodes pairs in chunks, so memory stays constant. Pairs of more than `max_length` pieces are left out, counted."""
+    """Encodes pairs in chunks, so memory stays constant. Pairs over `max_length` pieces are left out, counted."""
     folder.mkdir(parents=True)
     totals = {"source": 0, "target": 0}
     files = {name: (folder / name).open("wb") for name in ("source.ids", "target.ids", "lines")}
@@ -80,10 +80,10 @@ def write_dataset(
                 if _keep(len(encoded["source"][index]), len(encoded["target"][index]), max_length, notes)
             ]
             files["lines"].write(np.array([chunk[index].line for index in keep], OFFSET).tobytes())
-            for side in totals:
+            for side, total in totals.items():
                 kept = [encoded[side][index] for index in keep]
-                ends = totals[side] + np.cumsum([len(ids) for ids in kept], dtype=OFFSET)
-                totals[side] = int(ends[-1]) if len(ends) else totals[side]
+                ends = total + np.cumsum([len(ids) for ids in kept], dtype=OFFSET)
+                totals[side] = int(ends[-1]) if len(ends) else total
                 files[f"{side}.ids"].write(np.concatenate([np.zeros(0, ID), *kept]).astype(ID).tobytes())
                 files[f"{side}.offsets"].write(ends.tobytes())
     finally:

@@ -8,7 +8,9 @@ from nmt.config import TrainingSettings
 Lengths = npt.NDArray[np.int64]
 
 
-def epoch_batches(source: Lengths, target: Lengths, settings: TrainingSettings, epoch: int) -> list[npt.NDArray[np.int64]]:
+def epoch_batches(
+    source: Lengths, target: Lengths, settings: TrainingSettings, epoch: int
+) -> list[npt.NDArray[np.int64]]:
     """The batches of an epoch, each as indices of sentences; every sentence comes once.
 
     Sentences are shuffled, sorted by length (so that equal lengths keep their random order), cut into batches, and

@@ -1,9 +1,10 @@
 """Subwords: raw text <-> piece ids, by SentencePiece. Ids 0 to 3 are padding, unknown, begin and end."""
 
 import io
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import sentencepiece as spm
@@ -72,7 +73,7 @@ class Subword:
         return _pieces(self.processor.decode(ids, return_type="offset_mapping"))
 
 
-def _pieces(mapping: dict[str, list[tuple[int, int]]]) -> list[Piece]:
+def _pieces(mapping: dict[str, Any]) -> list[Piece]:
     return [
         Piece(str(text), start, end) for text, (start, end) in zip(mapping["pieces"], mapping["offsets"], strict=True)
     ]
@@ -128,11 +129,10 @@ def _trainable(sentences: Iterable[str], limit: int) -> Iterator[str]:
 
 def _explain(message: str, settings: SubwordSettings) -> str:
     key = f"subword.vocab_size: {settings.vocab_size}"
-    if "<=" in message:
-        limit = message.rpartition("<=")[2].strip(" .")
-        return f"{key} pieces are more than this text yields; write {limit} or less"
-    if "smaller than required_chars" in message or "too small" in message.lower() or "required_chars" in message:
-        return f"{key} pieces are too few for the characters of this text; write more"
+    if at_most := re.search(r"<= (\d+)", message):
+        return f"{key} pieces are more than this text yields; write {at_most[1]} or less"
+    if at_least := re.search(r"required_chars\. \d+ vs (\d+)", message):
+        return f"{key} pieces are too few for the characters of this text; write {at_least[1]} or more"
     return f"{key}: no subword model could be trained on this text: {message.splitlines()[0]}"
 
 

@@ -9,8 +9,9 @@ import numpy.typing as npt
 from nmt.data.subword import Piece
 from nmt.data.words import Word, split_words
 
-Weights = npt.NDArray[np.float32]
+Weights = npt.NDArray[np.floating]
 END = "</s>"
+SPACE = "\u2581"
 
 
 @dataclass(frozen=True)
@@ -49,17 +50,20 @@ def word_attention(
 def _membership(words: Sequence[Word], pieces: Sequence[Piece]) -> Weights:
     """(words, pieces): 1 where a piece lies in a word; a piece over two words counts for the one it covers most.
 
-    A piece without characters of its own (the first bytes of a character spelt in bytes) goes with the next one.
+    A piece without characters of its own (a space, the first bytes of a character spelt in bytes) goes with the next.
     """
     member = np.zeros((len(words), len(pieces)), np.float32)
     for index, piece in enumerate(pieces):
-        overlaps = [min(word.end, max(piece.end, piece.start + 1)) - max(word.start, piece.start) for word in words]
+        end = piece.end + 1 if piece.text == SPACE else max(piece.end, piece.start + 1)
+        overlaps = [min(word.end, end) - max(word.start, piece.start) for word in words]
         if overlaps and max(overlaps) > 0:
             member[int(np.argmax(overlaps)), index] = 1
     return member
 
 
-def piece_attention(weights: Weights, source_pieces: Sequence[Piece], target_pieces: Sequence[Piece]) -> AttentionMatrix:
+def piece_attention(
+    weights: Weights, source_pieces: Sequence[Piece], target_pieces: Sequence[Piece]
+) -> AttentionMatrix:
     """The weights as they are, ends included."""
     source, target = ([*(piece.text for piece in pieces), END] for pieces in (source_pieces, target_pieces))
     return AttentionMatrix(source, target, weights)

@@ -6,7 +6,7 @@ has them. A finished sentence leaves the batch. The memory is never copied for t
 
 import math
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -17,6 +17,7 @@ from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from nmt.model import Memory, State
 
 
+@runtime_checkable
 class Searchable(Protocol):
     def encode(self, source: Tensor) -> tuple[Memory, State]: ...
 
@@ -44,9 +45,7 @@ def length_penalty(length: Int[Tensor, "..."] | int, alpha: float) -> Float[Tens
     return ((5 + torch.as_tensor(length)) / 6) ** alpha
 
 
-def coverage_penalty(
-    coverage: Float[Tensor, "*rows src"], memory_mask: Tensor, beta: float
-) -> Float[Tensor, "*rows"]:
+def coverage_penalty(coverage: Float[Tensor, "*rows src"], memory_mask: Tensor, beta: float) -> Float[Tensor, "*rows"]:
     """beta * sum of log(min(attention received, 1)) over the source tokens; at most 0 (Wu et al. 2016, equation 14)."""
     received = coverage.clamp(min=1e-6, max=1.0).masked_fill(~memory_mask, 1.0)
     return beta * received.log().sum(dim=-1)
@@ -89,9 +88,7 @@ def _forbid_repeats(log_probs: Float[Tensor, "rows vocab"], tokens: Int[Tensor, 
     log_probs.scatter_reduce_(1, ngrams[:, :, -1], penalty, reduce="sum")
 
 
-def greedy_search(
-    model: Searchable, source: Int[Tensor, "batch src"], settings: DecodingSettings
-) -> list[Hypothesis]:
+def greedy_search(model: Searchable, source: Int[Tensor, "batch src"], settings: DecodingSettings) -> list[Hypothesis]:
     """The likeliest token at each position. Equal to beam search with a beam of one."""
     memory, state = model.encode(source)
     live = torch.arange(source.size(0), device=source.device)
@@ -113,7 +110,9 @@ def greedy_search(
         if settings.coverage_penalty:
             score = score + coverage_penalty(coverage, memory.mask, settings.coverage_penalty)
         out = ended.nonzero().squeeze(1)
-        rows = zip(live[out].tolist(), tokens[out, 1:-1].tolist(), score[out].tolist(), log_prob[out].tolist(), strict=True)
+        rows = zip(
+            live[out].tolist(), tokens[out, 1:-1].tolist(), score[out].tolist(), log_prob[out].tolist(), strict=True
+        )
         for sentence, *hypothesis in rows:
             found[sentence] = Hypothesis(*hypothesis)
         keep = (~ended).nonzero().squeeze(1)
@@ -139,7 +138,7 @@ class _Beam:
     tokens: Int[Tensor, "batch beam time"]
     log_prob: Float[Tensor, "batch beam"]  # -inf where there is no hypothesis
     coverage: Float[Tensor, "batch beam src"]
-    ended_tokens: Int[Tensor, "batch beam time"]  # padded after the end
+    ended_tokens: Int[Tensor, "batch beam ended"]  # padded after the end
     ended_score: Float[Tensor, "batch beam"]  # -inf where none has ended yet; best first
     ended_log_prob: Float[Tensor, "batch beam"]
 
@@ -150,9 +149,7 @@ class _Beam:
     def select(self, keep: Int[Tensor, "kept"]) -> "_Beam":
         """Some of the sentences."""
         rows = (keep.unsqueeze(1) * self.size + torch.arange(self.size, device=keep.device)).flatten()
-        others = {
-            name: part.index_select(0, keep) for name, part in vars(self).items() if isinstance(part, Tensor)
-        }
+        others = {name: part.index_select(0, keep) for name, part in vars(self).items() if isinstance(part, Tensor)}
         return replace(self, memory=self.memory.select(keep), state=_select(self.state, rows), **others)
 
 

@@ -1,6 +1,6 @@
 """Lines in, lines out: raw text -> pieces -> search -> raw text, in the order in which it came."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -51,10 +51,20 @@ class Translator:
         self.device = device or torch.device("cpu")
 
     def translate(
-        self, lines: Iterable[str], *, n_best: int = 1, attention: bool = True, **changes: object
+        self,
+        lines: Iterable[str],
+        *,
+        beam_size: int | None = None,
+        length_penalty: float | None = None,
+        n_best: int = 1,
+        attention: bool = True,
+        changes: Mapping[str, float] | None = None,
     ) -> list[Translation]:
-        """As many translations as lines, in their order. `changes` are decoding settings, such as `beam_size=1`."""
-        settings = DecodingSettings.model_validate(self.settings.model_dump() | changes)
+        """As many translations as lines, in their order; `changes` are any other decoding settings.
+
+        `attention` costs one more pass of the model over the result; without it there is no alignment either.
+        """
+        settings = self._settings(beam_size=beam_size, length_penalty=length_penalty, **(changes or {}))
         lines = list(lines)
         ids = [[] if is_blank(line) else self.subwords.source.encode(line) for line in lines]
         found: list[Translation] = [Translation(line, "") for line in lines]
@@ -66,6 +76,10 @@ class Translator:
             for index, translation in zip(batch, results, strict=True):
                 found[index] = replace(translation, cut=len(ids[index]) > settings.max_source)
         return found
+
+    def _settings(self, **changes: float | None) -> DecodingSettings:
+        given = {name: value for name, value in changes.items() if value is not None}
+        return DecodingSettings.model_validate(self.settings.model_dump() | given)
 
     def _translate_batch(
         self, lines: list[str], sources: list[list[int]], settings: DecodingSettings, n_best: int, attention: bool

@@ -132,7 +132,7 @@ class AdditiveAttention(Attention):
 
 
 class MultiHeadAttention(Attention):
-    """Per head: softmax(W_q q . W_k k / sqrt(d)) W_v v; then W_o (Vaswani et al. 2017). The weights are the heads' mean."""
+    """softmax(W_q q . W_k k / sqrt(d)) W_v v per head, then W_o (Vaswani et al. 2017); the weights are the heads' mean."""
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)
@@ -155,7 +155,8 @@ class MultiHeadAttention(Attention):
         return self.output(context), weights.mean(dim=1)
 
     def _split(self, part: Float[Tensor, "batch time hidden"]) -> Float[Tensor, "batch heads time size"]:
-        return part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        batch, time, _ = part.shape
+        return part.view(batch, time, self.heads, -1).transpose(1, 2)
 
 
 ATTENTIONS: dict[str, type[Attention]] = {

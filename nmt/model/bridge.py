@@ -56,8 +56,11 @@ class LinearBridge(Bridge):
             self._layers(linear, part[-1].contiguous()) for linear, part in zip(self.parts, state, strict=True)
         )
 
-    def _layers(self, linear: nn.Module, summary: Float[Tensor, "batch hidden"]) -> Float[Tensor, "layers batch hidden"]:
-        return torch.tanh(linear(summary)).unflatten(-1, (self.layers, -1)).transpose(0, 1).contiguous()
+    def _layers(
+        self, linear: nn.Module, summary: Float[Tensor, "batch hidden"]
+    ) -> Float[Tensor, "layers batch hidden"]:
+        states = torch.tanh(linear(summary)).view(summary.size(0), self.layers, -1)
+        return states.transpose(0, 1).contiguous()
 
 
 class MeanBridge(LinearBridge):

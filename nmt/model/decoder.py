@@ -53,9 +53,7 @@ class Decoder(nn.Module):
         decoded = self._decode(embedded, state, memory, masks[1:])
         return decoded._replace(features=self.dropout(decoded.features, masks[0]))
 
-    def _decode(
-        self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks
-    ) -> Decoded:
+    def _decode(self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks) -> Decoded:
         raise NotImplementedError
 
     def _stacks(self) -> list[Recurrent]:
@@ -105,9 +103,7 @@ class LuongDecoder(Decoder):
     def start(self, state: State) -> State:
         return (*state, torch.zeros_like(state[0][:1])) if self.feeding else state
 
-    def _decode(
-        self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks
-    ) -> Decoded:
+    def _decode(self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks) -> Decoded:
         if not self.feeding:
             return self._attend_after_rnn(embedded, state, memory, masks)
         steps: list[Decoded] = []
@@ -139,9 +135,7 @@ class BahdanauDecoder(Decoder):
         self.rnn = self._recurrent(settings.embedding + context, settings.decoder_layers)
         self.readout = Readout(settings.hidden + context + settings.embedding, self.features, settings.layer_norm)
 
-    def _decode(
-        self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks
-    ) -> Decoded:
+    def _decode(self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks) -> Decoded:
         outputs, contexts, weights = [], [], []
         for word in embedded.split(1, dim=1):
             query = state[0][-1].unsqueeze(1)
@@ -168,9 +162,7 @@ class ConditionalDecoder(Decoder):
         self.top = self._recurrent(settings.hidden + context, settings.decoder_layers - 1)
         self.readout = Readout(settings.hidden + context, self.features, settings.layer_norm)
 
-    def _decode(
-        self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks
-    ) -> Decoded:
+    def _decode(self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks) -> Decoded:
         below, bottom = self.bottom(embedded, tuple(part[:1] for part in state))
         context, attention = self.attention(below, memory)
         inputs = self.dropout(torch.cat([below, context], dim=-1), masks[0])

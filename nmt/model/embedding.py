@@ -21,7 +21,7 @@ class Embedding(nn.Module):
         self.scale = size**0.5
 
     def forward(self, ids: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time embed"]:
-        vectors = self.dropout(self.table(ids) * self.scale)
+        vectors: Tensor = self.dropout(self.table(ids) * self.scale)
         if self.training and self.word_dropout:
             keep = F.dropout(vectors.new_ones(ids.shape), self.word_dropout).unsqueeze(-1)
             vectors = vectors * keep

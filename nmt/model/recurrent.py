@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-State = tuple[Float[Tensor, "layers batch hidden"], ...]
+State = tuple[Float[Tensor, "_layers _batch hidden"], ...]
 Masks = tuple[Float[Tensor, "batch 1 features"] | None, ...]
 
 CELLS: dict[str, Callable[..., nn.RNNBase]] = {

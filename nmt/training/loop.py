@@ -146,7 +146,7 @@ class Trainer:
         self._advance(len(chosen), tokens)
 
     def _update(self, loss: float, tokens: int) -> None:
-        """Changes the weights, unless the gradient is not finite: then the step passes without effect, and is counted."""
+        """Changes the weights; if the gradient is not finite, the step passes without effect and is counted."""
         self.scaler.unscale_(self.optimizer)
         norm = clip_gradients(self.model, self.training.clip_norm)
         if not np.isfinite(norm):

@@ -13,7 +13,7 @@ import torch
 from nmt import __version__, config
 from nmt import run as runs
 from nmt.config import Settings
-from nmt.data.corpus import parallel_files, read_pairs, usable_pairs
+from nmt.data.corpus import parallel_files, read_pairs
 from nmt.data.prepare import Prepared, prepare
 from nmt.device import choose_device, describe
 from nmt.errors import ConfigError, DataError
@@ -135,7 +135,10 @@ def _check_unchanged(settings: Settings, folder: Path) -> None:
     refused = [key for key in changed if not config.may_change(key)]
     if refused:
         raise ConfigError(
-            *(f"{key}: {changed[key][0]} -> {changed[key][1]}: cannot change in a run that has begun" for key in refused),
+            *(
+                f"{key}: {changed[key][0]} -> {changed[key][1]}: cannot change in a run that has begun"
+                for key in refused
+            ),
             f"{folder}: go on with the old values, or train into another directory: run=runs/NAME",
         )
     for key, (old, new) in changed.items():
@@ -148,7 +151,8 @@ def _provenance(data: Prepared, command: list[str], device: torch.device) -> dic
         "data": data.hashes,
         "left_out": data.notes,
         "pairs": {"train": len(data.train), "valid": len(data.valid)},
-        "versions": {"nmt": __version__, "python": platform.python_version()} | {name: version(name) for name in VERSIONS},
+        "versions": {"nmt": __version__, "python": platform.python_version()}
+        | {name: version(name) for name in VERSIONS},
         "device": describe(device),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
     }
@@ -159,7 +163,9 @@ def _check_provenance(folder: Path, now: dict[str, Any], say: Callable[[str], No
     before = json.loads(runs.read_file(folder / runs.PROVENANCE))
     for name, digest in now["data"].items():
         if before["data"].get(name) != digest:
-            raise DataError(f"{name}: has changed since this run began; restore it, or train another run: run=runs/NAME")
+            raise DataError(
+                f"{name}: has changed since this run began; restore it, or train another run: run=runs/NAME"
+            )
     changes = [
         f"{name} {old} -> {new}"
         for name, old, new in (
