@@ -1,0 +1,28 @@
+#!/bin/sh
+# The tour of `make demo`: train on the bundled corpus, score, translate, look at the attention.
+set -eu
+cd "$(dirname "$0")/.."
+
+title() { printf '\n== %s\n' "$1"; }
+
+title 'nmt train configs/en-fr.yaml'
+nmt train configs/en-fr.yaml
+
+title 'nmt eval runs/en-fr'
+nmt eval runs/en-fr
+
+title 'nmt translate runs/en-fr'
+printf '%s\n' 'Good morning.' 'She gives it to him.' 'We did not see the old houses.' 'Where is the train station?' |
+    tee /dev/stderr | nmt translate runs/en-fr
+
+title "echo 'I love you.' | nmt translate runs/en-fr --attention"
+echo 'I love you.' | nmt translate runs/en-fr --attention
+
+cat <<'END'
+== What to try next
+  echo 'You see me.' | .venv/bin/nmt translate runs/en-fr --n-best 3 --scores
+  .venv/bin/nmt info runs/en-fr                              what is in a run
+  .venv/bin/nmt train configs/en-fr.yaml run=runs/plain model.attention=none    how much attention gives
+  .venv/bin/nmt check configs/en-fr.yaml                     what can be known before training
+  Your own corpus: copy configs/en-fr.yaml, change data.folder, data.source and data.target; docs/settings.md has every setting.
+END
