@@ -6,6 +6,7 @@ Nothing here imports torch before it is needed: `--help` and configuration error
 import json
 import os
 import shutil
+import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -46,20 +47,21 @@ BatchSize = Annotated[int | None, typer.Option(min=1, help="Sentences at once [d
 def main() -> None:
     """Runs a command. What the user can mend is one line per problem and exit status 2; the rest is a traceback."""
     try:
-        app()
+        app(prog_name="nmt")
     except UserError as error:
         for line in str(error).split("\n"):
             print(f"error: {line}", file=sys.stderr)
         sys.exit(USER_ERROR)
-    except BrokenPipeError:  # the reader, such as `head`, has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + 13)
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool) -> bool:
     if wanted:
         print(f"nmt {__version__}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()
@@ -224,13 +226,24 @@ def _input(path: Path | None) -> Iterator[BinaryIO]:
 def _output(path: Path | None) -> Iterator[BinaryIO]:
     """Standard output, or a file that appears under its name only when it is complete."""
     if path is None:
-        yield sys.stdout.buffer
+        try:
+            yield sys.stdout.buffer
+        except BrokenPipeError:  # the reader, such as `head`, has gone
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(128 + signal.SIGPIPE)
         return
-    unfinished = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    if path.is_dir():
+        raise DataError(f"{path}: cannot write: Is a directory")
+    if path.exists() and not path.is_file():  # a device or a pipe: it is to be written to, not replaced
+        with path.open("wb") as file:
+            yield file
+        return
+    final = path.resolve()  # a link stays a link
+    unfinished = final.with_name(f"{final.name}.tmp-{os.getpid()}")
     try:
         with unfinished.open("wb") as file:
             yield file
-        unfinished.replace(path)
+        unfinished.replace(final)
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise DataError(f"{path}: cannot write: {error.strerror}") from None
     finally:
@@ -243,7 +256,7 @@ def _translator(run: Path | None, device: str | None, threads: int | None) -> "T
     return load_translator(newest() if run is None else run, device, threads)
 
 
-def _given(**values: float | None) -> dict[str, float]:
+def _given(**values: int | float | None) -> dict[str, int | float]:
     return {name: value for name, value in values.items() if value is not None}
 
 

@@ -7,14 +7,22 @@ defaults < file < command line. All problems are reported together, each with fi
 import ast
 import difflib
 import functools
-import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic_core import ErrorDetails, core_schema
 
 from nmt.config_text import Given, read_file, read_word
@@ -65,9 +73,16 @@ _UNITS = {"": 1, "k": 1_000, "m": 1_000_000}
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
+_NUMBER = r"(\d[\d_]*\.?\d*)"
+
+
 def _count(value: Any) -> Any:
-    """`50k`, `50k steps`, `30 epochs` -> a whole number."""
-    match = isinstance(value, str) and re.fullmatch(r"([\d_.]+)\s*([km]?)(\s*(steps?|e|epochs?))?", value.strip(), re.I)
+    """`50k`, `50k steps`, `30 epochs`, `1e5` -> a whole number."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    match = isinstance(value, str) and re.fullmatch(
+        rf"{_NUMBER}\s*([km]?)(\s*(steps?|e|epochs?))?", value.strip(), re.I
+    )
     if not match:
         return value
     number = float(match[1]) * _UNITS[match[2].lower()]
@@ -78,8 +93,8 @@ def _duration(value: Any) -> Any:
     """`90s`, `20m`, `1h30m`, or a number of seconds -> seconds."""
     if not isinstance(value, str):
         return value
-    parts = re.findall(r"([\d.]+)\s*([smhd])", value.lower())
-    if not parts or re.sub(r"[\d.]+\s*[smhd]\s*", "", value.lower().strip()):
+    parts = re.findall(rf"{_NUMBER}\s*([smhd])", value.lower())
+    if not parts or re.sub(rf"{_NUMBER}\s*[smhd]\s*", "", value.lower().strip()):
         raise ValueError("must be a duration such as 90s, 20m or 1h30m")
     return sum(float(number) * _SECONDS[unit] for number, unit in parts)
 
@@ -89,7 +104,7 @@ def _interval(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     match = isinstance(value, str) and re.fullmatch(
-        r"([\d_.]+)\s*(?:([km]?)(?:\s*steps?)?|(e|epochs?))", value.strip(), re.I
+        rf"{_NUMBER}\s*(?:([km]?)(?:\s*steps?)?|(e|epochs?))", value.strip(), re.I
     )
     if not match:
         raise ValueError("must be a number of steps such as 500 or 2k, or of epochs such as 1e or 0.5e")
@@ -103,10 +118,15 @@ def _one_or_many(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Count = Annotated[int, BeforeValidator(_count)]
-Duration = Annotated[float, BeforeValidator(_duration)]
-Interval = Annotated[str, BeforeValidator(_interval)]
-Names = Annotated[list[str], BeforeValidator(_one_or_many)]
+def _written_as(json_type: list[str], name: str) -> WithJsonSchema:
+    """What people may write in the file is wider than what it becomes; `name` is for the reference page."""
+    return WithJsonSchema({"type": json_type, "items": {"type": "string"}, "written": name})
+
+
+Count = Annotated[int, BeforeValidator(_count), _written_as(["integer", "string"], "count")]
+Duration = Annotated[float, BeforeValidator(_duration), _written_as(["number", "string"], "duration")]
+Interval = Annotated[str, BeforeValidator(_interval), _written_as(["integer", "string"], "interval")]
+Names = Annotated[list[str], BeforeValidator(_one_or_many), _written_as(["array", "string"], "one or more")]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -123,6 +143,9 @@ class Section(BaseModel):
 
 
 # The settings --------------------------------------------------------------------------------------------------------
+
+
+SectionType = TypeVar("SectionType", bound=Section)
 
 
 class DataSettings(Section):
@@ -185,7 +208,7 @@ class TrainingSettings(Section):
     accumulate: Count = setting(1, "batches for one step", "batches", ge=1)
     optimizer: Annotated[str, Registered("training/optimizer.py", "OPTIMIZERS")] = setting("adam", "optimizer")
     learning_rate: float = setting(2e-3, "highest learning rate", gt=0, le=100)
-    betas: Annotated[list[float], Field(min_length=2, max_length=2)] = setting([0.9, 0.98], "Adam's decay rates")
+    betas: Annotated[list[Share], Field(min_length=2, max_length=2)] = setting([0.9, 0.98], "Adam's decay rates")
     momentum: Share = setting(0.0, "momentum of SGD", "share")
     weight_decay: float = setting(0.0, "pull of the weights towards zero", ge=0)
     schedule: Annotated[str, Registered("training/schedule.py", "SCHEDULES")] = setting(
@@ -253,7 +276,7 @@ class Settings(Section):
     threads: Count = setting(0, "CPU threads; 0: one per core", "threads", resume=True, ge=0)
 
 
-# Which key has an effect only under which value of another key.
+# Which key has an effect only under which value of another key. (That one may itself need a value of a third.)
 EFFECTIVE_WITH: dict[str, tuple[str, tuple[Any, ...]]] = {
     "model.attention_heads": ("model.attention", ("multihead",)),
     "model.input_feeding": ("model.decoder", ("luong",)),
@@ -261,6 +284,9 @@ EFFECTIVE_WITH: dict[str, tuple[str, tuple[Any, ...]]] = {
     "subword.vocab_size": ("subword.model", ([],)),
     "subword.model_type": ("subword.model", ([],)),
     "subword.joint": ("subword.model", ([],)),
+    "subword.character_coverage": ("subword.model", ([],)),
+    "subword.normalization": ("subword.model", ([],)),
+    "subword.sample": ("subword.model", ([],)),
     "training.betas": ("training.optimizer", ("adam", "adamw")),
     "training.momentum": ("training.optimizer", ("sgd",)),
     "training.decay_every": ("training.schedule", ("step",)),
@@ -280,12 +306,17 @@ def load(path: Path | str, overrides: list[str] | None = None) -> Settings:
     """
     path = Path(path)
     given = read_file(path)
+    problems: list[str] = []
     for word in overrides or []:
-        given.update(read_word(word))
+        try:
+            given.update(read_word(word))
+        except ConfigError as error:
+            problems.extend(error.problems)
     given = _drop_overruled(given)
-    settings, problems = _validate(given, path)
+    settings, invalid = _validate(given, path)
+    problems += invalid
     if settings is not None:
-        problems = problems + _cross_check(settings, given, path)
+        problems += _cross_check(settings, given, path)
     if problems or settings is None:
         raise ConfigError(*problems)
     return _with_absolute_paths(settings, given, path)
@@ -295,12 +326,13 @@ def _drop_overruled(given: dict[str, Given]) -> dict[str, Given]:
     """Leaves out keys of the file that lost their effect through a key of the command line."""
 
     def overruled(key: str) -> bool:
-        if given[key].on_command_line or key not in EFFECTIVE_WITH:
+        if key not in EFFECTIVE_WITH:
             return False
         ruler, values = EFFECTIVE_WITH[key]
-        return ruler in given and given[ruler].on_command_line and given[ruler].value not in values
+        off = ruler in given and given[ruler].on_command_line and given[ruler].value not in values
+        return off or overruled(ruler)
 
-    return {key: value for key, value in given.items() if not overruled(key)}
+    return {key: value for key, value in given.items() if value.on_command_line or not overruled(key)}
 
 
 def _validate(given: dict[str, Given], path: Path) -> tuple[Settings | None, list[str]]:
@@ -311,7 +343,7 @@ def _validate(given: dict[str, Given], path: Path) -> tuple[Settings | None, lis
         first, _, rest = key.partition(".")
         if key in sections:
             if value.value is not None:
-                problems.append(f"{value.where}: {key}: needs settings below it, such as `{_example(key)}`")
+                problems.append(f"{value.where}: {key}: needs settings below it, such as `  {_example(key)}`")
         elif first in sections:
             tree.setdefault(first, {})[rest] = value.value
         else:
@@ -319,73 +351,147 @@ def _validate(given: dict[str, Given], path: Path) -> tuple[Settings | None, lis
     try:
         return Settings.model_validate(tree), problems
     except ValidationError as error:
-        return None, problems + [_problem(detail, given, path) for detail in error.errors()]
+        # A section that was given as something else lacks all its keys: one problem, not many.
+        instead = {key for key in sections & given.keys() if given[key].value is not None}
+        details = [
+            detail for detail in error.errors() if detail["type"] != "missing" or detail["loc"][0] not in instead
+        ]
+        return None, problems + [_problem(detail, given, str(path)) for detail in details]
 
 
-def _problem(error: ErrorDetails, given: dict[str, Given], path: Path) -> str:
+def _problem(error: ErrorDetails, given: Mapping[str, Given], path: str) -> str:
     place = [part for part in error["loc"] if isinstance(part, str)]
     key = ".".join(place)
-    where = given[key].where if key in given else str(path)
+    where = given[key].where if key in given else path
     if error["type"] == "extra_forbidden":
         return f"{where}: {key}: unknown key{_closest(key, keys())}"
     if error["type"] == "missing":
         return f"{where}: {key}: missing; write it into the config, such as `{_example(key)}`"
-    value = error["input"] if not isinstance(error["input"], dict) else "..."
-    message = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    if error["type"] == "literal_error" and isinstance(value, str):
-        options = re.findall(r"'([^']*)'", message)
-        message = f"must be one of {', '.join(options)}{_closest(value, tuple(options))}"
-    return f"{where}: {key}: {value!r} {message.replace('valid ', '')}"
+    value = error["input"]
+    if value is None:
+        return f"{where}: {key}: has no value; write one, or remove the key"
+    if error["type"] == "literal_error":
+        options = tuple(re.findall(r"'([^']*)'", error["ctx"]["expected"]))
+        message = f"must be one of {', '.join(options)}{_closest(str(value), options)}"
+    else:
+        message = _DEMANDS.get(error["type"], error["msg"].removeprefix("Value error, ")).format(**error.get("ctx", {}))
+    return f"{where}: {key}: {str(value).lower() if isinstance(value, bool) else repr(value)} {message}"
+
+
+# What pydantic's types of errors demand, in the words of people who write settings.
+_DEMANDS = {
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "string_type": "must be text",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list",
+    "finite_number": "must be a finite number",
+    "greater_than_equal": "must be {ge:g} or more",
+    "greater_than": "must be more than {gt:g}",
+    "less_than_equal": "must be {le:g} or less",
+    "less_than": "must be less than {lt:g}",
+    "string_too_short": "must not be empty",
+    "too_short": "must have {min_length} items",
+    "too_long": "must have {max_length} items",
+}
 
 
 def _cross_check(settings: Settings, given: dict[str, Given], path: Path) -> list[str]:
     """Rules that span several keys. Each problem names the key to change."""
 
-    def where(key: str) -> str:
-        return given[key].where if key in given else str(path)
+    def problem(key: str, message: str) -> str:
+        return f"{given[key].where if key in given else path}: {key}: {message}"
 
     problems = []
-    for key, (ruler, values) in EFFECTIVE_WITH.items():
-        if key in given and get(settings, ruler) not in values:
-            wanted = " or ".join(f"{ruler}={_text(value)}" for value in values)
-            problems.append(f"{where(key)}: {key}: has no effect unless {wanted}; remove it")
-    model, subword, training = settings.model, settings.subword, settings.training
+    for key in EFFECTIVE_WITH:
+        if key in given and (obstacle := _obstacle(settings, key)):
+            ruler, values = EFFECTIVE_WITH[obstacle]
+            wanted = " or ".join(f"{ruler}={value}" if value != [] else f"{ruler} is left out" for value in values)
+            problems.append(problem(key, f"has no effect unless {wanted}; remove it"))
+    rules = _data_rules(settings) + _model_rules(settings) + _course_rules(settings)
+    return problems + [problem(key, message) for broken, key, message in rules if broken]
+
+
+Rule = tuple[bool, str, str]  # whether it is broken, the key to change, the message
+
+
+def _data_rules(settings: Settings) -> list[Rule]:
+    data, subword = settings.data, settings.subword
     joint = len(subword.model) == 1 if subword.model else subword.joint
-    if model.tying == "all" and not joint:
-        problems.append(f"{where('model.tying')}: model.tying: all needs a joint vocabulary; write target or none")
-    if len(subword.model) > 2:
-        problems.append(f"{where('subword.model')}: subword.model: takes one file, or two (source, target)")
-    if model.bidirectional and model.hidden % 2:
-        problems.append(f"{where('model.hidden')}: model.hidden: must be even for a bidirectional encoder")
-    if model.attention == "multihead" and model.hidden % model.attention_heads:
-        problems.append(
-            f"{where('model.attention_heads')}: model.attention_heads: model.hidden={model.hidden} "
-            f"cannot be divided by {model.attention_heads} heads"
-        )
-    if model.bridge == "copy" and model.encoder_layers != model.decoder_layers:
-        problems.append(
-            f"{where('model.bridge')}: model.bridge: copy needs as many encoder layers as decoder layers "
-            f"({model.encoder_layers} and {model.decoder_layers}); write linear or mean"
-        )
-    if model.decoder == "conditional" and model.decoder_layers < 2:
-        problems.append(
-            f"{where('model.decoder_layers')}: model.decoder_layers: a conditional decoder attends between its first "
-            "layer and the others, so it needs 2 or more"
-        )
-    if settings.decoding.coverage_penalty and model.attention == "none":
-        problems.append(f"{where('decoding.coverage_penalty')}: decoding.coverage_penalty: needs an attention")
-    if not (training.max_time or training.max_steps or training.max_epochs or training.patience):
-        problems.append(f"{path}: training: would never end; set training.max_time, max_steps, max_epochs or patience")
-    if training.schedule == "cosine" and not (training.max_time or training.max_steps or training.max_epochs):
-        problems.append(
-            f"{where('training.schedule')}: training.schedule: cosine needs to know the end; "
-            "set training.max_time, max_steps or max_epochs"
-        )
-    return problems
+    return [
+        (data.source == data.target, "data.target", "is the same as data.source; name the other language"),
+        (len(subword.model) > 2, "subword.model", "takes one file, or two (source, target)"),
+        (
+            settings.model.tying == "all" and not joint,
+            "model.tying",
+            "all needs a joint vocabulary; write target or none",
+        ),
+    ]
+
+
+def _model_rules(settings: Settings) -> list[Rule]:
+    model = settings.model
+    return [
+        (
+            model.bidirectional and model.hidden % 2 == 1,
+            "model.hidden",
+            f"must be even for a bidirectional encoder; write {model.hidden + 1}",
+        ),
+        (
+            model.attention == "multihead" and model.hidden % model.attention_heads != 0,
+            "model.attention_heads",
+            f"{model.attention_heads} heads cannot share model.hidden={model.hidden}; write a divisor of it",
+        ),
+        (
+            model.bridge == "copy" and model.encoder_layers != model.decoder_layers,
+            "model.bridge",
+            "copy needs as many encoder layers as decoder layers "
+            f"({model.encoder_layers} and {model.decoder_layers}); write linear or mean",
+        ),
+        (
+            model.decoder == "conditional" and model.decoder_layers < 2,
+            "model.decoder_layers",
+            "a conditional decoder attends between its first layer and the others, so it needs 2 or more",
+        ),
+        (
+            model.attention == "none" and settings.decoding.coverage_penalty > 0,
+            "decoding.coverage_penalty",
+            "needs an attention; remove it",
+        ),
+    ]
+
+
+def _course_rules(settings: Settings) -> list[Rule]:
+    training, decoding = settings.training, settings.decoding
+    end = training.max_time or training.max_steps or training.max_epochs
+    return [
+        (
+            training.min_learning_rate > training.learning_rate,
+            "training.min_learning_rate",
+            f"{training.min_learning_rate:g} is more than training.learning_rate={training.learning_rate:g}",
+        ),
+        (
+            decoding.min_length > decoding.max_length,
+            "decoding.min_length",
+            f"{decoding.min_length} is more than decoding.max_length={decoding.max_length}",
+        ),
+        (
+            not (end or training.patience),
+            "training",
+            "would never end; set training.max_time, max_steps, max_epochs or patience",
+        ),
+        (
+            training.schedule == "cosine" and not end,
+            "training.schedule",
+            "cosine needs to know the end; set training.max_time, max_steps or max_epochs",
+        ),
+    ]
 
 
 def _with_absolute_paths(settings: Settings, given: dict[str, Given], path: Path) -> Settings:
     def absolute(key: str, text: str) -> str:
+        if "\0" in text:
+            raise ConfigError(f"{given[key].where}: {key}: {text!r} is not a path: it holds a NUL character")
         base = path.parent if key in given and not given[key].on_command_line else Path()
         return str((base / Path(text).expanduser()).resolve())
 
@@ -394,6 +500,14 @@ def _with_absolute_paths(settings: Settings, given: dict[str, Given], path: Path
     subword = settings.subword.model_copy(update={"model": models})
     run = absolute("run", settings.run or f"runs/{path.stem}")
     return settings.model_copy(update={"data": data, "subword": subword, "run": run})
+
+
+def changed(section: SectionType, **changes: Any) -> SectionType:
+    """A section, or all settings, with some values replaced. Raises ConfigError if one of them is impossible."""
+    try:
+        return type(section).model_validate(section.model_dump() | changes)
+    except ValidationError as error:
+        raise ConfigError(*(_problem(detail, {}, "")[2:] for detail in error.errors())) from None
 
 
 # Around the tree -----------------------------------------------------------------------------------------------------
@@ -434,12 +548,15 @@ def get(settings: Settings, key: str) -> Any:
 
 def flat(settings: Settings) -> dict[str, Any]:
     """{full key: value} of every setting that has an effect."""
-    return {key: get(settings, key) for key in keys() if _takes_effect(settings, key)}
+    return {key: get(settings, key) for key in keys() if not _obstacle(settings, key)}
 
 
-def _takes_effect(settings: Settings, key: str) -> bool:
-    ruler, values = EFFECTIVE_WITH.get(key, ("", ()))
-    return not ruler or get(settings, ruler) in values
+def _obstacle(settings: Settings, key: str) -> str:
+    """The key of EFFECTIVE_WITH, this or one that it depends on, whose condition is not met; "" if there is none."""
+    if key not in EFFECTIVE_WITH:
+        return ""
+    ruler, values = EFFECTIVE_WITH[key]
+    return _obstacle(settings, ruler) or ("" if get(settings, ruler) in values else key)
 
 
 def dump(settings: Settings) -> str:
@@ -461,9 +578,14 @@ def differences(old: Settings, new: Settings) -> dict[str, tuple[Any, Any]]:
     }
 
 
+_MEANT = {"gpu": "cuda", "fp32": "float32"}  # what other programs call it
+
+
 def _closest(name: str, options: tuple[str, ...]) -> str:
     """`; did you mean X?`, comparing full keys first and last parts second, or nothing."""
-    matches = difflib.get_close_matches(name, options, n=1, cutoff=0.6)
+    if _MEANT.get(name) in options:
+        return f"; did you mean {_MEANT[name]}?"
+    matches = difflib.get_close_matches(name, options, n=1, cutoff=0.7)
     if not matches:
         last = {option.rpartition(".")[2]: option for option in options}
         matches = [last[m] for m in difflib.get_close_matches(name.rpartition(".")[2], list(last), n=1, cutoff=0.6)]
@@ -471,11 +593,7 @@ def _closest(name: str, options: tuple[str, ...]) -> str:
 
 
 def _example(key: str) -> str:
-    examples = {"data": "folder: my-corpus", "data.folder": "folder: my-corpus", "data.source": "source: en"}
-    return examples.get(key, {"data.target": "target: fr"}.get(key, f"{key.rpartition('.')[2]}: ..."))
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, float) and math.isfinite(value):
-        return f"{value:g}"
-    return "none given" if value == [] else str(value)
+    """A line of YAML that sets `key`; of a section, its first key."""
+    required = {"data.folder": "my-corpus", "data.source": "en", "data.target": "fr"}
+    key = next(name for name in keys() if name == key or name.startswith(f"{key}."))
+    return f"{key.rpartition('.')[2]}: {required[key] if key in required else field(key).default}"

@@ -14,6 +14,7 @@ import yaml
 from nmt.errors import ConfigError
 
 COMMAND_LINE = "command line"
+DEEPEST = 20  # brackets and sections inside one another; settings need 3
 
 
 class _Loader(yaml.SafeLoader):
@@ -21,14 +22,15 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [
-        (tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":float", ":timestamp", ":merge"))
-    ]
+    first: [(tag, pattern) for tag, pattern in resolvers if tag.endswith((":null", ":str"))]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
 )
+# Decimal only: YAML 1.1 reads 010 as 8 and 1:30 as 90.
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?\d[\d_]*$"), list("-+0123456789"))
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(node.value.replace("_", "")))
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(?:\d[\d_]*\.[\d_]*|\.\d[\d_]*|\d[\d_]*(?=[eE]))(?:[eE][-+]?\d+)?$|^[-+]?\.(?:inf|nan)$", re.I),
@@ -50,11 +52,13 @@ class Given:
 
 def read_file(path: Path) -> dict[str, Given]:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        content = path.read_bytes()
+        text = content.decode("utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{path}: cannot read the config: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}; save the file as UTF-8") from None
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}:{line}: not UTF-8; save the file as UTF-8") from None
     node = _compose(text, str(path))
     if not isinstance(node, yaml.MappingNode):
         raise ConfigError(
@@ -64,19 +68,43 @@ def read_file(path: Path) -> dict[str, Given]:
 
 
 def _compose(text: str, where: str) -> yaml.Node | None:
+    def place(mark: yaml.Mark | None) -> str:
+        return where if mark is None or where == COMMAND_LINE else f"{where}:{mark.line + 1}"
+
     try:
-        for token in yaml.scan(text, Loader=_Loader):
-            if isinstance(token, yaml.AliasToken):
-                raise ConfigError(f"{where}: aliases (*name) are not used here; write the value out")
+        _check_tokens(text, place)
         return yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = f"{where}:{mark.line + 1}" if mark and where != COMMAND_LINE else where
         tab = mark is not None and "\t" in text.split("\n")[mark.line]
         remedy = "; indent with spaces, not tabs" if tab else ""
-        raise ConfigError(f"{place}: not valid YAML: {error.problem or error.context}{remedy}") from None
-    except (yaml.YAMLError, RecursionError) as error:
+        problem = error.problem or error.context or ""
+        if problem.startswith("but "):
+            problem = f"{error.context}, {problem}"
+        raise ConfigError(f"{place(mark)}: not valid YAML: {problem}{remedy}") from None
+    except yaml.YAMLError as error:
         raise ConfigError(f"{where}: not valid YAML: {str(error).splitlines()[0]}") from None
+
+
+def _check_tokens(text: str, place: Callable[[yaml.Mark], str]) -> None:
+    """Refuses what makes a short text a huge value: aliases and endless nesting."""
+    depth = 0
+    for token in yaml.scan(text, Loader=_Loader):
+        if isinstance(token, yaml.AliasToken):
+            raise ConfigError(f"{place(token.start_mark)}: aliases (*name) are not used here; write the value out")
+        depth += isinstance(token, _OPENING)
+        depth -= isinstance(token, _CLOSING)
+        if depth > DEEPEST:
+            raise ConfigError(f"{place(token.start_mark)}: nested more than {DEEPEST} deep; settings need 3")
+
+
+_OPENING = (
+    yaml.BlockMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.FlowSequenceStartToken,
+)
+_CLOSING = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
 
 
 def _flatten(node: yaml.Node | None, key: str, place: Callable[[yaml.Mark], str]) -> dict[str, Given]:
@@ -87,14 +115,17 @@ def _flatten(node: yaml.Node | None, key: str, place: Callable[[yaml.Mark], str]
     flat: dict[str, Given] = {}
     seen: dict[str, str] = {}
     for key_node, value in node.value:
-        name = f"{key}.{key_node.value}" if key else str(key_node.value)
         where = place(key_node.start_mark)
-        if name in seen:
-            raise ConfigError(f"{where}: {name}: set twice, first at {seen[name]}; keep one")
-        seen[name] = where
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise ConfigError(f"{where}: a key must be a word, not a list or a mapping")
+        name = f"{key}.{key_node.value}" if key else str(key_node.value)
         inner = _flatten(value, name, place)
         if not isinstance(value, yaml.MappingNode):
             inner = {name: Given(inner[name].value, where)}
+        for full in dict.fromkeys([name, *inner]):  # `model.hidden: 4` is the same key as `hidden: 4` below `model:`
+            if full in seen:
+                raise ConfigError(f"{where}: {full}: set twice, first at {seen[full]}; keep one")
+            seen[full] = inner[full].where if full in inner else where
         flat.update(inner or {name: Given(None, where)})
     return flat
 
@@ -109,6 +140,9 @@ def _construct(node: yaml.Node | None, where: str) -> Any:
 def read_word(word: str) -> dict[str, Given]:
     """One `key.sub=value` of the command line."""
     key, equals, text = word.partition("=")
-    if not equals:
+    if not equals or not key.strip("."):
         raise ConfigError(f"{COMMAND_LINE}: {word!r} is not a setting; write key.sub=value, as in model.hidden=256")
-    return _flatten(_compose(text, COMMAND_LINE), key, lambda _: COMMAND_LINE)
+    try:
+        return _flatten(_compose(text, COMMAND_LINE), key, lambda _: COMMAND_LINE)
+    except ConfigError as error:
+        raise ConfigError(str(error).replace(COMMAND_LINE, f"{COMMAND_LINE}: {word}", 1)) from None

@@ -35,7 +35,7 @@ def evaluate(
     path: Path,
     translator: Translator,
     files: tuple[Path, Path] | None,
-    changes: dict[str, float],
+    changes: dict[str, int | float],
     say: Callable[[str], None],
 ) -> Evaluation:
     """Translates and scores `files` (source, reference), or all test sets of the run. Saves the result in the run."""
@@ -43,6 +43,8 @@ def evaluate(
     if files is not None:
         sets = _score_set(translator, ParallelFiles(*files), files[0].name, {}, changes, say)
         return Evaluation(str(path), sets)
+    if not settings.data.test:
+        raise DataError(f"{path / runs.CONFIG}: data.test: names no test set; give --source and --reference")
     sets = {}
     for stem in settings.data.test:
         test = parallel_files(settings.data.folder, stem, settings.data.source, settings.data.target)
@@ -74,7 +76,7 @@ def _score_set(
     files: ParallelFiles,
     name: str,
     parts: dict[str, list[int]],
-    changes: dict[str, float],
+    changes: dict[str, int | float],
     say: Callable[[str], None],
 ) -> dict[str, SetScores]:
     pairs = list(read_pairs(files))
@@ -92,8 +94,10 @@ def _score_set(
     references = [pair.target for pair in pairs]
     sets = {name: SetScores(len(pairs), score_all(hypotheses, references), seconds, decoding)}
     for part, lines in parts.items():
-        if max(lines, default=0) > len(pairs):
-            raise DataError(f"{files.source.stem}.{part}: names line {max(lines)} of {len(pairs)}")
+        if not lines:
+            raise DataError(f"{name}.{part}: is empty; write one line number per line, or remove the file")
+        if max(lines) > len(pairs):
+            raise DataError(f"{name}.{part}: names line {max(lines)}, but {files.source.name} has {len(pairs)}")
         scores = score_all([hypotheses[line - 1] for line in lines], [references[line - 1] for line in lines])
         sets[f"{name}/{part}"] = SetScores(len(lines), scores, 0.0, decoding)
     return sets

@@ -1,6 +1,5 @@
 """What `nmt info` and `nmt check` show, as lines of text."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -61,7 +60,7 @@ def _part(name: str) -> str:
 def _describe_provenance(path: Path) -> Iterator[str]:
     if not (path / runs.PROVENANCE).exists():
         return
-    provenance: dict[str, Any] = json.loads(runs.read_file(path / runs.PROVENANCE))
+    provenance: dict[str, Any] = runs.read_json(path / runs.PROVENANCE)
     yield ""
     yield "provenance:"
     yield f"  command   {' '.join(provenance['command'])}"
@@ -81,7 +80,7 @@ def _describe_scores(path: Path) -> Iterator[str]:
         return
     yield ""
     yield "scores:"
-    for name, scores in json.loads(runs.read_file(path / runs.SCORES))["sets"].items():
+    for name, scores in runs.read_json(path / runs.SCORES)["sets"].items():
         yield f"  {name}: {scores['sentences']:,} lines, {scores['decoding']}"
         for metric, signature in scores["signatures"].items():
             yield f"    {metric} {scores[metric]:.1f} ± {scores['confidence'][metric]:.1f}  [{signature}]"
@@ -171,8 +170,8 @@ def _sample_batches(settings: Settings, data: Prepared) -> Iterator[str]:
     for number in np.linspace(0, len(batches) - 1, min(3, len(batches)), dtype=int):
         batch = make_batch(dataset, batches[number])
         share = 1 - batch.target_tokens / batch.target_output.numel()
-        yield f"batch {number + 1}: source {tuple(batch.source.shape)}, target {tuple(batch.target_output.shape)}, "
+        yield f"batch {number + 1}: source {tuple(batch.source.shape)}, target {tuple(batch.target_output.shape)}"
         yield f"  {batch.target_tokens:,} target tokens, {share:.1%} padding"
-        for index in batches[number][:2]:
+        for index in batches[number][:2].tolist():
             yield f"  line {dataset.lines[index]}: {data.subwords.source.decode(dataset.source(index).tolist())[:120]}"
             yield f"  {'':>4}-> {data.subwords.target.decode(dataset.target(index).tolist())[:120]}"

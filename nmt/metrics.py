@@ -48,10 +48,21 @@ def score(metric: str, hypotheses: Sequence[str], references: Sequence[str], *, 
 
     os.environ.setdefault("SACREBLEU_SEED", SEED)
     scorer = METRICS[metric]()
-    resamples = CONFIDENCE_SAMPLES if confidence and len(hypotheses) > 1 else 1
-    result = scorer.corpus_score(list(hypotheses), [list(references)], n_bootstrap=resamples)
-    interval = float(result._ci) if resamples > 1 else 0.0
+    statistics = scorer._extract_corpus_statistics(list(hypotheses), [list(references)])
+    result = scorer._aggregate_and_compute(statistics)
+    interval = _interval(scorer, statistics) if confidence and len(hypotheses) > 1 else 0.0
     return Score(result.name, float(result.score), interval, str(scorer.get_signature()), metric != "ter")
+
+
+def _interval(scorer: Any, statistics: Any) -> float:
+    """Half the width of sacreBLEU's own interval, whose `estimate_ci` fails if a resample has no match at all."""
+    from sacrebleu.significance import _bootstrap_resample
+
+    scorer.n_bootstrap = CONFIDENCE_SAMPLES  # goes into the signature
+    scorer.seed, resampled = _bootstrap_resample(statistics, scorer, CONFIDENCE_SAMPLES)
+    scores = sorted(float(found.score) for found in resampled)
+    tail = len(scores) // 40
+    return (scores[-1 - tail] - scores[tail]) / 2
 
 
 def signature(metric: str) -> str:

@@ -73,6 +73,17 @@ def read_file(path: Path) -> bytes:
         raise DataError(f"{path}: cannot read: {error.strerror}") from None
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object of a run. Raises DataError if the file is missing or damaged."""
+    try:
+        values = json.loads(read_file(path))
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise DataError(f"{path}: damaged: not a JSON object; copy the run again, or remove the file")
+    return values
+
+
 def newest(folder: Path = Path("runs")) -> Path:
     """The run in `folder` whose model is the newest. Raises DataError if there is none."""
     models = sorted(folder.glob(f"*/{WEIGHTS}"), key=lambda path: path.stat().st_mtime)
@@ -129,6 +140,8 @@ def unpack_weights(content: bytes, name: Path) -> tuple[dict[str, "Tensor"], dic
     try:
         tensors = load(content)
         metadata = _metadata(content)
+        if metadata["format"] != FORMAT:
+            raise DataError(f"{name}: damaged, or made by another version of nmt: its format is not {FORMAT}")
         if metadata["sha256"] != tensors_hash(tensors):
             raise DataError(f"{name}: damaged: its checksum does not fit; copy the run again, or train it again")
     except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError):
@@ -155,7 +168,7 @@ class LoadedRun(NamedTuple):
 def load_settings(path: Path) -> Settings:
     """The settings of a run. Raises DataError if `path` is no run directory."""
     if not (path / CONFIG).is_file():
-        found = f"the folder has no {CONFIG}" if path.is_dir() else "no such folder"
+        found = f"the folder has no {CONFIG}" if path.is_dir() else "a file" if path.exists() else "no such folder"
         raise DataError(f"{path}: not a run directory: {found}; a run is made by: nmt train CONFIG")
     try:
         return config.load(path / CONFIG)
@@ -220,6 +233,6 @@ def load_translator(path: Path | str, device: str | None = None, threads: int | 
     path = Path(path)
     settings = load_settings(path)
     changes: dict[str, Any] = {"device": device, "threads": threads}
-    chosen = choose_device(settings.model_copy(update={k: v for k, v in changes.items() if v is not None}))
+    chosen = choose_device(config.changed(settings, **{k: v for k, v in changes.items() if v is not None}))
     loaded = load_run(path, chosen)
     return Translator(loaded.model, loaded.subwords, loaded.settings.decoding, chosen)

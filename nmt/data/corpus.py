@@ -6,17 +6,19 @@ optional, `.gz` read. Invalid UTF-8, NUL and unequal line counts are errors that
 
 import gzip
 import hashlib
+import io
 import itertools
 import unicodedata
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from nmt.errors import DataError
 
-BOM = b"\xef\xbb\xbf"
+BOM = "\ufeff"
+_INVISIBLE = {"Zs", "Zl", "Zp", "Cc", "Cf"}  # not Cn and Co: a character too new for this Python may well be visible
 
 
 class Pair(NamedTuple):
@@ -50,20 +52,21 @@ def _text_file(folder: Path, stem: str, language: str) -> Path:
 
 def is_blank(line: str) -> bool:
     """Whether a line shows nothing: only spaces of any kind, controls, and zero-width characters."""
-    return all(unicodedata.category(character)[0] in "ZC" for character in line)
+    return all(unicodedata.category(character) in _INVISIBLE for character in line)
 
 
 def read_lines(path: Path, notes: Counter[str] | None = None) -> Iterator[str]:
     """The lines of a file. Counts in `notes` what was mended on the way. Raises DataError with file, line and byte."""
     notes = Counter() if notes is None else notes
     for number, raw in enumerate(_raw_lines(path, notes), start=1):
-        if number == 1 and raw.startswith(BOM):
-            raw = raw[len(BOM) :]
-            notes["byte order mark dropped"] += 1
         if raw.endswith(b"\r"):
             raw = raw[:-1]
             notes["line ending \\r\\n read as \\n"] += 1
-        yield _decode(raw, path, number)
+        line = _decode(raw, path, number)
+        if number == 1 and line.startswith(BOM):
+            line = line[1:]
+            notes["byte order mark dropped"] += 1
+        yield line
 
 
 def _decode(raw: bytes, path: Path, number: int) -> str:
@@ -91,11 +94,11 @@ def _raw_lines(path: Path, notes: Counter[str]) -> Iterator[bytes]:
         raise DataError(f"{path}: cannot read: {error.strerror or error}") from None
 
 
-def _open(path: Path) -> BinaryIO:
+def _open(path: Path) -> io.BufferedIOBase:
     if not path.is_file():
         kind = "a folder" if path.is_dir() else "not a regular file" if path.exists() else "no such file"
         raise DataError(f"{path}: {kind}; name a text file")
-    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
 
 
 def read_pairs(files: ParallelFiles, notes: Counter[str] | None = None) -> Iterator[Pair]:

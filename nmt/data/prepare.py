@@ -27,7 +27,7 @@ class Prepared(NamedTuple):
     train: Dataset
     valid: Dataset
     notes: dict[str, dict[str, int]]  # for train and valid: what was mended or left out, and how often
-    hashes: dict[str, str]  # SHA-256 of each text file
+    hashes: dict[str, str]  # SHA-256 of each text file, by its name in the folder
 
 
 def cache_folder() -> Path:
@@ -44,19 +44,21 @@ def prepare(settings: Settings, say: Say = lambda _: None) -> Prepared:
     """
     data = settings.data
     train, valid = (parallel_files(data.folder, stem, data.source, data.target) for stem in (data.train, data.valid))
-    hashes = {path.name: file_hash(path) for files in (train, valid) for path in files}
-    if train == valid or [hashes[path.name] for path in train] == [hashes[path.name] for path in valid]:
+    hashes = {path: file_hash(path) for files in (train, valid) for path in files}
+    if [hashes[path] for path in train] == [hashes[path] for path in valid]:
         say(f"warning: {train.source.name} and {valid.source.name} are the same: validation will not see overfitting")
     subwords = _subwords(train, hashes, settings.subword, say)
     train_set, train_notes = _dataset(train, hashes, subwords, data.max_length, say)
     valid_set, valid_notes = _dataset(valid, hashes, subwords, None, say)
     for files, dataset in ((train, train_set), (valid, valid_set)):
         if not len(dataset):
-            raise DataError(f"{files.source}: no usable pair of sentences is left; see the counts above")
-    return Prepared(subwords, train_set, valid_set, {data.train: train_notes, data.valid: valid_notes}, hashes)
+            raise DataError(f"{files.source}: no usable pair of sentences is left; the warnings above say why")
+    notes = {data.train: train_notes, data.valid: valid_notes}
+    names = {os.path.relpath(path, data.folder): digest for path, digest in hashes.items()}
+    return Prepared(subwords, train_set, valid_set, notes, names)
 
 
-def _subwords(files: ParallelFiles, hashes: dict[str, str], settings: SubwordSettings, say: Say) -> Subwords:
+def _subwords(files: ParallelFiles, hashes: dict[Path, str], settings: SubwordSettings, say: Say) -> Subwords:
     if settings.model:
         models = [load_subword(Path(path)) for path in settings.model]
         return Subwords(models[0], models[-1])
@@ -68,11 +70,11 @@ def _subwords(files: ParallelFiles, hashes: dict[str, str], settings: SubwordSet
 
 
 def _trained(
-    files: ParallelFiles, learn_from: ParallelFiles, hashes: dict[str, str], settings: SubwordSettings, say: Say
+    files: ParallelFiles, learn_from: ParallelFiles, hashes: dict[Path, str], settings: SubwordSettings, say: Say
 ) -> Subword:
     """A subword model trained on one or both sides of the usable pairs of `files`."""
     sides = tuple(dict.fromkeys(files.index(path) for path in learn_from))
-    recipe = ("subword", [hashes[path.name] for path in files], sides, settings.model_dump(), sentencepiece.__version__)
+    recipe = ("subword", [hashes[path] for path in files], sides, settings.model_dump(), sentencepiece.__version__)
 
     def make(folder: Path) -> None:
         folder.mkdir(parents=True)
@@ -84,16 +86,21 @@ def _trained(
 
 
 def _side_texts(files: ParallelFiles, sides: tuple[int, ...]) -> Iterator[str]:
+    pair = None
     for pair in usable_pairs(read_pairs(files), Counter()):
         for side in sides:
             yield (pair.source, pair.target)[side]
+    if pair is None:
+        raise DataError(
+            f"{files.source}: no usable pair of sentences: the file is empty, or every pair has a blank side"
+        )
 
 
 def _dataset(
-    files: ParallelFiles, hashes: dict[str, str], subwords: Subwords, max_length: int | None, say: Say
+    files: ParallelFiles, hashes: dict[Path, str], subwords: Subwords, max_length: int | None, say: Say
 ) -> tuple[Dataset, dict[str, int]]:
     models = [hashlib.sha256(subword.model).hexdigest() for subword in subwords]
-    recipe = ("dataset", [hashes[path.name] for path in files], models, max_length)
+    recipe = ("dataset", [hashes[path] for path in files], models, max_length)
 
     def make(folder: Path) -> None:
         notes: Counter[str] = Counter()

@@ -10,13 +10,16 @@ import numpy as np
 import sentencepiece as spm
 
 from nmt.config import SubwordSettings
-from nmt.errors import ConfigError, DataError
+from nmt.errors import ConfigError, DataError, UserError
 
 PAD_ID, UNK_ID, BOS_ID, EOS_ID = 0, 1, 2, 3
 
 # SentencePiece writes spaces as U+2581, so a U+2581 in the text would come back as a space. It travels as a
 # private-use character instead.
 _SPACE_MARK, _STAND_IN = "\u2581", "\ue581"
+
+# Byte pieces can spell any character: a newline or a tab would break the lines and columns of the output.
+_NO_CONTROLS = dict.fromkeys([*range(32), 127], " ")
 
 MAX_TRAINING_BYTES = 4192  # SentencePiece's own limit for a training sentence
 
@@ -60,13 +63,18 @@ class Subword:
         return arrays
 
     def decode(self, ids: list[int]) -> str:
-        """Text of piece ids; begin, end and padding are left out. Always one line."""
+        """Text of piece ids; begin, end and padding are left out. Always one line, and without control characters."""
         text: str = self.processor.decode([index for index in ids if index > EOS_ID])
-        return text.replace(_STAND_IN, _SPACE_MARK).replace("\n", " ")
+        return text.replace(_STAND_IN, _SPACE_MARK).translate(_NO_CONTROLS)
 
-    def pieces(self, text: str) -> list[Piece]:
-        """The pieces of a line with their places in it."""
-        return _pieces(self.processor.encode(text.replace(_SPACE_MARK, _STAND_IN), return_type="offset_mapping"))
+    def pieces(self, text: str, count: int) -> list[Piece]:
+        """The first `count` pieces of a line with their places in it. Reads no more of a huge line than it needs."""
+        text, size = text.replace(_SPACE_MARK, _STAND_IN), 8 * count
+        pieces = _pieces(self.processor.encode(text[:size], return_type="offset_mapping"))
+        while size < len(text) and len(pieces) < count + 100:  # so far from its end, a cut changes nothing
+            size *= 2
+            pieces = _pieces(self.processor.encode(text[:size], return_type="offset_mapping"))
+        return pieces[:count]
 
     def decoded_pieces(self, ids: list[int]) -> list[Piece]:
         """The pieces of `ids`, which must not hold begin, end or padding, with their places in `decode(ids)`."""
@@ -94,9 +102,19 @@ def train_subword(sentences: Iterable[str], settings: SubwordSettings) -> bytes:
     """Trains a model on raw lines; equal input gives equal bytes. Raises ConfigError if the vocabulary cannot be."""
     model = io.BytesIO()
     byte_fallback = settings.byte_fallback and settings.model_type in {"unigram", "bpe"}
+    failures: list[UserError] = []
+
+    def guarded() -> Iterator[str]:
+        """SentencePiece turns what its iterator raises into an error of its own, so it is kept aside."""
+        try:
+            yield from _trainable(sentences, settings.sample)
+        except UserError as error:
+            failures.append(error)
+            raise
+
     try:
         spm.SentencePieceTrainer.train(
-            sentence_iterator=_trainable(sentences, settings.sample),
+            sentence_iterator=guarded(),
             model_writer=model,
             vocab_size=settings.vocab_size,
             model_type=settings.model_type,
@@ -115,7 +133,7 @@ def train_subword(sentences: Iterable[str], settings: SubwordSettings) -> bytes:
             minloglevel=2,
         )
     except RuntimeError as error:
-        raise ConfigError(_explain(str(error), settings)) from None
+        raise (failures[0] if failures else ConfigError(_explain(str(error), settings))) from None
     return model.getvalue()
 
 
@@ -133,6 +151,10 @@ def _explain(message: str, settings: SubwordSettings) -> str:
         return f"{key} pieces are more than this text yields; write {at_most[1]} or less"
     if at_least := re.search(r"required_chars\. \d+ vs (\d+)", message):
         return f"{key} pieces are too few for the characters of this text; write {at_least[1]} or more"
+    if "sentences_.empty" in message or "all_chars_count" in message:
+        return (
+            f"{key}: no line of this text has 1 to {MAX_TRAINING_BYTES:,} bytes that a subword model could learn from"
+        )
     return f"{key}: no subword model could be trained on this text: {message.splitlines()[0]}"
 
 

@@ -3,6 +3,8 @@
 import unicodedata
 from typing import NamedTuple
 
+from nmt.data.corpus import is_blank
+
 APOSTROPHES = "'\u2019"
 
 
@@ -29,7 +31,7 @@ def split_words(line: str) -> list[Word]:
             start = -1
             if elided:
                 continue
-        if _visible(character):
+        if not is_blank(character):
             words.append(Word(character, index, index + 1))
     if start >= 0:
         words.append(Word(line[start:], start, len(line)))
@@ -38,7 +40,3 @@ def split_words(line: str) -> list[Word]:
 
 def _in_word(character: str) -> bool:
     return character.isalnum() or character == "_" or unicodedata.category(character)[0] == "M"
-
-
-def _visible(character: str) -> bool:
-    return unicodedata.category(character)[0] not in "ZC"

@@ -51,6 +51,20 @@ def coverage_penalty(coverage: Float[Tensor, "*rows src"], memory_mask: Tensor, 
     return beta * received.log().sum(dim=-1)
 
 
+def _score(
+    log_prob: Float[Tensor, "*rows"],
+    length: int,
+    coverage: Float[Tensor, "*rows src"],
+    memory_mask: Tensor,
+    settings: DecodingSettings,
+) -> Float[Tensor, "*rows"]:
+    """What search maximises; `length` counts the end."""
+    score = log_prob / length_penalty(length, settings.length_penalty)
+    if settings.coverage_penalty:
+        score = score + coverage_penalty(coverage, memory_mask, settings.coverage_penalty)
+    return score
+
+
 def longest_allowed(source: Int[Tensor, "batch src"], settings: DecodingSettings) -> Int[Tensor, "batch"]:
     """Most tokens, the end not counted, that each sentence's translation may have."""
     pieces = (source != PAD_ID).sum(dim=1) - 1
@@ -70,9 +84,11 @@ def allow(
     if settings.no_repeat_ngram:
         _forbid_repeats(log_probs, tokens, settings.no_repeat_ngram)
     end = log_probs[:, EOS_ID].clone()
-    if length < settings.min_length:
-        end = torch.where(length < limit, -math.inf, end)
     log_probs = log_probs.masked_fill((length >= limit).unsqueeze(1), -math.inf)
+    log_probs[:, EOS_ID] = -math.inf
+    if length < settings.min_length:
+        stuck = log_probs.isneginf().all(dim=1)  # at the limit, or every word would be a repetition
+        end = torch.where(stuck, end, -math.inf)
     log_probs[:, EOS_ID] = end
     return log_probs
 
@@ -106,9 +122,7 @@ def greedy_search(model: Searchable, source: Int[Tensor, "batch src"], settings:
         ended = chosen == EOS_ID
         if not ended.any():
             continue
-        score = log_prob / length_penalty(tokens.size(1) - 1, settings.length_penalty)
-        if settings.coverage_penalty:
-            score = score + coverage_penalty(coverage, memory.mask, settings.coverage_penalty)
+        score = _score(log_prob, tokens.size(1) - 1, coverage, memory.mask, settings)
         out = ended.nonzero().squeeze(1)
         rows = zip(
             live[out].tolist(), tokens[out, 1:-1].tolist(), score[out].tolist(), log_prob[out].tolist(), strict=True
@@ -158,8 +172,8 @@ def beam_search(
 ) -> list[list[Hypothesis]]:
     """Beam search with length normalisation.
 
-    An ending counts only when it ranks within the beam. A sentence is done when `beam_size` hypotheses have ended,
-    or when no live one can still beat the `n_best`-th of them.
+    An ending counts only when it ranks within the beam. A sentence is done when `beam_size` hypotheses have ended and
+    no live one is better than the `n_best`-th of them, or when none can still become better.
     """
     beam = _first_beam(model, source, settings)
     found: list[list[Hypothesis]] = [[] for _ in range(source.size(0))]
@@ -238,9 +252,7 @@ def _add_endings(
     settings: DecodingSettings,
 ) -> _Beam:
     """Puts the candidates that end among those that have ended before, and keeps the best."""
-    score = log_prob / length_penalty(tokens.size(-1) - 1, settings.length_penalty)
-    if settings.coverage_penalty:
-        score = score + coverage_penalty(coverage, beam.memory.mask.unsqueeze(1), settings.coverage_penalty)
+    score = _score(log_prob, tokens.size(-1) - 1, coverage, beam.memory.mask.unsqueeze(1), settings)
     score = score.masked_fill(~ends, -math.inf)
     before = torch.nn.functional.pad(beam.ended_tokens, (0, 1), value=PAD_ID)
     best, place = torch.cat([beam.ended_score, score], dim=1).topk(beam.size)
@@ -253,10 +265,16 @@ def _add_endings(
 
 
 def _done(beam: _Beam, settings: DecodingSettings, n_best: int) -> Tensor:
-    """Whether each sentence has nothing better to expect. Longer is cheaper per token, so the bound is the longest."""
+    """Whether each sentence has nothing better to expect.
+
+    No live hypothesis can beat the `n_best`-th that ended, even if all that it adds is certain and makes it as long as
+    may be (longer is cheaper per token); or, once `beam_size` have ended, none is better than that one as it stands.
+    """
+    worst, live = beam.ended_score[:, n_best - 1], beam.log_prob[:, 0]
+    bound = live / length_penalty(beam.limit + 1, settings.length_penalty)
+    score = _score(live, beam.tokens.size(-1) - 1, beam.coverage[:, 0], beam.memory.mask, settings)
     full = beam.ended_score[:, -1].isfinite()
-    bound = beam.log_prob[:, 0] / length_penalty(beam.limit + 1, settings.length_penalty)
-    return full | (bound <= beam.ended_score[:, n_best - 1]) | beam.log_prob[:, 0].isinf()
+    return (bound <= worst) | (full & (score <= worst)) | live.isinf()
 
 
 def _collect(beam: _Beam, found: list[list[Hypothesis]], n_best: int) -> None:

@@ -38,8 +38,10 @@ def _more_now(file: BinaryIO) -> bool:
 
 def _text(raw: bytes, notes: Counter[str]) -> str:
     raw = raw.removesuffix(b"\r")
-    line = raw.decode("utf-8", errors="replace")
-    if "\ufffd" in line and "\ufffd".encode() not in raw:
+    try:
+        line = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        line = raw.decode("utf-8", errors="replace")
         notes["lines with bytes that are not UTF-8, shown as U+FFFD"] += 1
     if "\0" in line:
         notes["lines with NUL characters, read as spaces"] += 1

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from nmt.config import DecodingSettings
+from nmt.config import DecodingSettings, changed
 from nmt.data.batch import pad_sources
 from nmt.data.corpus import is_blank
 from nmt.data.subword import BOS_ID, EOS_ID, Subwords
@@ -55,16 +55,18 @@ class Translator:
         lines: Iterable[str],
         *,
         beam_size: int | None = None,
-        length_penalty: float | None = None,
+        length_penalty: int | float | None = None,
         n_best: int = 1,
         attention: bool = True,
-        changes: Mapping[str, float] | None = None,
+        changes: Mapping[str, int | float] | None = None,
     ) -> list[Translation]:
         """As many translations as lines, in their order; `changes` are any other decoding settings.
 
         `attention` costs one more pass of the model over the result; without it there is no alignment either.
         """
-        settings = self._settings(beam_size=beam_size, length_penalty=length_penalty, **(changes or {}))
+        given = {"beam_size": beam_size, "length_penalty": length_penalty}
+        named = {name: value for name, value in given.items() if value is not None}
+        settings = changed(self.settings, **{**(changes or {}), **named})
         lines = list(lines)
         ids = [[] if is_blank(line) else self.subwords.source.encode(line) for line in lines]
         found: list[Translation] = [Translation(line, "") for line in lines]
@@ -76,10 +78,6 @@ class Translator:
             for index, translation in zip(batch, results, strict=True):
                 found[index] = replace(translation, cut=len(ids[index]) > settings.max_source)
         return found
-
-    def _settings(self, **changes: float | None) -> DecodingSettings:
-        given = {name: value for name, value in changes.items() if value is not None}
-        return DecodingSettings.model_validate(self.settings.model_dump() | given)
 
     def _translate_batch(
         self, lines: list[str], sources: list[list[int]], settings: DecodingSettings, n_best: int, attention: bool
@@ -123,8 +121,9 @@ class Translator:
     def _with_attention(
         self, translation: Translation, source: list[int], target: list[int], weights: np.ndarray
     ) -> Translation:
-        source_pieces = self.subwords.source.pieces(translation.source)[: len(source)]
+        source_pieces = self.subwords.source.pieces(translation.source, len(source))
         target_pieces = self.subwords.target.decoded_pieces(target)
-        words, links = word_attention(weights, translation.source, translation.text, source_pieces, target_pieces)
+        read = translation.source[: max(piece.end for piece in source_pieces)]  # less than all if the line was cut
+        words, links = word_attention(weights, read, translation.text, source_pieces, target_pieces)
         pieces = piece_attention(weights, source_pieces, target_pieces)
         return replace(translation, attention=words, piece_attention=pieces, alignment=links)

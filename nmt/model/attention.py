@@ -132,7 +132,7 @@ class AdditiveAttention(Attention):
 
 
 class MultiHeadAttention(Attention):
-    """softmax(W_q q . W_k k / sqrt(d)) W_v v per head, then W_o (Vaswani et al. 2017); the weights are the heads' mean."""
+    """softmax(W_q q . W_k k / sqrt(d)) W_v v per head, then W_o (Vaswani et al. 2017); weights: the heads' mean."""
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)

@@ -20,8 +20,14 @@ class Embedding(nn.Module):
         # The table is drawn with variance 1 / size, which suits it as a tied generator; inputs get variance 1 back.
         self.scale = size**0.5
 
-    def forward(self, ids: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time embed"]:
-        vectors: Tensor = self.dropout(self.table(ids) * self.scale)
+    def new_mask(self, batch: int) -> Float[Tensor, "batch 1 embed"] | None:
+        """The mask of `dropout` to pass to each `forward` of one sentence, when the caller loops over its positions."""
+        return self.dropout.mask(batch, self.table.embedding_dim, self.table.weight)
+
+    def forward(
+        self, ids: Int[Tensor, "batch time"], mask: Float[Tensor, "batch 1 embed"] | None = None
+    ) -> Float[Tensor, "batch time embed"]:
+        vectors: Tensor = self.dropout(self.table(ids) * self.scale, mask)
         if self.training and self.word_dropout:
             keep = F.dropout(vectors.new_ones(ids.shape), self.word_dropout).unsqueeze(-1)
             vectors = vectors * keep

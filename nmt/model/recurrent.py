@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 State = tuple[Float[Tensor, "_layers _batch hidden"], ...]
-Masks = tuple[Float[Tensor, "batch 1 features"] | None, ...]
+Masks = tuple[Float[Tensor, "_rows 1 _units"] | None, ...]
 
 CELLS: dict[str, Callable[..., nn.RNNBase]] = {
     "rnn": nn.RNN,  # Elman 1990: h' = tanh(W x + U h + b)

@@ -79,12 +79,13 @@ class Seq2Seq(nn.Module):
     ) -> Decoded:
         forced = torch.rand(target_input.shape, device=target_input.device) < teacher_forcing
         masks = self.decoder.new_masks(target_input.size(0), state[0])
+        word_mask = self.target_embedding.new_mask(target_input.size(0))
         words = target_input[:, 0]
         features, attention = [], []
         for position in range(target_input.size(1)):
             if position > 0:
                 words = torch.where(forced[:, position], target_input[:, position], words)
-            decoded = self.decoder(self.target_embedding(words.unsqueeze(1)), state, memory, masks)
+            decoded = self.decoder(self.target_embedding(words.unsqueeze(1), word_mask), state, memory, masks)
             with torch.no_grad():
                 words = self.generator(decoded.features[:, 0]).argmax(dim=-1)
             state = decoded.state

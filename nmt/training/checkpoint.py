@@ -63,18 +63,28 @@ def list_checkpoints(folder: Path) -> list[Path]:
     """Finished checkpoints, the oldest first."""
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if path.name.startswith("step-") and ".tmp-" not in path.name)
+    return sorted(path for path in folder.iterdir() if path.name.startswith("step-") and "." not in path.name)
 
 
 def load_newest(folder: Path, warn: Callable[[str], None]) -> TrainState | None:
-    """The newest checkpoint that verifies; None if there are none. Raises DataError if there are, but all damaged."""
-    checkpoints = list_checkpoints(folder)
-    for path in reversed(checkpoints):
+    """The newest checkpoint that verifies; None if there are none. Raises DataError if there are, but all damaged.
+
+    Damaged ones that are newer are set aside under another name, so that training can write them again.
+    """
+    damaged: list[Path] = []
+    for path in reversed(list_checkpoints(folder)):
         try:
-            return load_checkpoint(path)
+            state = load_checkpoint(path)
         except DataError as error:
             warn(f"warning: {error}; using the checkpoint before it")
-    if checkpoints:
+            damaged.append(path)
+            continue
+        for other in damaged:
+            set_aside = other.with_name(f"{other.name}.damaged")
+            shutil.rmtree(set_aside, ignore_errors=True)
+            other.rename(set_aside)
+        return state
+    if damaged:
         raise DataError(f"{folder}: no checkpoint is intact; remove the folder to train from the start")
     return None
 

@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
@@ -17,13 +17,20 @@ QUIET_SECONDS = 20.0  # without a terminal, at most one progress line in so many
 class Log:
     """A progress bar at a terminal; plain lines now and then in a pipe."""
 
-    def __init__(self, run: Path) -> None:
-        run.mkdir(parents=True, exist_ok=True)
-        self.file = (run / LOG).open("a", encoding="utf-8")
-        self.metrics_path = run / METRICS
+    def __init__(self) -> None:
+        self.file: TextIO | None = None
+        self.early: list[str] = []  # lines from before there was a file
         self.bar: tqdm[Any] | None = None
         self.terminal = sys.stderr.isatty()
         self.last_line = time.monotonic()
+
+    def open(self, run: Path) -> None:
+        """From here on, lines go into the run as well, those said before included."""
+        run.mkdir(parents=True, exist_ok=True)
+        self.metrics_path = run / METRICS
+        self.file = (run / LOG).open("a", encoding="utf-8")
+        for line in self.early:
+            self._write(line)
 
     def say(self, line: str = "") -> None:
         """A line for people, on the terminal and in train.log."""
@@ -35,6 +42,9 @@ class Log:
         self._write(line)
 
     def _write(self, line: str) -> None:
+        if self.file is None:
+            self.early.append(line)
+            return
         self.file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
         self.file.flush()
 
@@ -43,13 +53,15 @@ class Log:
         with self.metrics_path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"kind": kind, **values}) + "\n")
 
-    def forget_after(self, step: int) -> None:
-        """Takes out what a crashed run recorded after the checkpoint it now continues from."""
+    def forget_after(self, step: int, validations: int) -> None:
+        """Takes out what a crashed run recorded after the checkpoint it now continues from: later steps, and
+        validations beyond those that the checkpoint knows."""
         if not self.metrics_path.exists():
             return
         lines = self.metrics_path.read_text(encoding="utf-8").split("\n")
         kept = [line for line in lines if line and _step(line) <= step]
-        write_atomic(self.metrics_path, "".join(f"{line}\n" for line in kept).encode())
+        late = set([line for line in kept if json.loads(line)["kind"] == "validation"][validations:])
+        write_atomic(self.metrics_path, "".join(f"{line}\n" for line in kept if line not in late).encode())
 
     def progress(self, step: int, share: float, values: str) -> None:
         """Moves the bar to `step`, at which `share` of the budget is used."""
@@ -71,9 +83,10 @@ class Log:
         if self.bar is not None:
             self.bar.close()
             self.bar = None
-        self.file.flush()
-        os.fsync(self.file.fileno())
-        self.file.close()
+        if self.file is not None:
+            self.file.flush()
+            os.fsync(self.file.fileno())
+            self.file.close()
 
 
 def _step(line: str) -> int:

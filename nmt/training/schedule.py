@@ -32,7 +32,7 @@ def constant(settings: TrainingSettings, moment: Moment) -> float:
 def inverse_sqrt(settings: TrainingSettings, moment: Moment) -> float:
     """sqrt(warmup / step) after the warm-up (Vaswani et al. 2017, equation 3)."""
     warmup = max(settings.warmup, 1)
-    return math.sqrt(warmup / max(moment.step, warmup))
+    return math.sqrt(warmup / max(moment.step + 1, warmup))
 
 
 def cosine(settings: TrainingSettings, moment: Moment) -> float:

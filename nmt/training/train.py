@@ -39,11 +39,13 @@ def train(settings: Settings, command: list[str]) -> Outcome:
     folder = Path(settings.run)
     _check_unchanged(settings, folder)
     device = choose_device(settings)
-    log = Log(folder)
+    log = Log()
+    log.say(f"nmt {__version__}, torch {torch.__version__}, {describe(device)}, run {_shown(folder)}")
+    data = prepare(settings, log.say)
     try:
-        with Signals() as signals:
-            trainer = _prepare(settings, command, device, log, signals)
-            return _train(trainer, log, signals)
+        signals = Signals()
+        trainer = _make_trainer(settings, data, command, device, log, signals)
+        return _train(trainer, log, signals)
     finally:
         log.close()
 
@@ -54,7 +56,8 @@ def _train(trainer: Trainer, log: Log, signals: Signals) -> Outcome:
         _show_result(trainer, log)
         return Outcome(trainer.folder, trainer.stop_reason())
     try:
-        reason = trainer.run()
+        with signals:
+            reason = trainer.run()
     except Interrupted:
         log.say(f"stopped at step {trainer.progress.step:,}, saved; the same command goes on from here")
         return Outcome(trainer.folder, "stopped", signals.received)
@@ -63,14 +66,18 @@ def _train(trainer: Trainer, log: Log, signals: Signals) -> Outcome:
     return Outcome(trainer.folder, reason)
 
 
-def _prepare(settings: Settings, command: list[str], device: torch.device, log: Log, signals: Signals) -> Trainer:
+def _make_trainer(
+    settings: Settings, data: Prepared, command: list[str], device: torch.device, log: Log, signals: Signals
+) -> Trainer:
+    """A trainer at the beginning, or at the newest checkpoint of its run."""
     folder = Path(settings.run)
-    log.say(f"nmt {__version__}, torch {torch.__version__}, {describe(device)}, run {folder}")
-    data = prepare(settings, log.say)
     state = load_newest(folder / runs.CHECKPOINTS, log.say)
     provenance = _provenance(data, command, device)
     if state is not None:
         _check_provenance(folder, provenance, log.say)
+    log.open(folder)
+    for leftover in folder.glob("*.tmp-*"):  # of a crash
+        leftover.unlink()
     runs.write_atomic(folder / runs.CONFIG, config.dump(settings.model_copy(update={"run": "."})).encode())
     if state is None:
         runs.save_subwords(folder, data.subwords)
@@ -81,8 +88,8 @@ def _prepare(settings: Settings, command: list[str], device: torch.device, log: 
     _introduce(trainer, data, log.say)
     if state is not None:
         trainer.restore(state, folder / runs.CHECKPOINTS)
-        log.forget_after(trainer.progress.step)
         log.say(f"going on from step {trainer.progress.step:,} (epoch {trainer.progress.epochs:.1f})")
+    log.forget_after(trainer.progress.step, len(trainer.progress.validations))
     return trainer
 
 
@@ -117,11 +124,16 @@ def _show_result(trainer: Trainer, log: Log) -> None:
         f"kept {origin}: validation BLEU {best.bleu:.1f}, chrF2++ {best.chrf:.1f}, "
         f"perplexity {best.perplexity:.2f} (greedy), after {clock(trainer.progress.seconds)} of training"
     )
-    run = os.path.relpath(trainer.folder)
-    run = run if not run.startswith("..") else str(trainer.folder)
+    run = _shown(trainer.folder)
     log.say(f"model: {run}")
     log.say(f"  translate: echo 'Some text.' | nmt translate {run}")
     log.say(f"  evaluate:  nmt eval {run}")
+
+
+def _shown(folder: Path) -> str:
+    """A path as people would type it from here."""
+    relative = os.path.relpath(folder)
+    return str(folder) if relative.startswith("..") else relative
 
 
 # What may change between two starts of a run -------------------------------------------------------------------------

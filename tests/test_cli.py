@@ -1,0 +1,473 @@
+"""The commands as a user meets them: what they print, what they write, how they end."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from nmt import cli
+
+NMT = [sys.executable, "-m", "nmt"]
+
+
+class Result(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Result]
+
+
+@contextmanager
+def standard_input(content: bytes, path: Path) -> Iterator[None]:
+    """The process's standard input reads from a file with this content."""
+    path.write_bytes(content)
+    before, file = os.dup(0), os.open(path, os.O_RDONLY)
+    os.dup2(file, 0)
+    try:
+        yield
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
+        os.close(file)
+
+
+@pytest.fixture
+def nmt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], tiny_run: Path
+) -> Run:
+    """Runs `nmt ARGUMENTS` in this process and in an empty folder with a copy of the tiny run in runs/."""
+    shutil.copytree(tiny_run, tmp_path / "here" / "runs" / "tiny")
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def run(*arguments: object, stdin: str | bytes = b"") -> Result:
+        monkeypatch.setattr(sys, "argv", ["nmt", *map(str, arguments)])
+        content = stdin.encode() if isinstance(stdin, str) else stdin
+        capfdbinary.readouterr()
+        with standard_input(content, tmp_path / "stdin"), pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capfdbinary.readouterr()
+        return Result(int(ended.value.code or 0), out.decode(), err.decode())
+
+    return run
+
+
+# Help and version ----------------------------------------------------------------------------------------------------
+
+HELP = """\
+Usage: nmt [OPTIONS] COMMAND [ARGS]...
+
+  Train, run and explain recurrent neural machine translation.
+
+Options:
+  --version             Show the version
+  --install-completion  Install completion for the current shell.
+  --show-completion     Show completion for the current shell, to copy it or
+                        customize the installation.
+  -h, --help            Show this message and exit.
+
+Commands:
+  train      Train a model from raw parallel text; run again to go on...
+  check      Show everything that can be known before training: settings,...
+  translate  Translate raw text: a line in, a line out, in order.
+  eval       Score the test sets of the config, or a given one: BLEU,...
+  info       Show a run: settings, parameters of each part, data, scores,...
+"""
+
+
+@pytest.mark.parametrize("word", ["--help", "-h"])
+def test_help(nmt: Run, word: str) -> None:
+    assert nmt(word) == Result(0, HELP, "")
+
+
+@pytest.mark.parametrize("command", ["train", "check", "translate", "eval", "info"])
+def test_every_command_has_help(nmt: Run, command: str) -> None:
+    result = nmt(command, "--help")
+    assert result.status == 0
+    assert result.out.startswith(f"Usage: nmt {command} ")
+    assert result.err == ""
+
+
+def test_version(nmt: Run) -> None:
+    assert nmt("--version") == Result(0, "nmt 0.1.0\n", "")
+
+
+def test_help_as_a_module_imports_no_torch() -> None:
+    out = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "nmt", "--help"],
+        capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "80"},
+    )  # fmt: skip
+    assert out.stdout == HELP
+    imported = {line.rpartition("|")[2].strip() for line in out.stderr.split("\n")}
+    assert "nmt.cli" in imported
+    assert not imported & {"torch", "numpy", "sentencepiece", "sacrebleu"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["frobnicate"], "No such command 'frobnicate'."),
+        (["train"], "Missing argument 'CONFIG'."),
+        (["translate", "--beam-size", "0"], "Invalid value for '--beam-size': "),
+        (["translate", "--beamsize", "3"], "No such option: --beamsize"),
+    ],
+)
+def test_wrong_usage(nmt: Run, arguments: list[str], message: str) -> None:
+    result = nmt(*arguments)
+    assert (result.status, result.out) == (2, "")
+    assert f"Error: {message}" in result.err
+
+
+# train and check -----------------------------------------------------------------------------------------------------
+
+
+def test_training_from_start_to_end_in_a_pipe(tiny_config: Path, tmp_path: Path) -> None:
+    result = subprocess.run(
+        [*NMT, "train", str(tiny_config), "training.max_steps=2", "training.samples=1"],
+        capture_output=True, text=True, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "\r" not in result.stdout
+    lines = result.stdout.split("\n")
+    assert re.fullmatch(r"nmt 0\.1\.0, torch \S+, cpu \(1 threads\), run \S*runs/tiny", lines[0])
+    assert "179 training and 20 validation pairs, en -> fr; vocabulary of 360 pieces, joint" in lines
+    number = r"\d+\.\d+"
+    validation = rf"validation: step 2, epoch 0\.0, \d:\d\d: loss {number}, perplexity {number}, BLEU {number}, chrF2"
+    assert sum(bool(re.match(validation, line)) for line in lines) == 1
+    assert sum(line.startswith("    source      ") for line in lines) == 1
+    assert "finished: training.max_steps=2 reached" in lines
+    assert lines[-4:] == [
+        "model: runs/tiny",
+        "  translate: echo 'Some text.' | nmt translate runs/tiny",
+        "  evaluate:  nmt eval runs/tiny",
+        "",
+    ]
+    files = {path.name for path in (tmp_path / "runs" / "tiny").iterdir()}
+    assert files >= {
+        "config.yaml",
+        "subword.model",
+        "model.safetensors",
+        "metrics.jsonl",
+        "train.log",
+        "provenance.json",
+    }
+    assert not [name for name in files if ".tmp" in name]
+
+
+@pytest.mark.parametrize("command", ["train", "check"])
+def test_every_wrong_setting_is_a_line_and_nothing_is_written(nmt: Run, tiny_config: Path, command: str) -> None:
+    words = ["model.hiden=3", "model.cell=gur", "threads=-1", "run=new"]
+    result = nmt(command, tiny_config, *words)
+    assert (result.status, result.out) == (2, "")
+    assert sorted(result.err.rstrip("\n").split("\n")) == [
+        "error: command line: model.cell: 'gur' must be one of rnn, gru, lstm; did you mean gru?",
+        "error: command line: model.hiden: unknown key; did you mean model.hidden?",
+        "error: command line: threads: -1 must be 0 or more",
+    ]
+    assert not Path("new").exists()
+
+
+def test_a_config_that_is_not_there(nmt: Run) -> None:
+    assert nmt("train", "none.yaml") == Result(
+        2, "", "error: none.yaml: cannot read the config: No such file or directory\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["train", "check"])
+def test_lines_that_do_not_pair_up_are_refused_and_no_run_is_left(
+    nmt: Run, tiny_corpus: Path, tiny_config: Path, tmp_path: Path, command: str
+) -> None:
+    corpus = Path(shutil.copytree(tiny_corpus, tmp_path / "corpus"))
+    with (corpus / "train.fr").open("a", encoding="utf-8") as file:
+        file.write("one more\n")
+    result = nmt(command, tiny_config, f"data.folder={corpus}", "run=new")
+    assert result.status == 2
+    assert result.err == (
+        f"error: {corpus}/train.en has 200 lines and {corpus}/train.fr has 201; "
+        "line N of one must translate line N of the other\n"
+    )
+    assert not Path("new").exists()
+
+
+def test_a_setting_that_cannot_change_in_a_run(nmt: Run, tiny_config: Path) -> None:
+    before = {path: path.read_bytes() for path in Path("runs").rglob("*") if path.is_file()}
+    assert nmt("train", tiny_config, "run=runs/tiny", "model.hidden=32") == Result(
+        2,
+        "",
+        "error: model.hidden: 16 -> 32: cannot change in a run that has begun\n"
+        f"error: {Path.cwd()}/runs/tiny: go on with the old values, or train into another directory: run=runs/NAME\n",
+    )
+    assert {path: path.read_bytes() for path in Path("runs").rglob("*") if path.is_file()} == before
+
+
+def test_check(nmt: Run, tiny_config: Path) -> None:
+    result = nmt("check", tiny_config)
+    assert (result.status, result.err) == (0, "")
+    assert "\ntrain: 200 usable pairs\n" in result.out
+    assert not Path("runs", "tiny.yaml").exists()
+    assert [path.name for path in Path("runs").iterdir()] == ["tiny"]  # nothing new
+
+
+# translate -----------------------------------------------------------------------------------------------------------
+
+QUICK = ("--beam-size", 2)
+TEXT = "the cat\n\nI saw a dog.\n \u3000\nhe\u2028she\r\n"  # five lines, two of them blank
+
+
+def test_lines_in_lines_out(nmt: Run) -> None:
+    result = nmt("translate", *QUICK, stdin=TEXT)
+    assert (result.status, result.err) == (0, "")
+    lines = result.out.split("\n")
+    assert len(lines) == 6
+    assert [index for index, line in enumerate(lines) if not line] == [1, 3, 5]
+    assert nmt("translate", "runs/tiny", *QUICK, stdin=TEXT.rstrip("\n")) == result
+    assert nmt("translate", "--batch-size", 1, *QUICK, stdin=TEXT) == result
+
+
+def test_no_input_no_output(nmt: Run) -> None:
+    assert nmt("translate", stdin="") == Result(0, "", "")
+
+
+def test_input_and_output_files(nmt: Run) -> None:
+    Path("in.txt").write_text(TEXT, encoding="utf-8", newline="")
+    assert nmt("translate", "-i", "in.txt", "-o", "out.txt", *QUICK) == Result(0, "", "")
+    assert Path("out.txt").read_bytes().decode() == nmt("translate", *QUICK, stdin=TEXT).out
+    assert sorted(path.name for path in Path.cwd().iterdir()) == ["in.txt", "out.txt", "runs"]
+
+
+def test_an_output_that_is_a_pipe_is_written_to_and_not_replaced(nmt: Run) -> None:
+    os.mkfifo("pipe")
+    reader = os.open("pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert nmt("translate", "-o", "pipe", stdin="\n\n") == Result(0, "", "")
+        assert os.read(reader, 100) == b"\n\n"
+    finally:
+        os.close(reader)
+    assert Path("pipe").is_fifo()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-i", "none.txt"], "none.txt: cannot read: No such file or directory"),
+        (["-i", "."], ".: cannot read: Is a directory"),
+        (["-o", "none/out.txt"], "none/out.txt: cannot write: No such file or directory"),
+        (["-o", "runs"], "runs: cannot write: Is a directory"),
+        (["none"], "none: not a run directory: no such folder; a run is made by: nmt train CONFIG"),
+        (["runs"], "runs: not a run directory: the folder has no config.yaml; a run is made by: nmt train CONFIG"),
+        (["--n-best", 3, "--beam-size", 2], "--n-best 3: needs a --beam-size of at least 3"),
+        (["--beam-size", 2000], "beam_size: 2000 must be 1000 or less"),
+        (["--length-penalty", "nan"], "length_penalty: nan must be a finite number"),
+        (["--device", "gpu"], "device: 'gpu' must be one of auto, cpu, cuda, mps; did you mean cuda?"),
+    ],
+)
+def test_what_translate_refuses(nmt: Run, arguments: list[object], message: str) -> None:
+    output = [] if "-o" in arguments else ["-o", "out.txt"]
+    assert nmt("translate", *arguments, *output, stdin="a\n") == Result(2, "", f"error: {message}\n")
+    assert [path.name for path in Path.cwd().iterdir()] == ["runs"]
+
+
+def test_scores_n_best_and_alignments(nmt: Run) -> None:
+    text = nmt("translate", "--beam-size", 3, stdin="a cat\n").out.rstrip("\n")
+    lines = nmt("translate", "--beam-size", 3, "--n-best", 3, "--scores", stdin="a cat\n").out.split("\n")
+    assert len(lines) == 4
+    scores = [float(line.split("\t")[0]) for line in lines[:3]]
+    assert scores == sorted(scores, reverse=True)
+    assert lines[0].split("\t")[1] == text
+    aligned = nmt("translate", "--beam-size", 3, "--alignments", stdin="a cat\n\n").out.split("\n")
+    assert aligned[0].split("\t")[0] == text
+    assert re.fullmatch(r"(\d+-\d+( \d+-\d+)*)?", aligned[0].split("\t")[1])
+    assert aligned[1] == "\t"
+
+
+def test_more_candidates_than_the_beam_of_the_run_widen_it(nmt: Run) -> None:
+    assert len(nmt("translate", "--n-best", 7, stdin="a cat\n").out.split("\n")) == 8
+
+
+def test_json_lines(nmt: Run) -> None:
+    first, second, end = nmt("translate", *QUICK, "--jsonl", "--n-best", 2, stdin="a cat\n\n").out.split("\n")
+    found, blank = json.loads(first), json.loads(second)
+    assert end == ""
+    assert list(found) == [
+        "source", "text", "score", "log_prob", "candidates", "source_words", "target_words", "attention", "alignment",
+    ]  # fmt: skip
+    assert found["source"] == "a cat"
+    assert [set(candidate) for candidate in found["candidates"]] == [{"text", "score", "log_prob"}] * 2
+    assert found["source_words"] == ["a", "cat"]
+    assert [len(row) for row in found["attention"]] == [2] * len(found["target_words"])
+    assert blank == {
+        "source": "", "text": "", "score": 0.0, "log_prob": 0.0, "candidates": [],
+        "source_words": [], "target_words": [], "attention": [], "alignment": [],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("option", "heads"), [("--attention", ["a", "cat"]), ("--pieces", None)])
+def test_drawings(nmt: Run, option: str, heads: list[str] | None) -> None:
+    lines = nmt("translate", *QUICK, option, stdin="a cat\n").out.split("\n")
+    assert lines[0] == nmt("translate", *QUICK, stdin="a cat\n").out.rstrip("\n")
+    assert lines[1].split() == heads or (heads is None and lines[1].split()[-1] == "</s>")
+    assert lines[-2:] == ["", ""]  # an empty line after the drawing
+    assert all(re.search(r"(\d\.\d\d|·)$", line) for line in lines[2:-2])
+
+
+def test_what_was_mended_is_said(nmt: Run) -> None:
+    result = nmt("translate", *QUICK, stdin=b"caf\xe9\nok\nnu\0l\n" + b"word " * 5000 + b"\n")
+    assert result.status == 0
+    assert result.out.count("\n") == 4
+    assert result.err == (
+        "warning: lines with bytes that are not UTF-8, shown as U+FFFD: 1\n"
+        "warning: lines with NUL characters, read as spaces: 1\n"
+        "warning: lines cut to decoding.max_source pieces: 1\n"
+    )
+
+
+def test_a_moved_run_translates_the_same(nmt: Run) -> None:
+    before = nmt("translate", "runs/tiny", *QUICK, stdin=TEXT)
+    Path("elsewhere").mkdir()
+    shutil.move("runs/tiny", "elsewhere/moved")
+    assert nmt("translate", "elsewhere/moved", *QUICK, stdin=TEXT) == before
+    os.chdir("elsewhere/moved")
+    assert nmt("translate", ".", *QUICK, stdin=TEXT) == before
+
+
+def test_the_newest_run_is_the_default(nmt: Run) -> None:
+    shutil.copytree("runs/tiny", "runs/older")
+    shutil.copytree("runs/tiny", "runs/unfinished")
+    Path("runs/unfinished/model.safetensors").unlink()
+    os.utime("runs/older/model.safetensors", (1, 1))
+    assert nmt("info").out.split("\n")[0] == "run: runs/tiny"
+    os.utime("runs/tiny/model.safetensors", (0, 0))
+    assert nmt("info").out.split("\n")[0] == "run: runs/older"
+    shutil.rmtree("runs")
+    assert nmt("info") == Result(
+        2,
+        "",
+        f"error: no trained run in {Path.cwd()}/runs; name a run directory, or train one: nmt train CONFIG\n",
+    )
+
+
+def _flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(bytes(content))
+
+
+@pytest.mark.parametrize("command", ["translate", "eval", "info"])
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda run: (run / "config.yaml").unlink(), "{}: not a run directory: the folder has no config.yaml; a run"),
+        (lambda run: (run / "config.yaml").write_text("x: 1\n"), "{}/config.yaml: data.folder: missing; write it into"),
+        (lambda run: (run / "model.safetensors").unlink(), "{}/model.safetensors: no such file: the run has no val"),
+        (lambda run: (run / "model.safetensors").write_bytes(b""), "{}/model.safetensors: damaged, or not a model"),
+        (lambda run: _flip(run / "model.safetensors"), "{}/model.safetensors: damaged: its checksum does not fit"),
+        (lambda run: (run / "subword.model").write_bytes(b"x"), "{}/subword.model: not a SentencePiece model"),
+    ],
+    ids=["no config", "other config", "no model", "empty model", "a bit", "subwords"],
+)
+def test_a_damaged_run_is_refused(nmt: Run, command: str, damage: Callable[[Path], object], message: str) -> None:
+    damage(Path("runs/tiny"))
+    result = nmt(command, "runs/tiny", stdin="a\n")
+    assert (result.status, result.out) == (2, "")
+    assert result.err.startswith(f"error: {message.format('runs/tiny')}")
+
+
+def test_each_line_is_answered_before_the_next_and_an_interrupt_ends_it(tiny_run: Path) -> None:
+    with subprocess.Popen(
+        [*NMT, "translate", str(tiny_run), "--beam-size", "1"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdin and process.stdout and process.stderr
+        for line in ("the cat", "", "a dog"):
+            process.stdin.write(f"{line}\n".encode())
+            process.stdin.flush()
+            answer = process.stdout.readline()
+            assert answer.endswith(b"\n")
+            assert (answer == b"\n") == (line == "")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+        assert b"Traceback" not in process.stderr.read()
+
+
+def test_a_reader_that_goes_away_ends_it_quietly(tiny_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").write_text("a\n\n" * 100_000, encoding="utf-8")
+    command = f"{sys.executable} -m nmt translate {tiny_run} --beam-size 1 -i in"
+    result = subprocess.run(
+        ["bash", "-c", f"{command} | head -n 1; exit ${{PIPESTATUS[0]}}"],
+        capture_output=True, text=True, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert (result.returncode, result.stderr) == (128 + signal.SIGPIPE, "")
+    assert result.stdout.count("\n") == 1
+
+
+# eval and info -------------------------------------------------------------------------------------------------------
+
+SCORE = r"  {} \d+\.\d( ± \d+\.\d)?  \[nrefs:1\|bs:1000\|seed:12345\|.*version:.*\]"
+
+
+def test_eval(nmt: Run) -> None:
+    result = nmt("eval", "--beam-size", 1)
+    assert (result.status, result.err) == (0, "")
+    lines = result.out.split("\n")
+    assert lines[0] == "translating test: 20 lines"
+    assert re.fullmatch(r"test: 20 lines, beam 1, length penalty 1, \d+\.\d sentences/s", lines[1])
+    for line, name in zip(lines[2:5], ("BLEU", r"chrF2\+\+", "TER"), strict=True):
+        assert re.fullmatch(SCORE.format(name), line)
+    assert lines[5:] == ["± is half of the 95 % bootstrap confidence interval (1,000 resamples)", ""]
+    saved = json.loads(Path("runs/tiny/scores.json").read_text(encoding="utf-8"))
+    assert saved["sets"]["test"]["sentences"] == 20
+    assert "\nscores:\n  test: 20 lines, beam 1, length penalty 1\n" in nmt("info").out
+
+
+def test_eval_as_json(nmt: Run, tiny_corpus: Path) -> None:
+    files = ("--source", tiny_corpus / "valid.en", "--reference", tiny_corpus / "valid.fr")
+    result = nmt("eval", "runs/tiny", "--json", "--beam-size", 1, *files)
+    assert (result.status, result.err) == (0, "")
+    found = json.loads(result.out)
+    assert found["run"] == "runs/tiny"
+    assert set(found["sets"]) == {"valid.en"}
+    assert set(found["sets"]["valid.en"]) >= {"bleu", "chrf", "ter", "signatures", "sentences"}
+    assert not Path("runs/tiny/scores.json").exists()
+
+
+def test_eval_of_a_translation_needs_no_model(nmt: Run, tiny_corpus: Path) -> None:
+    shutil.rmtree("runs")
+    result = nmt("eval", "--hypothesis", tiny_corpus / "test.fr", "--reference", tiny_corpus / "test.fr")
+    assert (result.status, result.err) == (0, "")
+    lines = result.out.split("\n")
+    assert lines[0] == "test.fr: 20 lines"
+    assert [line.split(" ")[2:4] for line in lines[1:4]] == [["BLEU", "100.0"], ["chrF2++", "100.0"], ["TER", "0.0"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--hypothesis", "a"], "--hypothesis: needs --reference"),
+        (
+            ["--source", "a"],
+            "--source and --reference: give both, or neither for the test sets of the config",
+        ),
+        (["--hypothesis", "a", "--reference", "b"], "a: no such file; name a text file"),
+    ],
+)
+def test_what_eval_refuses(nmt: Run, arguments: list[str], message: str) -> None:
+    assert nmt("eval", *arguments) == Result(2, "", f"error: {message}\n")
+
+
+def test_info(nmt: Run) -> None:
+    result = nmt("info", "runs/tiny")
+    assert (result.status, result.err) == (0, "")
+    assert result.out.startswith("run: runs/tiny\n\ndata:\n  folder: ")
+    assert "\nvocabulary: 360 pieces\n" in result.out
+    assert result.out.endswith("scores: none yet; make them with: nmt eval\n")

@@ -1,0 +1,414 @@
+"""Stopped and resumed equals never stopped, bit for bit, wherever the stop comes."""
+
+import functools
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nmt import config
+from nmt.errors import ConfigError, DataError
+from nmt.run import CHECKPOINTS, METRICS, WEIGHTS, tensors_hash, unpack_weights
+from nmt.training.checkpoint import list_checkpoints, load_checkpoint
+from nmt.training.signals import Signals
+from nmt.training.train import Outcome, train
+
+CONFIG = """\
+data: {folder: corpus, source: a, target: b}
+subword: {model_type: char, vocab_size: 30}
+model: {embedding: 8, hidden: 8, attention: additive}
+training:
+  max_steps: 12
+  batch_sentences: 8
+  validate_every: 4
+  save_every: 3
+  log_every: 1
+  warmup: 2
+  samples: 0
+decoding: {max_length: 5}
+threads: 1
+"""
+
+CASES = {
+    "conditional": [],
+    "luong, accumulate, average of weights": [
+        "model.decoder=luong",
+        "model.cell=gru",
+        "model.variational=false",
+        "training.accumulate=3",
+        "training.ema=0.9",
+    ],
+    "bahdanau, plateau": [
+        "model.decoder=bahdanau",
+        "model.cell=rnn",
+        "training.schedule=plateau",
+        "training.plateau_patience=1",
+        "training.metric=loss",
+        "training.validate_every=2",
+        "training.learning_rate=0.5",
+    ],
+    "sampled inputs, sgd": [
+        "model.attention=general",
+        "training.teacher_forcing=0.5",
+        "training.optimizer=sgd",
+        "training.momentum=0.9",
+        "training.validate_every=0.3e",
+        "training.save_every=0.1e",
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a corpus of digits and their mirror images, and a config."""
+    folder, chance = tmp_path_factory.mktemp("resume"), random.Random(0)
+    write_corpus(folder / "corpus", chance)
+    (folder / "digits.yaml").write_text(CONFIG)
+    return folder
+
+
+def write_corpus(folder: Path, chance: random.Random) -> None:
+    folder.mkdir()
+    for stem, count in (("train", 120), ("valid", 6)):
+        lines = ["".join(chance.choices("0123456789", k=chance.randint(1, 6))) for _ in range(count)]
+        (folder / f"{stem}.a").write_text("".join(f"{line}\n" for line in lines))
+        (folder / f"{stem}.b").write_text("".join(f"{line[::-1]}\n" for line in lines))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(workplace: Path) -> Callable[[str], Path]:
+    """The run of a case that nothing ever stopped."""
+
+    @functools.cache
+    def trained(case: str) -> Path:
+        folder = workplace / f"whole-{case}"
+        assert run(workplace, folder, *CASES[case]).signal == 0
+        return folder
+
+    return trained
+
+
+def run(workplace: Path, folder: Path, *words: str) -> Outcome:
+    return train(config.load(workplace / "digits.yaml", [f"run={folder}", *words]), ["nmt", "train"])
+
+
+def result(folder: Path) -> dict[str, object]:
+    """Everything that must be equal: all but the times."""
+    last = load_checkpoint(list_checkpoints(folder / CHECKPOINTS)[-1])
+    tensors, _ = unpack_weights((folder / WEIGHTS).read_bytes(), folder / WEIGHTS)
+    records = [json.loads(line) for line in (folder / METRICS).read_text().splitlines()]
+    timeless = [
+        {key: value for key, value in record.items() if key not in {"seconds", "target_tokens_per_second"}}
+        for record in records
+    ]
+    return {
+        "model": tensors_hash(tensors),
+        "weights": tensors_hash(last.weights),
+        "average": tensors_hash(last.average),
+        "optimizer": tensors_hash(last.optimizer),
+        "progress": {**last.progress.to_json(), "seconds": None},
+        "metrics": [json.dumps(record) for record in timeless],
+    }
+
+
+def check_equal(folder: Path, expected: Path) -> None:
+    found, wanted = result(folder), result(expected)
+    for part, value in wanted.items():
+        assert found[part] == value, part
+    assert not list(folder.rglob("*.tmp-*"))
+
+
+# Stops at chosen places ----------------------------------------------------------------------------------------------
+
+
+class Crash(BaseException):
+    """Stands for a process that is no more: nothing in the program catches it."""
+
+
+class StopAt(Signals):
+    """SIGTERM, or a crash, at the `count`-th time that training looks whether a signal came."""
+
+    def __init__(self, count: int, crash: bool) -> None:
+        super().__init__()
+        self.left, self.crash = count, crash
+
+    def check(self) -> None:
+        self.left -= 1
+        if self.left == 0 and self.crash:
+            raise Crash
+        if self.left == 0:
+            signal.raise_signal(signal.SIGTERM)
+        super().check()
+
+
+def until_finished(monkeypatch: pytest.MonkeyPatch, start: Callable[[], Outcome], count: int, crash: bool) -> int:
+    """Starts again and again, each time stopped at the same count, until training ends by itself; how many times."""
+    for starts in range(1, 100):
+        monkeypatch.setattr("nmt.training.train.Signals", lambda: StopAt(count, crash))
+        try:
+            if start().signal == 0:
+                return starts
+        except Crash:
+            pass
+    raise AssertionError("no end")
+
+
+@pytest.mark.parametrize(
+    ("case", "count", "least"),
+    [
+        # Stopped at every second look, training is stopped before each step or inside the validation that follows.
+        ("conditional", 2, 12),
+        ("luong, accumulate, average of weights", 4, 4),
+        ("bahdanau, plateau", 5, 3),
+        ("sampled inputs, sgd", 4, 4),
+    ],
+)
+def test_stopped_by_a_signal(
+    workplace, uninterrupted, monkeypatch, tmp_path, case: str, count: int, least: int
+) -> None:
+    expected = uninterrupted(case)
+    starts = until_finished(monkeypatch, lambda: run(workplace, tmp_path / "run", *CASES[case]), count, crash=False)
+    assert starts >= least
+    check_equal(tmp_path / "run", expected)
+
+
+@pytest.mark.parametrize(("case", "count"), [("conditional", 7), ("luong, accumulate, average of weights", 6)])
+def test_crashed_between_steps_and_in_validations(
+    workplace, uninterrupted, monkeypatch, tmp_path, case: str, count: int
+) -> None:
+    expected = uninterrupted(case)
+    starts = until_finished(monkeypatch, lambda: run(workplace, tmp_path / "run", *CASES[case]), count, crash=True)
+    assert starts > 2
+    check_equal(tmp_path / "run", expected)
+
+
+def test_crashed_before_the_first_checkpoint(workplace, uninterrupted, monkeypatch, tmp_path) -> None:
+    """What was recorded before is forgotten, since those steps come again."""
+    expected = uninterrupted("conditional")
+    monkeypatch.setattr("nmt.training.train.Signals", lambda: StopAt(3, crash=True))
+    with pytest.raises(Crash):
+        run(workplace, tmp_path / "run")
+    assert len((tmp_path / "run" / METRICS).read_text().splitlines()) == 2
+    assert not list_checkpoints(tmp_path / "run" / CHECKPOINTS)
+    monkeypatch.undo()
+    run(workplace, tmp_path / "run")
+    check_equal(tmp_path / "run", expected)
+
+
+def test_crashed_while_writing(workplace, uninterrupted, tmp_path) -> None:
+    """At file operations of all kinds: a checkpoint's files, its manifest, the model, the metrics."""
+    expected = uninterrupted("conditional")
+    chance, folder, crashes = random.Random(4), tmp_path / "run", 0
+    for _ in range(8):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "fsync", crash_at(chance.randint(1, 22), os.fsync))
+            try:
+                run(workplace, folder)
+            except Crash:
+                crashes += 1
+    assert crashes >= 4
+    run(workplace, folder)
+    check_equal(folder, expected)
+
+
+def crash_at(left: int, operation: Callable[[int], None]) -> Callable[[int], None]:
+    def failing(descriptor: int) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Crash
+        operation(descriptor)
+
+    return failing
+
+
+@pytest.mark.parametrize("case", ["conditional", "luong, accumulate, average of weights"])
+def test_killed_at_random(workplace, uninterrupted, tmp_path, case: str) -> None:
+    """Real processes and SIGKILL. They are forked off one that has imported everything, so each costs little."""
+    expected, folder, chance = uninterrupted(case), tmp_path / "run", random.Random(len(case))
+    words = [*CASES[case], "training.save_every=1"]
+    settings = config.load(workplace / "digits.yaml", [f"run={folder}", *words])
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["nmt.training.train"])
+    killed = 0
+    for _ in range(7):
+        process = context.Process(target=train, args=(settings, ["nmt", "train"]))
+        process.start()
+        started = time.monotonic()
+        while not (folder / "train.log").exists() and process.is_alive() and time.monotonic() < started + 60:
+            time.sleep(0.01)
+        process.join(chance.uniform(0.0, 0.35))
+        process.kill()
+        process.join()
+        killed += process.exitcode == -signal.SIGKILL
+        process.close()
+    assert killed >= 2
+    process = context.Process(target=train, args=(settings, ["nmt", "train"]))
+    process.start()
+    process.join(60)
+    assert process.exitcode == 0
+    check_equal(folder, expected)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_exit_status_of_a_signal(workplace, tmp_path, number: signal.Signals, status: int) -> None:
+    folder = tmp_path / "run"
+    words = [f"run={folder}", "training.max_steps=1000000", "training.schedule=constant"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nmt", "train", str(workplace / "digits.yaml"), *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent.parent)},
+    )
+    deadline = time.monotonic() + 60
+    while not (folder / METRICS).exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == status, errors
+    assert errors == ""
+    newest = load_checkpoint(list_checkpoints(folder / CHECKPOINTS)[-1])
+    step = newest.progress.step
+    assert output.split("\n")[-2] == f"stopped at step {step:,}, saved; the same command goes on from here"
+    assert json.loads((folder / METRICS).read_text().splitlines()[-1])["step"] == step
+
+
+def test_a_damaged_checkpoint_costs_only_the_steps_since_the_one_before(
+    workplace, uninterrupted, monkeypatch, tmp_path, capsys
+) -> None:
+    expected, folder = uninterrupted("conditional"), tmp_path / "run"
+    monkeypatch.setattr("nmt.training.train.Signals", lambda: StopAt(10, crash=True))
+    with pytest.raises(Crash):
+        run(workplace, folder)
+    monkeypatch.undo()
+    damaged = list_checkpoints(folder / CHECKPOINTS)[-1]
+    content = (damaged / WEIGHTS).read_bytes()
+    (damaged / WEIGHTS).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    capsys.readouterr()
+    run(workplace, folder)
+    assert capsys.readouterr().out.count("using the checkpoint before it") == 1
+    check_equal(folder, expected)
+
+
+def test_what_a_crash_left_is_removed(workplace, uninterrupted, monkeypatch, tmp_path) -> None:
+    folder = tmp_path / "run"
+    monkeypatch.setattr("nmt.training.train.Signals", lambda: StopAt(9, crash=True))
+    with pytest.raises(Crash):
+        run(workplace, folder)
+    monkeypatch.undo()
+    (folder / f"{WEIGHTS}.tmp-1").write_bytes(b"half")
+    (folder / CHECKPOINTS / "step-00000009-0002.tmp-1").mkdir()
+    (folder / CHECKPOINTS / "step-00000009-0002.tmp-1" / WEIGHTS).write_bytes(b"half")
+    run(workplace, folder)
+    check_equal(folder, uninterrupted("conditional"))
+
+
+# Starting again ------------------------------------------------------------------------------------------------------
+
+
+def test_equal_seeds_give_equal_runs_and_others_do_not(workplace, uninterrupted, tmp_path) -> None:
+    expected = uninterrupted("conditional")
+    run(workplace, tmp_path / "same")
+    check_equal(tmp_path / "same", expected)
+    run(workplace, tmp_path / "other", "training.seed=2", "training.max_steps=4")
+    assert result(tmp_path / "other")["weights"] != result(expected)["weights"]
+
+
+def test_more_steps_equal_a_longer_run(workplace, tmp_path) -> None:
+    words = ["training.schedule=constant", "training.average=false"]
+    run(workplace, tmp_path / "long", *words)
+    run(workplace, tmp_path / "short", *words, "training.max_steps=8")
+    assert result(tmp_path / "short")["weights"] != result(tmp_path / "long")["weights"]
+    run(workplace, tmp_path / "short", *words)
+    check_equal(tmp_path / "short", tmp_path / "long")
+
+
+def test_a_finished_run_stays_as_it_is(workplace, uninterrupted, tmp_path, capsys) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(uninterrupted("conditional"), folder)
+    before = contents(folder)
+    capsys.readouterr()
+    outcome = run(workplace, folder)
+    output = capsys.readouterr().out
+    assert "finished already: training.max_steps=12 reached\n" in output
+    assert (outcome.signal, outcome.reason) == (0, "training.max_steps=12 reached")
+    assert contents(folder) == before
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != "train.log"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("model.hidden=16", "model.hidden: 8 -> 16: cannot change in a run that has begun"),
+        ("model.cell=gru", "model.cell: lstm -> gru: cannot change in a run that has begun"),
+        ("training.seed=3", "training.seed: 1 -> 3: cannot change in a run that has begun"),
+        ("training.accumulate=2", "training.accumulate: 1 -> 2: cannot change in a run that has begun"),
+        ("subword.vocab_size=29", "subword.vocab_size: 30 -> 29: cannot change in a run that has begun"),
+        ("data.valid=train", "data.valid: valid -> train: cannot change in a run that has begun"),
+    ],
+)
+def test_what_cannot_change_is_refused(workplace, uninterrupted, word: str, message: str) -> None:
+    folder = uninterrupted("conditional")
+    before = contents(folder)
+    with pytest.raises(ConfigError) as error:
+        run(workplace, folder, word, "training.max_steps=14")
+    assert error.value.problems[0] == message
+    assert "run=" in error.value.problems[-1]
+    assert contents(folder) == before
+
+
+def test_every_refused_change_is_named(workplace, uninterrupted) -> None:
+    with pytest.raises(ConfigError) as error:
+        run(workplace, uninterrupted("conditional"), "model.hidden=16", "training.seed=3")
+    assert [problem.split(":")[0] for problem in error.value.problems[:2]] == ["model.hidden", "training.seed"]
+
+
+def test_what_may_change_is_shown(workplace, uninterrupted, tmp_path, capsys) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(uninterrupted("conditional"), folder)
+    capsys.readouterr()
+    run(workplace, folder, "training.max_steps=13", "decoding.beam_size=7", "training.keep_last=2")
+    output = capsys.readouterr().out
+    changed = [line for line in output.split("\n") if line.startswith("changed: ")]
+    assert changed == [
+        "changed: training.max_steps: 12 -> 13",
+        "changed: training.keep_last: 1 -> 2",
+        "changed: decoding.beam_size: 5 -> 7",
+    ]
+    assert "going on from step 12 " in output
+    assert load_checkpoint(list_checkpoints(folder / CHECKPOINTS)[-1]).progress.step == 13
+    assert config.load(folder / "config.yaml").decoding.beam_size == 7
+
+
+def test_a_moved_run_goes_on(workplace, uninterrupted, tmp_path) -> None:
+    shutil.copytree(uninterrupted("conditional"), tmp_path / "moved")
+    assert run(workplace, tmp_path / "moved").reason == "training.max_steps=12 reached"
+
+
+@pytest.mark.parametrize("name", ["train.a", "train.b", "valid.b"])
+def test_edited_data_is_refused(tmp_path, name: str) -> None:
+    write_corpus(tmp_path / "corpus", random.Random(0))
+    (tmp_path / "digits.yaml").write_text(CONFIG)
+    words = ["training.max_steps=1", "training.validate_every=1"]
+    run(tmp_path, tmp_path / "run", *words)
+    path = tmp_path / "corpus" / name
+    path.write_text("7" + path.read_text())
+    before = contents(tmp_path / "run")
+    with pytest.raises(DataError, match=f"{name}: has changed since this run began"):
+        run(tmp_path, tmp_path / "run", "training.max_steps=3", "training.validate_every=1")
+    assert contents(tmp_path / "run") == before

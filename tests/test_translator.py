@@ -1,0 +1,183 @@
+"""The translator: a line out for each line in, in order, whatever the line, the batch or the company it is in."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nmt
+from nmt.data.corpus import is_blank
+from nmt.decoding.translator import Translation, Translator
+from nmt.errors import ConfigError, DataError
+
+
+@pytest.fixture(scope="module")
+def translator(tiny_run: Path) -> Translator:
+    return nmt.load(tiny_run)
+
+
+@pytest.fixture(scope="module")
+def lines(tiny_corpus: Path) -> list[str]:
+    """Long and short lines in turns, some of them blank or strange."""
+    text = (tiny_corpus / "test.en").read_text(encoding="utf-8").split("\n")[:8]
+    strange = ["", "a", " ", "<s> </s> <unk> ▁ |||", "나는 👍🏽", "\u3000", text[0], "a\rb\u2028c"]
+    return [line for pair in zip(text, strange, strict=True) for line in pair]
+
+
+def texts(translations: list[Translation]) -> list[tuple[str, str]]:
+    return [(translation.source, translation.text) for translation in translations]
+
+
+def test_a_line_out_for_each_line_in_and_in_order(translator: Translator, lines: list[str]) -> None:
+    found = translator.translate(lines, changes={"max_length": 30})
+    assert [translation.source for translation in found] == lines
+    assert all("\n" not in translation.text for translation in found)
+    first, again = lines.index(lines[0]), len(lines) - 1 - lines[::-1].index(lines[0])
+    assert first != again
+    assert found[first].text == found[again].text
+
+
+def test_nothing_in_nothing_out(translator: Translator) -> None:
+    assert translator.translate([]) == []
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t", "\u00a0", "\u3000", "\u200b", "\u2028"], ids=ascii)
+def test_a_blank_line_stays_an_empty_line(translator: Translator, blank: str) -> None:
+    assert translator.translate([blank], n_best=2) == [Translation(blank, "")]
+
+
+def test_any_iterable_of_lines_will_do(translator: Translator) -> None:
+    assert texts(translator.translate(iter(["a", "b"]))) == texts(translator.translate(["a", "b"]))
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_the_company_of_a_line_changes_nothing(translator: Translator, lines: list[str], beam_size: int) -> None:
+    def translate(lines: list[str], batch_size: int = 64) -> list[Translation]:
+        return translator.translate(lines, beam_size=beam_size, changes={"batch_size": batch_size, "max_length": 25})
+
+    together = translate(lines)
+    assert [translate([line])[0].text for line in lines] == [translation.text for translation in together]
+    by_three = translate(lines, batch_size=3)
+    assert texts(by_three) == texts(together)
+    np.testing.assert_allclose([t.score for t in by_three], [t.score for t in together], rtol=1e-4)
+    assert texts(translate(lines[::-1])) == texts(together)[::-1]
+
+
+def test_n_best_are_sorted_and_differ(translator: Translator, lines: list[str]) -> None:
+    for translation in translator.translate([lines[0], lines[2]], beam_size=4, n_best=4):
+        scores = [candidate.score for candidate in translation.candidates]
+        assert len(scores) == 4
+        assert scores == sorted(scores, reverse=True)
+        assert all(candidate.log_prob < 0 for candidate in translation.candidates)
+        assert (translation.text, translation.score) == (translation.candidates[0].text, scores[0])
+    assert len(translator.translate([lines[0]], beam_size=4)[0].candidates) == 1
+
+
+def test_score_is_log_prob_over_the_length_penalty(translator: Translator, lines: list[str]) -> None:
+    [plain] = translator.translate([lines[0]], length_penalty=0.0)
+    assert plain.score == pytest.approx(plain.log_prob)
+    [found] = translator.translate([lines[0]], length_penalty=1.0, beam_size=1)
+    pieces = found.log_prob / found.score * 6 - 5  # ((5 + length) / 6) ** 1, the end counted
+    assert pieces == pytest.approx(round(pieces), abs=1e-3)
+    assert 1 <= pieces <= 201
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"beam_size": 0}, "beam_size: 0 must be 1 or more"),
+        ({"beam_size": 2000}, "beam_size: 2000 must be 1000 or less"),
+        ({"length_penalty": float("nan")}, "length_penalty: nan must be a finite number"),
+        ({"changes": {"window": -1}}, "window: -1 must be 1 or more"),
+        ({"changes": {"beamsize": 3}}, "beamsize: unknown key; did you mean decoding.beam_size?"),
+    ],
+)
+def test_impossible_settings_are_refused(translator: Translator, changes: dict, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        translator.translate(["a"], **changes)
+    assert str(caught.value) == message
+
+
+def test_settings_of_a_call_do_not_stay(translator: Translator) -> None:
+    before = translator.settings
+    translator.translate(["a"], beam_size=2, changes={"max_length": 3})
+    assert translator.settings == before
+
+
+# Attention -----------------------------------------------------------------------------------------------------------
+
+
+def test_attention_and_alignment(translator: Translator, lines: list[str]) -> None:
+    for translation in translator.translate(lines, changes={"min_length": 3, "max_length": 40}):
+        if translation.attention is None:
+            assert translation.text == ""
+            assert translation.alignment == []
+            continue
+        for matrix in (translation.attention, translation.piece_attention):
+            assert matrix is not None
+            assert matrix.weights.shape == (len(matrix.target), len(matrix.source))
+            assert (matrix.weights >= 0).all()
+            assert (matrix.weights.sum(axis=1) <= 1 + 1e-4).all()
+        np.testing.assert_allclose(translation.piece_attention.weights.sum(axis=1), 1, rtol=1e-4)
+        assert translation.piece_attention.source[-1] == translation.piece_attention.target[-1] == "</s>"
+        assert "".join(translation.attention.target) == "".join(c for c in translation.text if not is_blank(c))
+        sources = [source for source, _ in translation.alignment]
+        targets = [target for _, target in translation.alignment]
+        assert sources == sorted(sources)
+        assert len(set(targets)) == len(targets)
+        assert all(0 <= source < len(translation.attention.source) for source in sources)
+        assert all(0 <= target < len(translation.attention.target) for target in targets)
+
+
+def test_without_attention_the_text_is_the_same(translator: Translator, lines: list[str]) -> None:
+    short = {"max_length": 20}
+    without = translator.translate(lines, attention=False, changes=short)
+    assert texts(without) == texts(translator.translate(lines, changes=short))
+    assert all(translation.attention is None for translation in without)
+
+
+# Long lines ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_long_line_is_cut_and_says_so(translator: Translator) -> None:
+    short = "the cat and the dog"
+    pieces = len(translator.subwords.source.encode(short))
+    whole, cut = translator.translate([short, f"{short} and more of it"], changes={"max_source": pieces})
+    assert not whole.cut
+    assert cut.cut
+    assert cut.text == whole.text
+    assert cut.attention is not None
+    assert cut.attention.source == short.split()  # what was not read has no column
+
+
+@pytest.mark.parametrize(
+    "long", ["a" * 1_000_000, "word " * 200_000, "é나👍 " * 250_000], ids=["word", "words", "bytes"]
+)
+def test_a_line_of_a_million_characters(translator: Translator, long: str) -> None:
+    started = time.perf_counter()
+    before, found, after = translator.translate(["a cat", long, "a dog"], changes={"max_length": 50})
+    assert time.perf_counter() - started < 10
+    assert found.cut
+    assert found.source == long
+    assert texts([before, after]) == texts(translator.translate(["a cat", "a dog"], changes={"max_length": 50}))
+
+
+# Loading -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_device_that_is_none_is_refused(tiny_run: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        nmt.load(tiny_run, device="gpu")
+    assert str(caught.value) == "device: 'gpu' must be one of auto, cpu, cuda, mps; did you mean cuda?"
+    with pytest.raises(ConfigError) as caught:
+        nmt.load(tiny_run, threads=-1)
+    assert str(caught.value) == "threads: -1 must be 0 or more"
+
+
+def test_a_run_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        nmt.load(tmp_path / "none")
+    assert str(caught.value) == (
+        f"{tmp_path / 'none'}: not a run directory: no such folder; a run is made by: nmt train CONFIG"
+    )
