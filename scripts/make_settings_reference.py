@@ -1,4 +1,4 @@
-"""Writes docs/settings.md and configs/schema.json from nmt/config.py: `make reference`, after changing a setting."""
+"""Writes docs/settings.md and configs/schema.json from nmt/config: `make reference`, after changing a setting."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ PROJECT = Path(__file__).parent.parent
 HEAD = """\
 # Settings
 
-Written by `make reference` from `nmt/config.py`. A setting is given in the YAML file, or on the command line as
+Written by `make reference` from `nmt/config/tree.py`. A setting is given in the YAML file, or on the command line as
 `key.sub=value`, which wins. "resume" marks what may change when a run goes on. Editors complete and check a config
 that starts with `# yaml-language-server: $schema=schema.json`.
 

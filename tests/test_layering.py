@@ -14,7 +14,6 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS: list[set[str]] = [
     {"errors"},
-    {"config_text"},
     {"config", "metrics"},
     {"data", "model"},
     {"device", "run", "decoding"},
@@ -23,7 +22,7 @@ LAYERS: list[set[str]] = [
     {"cli"},
     {"__main__"},
 ]
-TORCH_FREE = {"errors", "config_text", "config", "metrics", "cli", "__init__", "__main__"}
+TORCH_FREE = {"errors", "config", "metrics", "cli", "__init__", "__main__"}
 BANNED_FILES = {"utils", "util", "helpers", "helper", "common", "builders", "constants", "misc"}
 NETWORK = {
     "aiohttp", "asyncio", "ftplib", "http", "httpx", "imaplib", "poplib", "requests", "smtplib", "socket",
@@ -33,7 +32,7 @@ UNPICKLING = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "
 
 
 def part(path: Path) -> str:
-    """`nmt/data/corpus.py` -> `data`, `nmt/config.py` -> `config`."""
+    """`nmt/data/corpus.py` -> `data`, `nmt/run.py` -> `run`."""
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
@@ -93,7 +92,8 @@ def test_parts_of_a_layer_do_not_import_each_other_in_a_circle() -> None:
 
 @pytest.mark.parametrize("name", sorted(TORCH_FREE))
 def test_help_and_config_errors_do_not_wait_for_torch(name: str) -> None:
-    for module in imports(PACKAGE / f"{name}.py", at_start=True):
+    files = sorted((PACKAGE / name).rglob("*.py")) or [PACKAGE / f"{name}.py"]
+    for module in (module for path in files for module in imports(path, at_start=True)):
         first, _, rest = module.partition(".")
         assert first not in {"torch", "numpy", "sentencepiece", "sacrebleu", "safetensors", "jaxtyping"}
         assert first != "nmt" or rest.split(".")[0] in TORCH_FREE | {"__version__"}, module
@@ -162,6 +162,6 @@ def test_the_test_sees_dangers(tmp_path: Path, line: str) -> None:
 def test_the_only_yaml_loader_is_the_safe_one() -> None:
     import yaml
 
-    from nmt import config_text
+    from nmt.config import text
 
-    assert issubclass(config_text._Loader, yaml.SafeLoader)
+    assert issubclass(text._Loader, yaml.SafeLoader)

@@ -61,7 +61,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     "words",
     [
         ["model.decoder=conditional", "model.decoder_layers=2", "model.cell=lstm", "model.attention=multihead"],
-        ["model.decoder=luong", "model.input_feeding=true", "training.max_steps=280"],
+        ["model.decoder=luong", "model.input_feeding=true", "training.max_steps=240"],
         ["model.decoder=bahdanau"],
     ],
     ids=["conditional", "luong", "bahdanau"],

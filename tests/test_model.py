@@ -192,6 +192,76 @@ def _without_effect(chosen: ModelSettings) -> set[str]:
     return set()
 
 
+# What flows where --------------------------------------------------------------------------------------------------
+
+
+def stepped(model: Seq2Seq) -> tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]]:
+    """At each position: the queries, the inputs of the first layer, the top layer's states after it, the features."""
+    queries, inputs, tops, features = [], [], [], []
+    first = next(module for module in model.decoder.modules() if isinstance(module, Recurrent)).layers[0]
+    handles = [
+        model.decoder.attention.register_forward_pre_hook(lambda _, given: queries.append(given[0][:, 0])),
+        first.register_forward_pre_hook(lambda _, given: inputs.append(given[0][:, 0])),
+    ]
+    memory, state = model.encode(SOURCE)
+    tops.append(state[0][1])
+    for position in range(TARGET.size(1)):
+        step = model.decoder(model.target_embedding(TARGET[:, position : position + 1]), state, memory)
+        state = step.state
+        tops.append(state[0][1])
+        features.append(step.features[:, 0])
+    for handle in handles:
+        handle.remove()
+    return queries, inputs, tops, features
+
+
+@torch.inference_mode()
+def test_a_bahdanau_decoder_attends_with_the_top_layers_state_before_the_word() -> None:
+    queries, _, tops, _ = stepped(perturbed(decoder="bahdanau", cell="gru"))
+    for query, top in zip(queries, tops[:-1], strict=True):
+        torch.testing.assert_close(query, top)
+
+
+@torch.inference_mode()
+def test_a_luong_decoder_attends_with_the_top_layers_state_after_the_word() -> None:
+    queries, _, tops, _ = stepped(perturbed(decoder="luong", cell="gru"))
+    for query, top in zip(queries, tops[1:], strict=True):
+        torch.testing.assert_close(query, top)
+
+
+@torch.inference_mode()
+def test_input_feeding_puts_the_last_features_beside_the_word() -> None:
+    model = perturbed(decoder="luong", input_feeding=True)
+    _, inputs, _, features = stepped(model)
+    assert not inputs[0][:, 6:].any(), "nothing to feed at first"
+    for position in range(1, TARGET.size(1)):
+        torch.testing.assert_close(
+            inputs[position][:, :6], model.target_embedding(TARGET[:, position : position + 1])[:, 0]
+        )
+        torch.testing.assert_close(inputs[position][:, 6:], features[position - 1])
+    _, inputs, _, _ = stepped(perturbed(decoder="luong", input_feeding=False))
+    assert inputs[0].size(1) == 6
+
+
+@torch.inference_mode()
+def test_a_conditional_decoder_attends_with_the_first_layer() -> None:
+    model = perturbed(decoder="conditional", cell="gru")
+    queries, _, _, _ = stepped(model)
+    memory, state = model.encode(SOURCE)
+    for position, query in enumerate(queries):
+        state = model.decoder(model.target_embedding(TARGET[:, position : position + 1]), state, memory).state
+        torch.testing.assert_close(query, state[0][0])
+
+
+@pytest.mark.parametrize("bidirectional", [True, False])
+@torch.inference_mode()
+def test_encoded_padding_is_zero(bidirectional: bool) -> None:
+    model = perturbed(bidirectional=bidirectional, layer_norm=True, encoder_layers=2)
+    encoded, _ = model.encoder(SOURCE, SOURCE != PAD_ID)
+    assert not encoded[SOURCE == PAD_ID].any()
+    assert (encoded[SOURCE != PAD_ID] != 0).all()
+
+
 # Dropout -------------------------------------------------------------------------------------------------------------
 
 LOOPS = {

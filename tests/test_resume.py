@@ -204,6 +204,23 @@ def test_crashed_before_the_first_checkpoint(workplace, uninterrupted, monkeypat
     check_equal(tmp_path / "run", expected)
 
 
+def test_crashed_between_a_validation_and_its_checkpoint(workplace, uninterrupted, monkeypatch, tmp_path) -> None:
+    """The checkpoint of the same step knows nothing of the validation, which is done and recorded again."""
+    folder = tmp_path / "run"
+    monkeypatch.setattr("nmt.training.train.Signals", lambda: StopAt(5, crash=False))
+    assert run(workplace, folder).signal == signal.SIGTERM
+    assert [path.name for path in list_checkpoints(folder / CHECKPOINTS)][-1] == "step-00000004-0000"
+    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", crash_at(5, os.fsync))  # the settings, the metrics, and now the model
+        with pytest.raises(Crash):
+            run(workplace, folder)
+    last = json.loads((folder / METRICS).read_text().splitlines()[-1])
+    assert (last["kind"], last["step"]) == ("validation", 4)
+    run(workplace, folder)
+    check_equal(folder, uninterrupted("conditional"))
+
+
 def test_crashed_while_writing(workplace, uninterrupted, tmp_path) -> None:
     """At file operations of all kinds: a checkpoint's files, its manifest, the model, the metrics."""
     expected = uninterrupted("conditional")

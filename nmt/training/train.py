@@ -172,17 +172,17 @@ def _provenance(data: Prepared, command: list[str], device: torch.device) -> dic
 
 def _check_provenance(folder: Path, now: dict[str, Any], say: Callable[[str], None]) -> None:
     """Refuses other data; says so if the results can no longer be equal to the last bit."""
-    before = json.loads(runs.read_file(folder / runs.PROVENANCE))
+    before = runs.read_json(folder / runs.PROVENANCE)
     for name, digest in now["data"].items():
-        if before["data"].get(name) != digest:
+        if before.get("data", {}).get(name) != digest:
             raise DataError(
                 f"{name}: has changed since this run began; restore it, or train another run: run=runs/NAME"
             )
     changes = [
         f"{name} {old} -> {new}"
         for name, old, new in (
-            ("device", before["device"], now["device"]),
-            *((name, before["versions"][name], now["versions"][name]) for name in ("nmt", "torch")),
+            ("device", before.get("device"), now["device"]),
+            *((name, before.get("versions", {}).get(name), now["versions"][name]) for name in ("nmt", "torch")),
         )
         if old != new
     ]

@@ -1,0 +1,40 @@
+"""Settings: `load` reads them, `tree.py` lists them all. Imports no torch, so that errors answer at once."""
+
+from nmt.config.load import changed, load
+from nmt.config.tree import (
+    EFFECTIVE_WITH,
+    DataSettings,
+    DecodingSettings,
+    ModelSettings,
+    Settings,
+    SubwordSettings,
+    TrainingSettings,
+    differences,
+    dump,
+    field,
+    flat,
+    get,
+    keys,
+    may_change,
+)
+from nmt.config.values import Registered
+
+__all__ = [
+    "EFFECTIVE_WITH",
+    "DataSettings",
+    "DecodingSettings",
+    "ModelSettings",
+    "Registered",
+    "Settings",
+    "SubwordSettings",
+    "TrainingSettings",
+    "changed",
+    "differences",
+    "dump",
+    "field",
+    "flat",
+    "get",
+    "keys",
+    "load",
+    "may_change",
+]

@@ -1,0 +1,151 @@
+"""Settings out of a YAML file and `key.sub=value` words; defaults < file < command line.
+
+All problems are reported together, each with file, line, key and remedy.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from nmt.config.rules import broken_rules
+from nmt.config.text import Given, read_file, read_word
+from nmt.config.tree import EFFECTIVE_WITH, Settings, field, keys
+from nmt.config.values import Section, closest
+from nmt.errors import ConfigError
+
+SectionType = TypeVar("SectionType", bound=Section)
+
+
+def load(path: Path | str, overrides: list[str] | None = None) -> Settings:
+    """Settings from a YAML file and `key.sub=value` words. Raises ConfigError with every problem found.
+
+    Paths in the file are relative to the file, paths in `overrides` to the current folder.
+    """
+    path = Path(path)
+    given = read_file(path)
+    problems: list[str] = []
+    for word in overrides or []:
+        try:
+            given.update(read_word(word))
+        except ConfigError as error:
+            problems.extend(error.problems)
+    given = _drop_overruled(given)
+    settings, invalid = _validate(given, path)
+    problems += invalid
+    if settings is not None:
+        for key, message in broken_rules(settings, given):
+            problems.append(f"{given[key].where if key in given else path}: {key}: {message}")
+    if problems or settings is None:
+        raise ConfigError(*problems)
+    return _with_absolute_paths(settings, given, path)
+
+
+def _drop_overruled(given: dict[str, Given]) -> dict[str, Given]:
+    """Leaves out keys of the file that lost their effect through a key of the command line."""
+
+    def overruled(key: str) -> bool:
+        if key not in EFFECTIVE_WITH:
+            return False
+        ruler, values = EFFECTIVE_WITH[key]
+        off = ruler in given and given[ruler].on_command_line and given[ruler].value not in values
+        return off or overruled(ruler)
+
+    return {key: value for key, value in given.items() if value.on_command_line or not overruled(key)}
+
+
+def _validate(given: dict[str, Given], path: Path) -> tuple[Settings | None, list[str]]:
+    sections = {name for name, field in Settings.model_fields.items() if _is_section(field.annotation)}
+    tree: dict[str, Any] = {"data": {}}
+    problems = []
+    for key, value in given.items():
+        first, _, rest = key.partition(".")
+        if key in sections:
+            if value.value is not None:
+                problems.append(f"{value.where}: {key}: needs settings below it, such as `  {_example(key)}`")
+        elif first in sections:
+            tree.setdefault(first, {})[rest] = value.value
+        else:
+            tree[key] = value.value
+    try:
+        return Settings.model_validate(tree), problems
+    except ValidationError as error:
+        # A section that was given as something else lacks all its keys: one problem, not many.
+        instead = {key for key in sections & given.keys() if given[key].value is not None}
+        details = [
+            detail for detail in error.errors() if detail["type"] != "missing" or detail["loc"][0] not in instead
+        ]
+        return None, problems + [_problem(detail, given, str(path)) for detail in details]
+
+
+def _problem(error: ErrorDetails, given: Mapping[str, Given], path: str) -> str:
+    place = [part for part in error["loc"] if isinstance(part, str)]
+    key = ".".join(place)
+    where = given[key].where if key in given else path
+    if error["type"] == "extra_forbidden":
+        return f"{where}: {key}: unknown key{closest(key, keys())}"
+    if error["type"] == "missing":
+        return f"{where}: {key}: missing; write it into the config, such as `{_example(key)}`"
+    value = error["input"]
+    if value is None:
+        return f"{where}: {key}: has no value; write one, or remove the key"
+    if error["type"] == "literal_error":
+        options = tuple(re.findall(r"'([^']*)'", error["ctx"]["expected"]))
+        message = f"must be one of {', '.join(options)}{closest(str(value), options)}"
+    else:
+        message = _DEMANDS.get(error["type"], error["msg"].removeprefix("Value error, ")).format(**error.get("ctx", {}))
+    return f"{where}: {key}: {str(value).lower() if isinstance(value, bool) else repr(value)} {message}"
+
+
+# What pydantic's types of errors demand, in the words of people who write settings.
+_DEMANDS = {
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "string_type": "must be text",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list",
+    "finite_number": "must be a finite number",
+    "greater_than_equal": "must be {ge:g} or more",
+    "greater_than": "must be more than {gt:g}",
+    "less_than_equal": "must be {le:g} or less",
+    "less_than": "must be less than {lt:g}",
+    "string_too_short": "must not be empty",
+    "too_short": "must have {min_length} items",
+    "too_long": "must have {max_length} items",
+}
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Section)
+
+
+def _example(key: str) -> str:
+    """A line of YAML that sets `key`; of a section, its first key."""
+    required = {"data.folder": "my-corpus", "data.source": "en", "data.target": "fr"}
+    key = next(name for name in keys() if name == key or name.startswith(f"{key}."))
+    return f"{key.rpartition('.')[2]}: {required[key] if key in required else field(key).default}"
+
+
+def _with_absolute_paths(settings: Settings, given: dict[str, Given], path: Path) -> Settings:
+    def absolute(key: str, text: str) -> str:
+        if "\0" in text:
+            raise ConfigError(f"{given[key].where}: {key}: {text!r} is not a path: it holds a NUL character")
+        base = path.parent if key in given and not given[key].on_command_line else Path()
+        return str((base / Path(text).expanduser()).resolve())
+
+    data = settings.data.model_copy(update={"folder": absolute("data.folder", settings.data.folder)})
+    models = [absolute("subword.model", model) for model in settings.subword.model]
+    subword = settings.subword.model_copy(update={"model": models})
+    run = absolute("run", settings.run or f"runs/{path.stem}")
+    return settings.model_copy(update={"data": data, "subword": subword, "run": run})
+
+
+def changed(section: SectionType, **changes: Any) -> SectionType:
+    """A section, or all settings, with some values replaced. Raises ConfigError if one of them is impossible."""
+    try:
+        return type(section).model_validate(section.model_dump() | changes)
+    except ValidationError as error:
+        raise ConfigError(*(_problem(detail, {}, "")[2:] for detail in error.errors())) from None

@@ -1,0 +1,92 @@
+"""Rules that span several settings."""
+
+from collections.abc import Container
+
+from nmt.config.tree import EFFECTIVE_WITH, Settings, obstacle
+
+Rule = tuple[bool, str, str]  # whether it is broken, the key to change, the message
+
+
+def broken_rules(settings: Settings, given: Container[str]) -> list[tuple[str, str]]:
+    """(key to change, message) for each rule that is broken; `given` are the keys that the user set."""
+    problems = []
+    for key in EFFECTIVE_WITH:
+        if key in given and (cause := obstacle(settings, key)):
+            ruler, values = EFFECTIVE_WITH[cause]
+            wanted = " or ".join(f"{ruler}={value}" if value != [] else f"{ruler} is left out" for value in values)
+            problems.append((key, f"has no effect unless {wanted}; remove it"))
+    rules = _data_rules(settings) + _model_rules(settings) + _course_rules(settings)
+    return problems + [(key, message) for broken, key, message in rules if broken]
+
+
+def _data_rules(settings: Settings) -> list[Rule]:
+    data, subword = settings.data, settings.subword
+    joint = len(subword.model) == 1 if subword.model else subword.joint
+    return [
+        (data.source == data.target, "data.target", "is the same as data.source; name the other language"),
+        (len(subword.model) > 2, "subword.model", "takes one file, or two (source, target)"),
+        (
+            settings.model.tying == "all" and not joint,
+            "model.tying",
+            "all needs a joint vocabulary; write target or none",
+        ),
+    ]
+
+
+def _model_rules(settings: Settings) -> list[Rule]:
+    model = settings.model
+    return [
+        (
+            model.bidirectional and model.hidden % 2 == 1,
+            "model.hidden",
+            f"must be even for a bidirectional encoder; write {model.hidden + 1}",
+        ),
+        (
+            model.attention == "multihead" and model.hidden % model.attention_heads != 0,
+            "model.attention_heads",
+            f"{model.attention_heads} heads cannot share model.hidden={model.hidden}; write a divisor of it",
+        ),
+        (
+            model.bridge == "copy" and model.encoder_layers != model.decoder_layers,
+            "model.bridge",
+            "copy needs as many encoder layers as decoder layers "
+            f"({model.encoder_layers} and {model.decoder_layers}); write linear or mean",
+        ),
+        (
+            model.decoder == "conditional" and model.decoder_layers < 2,
+            "model.decoder_layers",
+            "a conditional decoder attends between its first layer and the others, so it needs 2 or more",
+        ),
+        (
+            model.attention == "none" and settings.decoding.coverage_penalty > 0,
+            "decoding.coverage_penalty",
+            "needs an attention; remove it",
+        ),
+    ]
+
+
+def _course_rules(settings: Settings) -> list[Rule]:
+    training, decoding = settings.training, settings.decoding
+    end = training.max_time or training.max_steps or training.max_epochs
+    return [
+        (
+            training.min_learning_rate > training.learning_rate,
+            "training.min_learning_rate",
+            f"{training.min_learning_rate:g} is more than training.learning_rate={training.learning_rate:g}",
+        ),
+        (
+            decoding.min_length > decoding.max_length,
+            "decoding.min_length",
+            f"{decoding.min_length} is more than decoding.max_length={decoding.max_length}",
+        ),
+        (
+            not (end or training.patience),
+            "training",
+            "would never end; set training.max_time, max_steps, max_epochs or patience",
+        ),
+        (
+            training.schedule == "cosine" and not end,
+            "training.schedule",
+            "cosine needs to know the end; set training.max_time, max_steps or max_epochs",
+        ),
+    ]

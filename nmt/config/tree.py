@@ -1,0 +1,218 @@
+"""Every setting: its name, type, default, unit and meaning. A default stands here and nowhere else."""
+
+import functools
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field
+
+from nmt.config.values import Count, Duration, Interval, Names, Registered, Section, Share, setting
+
+
+class DataSettings(Section):
+    folder: str = setting(..., "folder of the text files, each named STEM.LANGUAGE or STEM.LANGUAGE.gz", resume=True)
+    source: str = setting(..., "source language: the ending of its files", min_length=1)
+    target: str = setting(..., "target language: the ending of its files", min_length=1)
+    train: str = setting("train", "stem of the training files")
+    valid: str = setting("valid", "stem of the validation files")
+    test: Names = setting(["test"], "stems of the test files, scored by `nmt eval`", resume=True)
+    parts: Names = setting([], "parts of a test set to score apart: STEM.PART lists 1-based line numbers", resume=True)
+    max_length: Count = setting(100, "training pairs with more on either side are dropped, and counted", "pieces", ge=1)
+
+
+class SubwordSettings(Section):
+    vocab_size: Count = setting(8000, "size of the vocabulary (of each of the two, if not joint)", "pieces", ge=8)
+    model_type: Literal["unigram", "bpe", "char", "word"] = setting("unigram", "kind of SentencePiece model")
+    joint: bool = setting(True, "one vocabulary for both languages")
+    byte_fallback: bool = setting(True, "spell unknown characters in bytes, so that nothing is unknown")
+    character_coverage: float = setting(0.9995, "share of the characters that get a piece", "share", gt=0, le=1)
+    normalization: Literal["nmt_nfkc", "nfkc", "identity"] = setting("nmt_nfkc", "Unicode normalisation of the text")
+    sample: Count = setting(2_000_000, "sentences that the subword model is trained on, at most", "sentences", ge=100)
+    model: Names = setting([], "take these SentencePiece files (one joint, or source and target) instead of training")
+
+
+class ModelSettings(Section):
+    cell: Annotated[str, Registered("model/recurrent.py", "CELLS")] = setting("lstm", "recurrent cell")
+    embedding: Count = setting(256, "size of the word embeddings", "units", ge=1)
+    hidden: Count = setting(
+        320, "size of the decoder's state and of an encoded token (both directions together)", "units", ge=1
+    )
+    encoder_layers: Count = setting(1, "recurrent layers of the encoder", "layers", ge=1)
+    decoder_layers: Count = setting(2, "recurrent layers of the decoder", "layers", ge=1)
+    bidirectional: bool = setting(True, "the encoder also reads from right to left")
+    bridge: Annotated[str, Registered("model/bridge.py", "BRIDGES")] = setting(
+        "linear", "how the decoder's first state is made from the encoder"
+    )
+    attention: Annotated[str, Registered("model/attention.py", "ATTENTIONS")] = setting(
+        "multihead", "score function of the attention"
+    )
+    attention_heads: Count = setting(4, "heads of multihead attention", "heads", ge=1)
+    decoder: Annotated[str, Registered("model/decoder.py", "DECODERS")] = setting("conditional", "kind of decoder")
+    input_feeding: bool = setting(True, "a luong decoder gets its last attentional state as input")
+    tying: Literal["none", "target", "all"] = setting(
+        "all", "share the generator's matrix with the target embedding, or with both embeddings (joint vocabulary)"
+    )
+    dropout: Share = setting(0.2, "dropout between layers and before the generator", "probability")
+    variational: bool = setting(True, "the same dropout mask at every position of a sentence")
+    embedding_dropout: Share = setting(0.2, "dropout on the embeddings", "probability")
+    word_dropout: Share = setting(0.0, "whole words whose embedding becomes zero", "probability")
+    residual: bool = setting(False, "add a layer's input to its output, from the second layer on")
+    layer_norm: bool = setting(True, "normalise the output of each recurrent layer and of the readout")
+
+
+class TrainingSettings(Section):
+    seed: Count = setting(1, "all randomness comes from it", ge=0)
+    batch_tokens: Count = setting(
+        1000, "size of a batch: sentences x the longest sentence on either side", "pieces", ge=1
+    )
+    batch_sentences: Count = setting(0, "size of a batch in sentences instead, if not 0", "sentences", ge=0)
+    accumulate: Count = setting(1, "batches for one step", "batches", ge=1)
+    optimizer: Annotated[str, Registered("training/optimizer.py", "OPTIMIZERS")] = setting("adam", "optimizer")
+    learning_rate: float = setting(2e-3, "highest learning rate", gt=0, le=100)
+    betas: Annotated[list[Share], Field(min_length=2, max_length=2)] = setting([0.9, 0.98], "Adam's decay rates")
+    momentum: Share = setting(0.0, "momentum of SGD", "share")
+    weight_decay: float = setting(0.0, "pull of the weights towards zero", ge=0)
+    schedule: Annotated[str, Registered("training/schedule.py", "SCHEDULES")] = setting(
+        "cosine", "course of the learning rate after the warm-up"
+    )
+    warmup: Count = setting(300, "steps until the learning rate is at its highest", "steps", ge=0)
+    decay_every: Interval = setting("1e", "how often the step schedule multiplies by `decay`", "steps or epochs")
+    decay: float = setting(0.5, "factor of the step and plateau schedules", gt=0, lt=1)
+    plateau_patience: Count = setting(2, "validations without a better score before plateau multiplies", ge=1)
+    min_learning_rate: float = setting(0.0, "the schedule never goes below it", ge=0)
+    clip_norm: float = setting(1.0, "gradients of a larger norm are scaled down to it; 0 switches it off", ge=0)
+    label_smoothing: Share = setting(0.1, "share of the target distribution that is spread over all pieces", "share")
+    ema: Share = setting(0.0, "decay per step of the moving average of the weights that is validated; 0: none", "share")
+    precision: Literal["float32", "bf16", "fp16"] = setting("float32", "precision of the products (autocast)")
+    teacher_forcing: float = setting(
+        1.0,
+        "probability that the next input is the reference's word and not the model's own",
+        "probability",
+        ge=0,
+        le=1,
+    )
+    max_time: Duration = setting(
+        0.0, "train at most so long; 0: no limit", "seconds, or 90s, 20m, 2h", resume=True, ge=0
+    )
+    max_steps: Count = setting(0, "train at most so many steps; 0: no limit", "steps", resume=True, ge=0)
+    max_epochs: Count = setting(0, "train at most so many epochs; 0: no limit", "epochs", resume=True, ge=0)
+    validate_every: Interval = setting("1e", "how often to validate", "steps or epochs", resume=True)
+    save_every: Interval = setting("1e", "how often to save", "steps or epochs", resume=True)
+    log_every: Count = setting(100, "how often to log", "steps", resume=True, ge=1)
+    metric: Annotated[str, Registered("metrics.py", "VALIDATION_METRICS")] = setting(
+        "bleu", "validation score that decides which checkpoint is best"
+    )
+    patience: Count = setting(0, "stop after so many validations without a better score; 0: never", resume=True, ge=0)
+    keep_best: Count = setting(3, "checkpoints to keep by validation score", resume=True, ge=1)
+    keep_last: Count = setting(1, "newest checkpoints to keep", resume=True, ge=1)
+    average: bool = setting(
+        True, "at the end, average the best checkpoints if that is better on validation", resume=True
+    )
+    samples: Count = setting(3, "validation sentences to show with their translation", resume=True, ge=0)
+
+
+class DecodingSettings(Section):
+    beam_size: Count = setting(5, "hypotheses kept at each position; 1 is greedy search", resume=True, ge=1, le=1000)
+    length_penalty: float = setting(
+        1.0, "alpha in ((5 + length) / 6) ** alpha, by which log-probabilities are divided", resume=True, ge=0, le=10
+    )
+    coverage_penalty: float = setting(0.0, "weight of the penalty for source words not attended to", resume=True, ge=0)
+    min_length: Count = setting(0, "shortest translation", "pieces", resume=True, ge=0)
+    max_length: Count = setting(200, "longest translation", "pieces", resume=True, ge=1)
+    max_ratio: float = setting(2.0, "longest translation, per source piece (plus 10)", "pieces", resume=True, gt=0)
+    no_repeat_ngram: Count = setting(0, "no n-gram of this many pieces may come twice; 0: any may", resume=True, ge=0)
+    batch_size: Count = setting(64, "sentences translated together", "sentences", resume=True, ge=1)
+    window: Count = setting(2000, "lines read ahead and sorted by length", "lines", resume=True, ge=1)
+    max_source: Count = setting(1000, "longer input is cut, with a warning", "pieces", resume=True, ge=1)
+
+
+class Settings(Section):
+    data: DataSettings
+    subword: SubwordSettings = SubwordSettings()
+    model: ModelSettings = ModelSettings()
+    training: TrainingSettings = TrainingSettings()
+    decoding: DecodingSettings = DecodingSettings()
+    run: str = setting("", "the run directory; by default runs/NAME, after the config file's name", resume=True)
+    device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "where to compute", resume=True)
+    threads: Count = setting(0, "CPU threads; 0: one per core", "threads", resume=True, ge=0)
+
+
+# Which key has an effect only under which value of another key. (That one may itself need a value of a third.)
+EFFECTIVE_WITH: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "model.attention_heads": ("model.attention", ("multihead",)),
+    "model.input_feeding": ("model.decoder", ("luong",)),
+    "subword.byte_fallback": ("subword.model_type", ("unigram", "bpe")),
+    "subword.vocab_size": ("subword.model", ([],)),
+    "subword.model_type": ("subword.model", ([],)),
+    "subword.joint": ("subword.model", ([],)),
+    "subword.character_coverage": ("subword.model", ([],)),
+    "subword.normalization": ("subword.model", ([],)),
+    "subword.sample": ("subword.model", ([],)),
+    "training.betas": ("training.optimizer", ("adam", "adamw")),
+    "training.momentum": ("training.optimizer", ("sgd",)),
+    "training.decay_every": ("training.schedule", ("step",)),
+    "training.decay": ("training.schedule", ("step", "plateau")),
+    "training.plateau_patience": ("training.schedule", ("plateau",)),
+    "training.batch_tokens": ("training.batch_sentences", (0,)),
+}
+
+
+@functools.cache
+def keys() -> tuple[str, ...]:
+    """Every full key, `model.hidden` and the like, in the order of this file."""
+    names: list[str] = []
+    for name, field in Settings.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, Section):
+            names.extend(f"{name}.{key}" for key in section.model_fields)
+        else:
+            names.append(name)
+    return tuple(names)
+
+
+def field(key: str) -> Any:
+    """The pydantic field of a full key: its default, description and limits."""
+    section, _, name = key.rpartition(".")
+    owner: Any = Settings.model_fields[section].annotation if section else Settings
+    return owner.model_fields[name]
+
+
+def may_change(key: str) -> bool:
+    """Whether a run may continue under another value of this key."""
+    return bool(field(key).json_schema_extra["resume"])
+
+
+def get(settings: Settings, key: str) -> Any:
+    return functools.reduce(getattr, key.split("."), settings)
+
+
+def flat(settings: Settings) -> dict[str, Any]:
+    """{full key: value} of every setting that has an effect."""
+    return {key: get(settings, key) for key in keys() if not obstacle(settings, key)}
+
+
+def obstacle(settings: Settings, key: str) -> str:
+    """The key of EFFECTIVE_WITH, this or one that it depends on, whose condition is not met; "" if there is none."""
+    if key not in EFFECTIVE_WITH:
+        return ""
+    ruler, values = EFFECTIVE_WITH[key]
+    return obstacle(settings, ruler) or ("" if get(settings, ruler) in values else key)
+
+
+def dump(settings: Settings) -> str:
+    """Complete YAML of the settings that have an effect; `load` gives the same settings back."""
+    tree: dict[str, Any] = {}
+    for key, value in flat(settings).items():
+        section, _, name = key.rpartition(".")
+        (tree.setdefault(section, {}) if section else tree)[name] = value
+    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=120)
+
+
+def differences(old: Settings, new: Settings) -> dict[str, tuple[Any, Any]]:
+    """{full key: (old value, new value)} of all settings that differ."""
+    before, after = flat(old), flat(new)
+    return {
+        key: (before.get(key), after.get(key))
+        for key in keys()
+        if before.get(key) != after.get(key) and (key in before or key in after)
+    }

@@ -1,0 +1,136 @@
+"""The types that settings are made of, and how people may write their values."""
+
+import ast
+import difflib
+import functools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, WithJsonSchema
+from pydantic_core import core_schema
+
+PACKAGE = Path(__file__).parent.parent
+
+
+_MEANT = {"gpu": "cuda", "fp32": "float32"}  # what other programs call it
+
+
+def closest(name: str, options: tuple[str, ...]) -> str:
+    """`; did you mean X?`, comparing full keys first and last parts second, or nothing."""
+    if _MEANT.get(name) in options:
+        return f"; did you mean {_MEANT[name]}?"
+    matches = difflib.get_close_matches(name, options, n=1, cutoff=0.7)
+    if not matches:
+        last = {option.rpartition(".")[2]: option for option in options}
+        matches = [last[m] for m in difflib.get_close_matches(name.rpartition(".")[2], list(last), n=1, cutoff=0.6)]
+    return f"; did you mean {matches[0]}?" if matches else ""
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A name out of a table such as ATTENTIONS, read from the table's source so that torch is not imported.
+
+    The table must be a plain dict at the top level of the module, its keys written out as strings.
+    """
+
+    module: str
+    table: str
+
+    def names(self) -> tuple[str, ...]:
+        return _table_names(self.module, self.table)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: core_schema.CoreSchema, handler: Any) -> dict[str, Any]:
+        return {**handler(schema), "enum": list(self.names())}
+
+    def _check(self, name: str) -> str:
+        if name not in self.names():
+            raise ValueError(f"must be one of {', '.join(self.names())}{closest(name, self.names())}")
+        return name
+
+
+@functools.cache
+def _table_names(module: str, table: str) -> tuple[str, ...]:
+    for node in ast.parse((PACKAGE / module).read_text(encoding="utf-8")).body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(isinstance(target, ast.Name) and target.id == table for target in targets):
+            assert isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Dict)
+            return tuple(key.value for key in node.value.keys if isinstance(key, ast.Constant))  # type: ignore[misc]
+    raise LookupError(f"{module} has no table {table}")
+
+
+_UNITS = {"": 1, "k": 1_000, "m": 1_000_000}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+_NUMBER = r"(\d[\d_]*\.?\d*)"
+
+
+def _count(value: Any) -> Any:
+    """`50k`, `50k steps`, `30 epochs`, `1e5` -> a whole number."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    match = isinstance(value, str) and re.fullmatch(
+        rf"{_NUMBER}\s*([km]?)(\s*(steps?|e|epochs?))?", value.strip(), re.I
+    )
+    if not match:
+        return value
+    number = float(match[1]) * _UNITS[match[2].lower()]
+    return int(number) if number.is_integer() else value
+
+
+def _duration(value: Any) -> Any:
+    """`90s`, `20m`, `1h30m`, or a number of seconds -> seconds."""
+    if not isinstance(value, str):
+        return value
+    parts = re.findall(rf"{_NUMBER}\s*([smhd])", value.lower())
+    if not parts or re.sub(rf"{_NUMBER}\s*[smhd]\s*", "", value.lower().strip()):
+        raise ValueError("must be a duration such as 90s, 20m or 1h30m")
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+
+
+def _interval(value: Any) -> Any:
+    """`500`, `2k steps`, `1e`, `0.5 epochs` -> the canonical text `500` or `0.5e`."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    match = isinstance(value, str) and re.fullmatch(
+        rf"{_NUMBER}\s*(?:([km]?)(?:\s*steps?)?|(e|epochs?))", value.strip(), re.I
+    )
+    if not match:
+        raise ValueError("must be a number of steps such as 500 or 2k, or of epochs such as 1e or 0.5e")
+    number = float(match[1]) * _UNITS[(match[2] or "").lower()]
+    if number <= 0 or (not match[3] and not number.is_integer()):
+        raise ValueError("must be more than 0, and whole if it counts steps")
+    return f"{number:g}e" if match[3] else str(int(number))
+
+
+def _one_or_many(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _written_as(json_type: list[str], name: str) -> WithJsonSchema:
+    """What people may write in the file is wider than what it becomes; `name` is for the reference page."""
+    return WithJsonSchema({"type": json_type, "items": {"type": "string"}, "written": name})
+
+
+Count = Annotated[int, BeforeValidator(_count), _written_as(["integer", "string"], "count")]
+Duration = Annotated[float, BeforeValidator(_duration), _written_as(["number", "string"], "duration")]
+Interval = Annotated[str, BeforeValidator(_interval), _written_as(["integer", "string"], "interval")]
+Names = Annotated[list[str], BeforeValidator(_one_or_many), _written_as(["array", "string"], "one or more")]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+def setting(default: Any, meaning: str, unit: str = "", resume: bool = False, **limits: Any) -> Any:
+    """One setting. `resume` marks those that may change when a run continues; `...` as default means required."""
+    extra: dict[str, Any] = {"unit": unit, "resume": resume}
+    if default is not ...:
+        limits["default"] = default
+    return Field(description=meaning, json_schema_extra=extra, **limits)
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
