@@ -17,7 +17,6 @@ class Score(NamedTuple):
     value: float
     interval: float
     signature: str
-    higher_is_better: bool = True
 
     def __str__(self) -> str:
         interval = f" ± {self.interval:.1f}" if self.interval else ""
@@ -51,7 +50,7 @@ def score(metric: str, hypotheses: Sequence[str], references: Sequence[str], *, 
     statistics = scorer._extract_corpus_statistics(list(hypotheses), [list(references)])
     result = scorer._aggregate_and_compute(statistics)
     interval = _interval(scorer, statistics) if confidence and len(hypotheses) > 1 else 0.0
-    return Score(result.name, float(result.score), interval, str(scorer.get_signature()), metric != "ter")
+    return Score(result.name, float(result.score), interval, str(scorer.get_signature()))
 
 
 def _interval(scorer: Any, statistics: Any) -> float:

@@ -12,8 +12,13 @@ title 'nmt eval runs/en-fr'
 nmt eval runs/en-fr
 
 title 'nmt translate runs/en-fr'
-printf '%s\n' 'Good morning.' 'She gives it to him.' 'We did not see the old houses.' 'Where is the train station?' |
-    tee /dev/stderr | nmt translate runs/en-fr
+sentences='Good morning.
+She gives it to him.
+We did not see the old houses.
+When the children are tired, they will go home with the new teacher.'
+echo "$sentences"
+echo '--'
+echo "$sentences" | nmt translate runs/en-fr
 
 title "echo 'I love you.' | nmt translate runs/en-fr --attention"
 echo 'I love you.' | nmt translate runs/en-fr --attention
