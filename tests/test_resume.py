@@ -318,6 +318,18 @@ def test_a_damaged_checkpoint_costs_only_the_steps_since_the_one_before(
     check_equal(folder, expected)
 
 
+def test_a_damaged_checkpoint_is_left_out_of_the_average(workplace, tmp_path, capsys) -> None:
+    folder = tmp_path / "run"
+    run(workplace, folder, "training.average=false")
+    oldest = list_checkpoints(folder / CHECKPOINTS)[0]
+    (oldest / WEIGHTS).write_bytes((oldest / WEIGHTS).read_bytes()[:-1])
+    capsys.readouterr()
+    run(workplace, folder, "training.average=true")
+    assert capsys.readouterr().out.count("left out of the average") == 1
+    run(workplace, folder, "training.average=true")
+    assert "finished already" in capsys.readouterr().out
+
+
 def test_what_a_crash_left_is_removed(workplace, uninterrupted, monkeypatch, tmp_path) -> None:
     folder = tmp_path / "run"
     monkeypatch.setattr("nmt.training.train.Signals", lambda: StopAt(9, crash=True))

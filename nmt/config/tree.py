@@ -79,7 +79,7 @@ class TrainingSettings(Section):
     decay_every: Interval = setting("1e", "how often the step schedule multiplies by `decay`", "steps or epochs")
     decay: float = setting(0.5, "factor of the step and plateau schedules", gt=0, lt=1)
     plateau_patience: Count = setting(2, "validations without a better score before plateau multiplies", ge=1)
-    min_learning_rate: float = setting(0.0, "the schedule never goes below it", ge=0)
+    min_learning_rate: float = setting(0.0, "lowest learning rate after the warm-up", ge=0)
     clip_norm: float = setting(1.0, "gradients of a larger norm are scaled down to it; 0 switches it off", ge=0)
     label_smoothing: Share = setting(0.1, "share of the target distribution that is spread over all pieces", "share")
     ema: Share = setting(0.0, "decay per step of the moving average of the weights that is validated; 0: none", "share")

@@ -93,19 +93,19 @@ def load_checkpoint(path: Path) -> TrainState:
     """Raises DataError if a file is missing or differs from the manifest in a bit."""
     try:
         manifest = json.loads(read_file(path / MANIFEST))
-        contents = {file: _verified(path / file, **entry) for file, entry in manifest.items()}
+        contents = {file: _verified(path, file, **entry) for file, entry in manifest.items()}
         tensors = {field: load(contents[file]) if file in contents else {} for field, file in TENSORS.items()}
         return TrainState(progress=Progress.from_json(json.loads(contents[STATE])), **tensors)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise DataError(f"{path}: the checkpoint is damaged") from None
 
 
-def _verified(path: Path, size: int, sha256: str) -> bytes:
-    if path.name not in {STATE, *TENSORS.values()}:
-        raise DataError(f"{path.parent}: the checkpoint is damaged: unknown file {path.name}")
-    content = read_file(path)
+def _verified(checkpoint: Path, file: str, size: int, sha256: str) -> bytes:
+    if file not in {STATE, *TENSORS.values()}:  # and so no path out of the folder either
+        raise DataError(f"{checkpoint}: the checkpoint is damaged: unknown file {file}")
+    content = read_file(checkpoint / file)
     if len(content) != size or hashlib.sha256(content).hexdigest() != sha256:
-        raise DataError(f"{path}: the checkpoint is damaged: the checksum does not fit")
+        raise DataError(f"{checkpoint / file}: the checkpoint is damaged: the checksum does not fit")
     return content
 
 

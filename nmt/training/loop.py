@@ -20,7 +20,7 @@ from nmt.config import Settings, TrainingSettings
 from nmt.data.batch import make_batch
 from nmt.data.dataset import Dataset
 from nmt.data.sampler import epoch_batches
-from nmt.errors import ConfigError
+from nmt.errors import ConfigError, DataError
 from nmt.model import Seq2Seq
 from nmt.training.checkpoint import checkpoint_name, load_checkpoint, prune, save_checkpoint
 from nmt.training.log import Log, clock
@@ -275,7 +275,7 @@ class Trainer:
     def _best_checkpoints(self) -> list[str]:
         """Names of the `keep_best` checkpoints with the best scores, the best first."""
         places = [(index, v) for index, v in enumerate(self.progress.validations) if not v.averaged]
-        places.sort(key=lambda place: (-place[1].score(self.training.metric), place[0]))
+        places.sort(key=lambda place: place[1].rank(self.training.metric), reverse=True)
         return [checkpoint_name(v.step, index + 1) for index, v in places[: self.training.keep_best]]
 
     def _publish(self) -> None:
@@ -305,8 +305,16 @@ class Trainer:
         return [path for path in paths if path.is_dir()]
 
     def _mean_of_best(self) -> dict[str, Tensor]:
-        states = [load_checkpoint(path) for path in self._averaged_checkpoints()]
-        weights = [state.average or state.weights for state in states]
+        """The mean of the best checkpoints, damaged ones left out."""
+        weights = []
+        for path in self._averaged_checkpoints():
+            try:
+                state = load_checkpoint(path)
+            except DataError as error:
+                self.log.say(f"warning: {error}; left out of the average")
+            else:
+                weights.append(state.average or state.weights)
+        weights = weights or [self.average or runs.named_weights(self.model)]
         return {name: torch.stack([each[name] for each in weights]).mean(dim=0) for name in weights[0]}
 
     # Log --------------------------------------------------------------------------------------------------------------

@@ -30,6 +30,10 @@ class Validation:
         value = getattr(self, metric) * (1 if VALIDATION_METRICS[metric] else -1)
         return value if math.isfinite(value) else -math.inf
 
+    def rank(self, metric: str) -> tuple[float, float]:
+        """What the best is the highest of: the score, and among equals (BLEU starts with many zeros) the loss."""
+        return self.score(metric), self.score("loss")
+
 
 @dataclass
 class Progress:
@@ -52,13 +56,13 @@ class Progress:
 
     def best(self, metric: str) -> Validation | None:
         """The best validation so far, the first of equals."""
-        return max(self.validations, key=lambda validation: validation.score(metric), default=None)
+        return max(self.validations, key=lambda validation: validation.rank(metric), default=None)
 
     def without_progress(self, metric: str) -> int:
         """Validations since the best one."""
         regular = self.regular()
-        scores = [validation.score(metric) for validation in regular]
-        return len(scores) - 1 - scores.index(max(scores)) if scores else 0
+        ranks = [validation.rank(metric) for validation in regular]
+        return len(ranks) - 1 - ranks.index(max(ranks)) if ranks else 0
 
     def regular(self) -> list[Validation]:
         return [validation for validation in self.validations if not validation.averaged]
