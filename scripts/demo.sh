@@ -12,9 +12,9 @@ title 'nmt eval runs/en-fr'
 nmt eval runs/en-fr
 
 title 'nmt translate runs/en-fr'
-sentences='Good morning.
-She gives it to him.
-We did not see the old houses.
+sentences='I see them.
+She will not buy the red car tomorrow.
+The children are eating green apples in the garden.
 When the children are tired, they will go home with the new teacher.'
 echo "$sentences"
 echo '--'
