@@ -6,7 +6,7 @@ from nmt.training.state import Progress, Validation
 
 
 def validation(step: int, loss: float, bleu: float, *, averaged: bool = False) -> Validation:
-    return Validation(step, step / 10, loss, bleu, chrf=bleu, averaged=averaged)
+    return Validation(step, step / 10, loss, float(bleu), chrf=float(bleu), averaged=averaged)
 
 
 def test_more_bleu_and_less_loss_are_better() -> None:
