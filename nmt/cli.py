@@ -34,6 +34,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file with the settings")]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY.SUB=VALUE]...", help="Settings that replace those of the file")
+]
 RunArgument = Annotated[
     Path | None, typer.Argument(metavar="[RUN]", help="Run directory [default: the newest in runs/]")
 ]
@@ -78,10 +82,8 @@ def _common(
 
 @app.command()
 def train(
-    config_file: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file with the settings")],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY.SUB=VALUE]...", help="Settings that replace those of the file")
-    ] = None,
+    config_file: ConfigArgument,
+    overrides: Overrides = None,
 ) -> None:
     """Train a model from raw parallel text; run again to go on where it stopped."""
     from nmt import config
@@ -96,10 +98,8 @@ def train(
 
 @app.command()
 def check(
-    config_file: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file with the settings")],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY.SUB=VALUE]...", help="Settings that replace those of the file")
-    ] = None,
+    config_file: ConfigArgument,
+    overrides: Overrides = None,
 ) -> None:
     """Show everything that can be known before training: settings, data, vocabulary, size, sample batches."""
     from nmt import config
