@@ -1,0 +1,64 @@
+"""The commands. The only place that parses arguments, prints results and exits.
+
+Nothing here imports torch before it is needed: `--help` and configuration errors answer at once.
+"""
+
+import signal
+import sys
+from typing import Annotated
+
+import typer
+
+from nmt import __version__
+from nmt.cli.evaluate import evaluate, info
+from nmt.cli.train import check, train
+from nmt.cli.translate import translate
+from nmt.errors import UserError
+
+USER_ERROR = 2
+
+
+app = typer.Typer(
+    name="nmt",
+    help="Train, run and explain recurrent neural machine translation.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Runs a command. What the user can mend is one line per problem and exit status 2; the rest is a traceback."""
+    try:
+        app(prog_name="nmt")
+    except UserError as error:
+        for line in str(error).split("\n"):
+            print(f"error: {line}", file=sys.stderr)
+        sys.exit(USER_ERROR)
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
+
+
+def _version(wanted: bool) -> bool:
+    if wanted:
+        print(f"nmt {__version__}")
+        raise typer.Exit
+    return wanted
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command()(train)
+app.command()(check)
+app.command()(translate)
+app.command(name="eval")(evaluate)
+app.command()(info)

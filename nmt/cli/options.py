@@ -1,0 +1,32 @@
+"""Arguments and options that several commands share, and what they stand for."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from nmt.decoding.translator import Translator
+
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file with the settings")]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY.SUB=VALUE]...", help="Settings that replace those of the file")
+]
+RunArgument = Annotated[
+    Path | None, typer.Argument(metavar="[RUN]", help="Run directory [default: the newest in runs/]")
+]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps [default: the run's setting]")]
+Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads [default: one per core]")]
+BeamSize = Annotated[int | None, typer.Option(min=1, help="Hypotheses kept; 1 is greedy [default: the run's setting]")]
+LengthPenalty = Annotated[float | None, typer.Option(help="Alpha of the length penalty [default: the run's setting]")]
+BatchSize = Annotated[int | None, typer.Option(min=1, help="Sentences at once [default: the run's setting]")]
+
+
+def translator_of(run: Path | None, device: str | None, threads: int | None) -> "Translator":
+    from nmt.run import load_translator, newest
+
+    return load_translator(newest() if run is None else run, device, threads)
+
+
+def changes_of(**values: int | float | None) -> dict[str, int | float]:
+    return {name: value for name, value in values.items() if value is not None}

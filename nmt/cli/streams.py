@@ -1,0 +1,68 @@
+"""Where lines come from and where they go: standard streams, or files that appear only when they are complete."""
+
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from nmt.errors import DataError
+
+if TYPE_CHECKING:
+    from nmt.decoding.translator import Translator
+
+
+def windows_of(source: BinaryIO, translator: "Translator", notes: Counter[str]) -> Iterator[list[str]]:
+    """Windows of lines, with a progress bar if input is a file and errors go to a terminal."""
+    from nmt.decoding.stream import windows
+
+    found = windows(source, translator.settings.window, notes)
+    if source.fileno() == 0 or not sys.stderr.isatty():
+        yield from found
+        return
+    from tqdm import tqdm
+
+    with tqdm(unit="line") as bar:
+        for window in found:
+            yield window
+            bar.update(len(window))
+
+
+@contextmanager
+def open_input(path: Path | None) -> Iterator[BinaryIO]:
+    try:
+        with open(0 if path is None else path, "rb", buffering=0, closefd=path is not None) as file:
+            yield file
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise DataError(f"{error.filename}: cannot read: {error.strerror}") from None
+
+
+@contextmanager
+def open_output(path: Path | None) -> Iterator[BinaryIO]:
+    """Standard output, or a file that appears under its name only when it is complete."""
+    if path is None:
+        try:
+            yield sys.stdout.buffer
+        except BrokenPipeError:  # the reader, such as `head`, has gone
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(128 + signal.SIGPIPE)
+        return
+    if path.is_dir():
+        raise DataError(f"{path}: cannot write: Is a directory")
+    if path.exists() and not path.is_file():  # a device or a pipe: it is to be written to, not replaced
+        with path.open("wb") as file:
+            yield file
+        return
+    final = path.resolve()  # a link stays a link
+    unfinished = final.with_name(f"{final.name}.tmp-{os.getpid()}")
+    try:
+        with unfinished.open("wb") as file:
+            yield file
+        unfinished.replace(final)
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise DataError(f"{path}: cannot write: {error.strerror}") from None
+    finally:
+        unfinished.unlink(missing_ok=True)

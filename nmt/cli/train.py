@@ -1,0 +1,33 @@
+"""`nmt train` and `nmt check`."""
+
+import sys
+
+from nmt.cli.options import ConfigArgument, Overrides
+
+
+def train(
+    config_file: ConfigArgument,
+    overrides: Overrides = None,
+) -> None:
+    """Train a model from raw parallel text; run again to go on where it stopped."""
+    from nmt import config
+
+    settings = config.load(config_file, overrides)
+    from nmt.training.train import train as train_run
+
+    outcome = train_run(settings, sys.argv)
+    if outcome.signal:
+        sys.exit(128 + outcome.signal)
+
+
+def check(
+    config_file: ConfigArgument,
+    overrides: Overrides = None,
+) -> None:
+    """Show everything that can be known before training: settings, data, vocabulary, size, sample batches."""
+    from nmt import config
+
+    settings = config.load(config_file, overrides)
+    from nmt.information import check_config
+
+    check_config(settings, print)
