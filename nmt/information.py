@@ -19,7 +19,7 @@ from nmt.data.sampler import epoch_batches
 from nmt.data.subword import UNK_ID, Subword
 from nmt.device import choose_device, describe
 from nmt.errors import DataError
-from nmt.model import Seq2Seq
+from nmt.model import Seq2Seq, make_model
 
 OPTIMIZER_COPIES = {"adam": 2, "adamw": 2, "sgd": 1}  # values kept per weight, at most
 
@@ -99,7 +99,7 @@ def check_config(settings: Settings, say: Callable[[str], None]) -> None:
         say(line)
     for line in _check_pieces(settings, data):
         say(line)
-    model = Seq2Seq(settings.model, len(data.subwords.source), len(data.subwords.target))
+    model = make_model(settings.model, len(data.subwords.source), len(data.subwords.target))
     for line in describe_parameters(model):
         say(line)
     say(f"device: {describe(device)}; memory for weights, gradients and optimizer: {_memory(settings, model):,.0f} MB")

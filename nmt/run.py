@@ -193,7 +193,7 @@ def save_subwords(path: Path, subwords: Subwords) -> None:
 
 def load_run(path: Path, device: "torch.device") -> LoadedRun:
     """Settings, subwords and best weights of a run. Raises DataError if any is missing, damaged or unfit."""
-    from nmt.model import Seq2Seq
+    from nmt.model import make_model
 
     settings, subwords = load_settings(path), load_subwords(path)
     file = path / WEIGHTS
@@ -204,7 +204,7 @@ def load_run(path: Path, device: "torch.device") -> LoadedRun:
         raise DataError(f"{file}: was trained with other model settings than {path / CONFIG} has; restore that file")
     if metadata.get("subwords") != _subwords_hash(subwords):
         raise DataError(f"{file}: was trained with another subword model than the one beside it; restore that file")
-    model = Seq2Seq(settings.model, len(subwords.source), len(subwords.target))
+    model = make_model(settings.model, len(subwords.source), len(subwords.target))
     set_weights(model, weights, file)
     return LoadedRun(path, settings, subwords, model.to(device).eval())
 

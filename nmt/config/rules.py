@@ -62,6 +62,16 @@ def _model_rules(settings: Settings) -> list[Rule]:
             "decoding.coverage_penalty",
             "needs an attention; remove it",
         ),
+        (
+            model.attention == "none" and settings.training.coverage_loss > 0,
+            "training.coverage_loss",
+            "needs an attention; remove it",
+        ),
+        (
+            model.architecture == "transformer" and model.attention != "multihead",
+            "model.attention",
+            "a transformer's is multihead; remove it",
+        ),
     ]
 
 

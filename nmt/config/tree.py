@@ -27,11 +27,17 @@ class SubwordSettings(Section):
     byte_fallback: bool = setting(True, "spell unknown characters in bytes, so that nothing is unknown")
     character_coverage: float = setting(0.9995, "share of the characters that get a piece", "share", gt=0, le=1)
     normalization: Literal["nmt_nfkc", "nfkc", "identity"] = setting("nmt_nfkc", "Unicode normalisation of the text")
+    sampling: float = setting(
+        0.0, "train on pieces drawn anew in every epoch: 0 never, 0.1 often far from the best, 1 mostly the best", ge=0
+    )
     sample: Count = setting(2_000_000, "sentences that the subword model is trained on, at most", "sentences", ge=100)
     model: Names = setting([], "take these SentencePiece files (one joint, or source and target) instead of training")
 
 
 class ModelSettings(Section):
+    architecture: Annotated[str, Registered("model/architecture.py", "ARCHITECTURES")] = setting(
+        "recurrent", "kind of model"
+    )
     cell: Annotated[str, Registered("model/recurrent.py", "CELLS")] = setting("lstm", "recurrent cell")
     embedding: Count = setting(256, "size of the word embeddings", "units", ge=1)
     hidden: Count = setting(
@@ -47,8 +53,14 @@ class ModelSettings(Section):
         "multihead", "score function of the attention"
     )
     attention_heads: Count = setting(4, "heads of multihead attention", "heads", ge=1)
+    attention_length: Count = setting(100, "source positions that location attention can see", "pieces", ge=1)
+    attention_window: Count = setting(10, "reach of local attention to each side", "pieces", ge=1)
+    self_attention: Literal["none", "dot", "qkv"] = setting(
+        "none", "self-attention on top of the recurrent encoder: dot products, or queries, keys and values"
+    )
     decoder: Annotated[str, Registered("model/decoder.py", "DECODERS")] = setting("conditional", "kind of decoder")
     input_feeding: bool = setting(True, "a luong decoder gets its last attentional state as input")
+    context_everywhere: bool = setting(False, "the context enters every layer above the attention, not only the first")
     tying: Literal["none", "target", "all"] = setting(
         "all", "share the generator's matrix with the target embedding, or with both embeddings (joint vocabulary)"
     )
@@ -81,6 +93,7 @@ class TrainingSettings(Section):
     plateau_patience: Count = setting(2, "validations without a better score before plateau multiplies", ge=1)
     min_learning_rate: float = setting(0.0, "lowest learning rate after the warm-up", ge=0)
     clip_norm: float = setting(1.0, "gradients of a larger norm are scaled down to it; 0 switches it off", ge=0)
+    coverage_loss: float = setting(0.0, "weight of the loss for attending twice to the same source piece", ge=0)
     label_smoothing: Share = setting(0.1, "share of the target distribution that is spread over all pieces", "share")
     ema: Share = setting(0.0, "decay per step of the moving average of the weights that is validated; 0: none", "share")
     precision: Literal["float32", "bf16", "fp16"] = setting("float32", "precision of the products (autocast)")
@@ -140,7 +153,24 @@ class Settings(Section):
 # Which key has an effect only under which value of another key. (That one may itself need a value of a third.)
 EFFECTIVE_WITH: dict[str, tuple[str, tuple[Any, ...]]] = {
     "model.attention_heads": ("model.attention", ("multihead",)),
+    "model.attention_length": ("model.attention", ("location",)),
+    "model.attention_window": ("model.attention", ("local",)),
     "model.input_feeding": ("model.decoder", ("luong",)),
+    "model.context_everywhere": ("model.decoder", ("conditional", "bahdanau")),
+    **{
+        f"model.{key}": ("model.architecture", ("recurrent",))
+        for key in (
+            "cell",
+            "bidirectional",
+            "bridge",
+            "self_attention",
+            "decoder",
+            "variational",
+            "residual",
+            "layer_norm",
+        )
+    },
+    "subword.sampling": ("subword.model_type", ("unigram", "bpe")),
     "subword.byte_fallback": ("subword.model_type", ("unigram", "bpe")),
     "subword.vocab_size": ("subword.model", ([],)),
     "subword.model_type": ("subword.model", ([],)),

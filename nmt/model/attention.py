@@ -1,11 +1,10 @@
-"""Attention: weights = softmax(score(query, keys)) over the real source tokens, context = weights @ values.
+"""The attentions of the literature, each with its equation and source. `memory.py` has what they share.
 
-Each class gives one score function of the literature. To add one, write its class and its line in ATTENTIONS:
-the settings' check, the property tests and the documentation read that table.
+To add one, write its class and its line in ATTENTIONS: the settings' check, the property tests and the documentation
+read that table.
 """
 
 import math
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -13,60 +12,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from nmt.config import ModelSettings
+from nmt.model.memory import Attended, Attention, Memory, masked_softmax
+from nmt.model.recurrent import State
 
-
-class Memory(NamedTuple):
-    """The encoded source, one row per token. `mask` is True for a real token."""
-
-    keys: Float[Tensor, "batch src key"]
-    values: Float[Tensor, "batch src value"]
-    mask: Bool[Tensor, "batch src"]
-
-    def select(self, rows: Int[Tensor, "rows"]) -> "Memory":
-        return Memory(*(part.index_select(0, rows) for part in self))
-
-
-class Attention(nn.Module):
-    """Base of all: holds the shapes, the mask and the softmax; a subclass gives `score` and may project the memory."""
-
-    def __init__(self, settings: ModelSettings) -> None:
-        super().__init__()
-        self.context_size = settings.hidden
-
-    def memory(self, encoded: Float[Tensor, "batch src hidden"], mask: Bool[Tensor, "batch src"]) -> Memory:
-        """Everything that depends on the source alone, computed once per sentence."""
-        return Memory(encoded, encoded, mask)
-
-    def score(
-        self, query: Float[Tensor, "batch tgt hidden"], keys: Float[Tensor, "batch src key"]
-    ) -> Float[Tensor, "batch tgt src"]:
-        raise NotImplementedError
-
-    def forward(
-        self, query: Float[Tensor, "rows tgt hidden"], memory: Memory
-    ) -> tuple[Float[Tensor, "rows tgt context"], Float[Tensor, "rows tgt src"]]:
-        """Context and weights for each query.
-
-        There may be several rows per sentence of the memory (the hypotheses of a beam, next to each other). They are
-        treated as more positions of that sentence, so the memory is never copied for them.
-        """
-        rows, positions, size = query.shape
-        query = query.reshape(memory.mask.size(0), -1, size)
-        context, weights = self.attend(query, memory)
-        return context.reshape(rows, positions, -1), weights.reshape(rows, positions, -1)
-
-    def attend(
-        self, query: Float[Tensor, "batch tgt hidden"], memory: Memory
-    ) -> tuple[Float[Tensor, "batch tgt context"], Float[Tensor, "batch tgt src"]]:
-        weights = masked_softmax(self.score(query, memory.keys), memory.mask)
-        return weights @ memory.values, weights
-
-
-def masked_softmax(
-    scores: Float[Tensor, "batch tgt src"], mask: Bool[Tensor, "batch src"]
-) -> Float[Tensor, "batch tgt src"]:
-    """Softmax over the last dimension; padding gets exactly 0. In float32 whatever the products were in."""
-    return F.softmax(scores.masked_fill(~mask.unsqueeze(1), -torch.inf), dim=-1, dtype=torch.float32).to(scores.dtype)
+# By content ----------------------------------------------------------------------------------------------------------
 
 
 class NoAttention(Attention):
@@ -77,14 +26,14 @@ class NoAttention(Attention):
         self.context_size = 0
 
     def attend(
-        self, query: Float[Tensor, "batch tgt hidden"], memory: Memory
+        self, query: Float[Tensor, "batch tgt hidden"], word: Float[Tensor, "batch tgt embed"], memory: Memory
     ) -> tuple[Float[Tensor, "batch tgt context"], Float[Tensor, "batch tgt src"]]:
         batch, positions, _ = query.shape
         return query.new_zeros(batch, positions, 0), query.new_zeros(batch, positions, memory.mask.size(1))
 
 
 class DotAttention(Attention):
-    """score = q . k (Luong et al. 2015, dot)."""
+    """score = q . k (Luong et al. 2015, section 3.1, dot)."""
 
     def score(
         self, query: Float[Tensor, "batch tgt hidden"], keys: Float[Tensor, "batch src key"]
@@ -93,7 +42,7 @@ class DotAttention(Attention):
 
 
 class ScaledDotAttention(DotAttention):
-    """score = q . k / sqrt(d) (Vaswani et al. 2017)."""
+    """score = q . k / sqrt(d) (Vaswani et al. 2017, equation 1)."""
 
     def score(
         self, query: Float[Tensor, "batch tgt hidden"], keys: Float[Tensor, "batch src key"]
@@ -101,8 +50,27 @@ class ScaledDotAttention(DotAttention):
         return super().score(query, keys) / math.sqrt(keys.size(-1))
 
 
+class CosineAttention(DotAttention):
+    """score = b cos(q, k) with a learnt sharpness b (Graves et al. 2014, equations 5 and 6).
+
+    A bare cosine lies in [-1, 1], and a softmax over such scores is nearly flat.
+    """
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__(settings)
+        self.sharpness = nn.Parameter(torch.tensor(5.0))
+
+    def memory(self, encoded: Float[Tensor, "batch src hidden"], mask: Bool[Tensor, "batch src"]) -> Memory:
+        return Memory(F.normalize(encoded, dim=-1), encoded, mask)
+
+    def score(
+        self, query: Float[Tensor, "batch tgt hidden"], keys: Float[Tensor, "batch src key"]
+    ) -> Float[Tensor, "batch tgt src"]:
+        return self.sharpness * super().score(F.normalize(query, dim=-1), keys)
+
+
 class GeneralAttention(DotAttention):
-    """score = q W k (Luong et al. 2015, general). W k is computed once per sentence, as the key."""
+    """score = q W k (Luong et al. 2015, section 3.1, general). W k is computed once per sentence, as the key."""
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)
@@ -131,39 +99,186 @@ class AdditiveAttention(Attention):
         return torch.as_tensor(self.energy(energy).squeeze(-1))
 
 
-class MultiHeadAttention(Attention):
-    """softmax(W_q q . W_k k / sqrt(d)) W_v v per head, then W_o (Vaswani et al. 2017); weights: the heads' mean."""
+class QueryKeyValueAttention(Attention):
+    """softmax(W_q q . W_k k / sqrt(d)) W_v v (Vaswani et al. 2017, equation 1, with learnt projections)."""
 
-    def __init__(self, settings: ModelSettings) -> None:
+    def __init__(self, settings: ModelSettings, heads: int = 1) -> None:
         super().__init__(settings)
-        self.heads = settings.attention_heads
+        self.heads = heads
         self.query = nn.Linear(settings.hidden, settings.hidden, bias=False)
         self.key = nn.Linear(settings.hidden, settings.hidden, bias=False)
         self.value = nn.Linear(settings.hidden, settings.hidden, bias=False)
-        self.output = nn.Linear(settings.hidden, settings.hidden, bias=False)
 
     def memory(self, encoded: Float[Tensor, "batch src hidden"], mask: Bool[Tensor, "batch src"]) -> Memory:
         return Memory(self.key(encoded), self.value(encoded), mask)
 
     def attend(
-        self, query: Float[Tensor, "batch tgt hidden"], memory: Memory
+        self, query: Float[Tensor, "batch tgt hidden"], word: Float[Tensor, "batch tgt embed"], memory: Memory
     ) -> tuple[Float[Tensor, "batch tgt context"], Float[Tensor, "batch tgt src"]]:
         q, k, v = (self._split(part) for part in (self.query(query), memory.keys, memory.values))
         scores = q @ k.transpose(2, 3) / math.sqrt(q.size(-1))
         weights = masked_softmax(scores.flatten(1, 2), memory.mask).view_as(scores)
-        context = (weights @ v).transpose(1, 2).flatten(2)
-        return self.output(context), weights.mean(dim=1)
+        return (weights @ v).transpose(1, 2).flatten(2), weights.mean(dim=1)
 
     def _split(self, part: Float[Tensor, "batch time hidden"]) -> Float[Tensor, "batch heads time size"]:
         batch, time, _ = part.shape
         return part.view(batch, time, self.heads, -1).transpose(1, 2)
 
 
+class MultiHeadAttention(QueryKeyValueAttention):
+    """Several query-key-value attentions side by side, then W_o (Vaswani et al. 2017); weights: the heads' mean."""
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__(settings, settings.attention_heads)
+        self.output = nn.Linear(settings.hidden, settings.hidden, bias=False)
+
+    def attend(
+        self, query: Float[Tensor, "batch tgt hidden"], word: Float[Tensor, "batch tgt embed"], memory: Memory
+    ) -> tuple[Float[Tensor, "batch tgt context"], Float[Tensor, "batch tgt src"]]:
+        context, weights = super().attend(query, word, memory)
+        return self.output(context), weights
+
+
+class HardAttention(GeneralAttention):
+    """One position instead of a mixture (Xu et al. 2015, section 4.1), scored as by `general`.
+
+    Training draws the position from softmax(score) and sends the gradient straight through to the softmax (the
+    straight-through Gumbel estimator, Jang et al. 2017) where Xu et al. use REINFORCE; otherwise the best one is taken.
+    """
+
+    def weigh(
+        self, scores: Float[Tensor, "batch tgt src"], mask: Bool[Tensor, "batch src"]
+    ) -> Float[Tensor, "batch tgt src"]:
+        scores = scores.masked_fill(~mask.unsqueeze(1), -torch.inf)
+        if self.training:
+            return F.gumbel_softmax(scores, hard=True)
+        return F.one_hot(scores.argmax(dim=-1), scores.size(-1)).to(scores.dtype)
+
+
+# By position ---------------------------------------------------------------------------------------------------------
+
+
+class LocationAttention(Attention):
+    """weights = softmax(W [state; word] + b) over the first `attention_length` positions, whatever stands there.
+
+    Luong et al. 2015, equation 8 (location), and the attention of PyTorch's translation tutorial.
+    """
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__(settings)
+        self.position = nn.Linear(settings.hidden + settings.embedding, settings.attention_length)
+
+    def attend(
+        self, query: Float[Tensor, "batch tgt hidden"], word: Float[Tensor, "batch tgt embed"], memory: Memory
+    ) -> tuple[Float[Tensor, "batch tgt context"], Float[Tensor, "batch tgt src"]]:
+        scores = self.position(torch.cat([query, word], dim=-1))
+        beyond = memory.mask.size(1) - scores.size(-1)  # positions that have no score; negative: scores left over
+        weights = masked_softmax(F.pad(scores, (0, beyond), value=-torch.inf), memory.mask)
+        return weights @ memory.values, weights
+
+
+class LocalAttention(GeneralAttention):
+    """A window around a predicted centre p = S sigmoid(v . tanh(W q)), S being the number of source tokens
+    (Luong et al. 2015, equations 9 and 10, local-p).
+
+    score = q W k - (s - p)^2 / (2 sigma^2), sigma = D / 2, for tokens s within D of p: the softmax of it is the
+    paper's product of alignment and Gaussian, brought back to sum 1. For long sources only the window is read, so the
+    time per position does not grow with the source.
+    """
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__(settings)
+        self.reach = settings.attention_window
+        self.query = nn.Linear(settings.hidden, settings.hidden)
+        self.centre = nn.Linear(settings.hidden, 1, bias=False)
+
+    def attend(
+        self, query: Float[Tensor, "batch tgt hidden"], word: Float[Tensor, "batch tgt embed"], memory: Memory
+    ) -> tuple[Float[Tensor, "batch tgt context"], Float[Tensor, "batch tgt src"]]:
+        length = memory.mask.sum(dim=1).view(-1, 1, 1)
+        centre = length * torch.sigmoid(self.centre(torch.tanh(self.query(query))))
+        if query.size(1) * (2 * self.reach + 1) < memory.mask.size(1):
+            return self._read_window(query, centre, memory)
+        places = torch.arange(memory.mask.size(1), device=query.device).view(1, 1, -1)
+        scores = self.score(query, memory.keys) + self._nearness(places, centre)
+        weights = masked_softmax(scores, memory.mask)
+        return weights @ memory.values, weights
+
+    def _nearness(
+        self, places: Int[Tensor, "#batch #tgt place"], centre: Float[Tensor, "batch tgt 1"]
+    ) -> Float[Tensor, "batch tgt place"]:
+        """The logarithm of the Gaussian; -inf outside the window."""
+        outside = (places - _middle(centre)).abs() > self.reach
+        return (-2 * ((places - centre) / self.reach) ** 2).masked_fill(outside, -torch.inf)
+
+    def _read_window(
+        self, query: Float[Tensor, "batch tgt hidden"], centre: Float[Tensor, "batch tgt 1"], memory: Memory
+    ) -> tuple[Float[Tensor, "batch tgt context"], Float[Tensor, "batch tgt src"]]:
+        offsets = torch.arange(-self.reach, self.reach + 1, device=query.device)
+        wanted = _middle(centre) + offsets
+        places = wanted.clamp(0, memory.mask.size(1) - 1)
+        sentence = torch.arange(query.size(0), device=query.device).view(-1, 1, 1)
+        scores = (query.unsqueeze(2) @ memory.keys[sentence, places].transpose(2, 3)).squeeze(2)
+        real = (places == wanted) & memory.mask[sentence, places]
+        scores = (scores + self._nearness(places, centre)).masked_fill(~real, -torch.inf)
+        weights = F.softmax(scores, dim=-1, dtype=torch.float32).to(scores.dtype)
+        context = (weights.unsqueeze(2) @ memory.values[sentence, places]).squeeze(2)
+        everywhere = weights.new_zeros(*query.shape[:2], memory.mask.size(1))
+        return context, everywhere.scatter_add(2, places, weights)
+
+
+def _middle(centre: Float[Tensor, "batch tgt 1"]) -> Int[Tensor, "batch tgt 1"]:
+    """The token nearest to the centre on its left, which is always a real one."""
+    return (centre.detach().ceil().long() - 1).clamp(min=0)
+
+
+# By what has been read before ----------------------------------------------------------------------------------------
+
+
+class CoverageAttention(AdditiveAttention):
+    """score = v . tanh(W q + U k + w c), c being the sum of the weights at the positions before
+    (See et al. 2017, equations 10 and 11; Tu et al. 2016)."""
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__(settings)
+        self.coverage = nn.Linear(1, settings.hidden, bias=False)
+
+    def start(self, memory: Memory) -> State:
+        return (memory.keys.new_zeros(1, *memory.mask.shape),)
+
+    def forward(
+        self,
+        query: Float[Tensor, "rows tgt hidden"],
+        memory: Memory,
+        word: Float[Tensor, "rows tgt embed"],
+        past: State = (),
+    ) -> Attended:
+        batch, source = memory.mask.shape
+        rows, positions, _ = query.shape
+        queries = self.query(query).unflatten(0, (batch, -1))
+        coverage = past[0].view(batch, -1, source)
+        weights = []
+        for position in range(positions):
+            read = queries[:, :, position].unsqueeze(2) + memory.keys.unsqueeze(1)
+            energy = self.energy(torch.tanh(read + self.coverage(coverage.unsqueeze(-1))))
+            weights.append(masked_softmax(energy.squeeze(-1), memory.mask))
+            coverage = coverage + weights[-1]
+        found = torch.stack(weights, dim=2).flatten(1, 2)  # (batch, rows of a sentence x positions, source)
+        context = (found @ memory.values).view(rows, positions, -1)
+        return Attended(context, found.view(rows, positions, source), (coverage.view(1, rows, source),))
+
+
 ATTENTIONS: dict[str, type[Attention]] = {
     "none": NoAttention,
     "dot": DotAttention,
     "scaled_dot": ScaledDotAttention,
+    "cosine": CosineAttention,
     "general": GeneralAttention,
     "additive": AdditiveAttention,
+    "qkv": QueryKeyValueAttention,
     "multihead": MultiHeadAttention,
+    "hard": HardAttention,
+    "location": LocationAttention,
+    "local": LocalAttention,
+    "coverage": CoverageAttention,
 }

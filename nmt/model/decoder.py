@@ -1,17 +1,19 @@
 """The decoder: embedded target words and the memory -> features, from which the generator tells the next word.
 
 All decoders have one method for a whole target and for a single step; a step is a target of length one. Their
-state is a tuple of tensors (layers, rows, hidden), so a beam is reordered by selecting along dimension 1.
+state is a tuple of tensors (layers, rows, size), so a beam is reordered by selecting along dimension 1: the recurrent
+state, then what the decoder feeds back to itself, then the attention's past.
 """
 
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from nmt.config import ModelSettings
-from nmt.model.attention import ATTENTIONS, Memory
+from nmt.model.attention import ATTENTIONS
+from nmt.model.memory import Memory
 from nmt.model.recurrent import Masks, Recurrent, SequenceDropout, State, state_parts
 
 
@@ -33,9 +35,13 @@ class Decoder(nn.Module):
         self.attention = ATTENTIONS[settings.attention](settings)
         self.dropout = SequenceDropout(settings.dropout, settings.variational)
 
-    def start(self, state: State) -> State:
+    def remember(self, encoded: Float[Tensor, "batch src hidden"], mask: Bool[Tensor, "batch src"]) -> Memory:
+        """What all positions read, computed once per sentence."""
+        return self.attention.memory(encoded, mask)
+
+    def start(self, state: State, memory: Memory) -> State:
         """The state before the first word, from the bridge's."""
-        return state
+        return (*state, *self.attention.start(memory))
 
     def new_masks(self, rows: int, like: Tensor) -> Masks:
         """Dropout masks to pass to each `forward` of one sentence, when the caller loops over its positions.
@@ -59,13 +65,18 @@ class Decoder(nn.Module):
     def _stacks(self) -> list[Recurrent]:
         return [module for module in self.children() if isinstance(module, Recurrent)]
 
-    def _recurrent(self, input_size: int, layers: int) -> Recurrent:
+    def _extra(self, context: int) -> int:
+        """Size of the context that enters every layer, not only the first."""
+        return context if self.settings.context_everywhere else 0
+
+    def _recurrent(self, input_size: int, layers: int, extra: int = 0) -> Recurrent:
         settings = self.settings
         return Recurrent(
             settings.cell,
             input_size,
             settings.hidden,
             layers,
+            extra=extra,
             dropout=settings.dropout,
             variational=settings.variational,
             residual=settings.residual,
@@ -100,29 +111,34 @@ class LuongDecoder(Decoder):
         )
         self.readout = Readout(settings.hidden + self.attention.context_size, self.features, settings.layer_norm)
 
-    def start(self, state: State) -> State:
-        return (*state, torch.zeros_like(state[0][:1])) if self.feeding else state
+    def start(self, state: State, memory: Memory) -> State:
+        feed = (torch.zeros_like(state[0][:1]),) if self.feeding else ()
+        return (*state, *feed, *self.attention.start(memory))
 
     def _decode(self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks) -> Decoded:
         if not self.feeding:
-            return self._attend_after_rnn(embedded, state, memory, masks)
+            return self._attend_after_rnn(embedded, embedded, state, memory, masks)
         steps: list[Decoded] = []
         for word in embedded.split(1, dim=1):
-            *recurrent, feed = state
-            fed = torch.cat([word, feed.transpose(0, 1)], dim=-1)
-            step = self._attend_after_rnn(fed, tuple(recurrent), memory, masks)
-            state = (*step.state, step.features.transpose(0, 1))
+            feed, others = state[self.parts], state[: self.parts] + state[self.parts + 1 :]
+            step = self._attend_after_rnn(torch.cat([word, feed.transpose(0, 1)], dim=-1), word, others, memory, masks)
+            state = (*step.state[: self.parts], step.features.transpose(0, 1), *step.state[self.parts :])
             steps.append(step)
         features = torch.cat([step.features for step in steps], dim=1)
         attention = torch.cat([step.attention for step in steps], dim=1)
         return Decoded(features, attention, state)
 
     def _attend_after_rnn(
-        self, inputs: Float[Tensor, "rows tgt input"], state: State, memory: Memory, masks: Masks
+        self,
+        inputs: Float[Tensor, "rows tgt input"],
+        word: Float[Tensor, "rows tgt embed"],
+        state: State,
+        memory: Memory,
+        masks: Masks,
     ) -> Decoded:
-        outputs, state = self.rnn(inputs, state, masks)
-        context, attention = self.attention(outputs, memory)
-        return Decoded(self.readout(outputs, context), attention, state)
+        outputs, recurrent = self.rnn(inputs, state[: self.parts], masks)
+        attended = self.attention(outputs, memory, word, state[self.parts :])
+        return Decoded(self.readout(outputs, attended.context), attended.weights, (*recurrent, *attended.past))
 
 
 class BahdanauDecoder(Decoder):
@@ -132,18 +148,20 @@ class BahdanauDecoder(Decoder):
         super().__init__(settings)
         self.features = settings.embedding
         context = self.attention.context_size
-        self.rnn = self._recurrent(settings.embedding + context, settings.decoder_layers)
+        self.rnn = self._recurrent(settings.embedding + context, settings.decoder_layers, self._extra(context))
         self.readout = Readout(settings.hidden + context + settings.embedding, self.features, settings.layer_norm)
 
     def _decode(self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks) -> Decoded:
         outputs, contexts, weights = [], [], []
         for word in embedded.split(1, dim=1):
             query = state[0][-1].unsqueeze(1)
-            context, attention = self.attention(query, memory)
-            output, state = self.rnn(torch.cat([word, context], dim=-1), state, masks)
+            attended = self.attention(query, memory, word, state[self.parts :])
+            inputs = torch.cat([word, attended.context], dim=-1)
+            output, recurrent = self.rnn(inputs, state[: self.parts], masks, attended.context)
+            state = (*recurrent, *attended.past)
             outputs.append(output)
-            contexts.append(context)
-            weights.append(attention)
+            contexts.append(attended.context)
+            weights.append(attended.weights)
         features = self.readout(torch.cat(outputs, dim=1), torch.cat(contexts, dim=1), embedded)
         return Decoded(features, torch.cat(weights, dim=1), state)
 
@@ -159,16 +177,17 @@ class ConditionalDecoder(Decoder):
         self.features = settings.embedding
         context = self.attention.context_size
         self.bottom = self._recurrent(settings.embedding, 1)
-        self.top = self._recurrent(settings.hidden + context, settings.decoder_layers - 1)
+        self.top = self._recurrent(settings.hidden + context, settings.decoder_layers - 1, self._extra(context))
         self.readout = Readout(settings.hidden + context, self.features, settings.layer_norm)
 
     def _decode(self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks) -> Decoded:
-        below, bottom = self.bottom(embedded, tuple(part[:1] for part in state))
-        context, attention = self.attention(below, memory)
+        recurrent, past = state[: self.parts], state[self.parts :]
+        below, bottom = self.bottom(embedded, tuple(part[:1] for part in recurrent))
+        context, attention, past = self.attention(below, memory, embedded, past)
         inputs = self.dropout(torch.cat([below, context], dim=-1), masks[0])
-        outputs, top = self.top(inputs, tuple(part[1:] for part in state), masks[1:])
-        state = tuple(torch.cat(parts) for parts in zip(bottom, top, strict=True))
-        return Decoded(self.readout(outputs, context), attention, state)
+        outputs, top = self.top(inputs, tuple(part[1:] for part in recurrent), masks[1:], context)
+        recurrent = tuple(torch.cat(parts) for parts in zip(bottom, top, strict=True))
+        return Decoded(self.readout(outputs, context), attention, (*recurrent, *past))
 
     def new_masks(self, rows: int, like: Tensor) -> Masks:
         features, *layers = super().new_masks(rows, like)

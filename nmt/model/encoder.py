@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from nmt.config import ModelSettings
+from nmt.model.attention import ATTENTIONS
 from nmt.model.embedding import Embedding
 from nmt.model.recurrent import CELLS, SequenceDropout, State
 
@@ -35,6 +36,7 @@ class Encoder(nn.Module):
             for _ in range(settings.encoder_layers)
         )
         self.dropout = SequenceDropout(settings.dropout, settings.variational)
+        self.on_top = nn.ModuleList([SelfAttention(settings)] if settings.self_attention != "none" else [])
 
     def forward(
         self, source: Int[Tensor, "batch src"], mask: Bool[Tensor, "batch src"]
@@ -49,8 +51,30 @@ class Encoder(nn.Module):
             outputs, state = _run_packed(layer, below, lengths)
             outputs = norm(outputs + below if self.residual and index > 0 else outputs)
             states.append(state)
+        for layer in self.on_top:
+            outputs = layer(outputs, mask)
         outputs = self.dropout(outputs) * mask.unsqueeze(-1)
         return outputs, tuple(torch.stack(parts) for parts in zip(*states, strict=True))
+
+
+class SelfAttention(nn.Module):
+    """norm(h + attention(h)): every token reads all tokens of its sentence, itself included (Vaswani et al. 2017).
+
+    The attention is one of ATTENTIONS, its queries being the encoded tokens themselves.
+    """
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__()
+        self.attention = ATTENTIONS[settings.self_attention](settings)
+        self.norm = nn.LayerNorm(settings.hidden)
+        self.dropout = SequenceDropout(settings.dropout, settings.variational)
+
+    def forward(
+        self, tokens: Float[Tensor, "batch src hidden"], mask: Bool[Tensor, "batch src"]
+    ) -> Float[Tensor, "batch src hidden"]:
+        read = self.attention(tokens, self.attention.memory(tokens, mask), tokens)
+        normed: Tensor = self.norm(tokens + self.dropout(read.context))
+        return normed
 
 
 def _run_packed(

@@ -80,6 +80,7 @@ class Recurrent(nn.Module):
         hidden: int,
         layers: int,
         *,
+        extra: int = 0,
         dropout: float = 0.0,
         variational: bool = False,
         residual: bool = False,
@@ -88,8 +89,10 @@ class Recurrent(nn.Module):
         super().__init__()
         self.hidden = hidden
         self.residual = residual
+        self.extra = extra
         self.layers = nn.ModuleList(
-            CELLS[cell](input_size if layer == 0 else hidden, hidden, batch_first=True) for layer in range(layers)
+            CELLS[cell](input_size if layer == 0 else hidden + extra, hidden, batch_first=True)
+            for layer in range(layers)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(hidden) if layer_norm else nn.Identity() for _ in range(layers))
         self.dropout = SequenceDropout(dropout, variational)
@@ -99,9 +102,16 @@ class Recurrent(nn.Module):
         return tuple(self.dropout.mask(batch, self.hidden, like) for _ in self.layers[1:])
 
     def forward(
-        self, inputs: Float[Tensor, "batch time input"], state: State, masks: Masks = ()
+        self,
+        inputs: Float[Tensor, "batch time input"],
+        state: State,
+        masks: Masks = (),
+        extra: Float[Tensor, "batch time extra"] | None = None,
     ) -> tuple[Float[Tensor, "batch time hidden"], State]:
-        """Outputs of the top layer, and the state after the last position."""
+        """Outputs of the top layer, and the state after the last position.
+
+        `extra` enters every layer but the first beside its input, if the stack was made for it.
+        """
         last: list[State] = []
         outputs = inputs
         for index, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
@@ -110,7 +120,8 @@ class Recurrent(nn.Module):
                 below = self.dropout(below, masks[index - 1] if masks else None)
             before = tuple(part[index : index + 1].contiguous() for part in state)
             assert isinstance(layer, nn.RNNBase)
-            outputs, after = call_cell(layer, below, before)
+            beside = torch.cat([below, extra], dim=-1) if index > 0 and self.extra and extra is not None else below
+            outputs, after = call_cell(layer, beside, before)
             outputs = norm(outputs + below if self.residual and index > 0 else outputs)
             last.append(after)
         return outputs, tuple(torch.cat(parts) for parts in zip(*last, strict=True))

@@ -9,13 +9,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from nmt.config import ModelSettings
-from nmt.model.attention import Memory
 from nmt.model.bridge import BRIDGES
 from nmt.model.decoder import DECODERS, Decoded
 from nmt.model.embedding import PAD_ID, Embedding
 from nmt.model.encoder import Encoder
 from nmt.model.generator import Generator
 from nmt.model.init import initialise
+from nmt.model.memory import Memory
 from nmt.model.recurrent import State
 
 
@@ -48,7 +48,8 @@ class Seq2Seq(nn.Module):
         """What the decoder reads, and its first state. Padding is `PAD_ID`."""
         mask: Bool[Tensor, "batch src"] = source != PAD_ID
         encoded, state = self.encoder(source, mask)
-        return self.decoder.attention.memory(encoded, mask), self.decoder.start(self.bridge(state, encoded, mask))
+        memory = self.decoder.remember(encoded, mask)
+        return memory, self.decoder.start(self.bridge(state, encoded, mask), memory)
 
     def step(
         self, tokens: Int[Tensor, "rows"], state: State, memory: Memory

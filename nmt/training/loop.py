@@ -139,6 +139,7 @@ class Trainer:
                     batch,
                     label_smoothing=training.label_smoothing,
                     teacher_forcing=training.teacher_forcing,
+                    coverage_loss=training.coverage_loss,
                 )
             self.scaler.scale(loss / tokens).backward()
             total += float(loss.detach())

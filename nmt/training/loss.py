@@ -1,7 +1,8 @@
 """The training loss: cross-entropy with label smoothing, over real tokens only."""
 
+import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from nmt.data.batch import Batch
@@ -10,14 +11,29 @@ from nmt.model import Seq2Seq
 
 
 def batch_loss(
-    model: Seq2Seq, batch: Batch, *, label_smoothing: float = 0.0, teacher_forcing: float = 1.0
+    model: Seq2Seq,
+    batch: Batch,
+    *,
+    label_smoothing: float = 0.0,
+    teacher_forcing: float = 1.0,
+    coverage_loss: float = 0.0,
 ) -> Float[Tensor, ""]:
     """Sum over the batch's target tokens, in nats. With label smoothing e: (1 - e) of the truth, e of all pieces alike
-    (Szegedy et al. 2016).
+    (Szegedy et al. 2016). `coverage_loss` is the weight of `repeated_attention`.
 
     Padding is taken out before the generator, which is half of the work.
     """
     decoded = model(batch.source, batch.target_input, teacher_forcing)
     real = batch.target_output != PAD_ID
     logits = model.generator(decoded.features[real])
-    return F.cross_entropy(logits.float(), batch.target_output[real], label_smoothing=label_smoothing, reduction="sum")
+    loss = F.cross_entropy(logits.float(), batch.target_output[real], label_smoothing=label_smoothing, reduction="sum")
+    if coverage_loss:
+        loss = loss + coverage_loss * repeated_attention(decoded.attention, real)
+    return loss
+
+
+def repeated_attention(attention: Float[Tensor, "batch tgt src"], real: Bool[Tensor, "batch tgt"]) -> Float[Tensor, ""]:
+    """Sum over positions of sum_i min(a_i, c_i), c being the attention of the positions before (See et al. 2017,
+    equation 12): what is looked at again."""
+    coverage = attention.cumsum(dim=1) - attention
+    return torch.minimum(attention, coverage).sum(dim=-1)[real].sum()

@@ -18,7 +18,7 @@ from nmt.data.prepare import Prepared, prepare
 from nmt.device import choose_device, describe
 from nmt.errors import ConfigError, DataError
 from nmt.metrics import signature
-from nmt.model import Seq2Seq
+from nmt.model import make_model
 from nmt.training.checkpoint import load_newest
 from nmt.training.log import Log, clock
 from nmt.training.loop import Trainer
@@ -83,7 +83,7 @@ def _make_trainer(
         runs.save_subwords(folder, data.subwords)
         runs.write_atomic(folder / runs.PROVENANCE, json.dumps(provenance, indent=1).encode())
     torch.manual_seed(settings.training.seed)
-    model = Seq2Seq(settings.model, len(data.subwords.source), len(data.subwords.target)).to(device)
+    model = make_model(settings.model, len(data.subwords.source), len(data.subwords.target)).to(device)
     trainer = Trainer(settings, model, data.train, _validation_set(settings, data), device, log, signals)
     _introduce(trainer, data, log.say)
     if state is not None:

@@ -1,0 +1,94 @@
+"""What the decoder reads, and the base of every way to read it."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from nmt.config import ModelSettings
+from nmt.model.recurrent import State
+
+
+class Memory(NamedTuple):
+    """The encoded source, one row per token. `mask` is True for a real token."""
+
+    keys: Float[Tensor, "batch src key"]
+    values: Float[Tensor, "batch src value"]
+    mask: Bool[Tensor, "batch src"]
+
+    def select(self, rows: Int[Tensor, "rows"]) -> "Memory":
+        return Memory(*(part.index_select(0, rows) for part in self))
+
+
+class Attended(NamedTuple):
+    """`past` is what the next position must know of this one: () for most attentions."""
+
+    context: Float[Tensor, "rows tgt context"]
+    weights: Float[Tensor, "rows tgt src"]
+    past: State = ()
+
+
+class Attention(nn.Module):
+    """Base of all: weights = softmax(score(query, keys)) over the real source tokens, context = weights @ values.
+
+    A subclass gives `score`; it may project the source in `memory`, turn scores into weights differently in `weigh`,
+    or replace `attend` as a whole.
+    """
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__()
+        self.context_size = settings.hidden
+
+    def memory(self, encoded: Float[Tensor, "batch src hidden"], mask: Bool[Tensor, "batch src"]) -> Memory:
+        """Everything that depends on the source alone, computed once per sentence."""
+        return Memory(encoded, encoded, mask)
+
+    def start(self, memory: Memory) -> State:
+        """The past before the first position: tensors (1, batch, anything)."""
+        return ()
+
+    def forward(
+        self,
+        query: Float[Tensor, "rows tgt hidden"],
+        memory: Memory,
+        word: Float[Tensor, "rows tgt embed"],
+        past: State = (),
+    ) -> Attended:
+        """Context and weights for each query. `word` is the embedded input of the same position.
+
+        There may be several rows per sentence of the memory (the hypotheses of a beam, next to each other). They are
+        treated as more positions of that sentence, so the memory is never copied for them.
+        """
+        rows, positions, _ = query.shape
+        batch = memory.mask.size(0)
+        context, weights = self.attend(_by_sentence(query, batch), _by_sentence(word, batch), memory)
+        return Attended(context.reshape(rows, positions, -1), weights.reshape(rows, positions, -1), past)
+
+    def attend(
+        self, query: Float[Tensor, "batch tgt hidden"], word: Float[Tensor, "batch tgt embed"], memory: Memory
+    ) -> tuple[Float[Tensor, "batch tgt context"], Float[Tensor, "batch tgt src"]]:
+        weights = self.weigh(self.score(query, memory.keys), memory.mask)
+        return weights @ memory.values, weights
+
+    def score(
+        self, query: Float[Tensor, "batch tgt hidden"], keys: Float[Tensor, "batch src key"]
+    ) -> Float[Tensor, "batch tgt src"]:
+        raise NotImplementedError
+
+    def weigh(
+        self, scores: Float[Tensor, "batch tgt src"], mask: Bool[Tensor, "batch src"]
+    ) -> Float[Tensor, "batch tgt src"]:
+        return masked_softmax(scores, mask)
+
+
+def _by_sentence(part: Float[Tensor, "rows tgt size"], batch: int) -> Float[Tensor, "batch positions size"]:
+    return part.reshape(batch, -1, part.size(-1))
+
+
+def masked_softmax(
+    scores: Float[Tensor, "batch tgt src"], mask: Bool[Tensor, "batch src"]
+) -> Float[Tensor, "batch tgt src"]:
+    """Softmax over the last dimension; padding gets exactly 0. In float32 whatever the products were in."""
+    return F.softmax(scores.masked_fill(~mask.unsqueeze(1), -torch.inf), dim=-1, dtype=torch.float32).to(scores.dtype)
