@@ -12,7 +12,7 @@ from nmt.data.subword import PAD_ID
 from nmt.model import Seq2Seq
 from nmt.run import named_weights
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
-from nmt.training.loss import batch_loss
+from nmt.training.loss import batch_loss, repeated_attention
 from nmt.training.train import train
 
 VOCAB = 9
@@ -97,3 +97,23 @@ def test_accumulated_batches_equal_one(tiny_config, tmp_path) -> None:
     start = named_weights(Seq2Seq(settings, size, size))
     moved = max(float((whole.weights[name] - start[name]).abs().max()) for name in start)
     assert moved > 1e-2, "the steps must have had an effect"
+
+
+def test_repeated_attention_by_hand() -> None:
+    """Each position's overlap with what the positions before have looked at; the padded third one does not count."""
+    attention = torch.tensor([[[0.75, 0.25], [0.5, 0.5], [0.0, 1.0]]])
+    real = torch.tensor([[True, True, False]])
+    # position 1: min(0.5, 0.75) + min(0.5, 0.25) = 0.75; position 2 would be min(0, 1.25) + min(1, 0.75) = 0.75
+    assert repeated_attention(attention, real).item() == pytest.approx(0.75)
+    assert repeated_attention(attention, torch.ones_like(real)).item() == pytest.approx(1.5)
+
+
+@torch.inference_mode()
+def test_coverage_loss_is_added_with_its_weight() -> None:
+    built = model()
+    plain = batch_loss(built, BATCH).item()
+    repeated = repeated_attention(
+        built(BATCH.source, BATCH.target_input).attention, BATCH.target_output != PAD_ID
+    ).item()
+    assert repeated > 0.1
+    assert batch_loss(built, BATCH, coverage_loss=0.5).item() == pytest.approx(plain + 0.5 * repeated, abs=1e-4)

@@ -1,15 +1,23 @@
 """A batch: sentences padded to one length, begin and end added, the target shifted once and for all."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from nmt.data.dataset import Dataset, Ids
+from nmt.data.dataset import Ids
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID
+
+
+class Sentences(Protocol):
+    """Pairs of id sequences, without begin and end."""
+
+    def source(self, index: int) -> Ids: ...
+
+    def target(self, index: int) -> Ids: ...
 
 
 class Batch(NamedTuple):
@@ -28,17 +36,21 @@ class Batch(NamedTuple):
 def make_batch(dataset: Dataset, indices: Sequence[int] | np.ndarray) -> Batch:
     """The sentences of a dataset at `indices`, in that order."""
     targets = [dataset.target(int(index)) for index in indices]
-    return Batch(
-        pad_sources([dataset.source(int(index)) for index in indices]),
-        _pad([np.concatenate([[BOS_ID], target]) for target in targets]),
-        _pad([np.concatenate([target, [EOS_ID]]) for target in targets]),
-        sum(len(target) + 1 for target in targets),
-    )
+    sources = pad_sources([dataset.source(int(index)) for index in indices])
+    return Batch(sources, *pad_targets(targets), sum(len(target) + 1 for target in targets))
 
 
 def pad_sources(sources: Sequence[Ids | list[int]]) -> Int[Tensor, "batch src"]:
     """Source ids with their end added, padded: an empty sentence is the end alone."""
     return _pad([np.concatenate([source, [EOS_ID]]) for source in sources])
+
+
+def pad_targets(targets: Sequence[Ids | list[int]]) -> tuple[Int[Tensor, "batch tgt"], Int[Tensor, "batch tgt"]]:
+    """Target ids with begin, and with their end, added: what goes in and what should come out."""
+    return (
+        _pad([np.concatenate([[BOS_ID], target]) for target in targets]),
+        _pad([np.concatenate([target, [EOS_ID]]) for target in targets]),
+    )
 
 
 def _pad(rows: list[np.ndarray]) -> Int[Tensor, "batch time"]:

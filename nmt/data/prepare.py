@@ -74,7 +74,8 @@ def _trained(
 ) -> Subword:
     """A subword model trained on one or both sides of the usable pairs of `files`."""
     sides = tuple(dict.fromkeys(files.index(path) for path in learn_from))
-    recipe = ("subword", [hashes[path] for path in files], sides, settings.model_dump(), sentencepiece.__version__)
+    how = settings.model_dump(exclude={"sampling"})
+    recipe = ("subword", [hashes[path] for path in files], sides, how, sentencepiece.__version__)
 
     def make(folder: Path) -> None:
         folder.mkdir(parents=True)

@@ -208,14 +208,14 @@ class LocalAttention(GeneralAttention):
         self, places: Int[Tensor, "#batch #tgt place"], centre: Float[Tensor, "batch tgt 1"]
     ) -> Float[Tensor, "batch tgt place"]:
         """The logarithm of the Gaussian; -inf outside the window."""
-        outside = (places - _middle(centre)).abs() > self.reach
-        return (-2 * ((places - centre) / self.reach) ** 2).masked_fill(outside, -torch.inf)
+        distance = (places - centre) / self.reach
+        return (-2 * distance**2).masked_fill(distance.abs() > 1, -torch.inf)
 
     def _read_window(
         self, query: Float[Tensor, "batch tgt hidden"], centre: Float[Tensor, "batch tgt 1"], memory: Memory
     ) -> tuple[Float[Tensor, "batch tgt context"], Float[Tensor, "batch tgt src"]]:
-        offsets = torch.arange(-self.reach, self.reach + 1, device=query.device)
-        wanted = _middle(centre) + offsets
+        first = (centre.detach() - self.reach).ceil().long()
+        wanted = first + torch.arange(2 * self.reach + 1, device=query.device)
         places = wanted.clamp(0, memory.mask.size(1) - 1)
         sentence = torch.arange(query.size(0), device=query.device).view(-1, 1, 1)
         scores = (query.unsqueeze(2) @ memory.keys[sentence, places].transpose(2, 3)).squeeze(2)
@@ -225,11 +225,6 @@ class LocalAttention(GeneralAttention):
         context = (weights.unsqueeze(2) @ memory.values[sentence, places]).squeeze(2)
         everywhere = weights.new_zeros(*query.shape[:2], memory.mask.size(1))
         return context, everywhere.scatter_add(2, places, weights)
-
-
-def _middle(centre: Float[Tensor, "batch tgt 1"]) -> Int[Tensor, "batch tgt 1"]:
-    """The token nearest to the centre on its left, which is always a real one."""
-    return (centre.detach().ceil().long() - 1).clamp(min=0)
 
 
 # By what has been read before ----------------------------------------------------------------------------------------
