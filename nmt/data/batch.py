@@ -33,10 +33,10 @@ class Batch(NamedTuple):
         return Batch(source, target_input, target_output, self.target_tokens)
 
 
-def make_batch(dataset: Dataset, indices: Sequence[int] | np.ndarray) -> Batch:
-    """The sentences of a dataset at `indices`, in that order."""
-    targets = [dataset.target(int(index)) for index in indices]
-    sources = pad_sources([dataset.source(int(index)) for index in indices])
+def make_batch(sentences: Sentences, indices: Sequence[int] | np.ndarray) -> Batch:
+    """The sentences at `indices`, in that order."""
+    targets = [sentences.target(int(index)) for index in indices]
+    sources = pad_sources([sentences.source(int(index)) for index in indices])
     return Batch(sources, *pad_targets(targets), sum(len(target) + 1 for target in targets))
 
 
