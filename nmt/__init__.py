@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from nmt.errors import ConfigError, DataError, UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from nmt.decoding.translator import Translator
@@ -17,8 +18,10 @@ __version__ = "0.1.0"
 __all__ = ["ConfigError", "DataError", "UserError", "__version__", "load"]
 
 
-def load(path: "Path | str", *, device: str | None = None, threads: int | None = None) -> "Translator":
-    """A trained run as a `Translator`. Raises DataError if the run is damaged or incomplete."""
+def load(
+    path: "Path | str | Sequence[Path | str]", *, device: str | None = None, threads: int | None = None
+) -> "Translator":
+    """A trained run, or several as an ensemble, as a `Translator`. Raises DataError if one is damaged or incomplete."""
     from nmt.run import load_translator
 
     return load_translator(path, device, threads)

@@ -1,18 +1,48 @@
-"""Scoring: the test sets of a run, any other test set, or a translation made elsewhere."""
+"""Scoring: the test sets of a run, any other test set, or a translation made elsewhere; and one run against another."""
 
+import itertools
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from nmt import run as runs
 from nmt.config import Settings
 from nmt.data.corpus import ParallelFiles, parallel_files, read_lines, read_pairs
+from nmt.data.words import split_words
+from nmt.decoding.alignment import Agreement, Gold, agreement, align, read_gold
 from nmt.decoding.translator import Translator
-from nmt.errors import DataError
-from nmt.metrics import METRICS, Score, score
+from nmt.errors import ConfigError, DataError
+from nmt.metrics import AER, METRICS, Difference, Score, Statistics, statistics
+
+AER_SIGNATURE = "nrefs:1|attention:forced|links:strongest-both-ways"
+LENGTHS = (5, 10, 15, 20, 25, 30, 40, 50, 75, 100)  # last length of each group, in source words; one more is open
+SMALL_GROUP = 10  # lines; a smaller group is joined with the next
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """A test set. `parts` are line numbers, from 0; `gold` are its word alignments, if it has any."""
+
+    name: str
+    sources: list[str]
+    references: list[str]
+    parts: dict[str, list[int]] = field(default_factory=dict)
+    gold: list[Gold] | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """The lines whose source has `shortest` to `longest` words, punctuation marks counted."""
+
+    shortest: int
+    longest: int
+    sentences: int
+    scores: dict[str, Score]
 
 
 @dataclass(frozen=True)
@@ -23,6 +53,8 @@ class SetScores:
     scores: dict[str, Score]
     seconds: float = 0.0
     decoding: str = ""
+    by_length: list[Group] = field(default_factory=list)
+    statistics: dict[str, Statistics] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -31,28 +63,55 @@ class Evaluation:
     sets: dict[str, SetScores]
 
 
-def evaluate(
-    path: Path,
-    translator: Translator,
-    files: tuple[Path, Path] | None,
-    changes: dict[str, int | float],
-    say: Callable[[str], None],
-) -> Evaluation:
-    """Translates and scores `files` (source, reference), or all test sets of the run. Saves the result in the run."""
-    settings = runs.load_settings(path)
-    if files is not None:
-        sets = _score_set(translator, ParallelFiles(*files), files[0].name, {}, changes, say)
-        return Evaluation(str(path), sets)
+@dataclass(frozen=True)
+class Wanted:
+    """What to find out. `language` is that of the references."""
+
+    metrics: tuple[str, ...]
+    by_length: bool = False
+    language: str | None = None
+
+    def check(self) -> None:
+        """Raises ConfigError, before anything is translated, if a metric cannot be had here."""
+        for metric in self.metrics:
+            if metric != AER:
+                METRICS[metric].make(self.language)
+
+
+# Test sets -----------------------------------------------------------------------------------------------------------
+
+
+def configured_sets(run: Path) -> list[EvaluationSet]:
+    """All test sets of a run's config."""
+    settings = runs.load_settings(run)
     if not settings.data.test:
-        raise DataError(f"{path / runs.CONFIG}: data.test: names no test set; give --source and --reference")
-    sets = {}
+        raise DataError(f"{run / runs.CONFIG}: data.test: names no test set; give --source and --reference")
+    found = []
     for stem in settings.data.test:
-        test = parallel_files(settings.data.folder, stem, settings.data.source, settings.data.target)
-        sets |= _score_set(translator, test, stem, _parts(settings, stem), changes, say)
-    result = Evaluation(str(path), sets)
-    content = json.dumps(to_json(result), ensure_ascii=False, indent=1)
-    runs.write_atomic(path / runs.SCORES, content.encode())
-    return result
+        files = parallel_files(settings.data.folder, stem, settings.data.source, settings.data.target)
+        found.append(read_set(files, stem, Path(settings.data.folder) / f"{stem}.align", _parts(settings, stem)))
+    return found
+
+
+def read_set(
+    files: ParallelFiles, name: str, gold: Path | None = None, parts: dict[str, list[int]] | None = None
+) -> EvaluationSet:
+    """Source and reference, with the gold alignments if there is such a file. Line numbers of `parts` are from 1."""
+    pairs = [(pair.source, pair.target) for pair in read_pairs(files)]
+    if not pairs:
+        raise DataError(f"{files.source}: is empty; there is nothing to score")
+    for part, lines in (parts or {}).items():
+        if not lines:
+            raise DataError(f"{name}.{part}: is empty; write one line number per line, or remove the file")
+        if max(lines) > len(pairs):
+            raise DataError(f"{name}.{part}: names line {max(lines)}, but {files.source.name} has {len(pairs)}")
+    return EvaluationSet(
+        name,
+        [source for source, _ in pairs],
+        [target for _, target in pairs],
+        {part: [line - 1 for line in lines] for part, lines in (parts or {}).items()},
+        read_gold(gold, pairs) if gold is not None and gold.exists() else None,
+    )
 
 
 def _parts(settings: Settings, stem: str) -> dict[str, list[int]]:
@@ -71,50 +130,152 @@ def _line_number(line: str, path: Path, number: int) -> int:
     return int(line)
 
 
+# Scores --------------------------------------------------------------------------------------------------------------
+
+
+def evaluate(
+    run: Path,
+    translator: Translator,
+    sets: Sequence[EvaluationSet],
+    wanted: Wanted,
+    changes: dict[str, int | float],
+    say: Callable[[str], None],
+) -> Evaluation:
+    """Translates and scores. The alignment error rate is that of the references, which the model reads."""
+    wanted.check()
+    if AER in wanted.metrics:
+        _check_alignable(run, translator, sets)
+    found: dict[str, SetScores] = {}
+    for data in sets:
+        found |= _score_set(translator, data, wanted, changes, say)
+    return Evaluation(str(run), found)
+
+
+def _check_alignable(run: Path, translator: Translator, sets: Sequence[EvaluationSet]) -> None:
+    if not translator.attends:
+        raise ConfigError(f"--metric {AER}: {run} has no attention")
+    if not any(data.gold for data in sets):
+        names = ", ".join(f"{data.name}.align" for data in sets)
+        raise DataError(f"--metric {AER}: needs gold word alignments beside a test set: {names}")
+
+
 def _score_set(
     translator: Translator,
-    files: ParallelFiles,
-    name: str,
-    parts: dict[str, list[int]],
+    data: EvaluationSet,
+    wanted: Wanted,
     changes: dict[str, int | float],
     say: Callable[[str], None],
 ) -> dict[str, SetScores]:
-    pairs = list(read_pairs(files))
-    if not pairs:
-        raise DataError(f"{files.source}: is empty; there is nothing to score")
-    say(f"translating {name}: {len(pairs):,} lines")
-    started = time.perf_counter()
-    hypotheses = [
-        translation.text
-        for translation in translator.translate([pair.source for pair in pairs], attention=False, changes=changes)
-    ]
-    seconds = time.perf_counter() - started
-    used = translator.settings.model_copy(update=changes)
-    decoding = f"beam {used.beam_size}, length penalty {used.length_penalty:g}"
-    references = [pair.target for pair in pairs]
-    sets = {name: SetScores(len(pairs), score_all(hypotheses, references), seconds, decoding)}
-    for part, lines in parts.items():
-        if not lines:
-            raise DataError(f"{name}.{part}: is empty; write one line number per line, or remove the file")
-        if max(lines) > len(pairs):
-            raise DataError(f"{name}.{part}: names line {max(lines)}, but {files.source.name} has {len(pairs)}")
-        scores = score_all([hypotheses[line - 1] for line in lines], [references[line - 1] for line in lines])
-        sets[f"{name}/{part}"] = SetScores(len(lines), scores, 0.0, decoding)
+    counts: dict[str, Statistics] = {}
+    seconds, decoding = 0.0, ""
+    texts = [metric for metric in wanted.metrics if metric != AER]
+    if texts:
+        say(f"translating {data.name}: {len(data.sources):,} lines")
+        started = time.perf_counter()
+        translations = translator.translate(data.sources, attention=False, changes=changes)
+        seconds = time.perf_counter() - started
+        used = translator.settings.model_copy(update=changes)
+        decoding = f"beam {used.beam_size}, length penalty {used.length_penalty:g}"
+        counts = text_statistics([translation.text for translation in translations], data.references, wanted)
+    if AER in wanted.metrics and data.gold is not None:
+        say(f"aligning {data.name}: {len(data.sources):,} lines")
+        counts[AER] = alignment_statistics(translator, data.sources, data.references, data.gold)
+    whole = _scores(counts, data.sources, wanted.by_length, seconds, decoding)
+    sets = {data.name: whole}
+    for part, lines in data.parts.items():
+        chosen = {metric: found.select(lines) for metric, found in counts.items()}
+        sources = [data.sources[line] for line in lines]
+        sets[f"{data.name}/{part}"] = _scores(chosen, sources, False, 0.0, decoding)
     return sets
 
 
-def score_files(hypothesis: Path, reference: Path) -> Evaluation:
-    """Scores a translation against its reference, line by line."""
+def text_statistics(hypotheses: list[str], references: list[str], wanted: Wanted) -> dict[str, Statistics]:
+    return {
+        metric: statistics(metric, hypotheses, references, language=wanted.language)
+        for metric in wanted.metrics
+        if metric != AER
+    }
+
+
+def alignment_statistics(
+    translator: Translator, sources: list[str], targets: list[str], gold: Sequence[Gold]
+) -> Statistics:
+    """Of the alignment error rate, in percent."""
+    aligned = align(translator, list(zip(sources, targets, strict=True)))
+    rows = np.array([agreement(found.links, known) for found, known in zip(aligned, gold, strict=True)], np.float64)
+    return Statistics("AER", AER_SIGNATURE, rows, lambda total: 100 * Agreement(*map(float, total)).error_rate)
+
+
+def _scores(
+    counts: dict[str, Statistics], sources: list[str], by_length: bool, seconds: float = 0.0, decoding: str = ""
+) -> SetScores:
+    scores = {metric: found.score(confidence=True) for metric, found in counts.items()}
+    groups = _score_groups(counts, sources) if by_length else []
+    return SetScores(len(sources), scores, seconds, decoding, groups, counts)
+
+
+def score_files(hypothesis: Path, reference: Path, source: Path | None, wanted: Wanted) -> Evaluation:
+    """Scores a translation against its reference, line by line. Lengths need the source."""
+    if AER in wanted.metrics:
+        raise ConfigError(f"--metric {AER}: is that of a model's attention; leave out --hypothesis")
+    wanted.check()
     pairs = list(read_pairs(ParallelFiles(hypothesis, reference)))
     if not pairs:
         raise DataError(f"{hypothesis}: is empty; there is nothing to score")
-    scores = score_all([pair.source for pair in pairs], [pair.target for pair in pairs])
-    return Evaluation(str(hypothesis), {reference.name: SetScores(len(pairs), scores)})
+    counts = text_statistics([pair.source for pair in pairs], [pair.target for pair in pairs], wanted)
+    sources = [""] * len(pairs)
+    if source is not None:
+        sources = [pair.source for pair in read_pairs(ParallelFiles(source, reference))]
+    return Evaluation(str(hypothesis), {reference.name: _scores(counts, sources, wanted.by_length)})
 
 
-def score_all(hypotheses: list[str], references: list[str]) -> dict[str, Score]:
-    """Every metric, with confidence intervals."""
-    return {metric: score(metric, hypotheses, references, confidence=True) for metric in METRICS}
+# By length -----------------------------------------------------------------------------------------------------------
+
+
+def _score_groups(counts: dict[str, Statistics], sources: list[str]) -> list[Group]:
+    groups = []
+    for shortest, longest, lines in group_by_length([len(split_words(source)) for source in sources]):
+        scores = {metric: found.select(lines).score(confidence=True) for metric, found in counts.items()}
+        groups.append(Group(shortest, longest, len(lines), scores))
+    return groups
+
+
+def group_by_length(lengths: Sequence[int]) -> list[tuple[int, int, list[int]]]:
+    """(shortest, longest, indices of these lengths): LENGTHS, with small groups joined, the last one up to the end."""
+    bounds = [*(bound for bound in LENGTHS if bound < max(lengths)), max(lengths)]
+    groups: list[tuple[int, int, list[int]]] = []
+    shortest, lines = min(1, *lengths), []
+    for before, bound in itertools.pairwise([-1, *bounds]):
+        lines += [line for line, length in enumerate(lengths) if before < length <= bound]
+        if len(lines) >= SMALL_GROUP or bound == bounds[-1]:
+            groups.append((shortest, bound, lines))
+            shortest, lines = bound + 1, []
+    if len(groups) > 1 and len(groups[-1][2]) < SMALL_GROUP:
+        (shortest, _, lines), (_, longest, rest) = groups[-2:]
+        groups[-2:] = [(shortest, longest, lines + rest)]
+    return groups
+
+
+# Two runs ------------------------------------------------------------------------------------------------------------
+
+
+def compare(first: Evaluation, second: Evaluation) -> dict[str, dict[str, Difference]]:
+    """{test set: {metric: second minus first}}, by paired bootstrap resampling."""
+    return {
+        name: {
+            metric: found.compare(second.sets[name].statistics[metric]) for metric, found in scores.statistics.items()
+        }
+        for name, scores in first.sets.items()
+    }
+
+
+# JSON ----------------------------------------------------------------------------------------------------------------
+
+
+def save(run: Path, evaluation: Evaluation) -> None:
+    """Keeps the result in the run, for `nmt info`."""
+    content = json.dumps(to_json(evaluation), ensure_ascii=False, indent=1)
+    runs.write_atomic(run / runs.SCORES, content.encode())
 
 
 def to_json(evaluation: Evaluation) -> dict[str, Any]:
@@ -122,11 +283,37 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _set_json(scores: SetScores) -> dict[str, Any]:
-    values: dict[str, Any] = {metric: round(found.value, 4) for metric, found in scores.scores.items()}
-    values["confidence"] = {metric: round(found.interval, 4) for metric, found in scores.scores.items()}
-    values["signatures"] = {metric: found.signature for metric, found in scores.scores.items()}
+    values = _scores_json(scores.scores)
     values["sentences"] = scores.sentences
     values["decoding"] = scores.decoding
     if scores.seconds:
         values["sentences_per_second"] = round(scores.sentences / scores.seconds, 2)
+    if scores.by_length:
+        values["by_length"] = [
+            {"words": [group.shortest, group.longest], "sentences": group.sentences, **_scores_json(group.scores)}
+            for group in scores.by_length
+        ]
     return values
+
+
+def _scores_json(scores: dict[str, Score]) -> dict[str, Any]:
+    values: dict[str, Any] = {metric: round(found.value, 4) for metric, found in scores.items()}
+    values["confidence"] = {metric: round(found.interval, 4) for metric, found in scores.items()}
+    values["signatures"] = {metric: found.signature for metric, found in scores.items()}
+    return values
+
+
+def comparison_json(first: Evaluation, second: Evaluation) -> dict[str, Any]:
+    """The result of both, and `difference`: second minus first."""
+    difference = {
+        name: {
+            metric: {
+                "value": round(found.value, 4),
+                "confidence": round(found.interval, 4),
+                "p_value": round(found.p_value, 4),
+            }
+            for metric, found in metrics.items()
+        }
+        for name, metrics in compare(first, second).items()
+    }
+    return {**to_json(first), "other": to_json(second), "difference": difference}

@@ -20,6 +20,7 @@ from nmt.data.subword import UNK_ID, Subword
 from nmt.device import choose_device, describe
 from nmt.errors import DataError
 from nmt.model import Seq2Seq, make_model
+from nmt.training.vectors import find_vectors
 
 OPTIMIZER_COPIES = {"adam": 2, "adamw": 2, "sgd": 1}  # values kept per weight, at most
 
@@ -95,6 +96,7 @@ def check_config(settings: Settings, say: Callable[[str], None]) -> None:
     say("")
     device = choose_device(settings)
     data = prepare(settings, say)
+    find_vectors(settings, data.subwords, say)
     for line in _check_text(settings):
         say(line)
     for line in _check_pieces(settings, data):

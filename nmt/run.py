@@ -14,12 +14,12 @@ import hashlib
 import json
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nmt import config
-from nmt.config import Settings
+from nmt.config import ModelSettings, Settings
 from nmt.data.subword import Subwords, load_subword
 from nmt.errors import ConfigError, DataError
 
@@ -128,6 +128,14 @@ def _model_settings(settings: Settings) -> str:
     return json.dumps(settings.model.model_dump(), sort_keys=True)
 
 
+def _is_model_of(text: str, settings: Settings) -> bool:
+    """Whether these are the model settings; one that is younger than the file had its default then."""
+    try:
+        return ModelSettings(**json.loads(text)) == settings.model
+    except (ValueError, TypeError):
+        return False
+
+
 def _subwords_hash(subwords: Subwords) -> str:
     return hashlib.sha256(b"".join(subword.model for subword in subwords)).hexdigest()
 
@@ -200,7 +208,7 @@ def load_run(path: Path, device: "torch.device") -> LoadedRun:
     if not file.exists():
         raise DataError(f"{file}: no such file: the run has no validated model yet; go on with: nmt train CONFIG")
     weights, metadata = unpack_weights(read_file(file), file)
-    if metadata.get("model") != _model_settings(settings):
+    if not _is_model_of(metadata.get("model", ""), settings):
         raise DataError(f"{file}: was trained with other model settings than {path / CONFIG} has; restore that file")
     if metadata.get("subwords") != _subwords_hash(subwords):
         raise DataError(f"{file}: was trained with another subword model than the one beside it; restore that file")
@@ -225,14 +233,38 @@ def set_weights(model: "Seq2Seq", weights: Mapping[str, "Tensor"], name: Path) -
             parameter.copy_(weights[key])
 
 
-def load_translator(path: Path | str, device: str | None = None, threads: int | None = None) -> "Translator":
-    """A translator out of a run directory, on the device and with the threads of its settings if none are given."""
+def load_translator(
+    paths: Path | str | Sequence[Path | str], device: str | None = None, threads: int | None = None
+) -> "Translator":
+    """A translator out of a run directory, or an ensemble out of several.
+
+    Device, threads and decoding settings are those of the first run where none are given. Raises DataError if a run is
+    damaged, or if the runs do not share their subwords.
+    """
     from nmt.decoding.translator import Translator
     from nmt.device import choose_device
 
-    path = Path(path)
-    settings = load_settings(path)
+    folders = [Path(path) for path in ([paths] if isinstance(paths, Path | str) else paths)]
+    settings = load_settings(folders[0])
     changes: dict[str, Any] = {"device": device, "threads": threads}
     chosen = choose_device(config.changed(settings, **{k: v for k, v in changes.items() if v is not None}))
-    loaded = load_run(path, chosen)
-    return Translator(loaded.model, loaded.subwords, loaded.settings.decoding, chosen)
+    loaded = [load_run(path, chosen) for path in folders]
+    check_same_subwords(loaded)
+    return Translator([run.model for run in loaded], loaded[0].subwords, loaded[0].settings.decoding, chosen)
+
+
+def check_same_subwords(loaded: Sequence[LoadedRun]) -> None:
+    first = loaded[0]
+    for other in loaded[1:]:
+        if _subwords_hash(other.subwords) != _subwords_hash(first.subwords):
+            raise DataError(
+                f"{other.path}: its subwords differ from those of {first.path}; runs go together only if they are "
+                "trained with the same subword.model"
+            )
+
+
+def save_run(path: Path, settings: Settings, subwords: Subwords, weights: Mapping[str, "Tensor"]) -> None:
+    """A new run that translates. The weights come last: until they are there, it is not taken for a run."""
+    write_atomic(path / CONFIG, config.dump(settings.model_copy(update={"run": "."})).encode())
+    save_subwords(path, subwords)
+    write_atomic(path / WEIGHTS, pack_weights(weights, settings, subwords))

@@ -1,6 +1,7 @@
 """The commands as a user meets them: what they print, what they write, how they end."""
 
 import json
+import math
 import os
 import re
 import shutil
@@ -82,6 +83,9 @@ Commands:
   check      Show everything that can be known before training: settings,...
   translate  Translate raw text: a line in, a line out, in order.
   eval       Score the test sets of the config, or a given one: BLEU,...
+  align      Align the words of given translations by the attention to them:...
+  score      Natural log-probability of a given translation, a line each; its...
+  average    Average weights: of checkpoints of a run (moving averages, if it...
   info       Show a run: settings, parameters of each part, data, scores,...
 """
 
@@ -91,7 +95,7 @@ def test_help(nmt: Run, word: str) -> None:
     assert nmt(word) == Result(0, HELP, "")
 
 
-@pytest.mark.parametrize("command", ["train", "check", "translate", "eval", "info"])
+@pytest.mark.parametrize("command", ["train", "check", "translate", "eval", "align", "score", "average", "info"])
 def test_every_command_has_help(nmt: Run, command: str) -> None:
     result = nmt(command, "--help")
     assert result.status == 0
@@ -267,6 +271,18 @@ def test_an_output_that_is_a_pipe_is_written_to_and_not_replaced(nmt: Run) -> No
         (["none"], "none: not a run directory: no such folder; a run is made by: nmt train CONFIG"),
         (["runs"], "runs: not a run directory: the folder has no config.yaml; a run is made by: nmt train CONFIG"),
         (["--n-best", 3, "--beam-size", 2], "--n-best 3: needs a --beam-size of at least 3"),
+        (["--top-k", 3, "--seed", 1], "--top-k: needs --sample or --mbr\nerror: --seed: needs --sample or --mbr"),
+        (
+            ["--sample", "--beam-size", 2],
+            "--beam-size: has no effect with --sample, which draws without a beam; remove it",
+        ),
+        (
+            ["--mbr", 4, "--length-penalty", 1],
+            "--length-penalty: has no effect with --mbr, which draws without a beam; remove it",
+        ),
+        (["--mbr", 4, "--n-best", 5], "--n-best 5: needs --mbr of at least 5"),
+        (["--sample", "--temperature", 0], "temperature: 0 must be more than 0"),
+        (["runs/tiny", "none"], "none: not a run directory: no such folder; a run is made by: nmt train CONFIG"),
         (["--beam-size", 2000], "beam_size: 2000 must be 1000 or less"),
         (["--length-penalty", "nan"], "length_penalty: nan must be a finite number"),
         (["--device", "gpu"], "device: 'gpu' must be one of auto, cpu, cuda, mps; did you mean cuda?"),
@@ -293,6 +309,52 @@ def test_scores_n_best_and_alignments(nmt: Run) -> None:
 
 def test_more_candidates_than_the_beam_of_the_run_widen_it(nmt: Run) -> None:
     assert len(nmt("translate", "--n-best", 7, stdin="a cat\n").out.split("\n")) == 8
+
+
+SHORT = "I love you.\n\nthe cat\n"
+
+
+def test_samples(nmt: Run) -> None:
+    options = ("--sample", "--top-k", 5, "--temperature", 0.5)
+    first = nmt("translate", *options, "--seed", 1, stdin=SHORT)
+    assert (first.status, first.err) == (0, "")
+    assert [not line for line in first.out.split("\n")] == [False, True, False, True]
+    assert nmt("translate", *options, "--seed", 1, "--batch-size", 1, stdin=SHORT) == first
+    assert nmt("translate", *options, "--seed", 2, stdin=SHORT) != first
+    lines = nmt("translate", *options, "--n-best", 4, "--scores", stdin="the cat\n").out.split("\n")
+    assert len(lines) == 5
+    assert all(float(line.split("\t")[0]) < 0 for line in lines[:4])
+    found = json.loads(nmt("translate", *options, "--n-best", 2, "--jsonl", stdin="the cat\n").out)
+    assert len(found["candidates"]) == 2
+
+
+def test_samples_of_lines_that_come_one_by_one(nmt: Run, tiny_run: Path) -> None:
+    """A line's samples depend on its number, not on how many lines there were to read at the time."""
+    expected = nmt("translate", "--sample", "--seed", 1, stdin="a cat\na cat\na cat\n").out
+    with subprocess.Popen(
+        [*NMT, "translate", str(tiny_run), "--sample", "--seed", "1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin and process.stdout
+        found = b""
+        for _ in range(3):
+            process.stdin.write(b"a cat\n")
+            process.stdin.flush()
+            found += process.stdout.readline()
+        process.stdin.close()
+    assert found.decode() == expected
+
+
+def test_mbr(nmt: Run) -> None:
+    result = nmt("translate", "--mbr", 4, "--seed", 1, "--n-best", 2, "--scores", stdin="the cat\n")
+    assert (result.status, result.err) == (0, "")
+    first, second = (float(line.split("\t")[0]) for line in result.out.rstrip("\n").split("\n"))
+    assert 100 >= first >= second >= 0
+
+
+def test_an_ensemble_of_runs(nmt: Run) -> None:
+    shutil.copytree("runs/tiny", "runs/copy")
+    alone = nmt("translate", "runs/tiny", *QUICK, stdin=TEXT)
+    assert nmt("translate", "runs/tiny", "runs/copy", *QUICK, stdin=TEXT) == alone
 
 
 def test_json_lines(nmt: Run) -> None:
@@ -409,6 +471,82 @@ def test_a_reader_that_goes_away_ends_it_quietly(tiny_run: Path, tmp_path: Path)
     )  # fmt: skip
     assert (result.returncode, result.stderr) == (128 + signal.SIGPIPE, "")
     assert result.stdout.count("\n") == 1
+
+
+# score and average ---------------------------------------------------------------------------------------------------
+
+
+def test_score(nmt: Run, tiny_corpus: Path) -> None:
+    Path("in.en").write_text(SHORT, encoding="utf-8")
+    Path("in.fr").write_text("je t'aime .\nle\n\n", encoding="utf-8")
+    files = ("--source", "in.en", "--target", "in.fr")
+    plain = nmt("score", *files)
+    assert plain.status == 0
+    log_probs = [float(line) for line in plain.out.rstrip("\n").split("\n")]
+    assert len(log_probs) == 3
+    assert all(log_prob < 0 for log_prob in log_probs)
+    found = [json.loads(line) for line in nmt("score", *files, "--jsonl").out.rstrip("\n").split("\n")]
+    assert [each["target"] for each in found] == ["je t'aime .", "le", ""]
+    assert [each["log_prob"] for each in found] == pytest.approx(log_probs, abs=1e-4)
+    assert all(sum(each["log_probs"]) == pytest.approx(each["log_prob"]) for each in found)
+    tokens = sum(len(each["tokens"]) for each in found)
+    summary = re.fullmatch(
+        r"3 lines, (\d+) tokens \(pieces and ends\): log-probability (-[\d.]+), perplexity ([\d.]+) per token\n",
+        plain.err,
+    )
+    assert summary
+    assert int(summary[1]) == tokens
+    assert float(summary[2]) == pytest.approx(sum(log_probs), abs=1e-3)
+    assert float(summary[3]) == pytest.approx(math.exp(-sum(log_probs) / tokens), rel=1e-3)
+    rows = [line.split("\t") for line in nmt("score", *files, "--per-token").out.rstrip("\n").split("\n")]
+    assert [float(row[0]) for row in rows] == log_probs
+    assert [[part.rsplit(" ", 1)[0] for part in row[1:]] for row in rows] == [each["tokens"] for each in found]
+    shutil.copytree("runs/tiny", "runs/copy")
+    assert nmt("score", "runs/tiny", "runs/copy", *files, "-o", "out").status == 0
+    assert [float(line) for line in Path("out").read_text().split()] == pytest.approx(log_probs, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--source", "a", "--target", "none"], "none: no such file; name a text file"),
+        (
+            ["--source", "a", "--target", "b"],
+            "a has 2 lines and b has 1; line N of one must translate line N of the other",
+        ),
+    ],
+)
+def test_what_score_refuses(nmt: Run, arguments: list[str], message: str) -> None:
+    Path("a").write_text("x\ny\n", encoding="utf-8")
+    Path("b").write_text("x\n", encoding="utf-8")
+    assert nmt("score", *arguments, "-o", "out") == Result(2, "", f"error: {message}\n")
+    assert not Path("out").exists()
+
+
+def test_average(nmt: Run) -> None:
+    result = nmt("average", "runs/tiny", "--best", 2, "-o", "runs/mean")
+    assert (result.status, result.err) == (0, "")
+    first, second, end = result.out.split("\n")
+    assert re.fullmatch(r"the mean of 2: step-0000000[24]-000[12], step-0000000[24]-000[12]", first)
+    assert (second, end) == ("model: runs/mean; see whether it is better: nmt eval runs/mean", "")
+    assert nmt("translate", "runs/mean", *QUICK, stdin=TEXT).out.count("\n") == 5
+    assert nmt("info", "runs/mean").out.startswith("run: runs/mean\n")
+    result = nmt("average", "runs/tiny", "runs/mean", "-o", "runs/both")
+    assert (result.status, result.out.split("\n")[0]) == (0, "the mean of 2: runs/tiny, runs/mean")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["runs/tiny", "--best", 1, "--last", 1], "--best and --last: give one of them"),
+        (["runs/tiny", "runs/tiny", "--last", 1], "--last: is about the checkpoints of one run; 2 are given"),
+        (["none"], "none: not a run directory: no such folder; a run is made by: nmt train CONFIG"),
+    ],
+)
+def test_what_average_refuses(nmt: Run, arguments: list[object], message: str) -> None:
+    assert nmt("average", *arguments, "-o", "new") == Result(2, "", f"error: {message}\n")
+    assert nmt("average", "runs/tiny", "-o", "runs").err == "error: runs: exists already; name a new directory\n"
+    assert not Path("new").exists()
 
 
 # eval and info -------------------------------------------------------------------------------------------------------

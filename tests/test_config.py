@@ -99,8 +99,8 @@ IN_FILE = [  # lines 7 and on of the file, and the whole message
             "did you mean additive?"
         ],
     ),
-    ("model:\n  cell: gur", ["a.yaml:8: model.cell: 'gur' must be one of rnn, gru, lstm; did you mean gru?"]),
-    ("model:\n  cell: transformer", ["a.yaml:8: model.cell: 'transformer' must be one of rnn, gru, lstm"]),
+    ("model:\n  cell: gur", ["a.yaml:8: model.cell: 'gur' must be one of rnn, gru, lstm, ln_lstm; did you mean gru?"]),
+    ("model:\n  cell: transformer", ["a.yaml:8: model.cell: 'transformer' must be one of rnn, gru, lstm, ln_lstm"]),
     ("  metric: blue", ["a.yaml:7: training.metric: 'blue' must be one of bleu, chrf, loss; did you mean bleu?"]),
     ("model:\n  tying: al", ["a.yaml:8: model.tying: 'al' must be one of none, target, all; did you mean all?"]),
     ("device: gpu", ["a.yaml:7: device: 'gpu' must be one of auto, cpu, cuda, mps; did you mean cuda?"]),
@@ -136,6 +136,10 @@ IN_FILE = [  # lines 7 and on of the file, and the whole message
     (
         "model:\n  attention: dot\n  attention_heads: 2",
         ["a.yaml:9: model.attention_heads: has no effect unless model.attention=multihead; remove it"],
+    ),
+    (
+        "model:\n  cell: lstm\n  encoder_transitions: 2",
+        ["a.yaml:9: model.encoder_transitions: has no effect unless model.cell=gru; remove it"],
     ),
     (
         "  schedule: cosine\n  decay: 0.7",
@@ -435,6 +439,7 @@ def test_names_are_those_of_the_code() -> None:
     from nmt.model.bridge import BRIDGES
     from nmt.model.decoder import DECODERS
     from nmt.model.recurrent import CELLS
+    from nmt.training.forcing import FORCINGS
     from nmt.training.optimizer import OPTIMIZERS
     from nmt.training.schedule import SCHEDULES
 
@@ -443,6 +448,7 @@ def test_names_are_those_of_the_code() -> None:
         "model.bridge": BRIDGES,
         "model.cell": CELLS,
         "model.decoder": DECODERS,
+        "training.forcing_schedule": FORCINGS,
         "training.metric": VALIDATION_METRICS,
         "training.optimizer": OPTIMIZERS,
         "training.schedule": SCHEDULES,

@@ -41,6 +41,37 @@ def test_an_lstm_starts_by_remembering() -> None:
     assert bias.tolist() == [0.0] * 32 + [1.0] * 32 + [0.0] * 64  # gates: input, forget, cell, output
 
 
+@pytest.mark.parametrize("part", ["encoder", "decoder"])
+@pytest.mark.parametrize(
+    ("gates", "changes"),
+    [(4, {"cell": "ln_lstm"}), (3, {"cell": "gru", "encoder_transitions": 3, "decoder_transitions": 3})],
+)
+def test_stepped_layers_start_as_the_librarys(part: str, gates: int, changes: dict) -> None:
+    """Gate by gate in each direction and in each transition, of which each has its own weights."""
+    built = model(**changes)
+    layer = built.encoder.layers[0] if part == "encoder" else built.decoder.bottom.layers[0]
+    size = layer.hidden_size
+    assert size == {"encoder": 16, "decoder": 32}[part]
+    named = dict(layer.named_parameters())
+    recurrences = [weight for name, weight in named.items() if name.endswith("weight_hh")]
+    assert len(recurrences) == {"encoder": 2, "decoder": 1}[part] * changes.get("encoder_transitions", 1)
+    squares = [gate for weight in recurrences for gate in weight.split(size)]
+    assert len(squares) == gates * len(recurrences)
+    for gate in squares:
+        torch.testing.assert_close(gate @ gate.T, torch.eye(size), atol=1e-5, rtol=0)
+    assert not any(torch.equal(squares[0], other) for other in squares[1:])
+    limit = (6 / (64 + size)) ** 0.5
+    for name, weight in named.items():
+        if name.endswith("weight_ih"):
+            assert 0.9 * limit < weight.abs().max() <= limit
+        elif name.endswith("gain"):
+            assert (weight == 1).all()
+        elif "bias" in name and changes["cell"] == "gru":
+            assert not weight.any()
+        elif "bias" in name:
+            assert weight.tolist() == [0.0] * size + [1.0] * size + [0.0] * 2 * size
+
+
 def test_linear_layers_start_without_bias() -> None:
     layers = [module for module in model().modules() if isinstance(module, torch.nn.Linear)]
     assert len(layers) > 4

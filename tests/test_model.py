@@ -12,11 +12,12 @@ import torch.nn.functional as F
 
 from nmt.config import ModelSettings
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID
-from nmt.model import Seq2Seq
+from nmt.model import Seq2Seq, make_model
 from nmt.model.attention import ATTENTIONS
 from nmt.model.bridge import BRIDGES
+from nmt.model.cells import Stepped
 from nmt.model.decoder import DECODERS, Decoded
-from nmt.model.recurrent import CELLS, Recurrent
+from nmt.model.recurrent import CELLS, Recurrent, make_layer
 
 VOCAB = 12
 CLOSE = {"rtol": 0.0, "atol": 1e-5}
@@ -24,6 +25,8 @@ CLOSE = {"rtol": 0.0, "atol": 1e-5}
 
 def settings(**changes) -> ModelSettings:
     plain = {
+        "attention_length": 6,
+        "attention_window": 1,
         "embedding": 6,
         "hidden": 8,
         "attention_heads": 2,
@@ -45,18 +48,32 @@ def combinations() -> dict[str, ModelSettings]:
             settings(**changes)
         )
 
-    for cell, attention, decoder, bidirectional in itertools.product(CELLS, ATTENTIONS, DECODERS, (True, False)):
-        for feeding in (True, False) if decoder == "luong" else (True,):
-            add(cell=cell, attention=attention, decoder=decoder, bidirectional=bidirectional, input_feeding=feeding)
+    stepped = [cell for cell in CELLS if isinstance(make_layer(cell, 1, 1), Stepped)]
+    library = [{"cell": cell} for cell in CELLS if cell not in stepped]
+    loops = [*({"cell": cell} for cell in stepped), {"cell": "gru", "encoder_transitions": 2, "decoder_transitions": 3}]
+    for cells, attentions in ((library, ATTENTIONS), (loops, ("none", "coverage"))):
+        for cell, attention, decoder, bidirectional in itertools.product(cells, attentions, DECODERS, (True, False)):
+            for feeding in (True, False) if decoder == "luong" else (True,):
+                add(**cell, attention=attention, decoder=decoder, bidirectional=bidirectional, input_feeding=feeding)
+    for cell, decoder in itertools.product(loops, ("conditional", "bahdanau")):
+        add(**cell, context_everywhere=True, decoder=decoder, encoder_layers=3, decoder_layers=3, residual=True)
+    for kind, decoder in itertools.product(("dot", "qkv"), DECODERS):
+        add(self_attention=kind, decoder=decoder)
+    for decoder in ("conditional", "bahdanau"):
+        add(context_everywhere=True, decoder=decoder, decoder_layers=3, residual=True)
     for bridge, cell, decoder in itertools.product(BRIDGES, CELLS, DECODERS):
         add(bridge=bridge, cell=cell, decoder=decoder, encoder_layers=2, decoder_layers=2)
     for residual, layer_norm, decoder in itertools.product((True, False), (True, False), DECODERS):
         add(residual=residual, layer_norm=layer_norm, decoder=decoder, encoder_layers=3, decoder_layers=3)
     for tying, decoder in itertools.product(("none", "target", "all"), DECODERS):
         add(tying=tying, decoder=decoder, cell="gru", attention="additive")
-    for decoder in DECODERS:
-        if decoder != "conditional":
-            add(decoder=decoder, decoder_layers=1)
+    for decoder in (name for name in DECODERS if name != "conditional"):
+        add(decoder=decoder, decoder_layers=1)
+    transformer = {"architecture": "transformer", "attention": "multihead", "feed_forward": 10}
+    for norm, layers in itertools.product(("pre", "post"), (1, 2, 3)):
+        add(**transformer, norm=norm, encoder_layers=layers, decoder_layers=layers)
+    for tying, embedding in itertools.product(("none", "target", "all"), (6, 8)):  # 8: as the layers are
+        add(**transformer, tying=tying, embedding=embedding)
     return cases
 
 
@@ -69,7 +86,7 @@ every_case = pytest.mark.parametrize("case", CASES)
 def built(case: str) -> Seq2Seq:
     """In evaluation mode, and with no weight, bias or embedding of padding left at zero or one."""
     torch.manual_seed(7)
-    model = Seq2Seq(CASES[case], VOCAB, VOCAB).eval()
+    model = make_model(CASES[case], VOCAB, VOCAB).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.4 * torch.randn_like(parameter))
@@ -149,8 +166,12 @@ def test_rows_of_a_beam_equal_sentences_of_their_own(case: str) -> None:
     model, chosen = built(case), CASES[case]
     memory, state = model.encode(SOURCE)
     for part in state:
-        assert part.dim() == 3 and part.shape[1:] == (len(SOURCE), chosen.hidden)
-        assert part.size(0) in {chosen.decoder_layers, 1}  # 1: the vector that input feeding carries along
+        assert part.dim() == 3 and part.size(1) == len(SOURCE)
+        if chosen.architecture == "transformer":
+            assert part.shape[::2] == (0, chosen.hidden), "no position is known yet"
+            continue
+        assert part.size(0) in {chosen.decoder_layers, 1}  # 1: what input feeding or the attention carries along
+        assert part.size(2) in {chosen.hidden, SOURCE.size(1)}
     tokens = torch.tensor([[4, 5, 6], [7, 8, 9], [10, 11, 4], [3, 6, 5]])
     beam_state = tuple(part.repeat_interleave(3, dim=1) for part in state)
     first, beam_state, _ = model.step(tokens.flatten(), beam_state, memory)

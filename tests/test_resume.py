@@ -64,6 +64,13 @@ CASES = {
         "training.validate_every=0.3e",
         "training.save_every=0.1e",
     ],
+    "resampled pieces, coverage": [
+        "subword.model_type=bpe",
+        "subword.vocab_size=300",
+        "subword.sampling=0.5",
+        "model.attention=coverage",
+        "training.coverage_loss=0.5",
+    ],
 }
 
 
@@ -170,6 +177,7 @@ def until_finished(monkeypatch: pytest.MonkeyPatch, start: Callable[[], Outcome]
         ("luong, accumulate, average of weights", 4, 4),
         ("bahdanau, plateau", 5, 3),
         ("sampled inputs, sgd", 4, 4),
+        ("resampled pieces, coverage", 5, 3),
     ],
 )
 def test_stopped_by_a_signal(

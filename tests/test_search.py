@@ -20,7 +20,7 @@ from nmt.decoding.search import (
     longest_allowed,
     search,
 )
-from nmt.model import Memory, Seq2Seq, State
+from nmt.model import Memory, Seq2Seq, State, make_model
 
 VOCAB = 7  # padding, unknown, begin, end and three words
 WORDS = (4, 5, 6)
@@ -79,11 +79,10 @@ def everywhere(shares: dict[int, float]) -> Fixed:
 
 
 @functools.cache
-def real(seed: int, decoder: str = "conditional", attention: str = "additive") -> Seq2Seq:
+def real(seed: int, **changes: str) -> Seq2Seq:
     torch.manual_seed(seed)
-    model = Seq2Seq(
-        ModelSettings(embedding=6, hidden=8, attention_heads=2, decoder=decoder, attention=attention), VOCAB, VOCAB
-    )
+    sizes = {"embedding": 6, "hidden": 8, "attention_heads": 2, "feed_forward": 10}
+    model = make_model(ModelSettings(**sizes, **{"attention": "additive", **changes}), VOCAB, VOCAB)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.7 * torch.randn_like(parameter))
@@ -96,9 +95,10 @@ def decoding(**changes) -> DecodingSettings:
 
 MODELS = {
     "table": Table,
-    "luong": lambda seed: real(seed, "luong"),
-    "bahdanau": lambda seed: real(seed, "bahdanau"),
-    "conditional": lambda seed: real(seed, "conditional", "multihead"),
+    "luong": lambda seed: real(seed, decoder="luong"),
+    "bahdanau": lambda seed: real(seed, decoder="bahdanau"),
+    "conditional": lambda seed: real(seed, decoder="conditional", attention="multihead"),
+    "transformer": lambda seed: real(seed, architecture="transformer", attention="multihead"),
 }
 every_model = pytest.mark.parametrize("kind", MODELS)
 

@@ -10,7 +10,10 @@ from typing import Annotated
 import typer
 
 from nmt import __version__
-from nmt.cli.evaluate import evaluate, info
+from nmt.cli.align import align
+from nmt.cli.average import average
+from nmt.cli.evaluate import ManyMetrics, evaluate, info
+from nmt.cli.score import score
 from nmt.cli.train import check, train
 from nmt.cli.translate import translate
 from nmt.errors import UserError
@@ -60,5 +63,8 @@ def _common(
 app.command()(train)
 app.command()(check)
 app.command()(translate)
-app.command(name="eval")(evaluate)
+app.command(name="eval", cls=ManyMetrics)(evaluate)
+app.command()(align)
+app.command()(score)
+app.command()(average)
 app.command()(info)

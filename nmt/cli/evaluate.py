@@ -3,22 +3,54 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from nmt.cli.options import BatchSize, BeamSize, Device, LengthPenalty, RunArgument, Threads, changes_of, translator_of
 from nmt.errors import ConfigError
+from nmt.metrics import AER, CONFIDENCE_SAMPLES, DEFAULT_METRICS, METRICS
 
 if TYPE_CHECKING:
-    from nmt.evaluation import SetScores
+    from nmt.config import DataSettings
+    from nmt.evaluation import Evaluation, EvaluationSet, SetScores
+
+NAMES = (*METRICS, AER)
+
+
+class ManyMetrics(TyperCommand):
+    """Lets one `--metric` take several names: those that follow it and are metrics. Anything else is a run."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        spread: list[str] = []
+        follows = False
+        for word in args:
+            if follows and set(word.split(",")) <= set(NAMES):
+                spread += ["--metric", word]
+                continue
+            follows = spread[-1:] == ["--metric"] or word.startswith("--metric=")
+            spread.append(word)
+        return super().parse_args(ctx, spread)
 
 
 def evaluate(
     run: RunArgument = None,
+    other_run: Annotated[
+        Path | None, typer.Argument(metavar="[OTHER_RUN]", help="Compare it with RUN, on the test sets of RUN")
+    ] = None,
     source: Annotated[Path | None, typer.Option(help="Source text of another test set")] = None,
     reference: Annotated[Path | None, typer.Option(help="Its reference translation")] = None,
     hypothesis: Annotated[Path | None, typer.Option(help="Score this translation; no model is run")] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME...", help=f"{', '.join(NAMES)} [default: {' '.join(DEFAULT_METRICS)}]"),
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Language of the reference, for tok-lc [default: the run's target]")
+    ] = None,
+    by_length: Annotated[bool, typer.Option("--by-length", help="Also by the source's length in words")] = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw --by-length into this file (.svg, .png, .pdf)")] = None,
     beam_size: BeamSize = None,
     length_penalty: LengthPenalty = None,
     batch_size: BatchSize = None,
@@ -26,37 +58,134 @@ def evaluate(
     device: Device = None,
     threads: Threads = None,
 ) -> None:
-    """Score the test sets of the config, or a given one: BLEU, chrF2++ and TER with confidence intervals."""
+    """Score the test sets of the config, or a given one, with confidence intervals; or compare two runs."""
+    metrics = metric_names(metric or DEFAULT_METRICS)
+    _check_options(source, reference, hypothesis, run, by_length, plot)
+    from nmt.evaluation import Wanted, save, score_files
+    from nmt.evaluation import evaluate as evaluate_run
+    from nmt.run import newest
+
+    if hypothesis is not None and reference is not None:
+        results = [score_files(hypothesis, reference, source, Wanted(metrics, by_length, language))]
+    else:
+        changes = changes_of(beam_size=beam_size, length_penalty=length_penalty, batch_size=batch_size)
+        say: Callable[[str], None] = (lambda _: None) if as_json else print
+        paths = [run or newest(), *([other_run] if other_run else [])]
+        wanted = Wanted(metrics, by_length, language or _languages(paths).target)
+        sets = _sets(paths[0], source, reference)
+        results = [
+            evaluate_run(path, translator_of(path, device, threads), sets, wanted, changes, say) for path in paths
+        ]
+        if source is None:
+            save(paths[0], results[0])
+    _show(results, as_json)
+    if plot is not None:
+        _draw(results, plot)
+
+
+def metric_names(given: "list[str] | tuple[str, ...]") -> tuple[str, ...]:
+    """Each name once, in order; `bleu,ter` is two. Raises ConfigError for an unknown one."""
+    from nmt.config.values import closest
+
+    names = [name for words in given for name in words.split(",") if name]
+    for name in names:
+        if name not in NAMES:
+            raise ConfigError(f"--metric: {name!r} must be one of {', '.join(NAMES)}{closest(name, NAMES)}")
+    return tuple(dict.fromkeys(names))
+
+
+def _check_options(
+    source: Path | None,
+    reference: Path | None,
+    hypothesis: Path | None,
+    run: Path | None,
+    by_length: bool,
+    plot: Path | None,
+) -> None:
+    if hypothesis is None and (source is None) != (reference is None):
+        raise ConfigError("--source and --reference: give both, or neither for the test sets of the config")
+    if hypothesis is not None and reference is None:
+        raise ConfigError("--hypothesis: needs --reference")
+    if hypothesis is not None and run is not None:
+        raise ConfigError(f"--hypothesis: is scored without a model; leave out {run}")
+    if hypothesis is not None and by_length and source is None:
+        raise ConfigError("--by-length: needs --source, whose lengths they are")
+    if plot is not None and not by_length:
+        raise ConfigError("--plot: draws the scores --by-length; give that too")
+    if plot is not None:
+        from nmt.plots import check_picture
+
+        check_picture(plot)
+
+
+def _languages(runs: list[Path]) -> "DataSettings":
+    """The settings that name them. Raises ConfigError if the runs differ in them."""
+    from nmt.run import load_settings
+
+    first, *others = [load_settings(run).data for run in runs]
+    for run, other in zip(runs[1:], others, strict=True):
+        if (other.source, other.target) != (first.source, first.target):
+            raise ConfigError(
+                f"{run} translates {other.source} -> {other.target}, and {runs[0]} {first.source} -> {first.target}"
+            )
+    return first
+
+
+def _sets(run: Path, source: Path | None, reference: Path | None) -> "list[EvaluationSet]":
+    from nmt.data.corpus import ParallelFiles
+    from nmt.evaluation import configured_sets, read_set
+
+    if source is None or reference is None:
+        return configured_sets(run)
+    return [read_set(ParallelFiles(source, reference), source.name, source.with_suffix(".align"))]
+
+
+# Showing -------------------------------------------------------------------------------------------------------------
+
+
+def _show(results: "list[Evaluation]", as_json: bool) -> None:
     from nmt import evaluation
 
-    if hypothesis is not None:
-        if reference is None:
-            raise ConfigError("--hypothesis: needs --reference")
-        result = evaluation.score_files(hypothesis, reference)
-    else:
-        if (source is None) != (reference is None):
-            raise ConfigError("--source and --reference: give both, or neither for the test sets of the config")
-        from nmt.run import newest
-
-        path = newest() if run is None else run
-        translator = translator_of(path, device, threads)
-        changes = changes_of(beam_size=beam_size, length_penalty=length_penalty, batch_size=batch_size)
-        files = (source, reference) if source is not None and reference is not None else None
-        say: Callable[[str], None] = (lambda _: None) if as_json else print
-        result = evaluation.evaluate(path, translator, files, changes, say)
     if as_json:
-        print(json.dumps(evaluation.to_json(result), ensure_ascii=False))
+        found = evaluation.comparison_json(*results) if len(results) > 1 else evaluation.to_json(results[0])
+        print(json.dumps(found, ensure_ascii=False))
         return
-    for name, scores in result.sets.items():
-        print(_describe_scores(name, scores))
-    print("± is half of the 95 % bootstrap confidence interval (1,000 resamples)")
+    for result in results:
+        if len(results) > 1:
+            print(result.run)
+        for name, scores in result.sets.items():
+            print(_describe_scores(name, scores))
+    print(f"± is half of the 95 % bootstrap confidence interval ({CONFIDENCE_SAMPLES:,} resamples)")
+    if len(results) > 1:
+        print(f"{results[1].run} minus {results[0].run}, paired bootstrap resampling:")
+        for name, differences in evaluation.compare(*results).items():
+            print(f"  {name}: {'; '.join(map(str, differences.values()))}")
 
 
 def _describe_scores(name: str, scores: "SetScores") -> str:
     speed = f", {scores.sentences / scores.seconds:.1f} sentences/s" if scores.seconds else ""
     lines = [f"{name}: {scores.sentences:,} lines{f', {scores.decoding}' if scores.decoding else ''}{speed}"]
     lines += [f"  {score}" for score in scores.scores.values()]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_length_table(scores)])
+
+
+def _length_table(scores: "SetScores") -> list[str]:
+    """A line per group of lengths; punctuation marks are words."""
+    if not scores.by_length:
+        return []
+    names = [f"{score.name:>15}" for score in scores.scores.values()]
+    lines = [f"  {'source words':<12}{'lines':>7}{''.join(names)}"]
+    for group in scores.by_length:
+        cells = [f"{f'{score.value:.1f} ± {score.interval:.1f}':>15}" for score in group.scores.values()]
+        lines.append(f"  {f'{group.shortest}-{group.longest}':<12}{group.sentences:>7,}{''.join(cells)}")
+    return lines
+
+
+def _draw(results: "list[Evaluation]", path: Path) -> None:
+    from nmt.plots import length_picture
+
+    names = [name for name in results[0].sets if results[0].sets[name].by_length]
+    length_picture({name: {result.run: result.sets[name].by_length for result in results} for name in names}, path)
 
 
 def info(run: RunArgument = None) -> None:

@@ -15,6 +15,10 @@ Overrides = Annotated[
 RunArgument = Annotated[
     Path | None, typer.Argument(metavar="[RUN]", help="Run directory [default: the newest in runs/]")
 ]
+RunsArgument = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="[RUN]...", help="Run directory, or several as an ensemble [default: the newest in runs/]"),
+]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps [default: the run's setting]")]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads [default: one per core]")]
 BeamSize = Annotated[int | None, typer.Option(min=1, help="Hypotheses kept; 1 is greedy [default: the run's setting]")]
@@ -22,10 +26,10 @@ LengthPenalty = Annotated[float | None, typer.Option(help="Alpha of the length p
 BatchSize = Annotated[int | None, typer.Option(min=1, help="Sentences at once [default: the run's setting]")]
 
 
-def translator_of(run: Path | None, device: str | None, threads: int | None) -> "Translator":
+def translator_of(runs: Path | list[Path] | None, device: str | None, threads: int | None) -> "Translator":
     from nmt.run import load_translator, newest
 
-    return load_translator(newest() if run is None else run, device, threads)
+    return load_translator(runs or newest(), device, threads)
 
 
 def changes_of(**values: int | float | None) -> dict[str, int | float]:

@@ -6,20 +6,21 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nmt.cli.options import BatchSize, BeamSize, Device, LengthPenalty, RunArgument, Threads, changes_of, translator_of
+from nmt.cli.options import BatchSize, BeamSize, Device, LengthPenalty, RunsArgument, Threads, changes_of, translator_of
 from nmt.cli.streams import open_input, open_output, windows_of
 from nmt.errors import ConfigError
 
 if TYPE_CHECKING:
+    from nmt.decoding.sampling import Sampling
     from nmt.decoding.translator import Translation
 
 
 def translate(
-    run: RunArgument = None,
+    runs: RunsArgument = None,
     input_file: Annotated[
         Path | None, typer.Option("--input", "-i", help="Text to translate, a line each [default: standard input]")
     ] = None,
@@ -28,7 +29,20 @@ def translate(
     ] = None,
     beam_size: BeamSize = None,
     length_penalty: LengthPenalty = None,
-    n_best: Annotated[int, typer.Option(min=1, help="Translations of each line, best first")] = 1,
+    n_best: Annotated[int, typer.Option(min=1, help="Translations of each line, best first; samples as drawn")] = 1,
+    sample: Annotated[bool, typer.Option("--sample", help="Draw from the model's distribution; no beam")] = False,
+    mbr: Annotated[
+        int | None,
+        typer.Option(min=2, metavar="N", help="Draw N samples; take the one with the highest mean chrF to the others"),
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="Samples: below 1 likelier words, above 1 bolder ones [default: 1]")
+    ] = None,
+    top_k: Annotated[int | None, typer.Option(help="Samples: from the K likeliest words [default: from all]")] = None,
+    top_p: Annotated[
+        float | None, typer.Option(help="Samples: from the likeliest words that have probability P [default: from all]")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Samples: the same ones each time [default: others]")] = None,
     scores: Annotated[bool, typer.Option("--scores", help="Put the score and a tab before each translation")] = False,
     as_json: Annotated[bool, typer.Option("--jsonl", help="One JSON object per line, with everything")] = False,
     attention: Annotated[bool, typer.Option("--attention", help="Draw the attention between words")] = False,
@@ -42,20 +56,29 @@ def translate(
 ) -> None:
     """Translate raw text: a line in, a line out, in order. An empty line stays an empty line."""
     changes = changes_of(beam_size=beam_size, length_penalty=length_penalty, batch_size=batch_size)
-    if n_best > (beam_size or n_best):
-        raise ConfigError(f"--n-best {n_best}: needs a --beam-size of at least {n_best}")
-    translator = translator_of(run, device, threads)
-    if n_best > int(changes.get("beam_size", translator.settings.beam_size)):
+    drawn = changes_of(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+    _check_together(sample, mbr, drawn, changes, n_best)
+    sampling = _sampling(drawn) if sample or mbr else None
+    translator = translator_of(runs, device, threads)
+    if not sampling and n_best > int(changes.get("beam_size", translator.settings.beam_size)):
         changes["beam_size"] = n_best
     draw = attention or pieces
-    if (draw or alignments) and translator.model.settings.attention == "none":
+    if (draw or alignments) and not translator.attends:
         raise ConfigError("--attention, --pieces and --alignments: this model has no attention")
     notes: Counter[str] = Counter()
+    lines = 0
     with open_input(input_file) as source, open_output(output_file) as target:
         for window in windows_of(source, translator, notes):
             translations = translator.translate(
-                window, n_best=n_best, attention=draw or alignments or as_json, changes=changes
+                window,
+                n_best=n_best,
+                attention=draw or alignments or as_json,
+                sampling=sampling,
+                mbr=mbr or 0,
+                first_line=lines + 1,
+                changes=changes,
             )
+            lines += len(window)
             for translation in translations:
                 notes["lines cut to decoding.max_source pieces"] += translation.cut
                 for line in _render(translation, scores, as_json, draw, pieces, alignments):
@@ -64,6 +87,36 @@ def translate(
     for note, count in notes.items():
         if count:
             print(f"warning: {note}: {count:,}", file=sys.stderr)
+
+
+def _check_together(
+    sample: bool, mbr: int | None, drawn: dict[str, int | float], changes: dict[str, int | float], n_best: int
+) -> None:
+    """Raises ConfigError if an option could have no effect beside the others."""
+
+    def option(name: str) -> str:
+        return f"--{name.replace('_', '-')}"
+
+    if not (sample or mbr):
+        problems = [f"{option(name)}: needs --sample or --mbr" for name in drawn]
+        if n_best > changes.get("beam_size", n_best):
+            problems.append(f"--n-best {n_best}: needs a --beam-size of at least {n_best}")
+    else:
+        which = "--mbr" if mbr else "--sample"
+        beam = [name for name in changes if name in {"beam_size", "length_penalty"}]
+        problems = [
+            f"{option(name)}: has no effect with {which}, which draws without a beam; remove it" for name in beam
+        ]
+        if mbr and n_best > mbr:
+            problems.append(f"--n-best {n_best}: needs --mbr of at least {n_best}")
+    if problems:
+        raise ConfigError(*problems)
+
+
+def _sampling(drawn: dict[str, Any]) -> "Sampling":
+    from nmt.decoding.sampling import Sampling
+
+    return Sampling(**drawn)
 
 
 def _render(

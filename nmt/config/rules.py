@@ -2,7 +2,7 @@
 
 from collections.abc import Container
 
-from nmt.config.tree import EFFECTIVE_WITH, Settings, obstacle
+from nmt.config.tree import EFFECTIVE_WITH, Settings, field, obstacle
 
 Rule = tuple[bool, str, str]  # whether it is broken, the key to change, the message
 
@@ -15,7 +15,7 @@ def broken_rules(settings: Settings, given: Container[str]) -> list[tuple[str, s
             ruler, values = EFFECTIVE_WITH[cause]
             wanted = " or ".join(f"{ruler}={value}" if value != [] else f"{ruler} is left out" for value in values)
             problems.append((key, f"has no effect unless {wanted}; remove it"))
-    rules = _data_rules(settings) + _model_rules(settings) + _course_rules(settings)
+    rules = _data_rules(settings) + _model_rules(settings) + _course_rules(settings) + _vector_rules(settings)
     return problems + [(key, message) for broken, key, message in rules if broken]
 
 
@@ -24,6 +24,11 @@ def _data_rules(settings: Settings) -> list[Rule]:
     joint = len(subword.model) == 1 if subword.model else subword.joint
     return [
         (data.source == data.target, "data.target", "is the same as data.source; name the other language"),
+        (
+            subword.sampling > 0 and not subword.model and subword.model_type not in {"unigram", "bpe"},
+            "subword.sampling",
+            f"a {subword.model_type} model has only one way to cut a sentence; remove it",
+        ),
         (len(subword.model) > 2, "subword.model", "takes one file, or two (source, target)"),
         (
             settings.model.tying == "all" and not joint,
@@ -35,9 +40,10 @@ def _data_rules(settings: Settings) -> list[Rule]:
 
 def _model_rules(settings: Settings) -> list[Rule]:
     model = settings.model
+    recurrent = model.architecture == "recurrent"
     return [
         (
-            model.bidirectional and model.hidden % 2 == 1,
+            recurrent and model.bidirectional and model.hidden % 2 == 1,
             "model.hidden",
             f"must be even for a bidirectional encoder; write {model.hidden + 1}",
         ),
@@ -47,13 +53,13 @@ def _model_rules(settings: Settings) -> list[Rule]:
             f"{model.attention_heads} heads cannot share model.hidden={model.hidden}; write a divisor of it",
         ),
         (
-            model.bridge == "copy" and model.encoder_layers != model.decoder_layers,
+            recurrent and model.bridge == "copy" and model.encoder_layers != model.decoder_layers,
             "model.bridge",
             "copy needs as many encoder layers as decoder layers "
             f"({model.encoder_layers} and {model.decoder_layers}); write linear or mean",
         ),
         (
-            model.decoder == "conditional" and model.decoder_layers < 2,
+            recurrent and model.decoder == "conditional" and model.decoder_layers < 2,
             "model.decoder_layers",
             "a conditional decoder attends between its first layer and the others, so it needs 2 or more",
         ),
@@ -98,5 +104,30 @@ def _course_rules(settings: Settings) -> list[Rule]:
             training.schedule == "cosine" and not end,
             "training.schedule",
             "cosine needs to know the end; set training.max_time, max_steps or max_epochs",
+        ),
+        *(
+            (
+                training.teacher_forcing == 1 and getattr(training, key) != field(f"training.{key}").default,
+                f"training.{key}",
+                "has no effect unless training.teacher_forcing is less than 1; remove it",
+            )
+            for key in ("forcing_schedule", "forcing_unit")
+        ),
+    ]
+
+
+def _vector_rules(settings: Settings) -> list[Rule]:
+    training = settings.training
+    return [
+        (
+            bool(training.target_vectors) and settings.model.tying == "all",
+            "training.target_vectors",
+            "with model.tying=all both languages share one table, which training.source_vectors fills; "
+            "remove this, or write model.tying=target",
+        ),
+        (
+            training.freeze_vectors and not (training.source_vectors or training.target_vectors),
+            "training.freeze_vectors",
+            "has no effect without training.source_vectors or training.target_vectors; remove it",
         ),
     ]

@@ -28,7 +28,11 @@ class SubwordSettings(Section):
     character_coverage: float = setting(0.9995, "share of the characters that get a piece", "share", gt=0, le=1)
     normalization: Literal["nmt_nfkc", "nfkc", "identity"] = setting("nmt_nfkc", "Unicode normalisation of the text")
     sampling: float = setting(
-        0.0, "train on pieces drawn anew in every epoch: 0 never, 0.1 often far from the best, 1 mostly the best", ge=0
+        0.0,
+        "alpha of subword regularisation: training sentences are cut anew in every epoch; 0: never. unigram: 0.1 gives "
+        "much smaller pieces, 1 hardly other ones; bpe: probability of leaving out a merge",
+        ge=0,
+        le=1,
     )
     sample: Count = setting(2_000_000, "sentences that the subword model is trained on, at most", "sentences", ge=100)
     model: Names = setting([], "take these SentencePiece files (one joint, or source and target) instead of training")
@@ -41,10 +45,15 @@ class ModelSettings(Section):
     cell: Annotated[str, Registered("model/recurrent.py", "CELLS")] = setting("lstm", "recurrent cell")
     embedding: Count = setting(256, "size of the word embeddings", "units", ge=1)
     hidden: Count = setting(
-        320, "size of the decoder's state and of an encoded token (both directions together)", "units", ge=1
+        320,
+        "size of an encoded token (both directions together), of the decoder's state and of a transformer's layers",
+        "units",
+        ge=1,
     )
-    encoder_layers: Count = setting(1, "recurrent layers of the encoder", "layers", ge=1)
-    decoder_layers: Count = setting(2, "recurrent layers of the decoder", "layers", ge=1)
+    encoder_layers: Count = setting(1, "layers of the encoder", "layers", ge=1)
+    decoder_layers: Count = setting(2, "layers of the decoder", "layers", ge=1)
+    encoder_transitions: Count = setting(1, "GRUs that follow on each other in a step of the encoder", "GRUs", ge=1)
+    decoder_transitions: Count = setting(1, "GRUs that follow on each other in a step of the decoder", "GRUs", ge=1)
     bidirectional: bool = setting(True, "the encoder also reads from right to left")
     bridge: Annotated[str, Registered("model/bridge.py", "BRIDGES")] = setting(
         "linear", "how the decoder's first state is made from the encoder"
@@ -61,10 +70,18 @@ class ModelSettings(Section):
     decoder: Annotated[str, Registered("model/decoder.py", "DECODERS")] = setting("conditional", "kind of decoder")
     input_feeding: bool = setting(True, "a luong decoder gets its last attentional state as input")
     context_everywhere: bool = setting(False, "the context enters every layer above the attention, not only the first")
+    norm: Literal["pre", "post"] = setting(
+        "pre", "a transformer normalises what enters each sub-layer, or the sum with what leaves it"
+    )
+    feed_forward: Count = setting(1024, "inner size of a transformer's feed-forward layers", "units", ge=1)
     tying: Literal["none", "target", "all"] = setting(
         "all", "share the generator's matrix with the target embedding, or with both embeddings (joint vocabulary)"
     )
-    dropout: Share = setting(0.2, "dropout between layers and before the generator", "probability")
+    dropout: Share = setting(
+        0.2,
+        "dropout between layers and before the generator; on what leaves each sub-layer of a transformer",
+        "probability",
+    )
     variational: bool = setting(True, "the same dropout mask at every position of a sentence")
     embedding_dropout: Share = setting(0.2, "dropout on the embeddings", "probability")
     word_dropout: Share = setting(0.0, "whole words whose embedding becomes zero", "probability")
@@ -104,6 +121,23 @@ class TrainingSettings(Section):
         ge=0,
         le=1,
     )
+    forcing_schedule: Annotated[str, Registered("training/forcing.py", "FORCINGS")] = setting(
+        "constant", "course of that probability: constant, or from 1 down to `teacher_forcing`"
+    )
+    forcing_steps: Count = setting(
+        1000,
+        "how slowly it falls: linear ends there, exponential has 37 % left, the half of inverse_sigmoid is later",
+        "steps",
+        ge=1,
+    )
+    forcing_unit: Literal["position", "sentence"] = setting(
+        "position", "what the probability decides on: each word alone, or all words of a sentence together"
+    )
+    source_vectors: str = setting(
+        "", "word2vec or GloVe text file (or .gz) that the source embeddings start from", resume=True
+    )
+    target_vectors: str = setting("", "the same for the target embeddings", resume=True)
+    freeze_vectors: bool = setting(False, "embeddings that come from such a file stay as they are")
     max_time: Duration = setting(
         0.0, "train at most so long; 0: no limit", "seconds, or 90s, 20m, 2h", resume=True, ge=0
     )
@@ -152,6 +186,10 @@ class Settings(Section):
 
 # Which key has an effect only under which value of another key. (That one may itself need a value of a third.)
 EFFECTIVE_WITH: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "model.encoder_transitions": ("model.cell", ("gru",)),
+    "model.decoder_transitions": ("model.cell", ("gru",)),
+    "model.norm": ("model.architecture", ("transformer",)),
+    "model.feed_forward": ("model.architecture", ("transformer",)),
     "model.attention_heads": ("model.attention", ("multihead",)),
     "model.attention_length": ("model.attention", ("location",)),
     "model.attention_window": ("model.attention", ("local",)),
@@ -170,7 +208,6 @@ EFFECTIVE_WITH: dict[str, tuple[str, tuple[Any, ...]]] = {
             "layer_norm",
         )
     },
-    "subword.sampling": ("subword.model_type", ("unigram", "bpe")),
     "subword.byte_fallback": ("subword.model_type", ("unigram", "bpe")),
     "subword.vocab_size": ("subword.model", ([],)),
     "subword.model_type": ("subword.model", ([],)),
@@ -184,6 +221,9 @@ EFFECTIVE_WITH: dict[str, tuple[str, tuple[Any, ...]]] = {
     "training.decay": ("training.schedule", ("step", "plateau")),
     "training.plateau_patience": ("training.schedule", ("plateau",)),
     "training.batch_tokens": ("training.batch_sentences", (0,)),
+    "training.forcing_steps": ("training.forcing_schedule", ("linear", "exponential", "inverse_sigmoid")),
+    "training.source_vectors": ("subword.model_type", ("word",)),
+    "training.target_vectors": ("subword.model_type", ("word",)),
 }
 
 

@@ -1,7 +1,7 @@
 """A batch: sentences padded to one length, begin and end added, the target shifted once and for all."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from nmt.data.dataset import Ids
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID
 
 
+@runtime_checkable
 class Sentences(Protocol):
     """Pairs of id sequences, without begin and end."""
 

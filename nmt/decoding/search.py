@@ -5,8 +5,9 @@ has them. A finished sentence leaves the batch. The memory is never copied for t
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -14,14 +15,30 @@ from torch import Tensor
 
 from nmt.config import DecodingSettings
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, UNK_ID
-from nmt.model import Memory, State
+from nmt.model import State
+
+
+@runtime_checkable
+class Encoded(Protocol):
+    """What search needs of a memory: which source tokens are real, and the memory of some of the sentences."""
+
+    @property
+    def mask(self) -> Tensor: ...
+
+    def select(self, rows: Tensor) -> "Encoded": ...
 
 
 @runtime_checkable
 class Searchable(Protocol):
-    def encode(self, source: Tensor) -> tuple[Memory, State]: ...
+    """`memory` is of the kind that the same model's `encode` gave."""
 
-    def step(self, tokens: Tensor, state: State, memory: Memory) -> tuple[Tensor, State, Tensor]: ...
+    def encode(self, source: Tensor) -> tuple[Encoded, State]: ...
+
+    def step(self, tokens: Tensor, state: State, memory: Any) -> tuple[Tensor, State, Tensor]: ...
+
+
+# (what may come next, the row that each was at the start, tokens before) -> a token for each
+Choose = Callable[[Tensor, Tensor, int], Tensor]
 
 
 class Hypothesis(NamedTuple):
@@ -106,35 +123,46 @@ def _forbid_repeats(log_probs: Float[Tensor, "rows vocab"], tokens: Int[Tensor, 
 
 def greedy_search(model: Searchable, source: Int[Tensor, "batch src"], settings: DecodingSettings) -> list[Hypothesis]:
     """The likeliest token at each position. Equal to beam search with a beam of one."""
+    return [found for [found] in word_by_word(model, source, settings, lambda log_probs, *_: log_probs.argmax(dim=-1))]
+
+
+def word_by_word(
+    model: Searchable, source: Int[Tensor, "batch src"], settings: DecodingSettings, choose: Choose, copies: int = 1
+) -> list[list[Hypothesis]]:
+    """Hypotheses that grow by the token which `choose` names, until the end; `copies` of each sentence."""
     memory, state = model.encode(source)
-    live = torch.arange(source.size(0), device=source.device)
     limit = longest_allowed(source, settings)
-    tokens = torch.full((source.size(0), 1), BOS_ID, device=source.device)
-    log_prob = torch.zeros(source.size(0), device=source.device)
+    if copies > 1:  # they end at different times, so each needs a memory of its own
+        rows = torch.arange(source.size(0), device=source.device).repeat_interleave(copies)
+        memory, state, limit = memory.select(rows), _select(state, rows), limit[rows]
+    live = torch.arange(len(limit), device=source.device)
+    tokens = torch.full((len(limit), 1), BOS_ID, device=source.device)
+    log_prob = torch.zeros(len(limit), device=source.device)
     coverage = torch.zeros_like(memory.mask, dtype=log_prob.dtype)
-    found: list[Hypothesis | None] = [None] * source.size(0)
+    found: list[list[Hypothesis | None]] = [[None] * copies for _ in range(source.size(0))]
     while len(live):
         log_probs, state, attention = model.step(tokens[:, -1], state, memory)
-        best, chosen = allow(log_probs, tokens, limit, settings).max(dim=-1)
-        log_prob = log_prob + best
+        allowed = allow(log_probs, tokens, limit, settings)
+        chosen = choose(allowed, live, tokens.size(1) - 1).unsqueeze(1)
+        log_prob = log_prob + allowed.gather(1, chosen).squeeze(1)
         coverage = coverage + attention
-        tokens = torch.cat([tokens, chosen.unsqueeze(1)], dim=1)
-        ended = chosen == EOS_ID
+        tokens = torch.cat([tokens, chosen], dim=1)
+        ended = tokens[:, -1] == EOS_ID
         if not ended.any():
             continue
         score = _score(log_prob, tokens.size(1) - 1, coverage, memory.mask, settings)
         out = ended.nonzero().squeeze(1)
-        rows = zip(
+        ends = zip(
             live[out].tolist(), tokens[out, 1:-1].tolist(), score[out].tolist(), log_prob[out].tolist(), strict=True
         )
-        for sentence, *hypothesis in rows:
-            found[sentence] = Hypothesis(*hypothesis)
+        for row, *hypothesis in ends:
+            found[row // copies][row % copies] = Hypothesis(*hypothesis)
         keep = (~ended).nonzero().squeeze(1)
         memory, state = memory.select(keep), _select(state, keep)
         live, limit, tokens, log_prob, coverage = (
             part.index_select(0, keep) for part in (live, limit, tokens, log_prob, coverage)
         )
-    return [hypothesis for hypothesis in found if hypothesis is not None]
+    return [[hypothesis for hypothesis in copy if hypothesis is not None] for copy in found]
 
 
 def _select(state: State, rows: Int[Tensor, "rows"]) -> State:
@@ -147,7 +175,7 @@ class _Beam:
 
     sentence: Int[Tensor, "batch"]  # its row in the source
     limit: Int[Tensor, "batch"]
-    memory: Memory
+    memory: Encoded
     state: State  # rows = batch x beam
     tokens: Int[Tensor, "batch beam time"]
     log_prob: Float[Tensor, "batch beam"]  # -inf where there is no hypothesis

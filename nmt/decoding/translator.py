@@ -1,17 +1,22 @@
 """Lines in, lines out: raw text -> pieces -> search -> raw text, in the order in which it came."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from nmt.config import DecodingSettings, changed
-from nmt.data.batch import pad_sources
+from nmt.data.batch import pad_sources, pad_targets
 from nmt.data.corpus import is_blank
-from nmt.data.subword import BOS_ID, EOS_ID, Subwords
-from nmt.decoding.alignment import AttentionMatrix, piece_attention, word_attention
-from nmt.decoding.search import Hypothesis, search
+from nmt.data.subword import Subwords
+from nmt.decoding.alignment import END, AttentionMatrix, piece_attention, word_attention
+from nmt.decoding.ensemble import Ensemble
+from nmt.decoding.forced import Scored, attention_to, token_log_probs
+from nmt.decoding.mbr import rank_by_chrf
+from nmt.decoding.sampling import Sampling, sample
+from nmt.decoding.search import Hypothesis, Searchable, search
 from nmt.model import Seq2Seq
 
 
@@ -30,25 +35,49 @@ class Translation:
 
     source: str
     text: str
-    score: float = 0.0  # log-probability / length penalty + coverage penalty; natural log
+    score: float = 0.0  # log-probability / length penalty + coverage penalty; natural log. With MBR: mean chrF
     log_prob: float = 0.0  # natural log
-    candidates: list[Candidate] = field(default_factory=list)  # n best, best first
+    candidates: list[Candidate] = field(default_factory=list)  # n best, best first; samples as they were drawn
     attention: AttentionMatrix | None = None  # between words
     piece_attention: AttentionMatrix | None = None
     alignment: list[tuple[int, int]] = field(default_factory=list)  # (source word, target word), from 0
     cut: bool = False  # the line was longer than `decoding.max_source` and only its beginning was translated
 
 
+@dataclass(frozen=True)
+class _Search:
+    """How the hypotheses of a batch are found: by beam, or by samples, or as the samples that are most alike."""
+
+    n_best: int
+    sampling: Sampling | None
+    mbr: int
+
+    @property
+    def copies(self) -> int:
+        """Rows that each sentence takes in the batch, apart from the beam."""
+        return self.mbr or (self.n_best if self.sampling else 1)
+
+
 class Translator:
-    """A model with its subwords and its way of searching."""
+    """A model, or several that decode as an ensemble, with their subwords and their way of searching."""
 
     def __init__(
-        self, model: Seq2Seq, subwords: Subwords, settings: DecodingSettings, device: torch.device | None = None
+        self,
+        members: Sequence[Seq2Seq],
+        subwords: Subwords,
+        settings: DecodingSettings,
+        device: torch.device | None = None,
     ) -> None:
-        self.model = model.eval()
+        self.members = [member.eval() for member in members]
+        self.model: Searchable = self.members[0] if len(members) == 1 else Ensemble(self.members)
         self.subwords = subwords
         self.settings = settings
         self.device = device or torch.device("cpu")
+
+    @property
+    def attends(self) -> bool:
+        """Whether there is an attention to show."""
+        return any(member.settings.attention != "none" for member in self.members)
 
     def translate(
         self,
@@ -58,31 +87,48 @@ class Translator:
         length_penalty: int | float | None = None,
         n_best: int = 1,
         attention: bool = True,
+        sampling: Sampling | None = None,
+        mbr: int = 0,
+        first_line: int = 1,
         changes: Mapping[str, int | float] | None = None,
     ) -> list[Translation]:
         """As many translations as lines, in their order; `changes` are any other decoding settings.
 
         `attention` costs one more pass of the model over the result; without it there is no alignment either.
+        With `sampling`, `n_best` translations are drawn. With `mbr`, so many are drawn (without `sampling`, from the
+        model's own distribution) and those with the highest mean chrF to the others taken. What is drawn for a line
+        depends on the seed and its number, counted from `first_line`.
         """
         given = {"beam_size": beam_size, "length_penalty": length_penalty}
         named = {name: value for name, value in given.items() if value is not None}
         settings = changed(self.settings, **{**(changes or {}), **named})
+        way = _Search(n_best, sampling, mbr)
         lines = list(lines)
         ids = [[] if is_blank(line) else self.subwords.source.encode(line) for line in lines]
         found: list[Translation] = [Translation(line, "") for line in lines]
-        order = sorted((index for index in range(len(lines)) if ids[index]), key=lambda index: -len(ids[index]))
-        for start in range(0, len(order), settings.batch_size):
-            batch = order[start : start + settings.batch_size]
+        real = [index for index in range(len(lines)) if ids[index]]
+        for batch in _batches(real, [len(each) for each in ids], max(1, settings.batch_size // way.copies)):
             sources = [ids[index][: settings.max_source] for index in batch]
-            results = self._translate_batch([lines[index] for index in batch], sources, settings, n_best, attention)
+            hypotheses = self._search(sources, settings, way, [first_line + index for index in batch])
+            results = self._render([lines[index] for index in batch], sources, hypotheses, attention)
             for index, translation in zip(batch, results, strict=True):
                 found[index] = replace(translation, cut=len(ids[index]) > settings.max_source)
         return found
 
-    def _translate_batch(
-        self, lines: list[str], sources: list[list[int]], settings: DecodingSettings, n_best: int, attention: bool
+    def _search(
+        self, sources: list[list[int]], settings: DecodingSettings, way: _Search, lines: list[int]
+    ) -> list[list[Hypothesis]]:
+        source = self._padded(sources)
+        if not (way.sampling or way.mbr):
+            return search(self.model, source, settings, way.n_best)
+        drawn = sample(self.model, source, settings, way.sampling or Sampling(), way.copies, lines)
+        if not way.mbr:
+            return drawn
+        return [rank_by_chrf(samples, self.subwords.target.decode)[: way.n_best] for samples in drawn]
+
+    def _render(
+        self, lines: list[str], sources: list[list[int]], found: list[list[Hypothesis]], attention: bool
     ) -> list[Translation]:
-        found = search(self.model, pad_sources(sources).to(self.device), settings, n_best)
         best = [hypotheses[0] for hypotheses in found]
         weights = self.attention(sources, [hypothesis.tokens for hypothesis in best]) if attention else None
         translations = []
@@ -103,20 +149,35 @@ class Translator:
     def _candidate(self, hypothesis: Hypothesis) -> Candidate:
         return Candidate(self.subwords.target.decode(hypothesis.tokens), hypothesis.score, hypothesis.log_prob)
 
-    @torch.inference_mode()
     def attention(self, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> list[np.ndarray]:
-        """The attention of given translations, per sentence (target pieces + end, source pieces + end).
-
-        Search keeps no attention: forward equals stepping, so one pass over the result gives the same.
-        """
-        width = max(len(target) for target in targets) + 1
-        inputs = [[BOS_ID, *target, *[EOS_ID] * (width - len(target) - 1)] for target in targets]
-        decoded = self.model(pad_sources(sources).to(self.device), torch.tensor(inputs, device=self.device))
-        weights = decoded.attention.float().cpu().numpy()
+        """The attention of given translations, per sentence (target pieces + end, source pieces + end)."""
+        weights = attention_to(self.members, self._padded(sources), pad_targets(targets)[0].to(self.device))
+        arrays = weights.float().cpu().numpy()
         return [
-            weights[index, : len(target) + 1, : len(source) + 1]
+            arrays[index, : len(target) + 1, : len(source) + 1]
             for index, (source, target) in enumerate(zip(sources, targets, strict=True))
         ]
+
+    def score(
+        self, pairs: Iterable[tuple[str, str]], *, changes: Mapping[str, int | float] | None = None
+    ) -> list[Scored]:
+        """How probable the given translation of each line is, token by token; (source, target) in their order."""
+        settings = changed(self.settings, **(changes or {}))
+        pairs, limit = list(pairs), settings.max_source
+        sources = [[] if is_blank(source) else self.subwords.source.encode(source) for source, _ in pairs]
+        targets = [[] if is_blank(target) else self.subwords.target.encode(target) for _, target in pairs]
+        found: dict[int, Scored] = {}
+        for batch in _batches(range(len(pairs)), [len(target) for target in targets], settings.batch_size):
+            source = self._padded([sources[index][:limit] for index in batch])
+            known = (part.to(self.device) for part in pad_targets([targets[index] for index in batch]))
+            for index, row in zip(batch, token_log_probs(self.members, source, *known).tolist(), strict=True):
+                pieces = [piece.text for piece in self.subwords.target.decoded_pieces(targets[index])]
+                cut = len(sources[index]) > limit
+                found[index] = Scored(*pairs[index], [*pieces, END], row[: len(pieces) + 1], cut)
+        return [found[index] for index in range(len(pairs))]
+
+    def _padded(self, sources: Sequence[list[int]]) -> Tensor:
+        return pad_sources(sources).to(self.device)
 
     def _with_attention(
         self, translation: Translation, source: list[int], target: list[int], weights: np.ndarray
@@ -127,3 +188,10 @@ class Translator:
         words, links = word_attention(weights, read, translation.text, source_pieces, target_pieces)
         pieces = piece_attention(weights, source_pieces, target_pieces)
         return replace(translation, attention=words, piece_attention=pieces, alignment=links)
+
+
+def _batches(indices: Iterable[int], lengths: Sequence[int], size: int) -> Iterator[list[int]]:
+    """`size` at a time, the longest first: batches of like lengths have little padding."""
+    order = sorted(indices, key=lambda index: -lengths[index])
+    for start in range(0, len(order), size):
+        yield order[start : start + size]

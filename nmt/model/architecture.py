@@ -2,6 +2,7 @@
 
 from nmt.config import ModelSettings
 from nmt.model.seq2seq import Seq2Seq
+from nmt.model.transformer import Transformer
 
 
 def make_model(settings: ModelSettings, source_vocab: int, target_vocab: int) -> Seq2Seq:
@@ -11,4 +12,5 @@ def make_model(settings: ModelSettings, source_vocab: int, target_vocab: int) ->
 
 ARCHITECTURES: dict[str, type[Seq2Seq]] = {
     "recurrent": Seq2Seq,
+    "transformer": Transformer,
 }

@@ -1,8 +1,8 @@
 """The decoder: embedded target words and the memory -> features, from which the generator tells the next word.
 
 All decoders have one method for a whole target and for a single step; a step is a target of length one. Their
-state is a tuple of tensors (layers, rows, size), so a beam is reordered by selecting along dimension 1: the recurrent
-state, then what the decoder feeds back to itself, then the attention's past.
+state is a tuple of tensors (anything, rows, size), so a beam is reordered by selecting along dimension 1. Here that
+is the recurrent state (layers, rows, size), then what the decoder feeds back to itself, then the attention's past.
 """
 
 from typing import NamedTuple
@@ -24,9 +24,31 @@ class Decoded(NamedTuple):
 
 
 class Decoder(nn.Module):
-    """Base: builds the attention and the readout; a subclass says where the context enters."""
+    """What the model asks of a decoder of any kind."""
 
-    features: int
+    features: int  # size of the features
+
+    def remember(self, encoded: Float[Tensor, "batch src hidden"], mask: Bool[Tensor, "batch src"]) -> Memory:
+        """What all positions read, computed once per sentence."""
+        raise NotImplementedError
+
+    def start(self, state: State, memory: Memory) -> State:
+        """The state before the first word, from the bridge's."""
+        raise NotImplementedError
+
+    def new_masks(self, rows: int, like: Tensor) -> Masks:
+        """Dropout masks to pass to each `forward` of one sentence, when the caller loops over its positions."""
+        raise NotImplementedError
+
+    def forward(
+        self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks = ()
+    ) -> Decoded:
+        """Features at the positions of `embedded`, which come after those that `state` knows."""
+        raise NotImplementedError
+
+
+class RecurrentDecoder(Decoder):
+    """Base of all here: builds the attention and the readout; a subclass says where the context enters."""
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
@@ -36,18 +58,13 @@ class Decoder(nn.Module):
         self.dropout = SequenceDropout(settings.dropout, settings.variational)
 
     def remember(self, encoded: Float[Tensor, "batch src hidden"], mask: Bool[Tensor, "batch src"]) -> Memory:
-        """What all positions read, computed once per sentence."""
         return self.attention.memory(encoded, mask)
 
     def start(self, state: State, memory: Memory) -> State:
-        """The state before the first word, from the bridge's."""
         return (*state, *self.attention.start(memory))
 
     def new_masks(self, rows: int, like: Tensor) -> Masks:
-        """Dropout masks to pass to each `forward` of one sentence, when the caller loops over its positions.
-
-        The first is the mask of the features; the others belong to the recurrent layers.
-        """
+        """The first is the mask of the features; the others belong to the recurrent layers."""
         layers = (mask for stack in self._stacks() for mask in stack.new_masks(rows, like))
         return (self.dropout.mask(rows, self.features, like), *layers)
 
@@ -76,6 +93,7 @@ class Decoder(nn.Module):
             input_size,
             settings.hidden,
             layers,
+            transitions=settings.decoder_transitions,
             extra=extra,
             dropout=settings.dropout,
             variational=settings.variational,
@@ -96,7 +114,7 @@ class Readout(nn.Module):
         return torch.tanh(self.norm(self.linear(torch.cat(parts, dim=-1))))
 
 
-class LuongDecoder(Decoder):
+class LuongDecoder(RecurrentDecoder):
     """Luong et al. 2015: the RNN runs, the new state h_t attends, h~_t = tanh(W_c [h_t; c_t]) goes to the generator.
 
     With input feeding h~_{t-1} stands beside the word in the RNN's input, so positions must be run one by one.
@@ -141,7 +159,7 @@ class LuongDecoder(Decoder):
         return Decoded(self.readout(outputs, attended.context), attended.weights, (*recurrent, *attended.past))
 
 
-class BahdanauDecoder(Decoder):
+class BahdanauDecoder(RecurrentDecoder):
     """Bahdanau et al. 2015: s_{i-1} attends, the RNN reads [word; c_i], the readout sees [s_i; c_i; word]."""
 
     def __init__(self, settings: ModelSettings) -> None:
@@ -166,7 +184,7 @@ class BahdanauDecoder(Decoder):
         return Decoded(features, torch.cat(weights, dim=1), state)
 
 
-class ConditionalDecoder(Decoder):
+class ConditionalDecoder(RecurrentDecoder):
     """Attends between the first layer and the others (after the conditional GRU of Sennrich et al. 2017).
 
     Nothing flows from the top back to the bottom, so all positions of a known target are computed together.
@@ -195,7 +213,7 @@ class ConditionalDecoder(Decoder):
         return (features, gap, *layers)
 
 
-DECODERS: dict[str, type[Decoder]] = {
+DECODERS: dict[str, type[RecurrentDecoder]] = {
     "luong": LuongDecoder,
     "bahdanau": BahdanauDecoder,
     "conditional": ConditionalDecoder,

@@ -8,11 +8,11 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from nmt.config import ModelSettings
 from nmt.model.attention import ATTENTIONS
 from nmt.model.embedding import Embedding
-from nmt.model.recurrent import CELLS, SequenceDropout, State
+from nmt.model.recurrent import SequenceDropout, State, make_layer
 
 
 class Encoder(nn.Module):
-    """Layers of `rnn`, `gru` or `lstm`, in one direction or in both, over packed sequences.
+    """Layers of one of CELLS, in one direction or in both, over packed sequences.
 
     Packing makes padding cost nothing and change nothing. With both directions each has half of `hidden`.
     """
@@ -23,10 +23,11 @@ class Encoder(nn.Module):
         self.residual = settings.residual
         directions = 2 if settings.bidirectional else 1
         self.layers = nn.ModuleList(
-            CELLS[settings.cell](
+            make_layer(
+                settings.cell,
                 settings.embedding if layer == 0 else settings.hidden,
                 settings.hidden // directions,
-                batch_first=True,
+                transitions=settings.encoder_transitions,
                 bidirectional=settings.bidirectional,
             )
             for layer in range(settings.encoder_layers)
@@ -47,7 +48,6 @@ class Encoder(nn.Module):
         states: list[State] = []
         for index, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
             below = self.dropout(outputs) if index > 0 else outputs
-            assert isinstance(layer, nn.RNNBase)
             outputs, state = _run_packed(layer, below, lengths)
             outputs = norm(outputs + below if self.residual and index > 0 else outputs)
             states.append(state)
@@ -78,7 +78,7 @@ class SelfAttention(nn.Module):
 
 
 def _run_packed(
-    layer: nn.RNNBase, inputs: Float[Tensor, "batch src input"], lengths: Int[Tensor, "batch"]
+    layer: nn.Module, inputs: Float[Tensor, "batch src input"], lengths: Int[Tensor, "batch"]
 ) -> tuple[Float[Tensor, "batch src hidden"], tuple[Float[Tensor, "batch hidden"], ...]]:
     """Outputs and final state of one layer; the final state is that of the last real token (first, backwards)."""
     packed: PackedSequence = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)

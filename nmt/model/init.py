@@ -3,13 +3,14 @@
 import torch
 from torch import nn
 
+from nmt.model.cells import Cell, LayerNormLSTMCell, Transition
 from nmt.model.embedding import PAD_ID
 
 
 def initialise(model: nn.Module) -> None:
     for module in model.modules():
-        if isinstance(module, nn.RNNBase):
-            _recurrent(module)
+        if isinstance(module, nn.RNNBase | Cell | Transition):
+            _recurrent(module, module.hidden_size)
         elif isinstance(module, nn.Linear):
             nn.init.xavier_uniform_(module.weight)
             if module.bias is not None:
@@ -22,16 +23,18 @@ def initialise(model: nn.Module) -> None:
                 module.weight[PAD_ID].zero_()
 
 
-def _recurrent(layer: nn.RNNBase) -> None:
+def _recurrent(layer: nn.Module, hidden: int) -> None:
     """Xavier for the inputs and orthogonal for the recurrence, gate by gate; an LSTM starts by remembering."""
-    for name, weight in layer.named_parameters():
+    for name, weight in layer.named_parameters(recurse=False):
         if name.startswith("weight_ih"):
-            for gate in weight.split(layer.hidden_size):
+            for gate in weight.split(hidden):
                 nn.init.xavier_uniform_(gate)
         elif name.startswith("weight_hh"):
-            for gate in weight.split(layer.hidden_size):
+            for gate in weight.split(hidden):
                 nn.init.orthogonal_(gate)
+        elif name == "gain":
+            nn.init.ones_(weight)
         else:
             nn.init.zeros_(weight)
-            if isinstance(layer, nn.LSTM) and name.startswith("bias_ih"):
-                nn.init.ones_(weight[layer.hidden_size : 2 * layer.hidden_size])  # Jozefowicz et al. 2015
+            if isinstance(layer, nn.LSTM | LayerNormLSTMCell) and name.startswith("bias_ih"):
+                nn.init.ones_(weight[hidden : 2 * hidden])  # Jozefowicz et al. 2015

@@ -9,14 +9,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from nmt.config import ModelSettings
-from nmt.model.bridge import BRIDGES
-from nmt.model.decoder import DECODERS, Decoded
+from nmt.model.bridge import BRIDGES, Bridge
+from nmt.model.decoder import DECODERS, Decoded, Decoder
 from nmt.model.embedding import PAD_ID, Embedding
 from nmt.model.encoder import Encoder
 from nmt.model.generator import Generator
 from nmt.model.init import initialise
 from nmt.model.memory import Memory
-from nmt.model.recurrent import State
+from nmt.model.recurrent import Masks, State
 
 
 class Seq2Seq(nn.Module):
@@ -26,10 +26,10 @@ class Seq2Seq(nn.Module):
         super().__init__()
         self.settings = settings
         embedding = self._embedding(source_vocab)
-        self.encoder = Encoder(settings, embedding)
+        self.encoder = self._encoder(embedding)
         self.target_embedding = embedding if settings.tying == "all" else self._embedding(target_vocab)
-        self.bridge = BRIDGES[settings.bridge](settings)
-        self.decoder = DECODERS[settings.decoder](settings)
+        self.bridge = self._bridge()
+        self.decoder = self._decoder()
         tied = None if settings.tying == "none" else self.target_embedding
         self.generator = Generator(self.decoder.features, target_vocab, tied)
         initialise(self)
@@ -43,6 +43,16 @@ class Seq2Seq(nn.Module):
             variational=settings.variational,
             word_dropout=settings.word_dropout,
         )
+
+    def _encoder(self, embedding: Embedding) -> nn.Module:
+        """Of the form (source, mask) -> encoded tokens, state for the bridge."""
+        return Encoder(self.settings, embedding)
+
+    def _bridge(self) -> Bridge:
+        return BRIDGES[self.settings.bridge](self.settings)
+
+    def _decoder(self) -> Decoder:
+        return DECODERS[self.settings.decoder](self.settings)
 
     def encode(self, source: Int[Tensor, "batch src"]) -> tuple[Memory, State]:
         """What the decoder reads, and its first state. Padding is `PAD_ID`."""
@@ -63,33 +73,47 @@ class Seq2Seq(nn.Module):
         source: Int[Tensor, "batch src"],
         target_input: Int[Tensor, "batch tgt"],
         teacher_forcing: float = 1.0,
+        whole_sentences: bool = False,
     ) -> Decoded:
         """Features (not yet logits) and attention at every position of a known target.
 
-        `teacher_forcing` is the probability, at each position of each sentence, that the input is the reference's
-        word; otherwise it is the model's own best word (scheduled sampling, Bengio et al. 2015).
+        `teacher_forcing` is the probability that an input is the reference's word; otherwise it is the model's own
+        best word (scheduled sampling, Bengio et al. 2015). The coin is thrown at each position of each sentence, or
+        once for all positions of a sentence with `whole_sentences`.
         """
         memory, state = self.encode(source)
-        if teacher_forcing >= 1:
-            decoded: Decoded = self.decoder(self.target_embedding(target_input), state, memory)
-            return decoded
-        return self._sample_inputs(target_input, state, memory, teacher_forcing)
+        word_mask: Float[Tensor, "batch 1 embed"] | None = None
+        masks: Masks = ()
+        if teacher_forcing < 1:
+            coins = (target_input.size(0), 1) if whole_sentences else target_input.shape
+            forced = (torch.rand(coins, device=source.device) < teacher_forcing).expand_as(target_input)
+            word_mask = self.target_embedding.new_mask(target_input.size(0))
+            masks = self.decoder.new_masks(target_input.size(0), state[0])
+            target_input = self._sample_inputs(target_input, forced, state, memory, word_mask, masks)
+        decoded: Decoded = self.decoder(self.target_embedding(target_input, word_mask), state, memory, masks)
+        return decoded
 
+    @torch.no_grad()
     def _sample_inputs(
-        self, target_input: Int[Tensor, "batch tgt"], state: State, memory: Memory, teacher_forcing: float
-    ) -> Decoded:
-        forced = torch.rand(target_input.shape, device=target_input.device) < teacher_forcing
-        masks = self.decoder.new_masks(target_input.size(0), state[0])
-        word_mask = self.target_embedding.new_mask(target_input.size(0))
-        words = target_input[:, 0]
-        features, attention = [], []
-        for position in range(target_input.size(1)):
-            if position > 0:
-                words = torch.where(forced[:, position], target_input[:, position], words)
-            decoded = self.decoder(self.target_embedding(words.unsqueeze(1), word_mask), state, memory, masks)
-            with torch.no_grad():
-                words = self.generator(decoded.features[:, 0]).argmax(dim=-1)
+        self,
+        target_input: Int[Tensor, "batch tgt"],
+        forced: Bool[Tensor, "batch tgt"],
+        state: State,
+        memory: Memory,
+        word_mask: Float[Tensor, "batch 1 embed"] | None,
+        masks: Masks,
+    ) -> Int[Tensor, "batch tgt"]:
+        """The reference's word where `forced`, elsewhere the model's own best, found position by position.
+
+        No gradient flows through a choice of words, so only the choices are made here; the pass that is learned from
+        then reads all of them at once. The first word is given, and nothing is chosen after the last free position.
+        """
+        free = (~forced & (target_input != PAD_ID)).any(dim=0).nonzero().flatten().tolist()
+        words = target_input.clone()
+        for position in range(1, max(free, default=0) + 1):
+            last = words[:, position - 1 : position]
+            decoded = self.decoder(self.target_embedding(last, word_mask), state, memory, masks)
+            own = self.generator(decoded.features[:, 0]).argmax(dim=-1)
+            words[:, position] = torch.where(forced[:, position], words[:, position], own)
             state = decoded.state
-            features.append(decoded.features)
-            attention.append(decoded.attention)
-        return Decoded(torch.cat(features, dim=1), torch.cat(attention, dim=1), state)
+        return words

@@ -66,6 +66,13 @@ def list_checkpoints(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.name.startswith("step-") and "." not in path.name)
 
 
+def best_names(progress: Progress, metric: str, count: int) -> list[str]:
+    """Names of the checkpoints with the best validation scores, the best first; they may have been removed."""
+    places = [(index, v) for index, v in enumerate(progress.validations) if not v.averaged]
+    places.sort(key=lambda place: place[1].rank(metric), reverse=True)
+    return [checkpoint_name(v.step, index + 1) for index, v in places[:count]]
+
+
 def load_newest(folder: Path, warn: Callable[[str], None]) -> TrainState | None:
     """The newest checkpoint that verifies; None if there are none. Raises DataError if there are, but all damaged.
 

@@ -17,12 +17,15 @@ from torch.optim import Optimizer
 
 from nmt import run as runs
 from nmt.config import Settings, TrainingSettings
-from nmt.data.batch import make_batch
+from nmt.data.batch import Sentences, make_batch
 from nmt.data.dataset import Dataset
+from nmt.data.resampling import Resampled
 from nmt.data.sampler import epoch_batches
-from nmt.errors import ConfigError, DataError
+from nmt.errors import ConfigError
 from nmt.model import Seq2Seq
-from nmt.training.checkpoint import checkpoint_name, load_checkpoint, prune, save_checkpoint
+from nmt.training.average import checkpoint_weights, mean_weights
+from nmt.training.checkpoint import best_names, prune, save_checkpoint
+from nmt.training.forcing import forcing
 from nmt.training.log import Log, clock
 from nmt.training.loss import batch_loss
 from nmt.training.optimizer import clip_gradients, make_optimizer, set_learning_rate, update_average
@@ -30,6 +33,7 @@ from nmt.training.schedule import Moment, budget_used, interval_count, learning_
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import Progress, TrainState, Validation
 from nmt.training.validation import ValidationResult, ValidationSet, validate
+from nmt.training.vectors import FrozenRows
 
 
 @dataclass
@@ -64,6 +68,7 @@ class Trainer:
         self.scaler = _loss_scaler(self.training, device)
         self.average = _copy(runs.named_weights(model)) if self.training.ema else {}
         self.progress = Progress()
+        self.frozen = FrozenRows(model, {})
         self.batches: list[np.ndarray] = []
         self.saved_at = (0, 0.0)
         self.since = Since()
@@ -125,7 +130,7 @@ class Trainer:
         """One update, from `accumulate` batches; the loss is the mean over all their target tokens."""
         progress, training = self.progress, self.training
         chosen = self.batches[progress.batch : progress.batch + training.accumulate]
-        batches = [make_batch(self.data, indices).to(self.device) for indices in chosen]
+        batches = [make_batch(self.sentences, indices).to(self.device) for indices in chosen]
         tokens = sum(batch.target_tokens for batch in batches)
         torch.manual_seed(training.seed * 1_000_003 + progress.step)  # dropout: a function of (seed, step)
         set_learning_rate(self.optimizer, self.learning_rate())
@@ -138,7 +143,8 @@ class Trainer:
                     self.model,
                     batch,
                     label_smoothing=training.label_smoothing,
-                    teacher_forcing=training.teacher_forcing,
+                    teacher_forcing=forcing(training, progress.step),
+                    whole_sentences=training.forcing_unit == "sentence",
                     coverage_loss=training.coverage_loss,
                 )
             self.scaler.scale(loss / tokens).backward()
@@ -149,12 +155,14 @@ class Trainer:
     def _update(self, loss: float, tokens: int) -> None:
         """Changes the weights; if the gradient is not finite, the step passes without effect and is counted."""
         self.scaler.unscale_(self.optimizer)
+        self.frozen.drop_gradients()
         norm = clip_gradients(self.model, self.training.clip_norm)
         if not np.isfinite(norm):
             self.progress.skipped += 1
             self.log.entry(f"warning: step {self.progress.step + 1}: the gradient is not finite; update left out")
         if np.isfinite(norm) or self.scaler.is_enabled():  # the scaler leaves it out by itself, and learns from it
             self.scaler.step(self.optimizer)
+            self.frozen.put_back()
         self.scaler.update()
         if self.average and np.isfinite(norm):
             update_average(self.average, runs.named_weights(self.model), self.training.ema, self.progress.step)
@@ -178,6 +186,14 @@ class Trainer:
         source, target = self.data.source_lengths(), self.data.target_lengths()
         self.batches = list(epoch_batches(source, target, self.training, self.progress.epoch))
         self.progress.batches = len(self.batches)
+        self.sentences = self._sentences()
+
+    def _sentences(self) -> Sentences:
+        """The training sentences of this epoch."""
+        alpha, seed = self.settings.subword.sampling, self.training.seed
+        if not alpha:
+            return self.data
+        return Resampled(self.data, self.validation_set.subwords, alpha, seed, self.progress.epoch)
 
     def learning_rate(self) -> float:
         """Of the next step."""
@@ -259,12 +275,18 @@ class Trainer:
         """Puts everything where it was when `state` was saved. `name` is named in errors."""
         self.progress = state.progress
         runs.set_weights(self.model, state.weights, name)
+        self.freeze(state.progress.frozen)
         if self.average:
             self.average = {key: tensor.to(self.device) for key, tensor in state.average.items()}
         _load_optimizer(self.optimizer, state.optimizer)
         if state.progress.loss_scale:
             self.scaler.load_state_dict(state.progress.loss_scale)
         self.saved_at = (self.progress.step, self.progress.epochs)
+
+    def freeze(self, rows: dict[str, list[int]]) -> None:
+        """From here on these rows of the embeddings, by side, stay as they are."""
+        self.progress.frozen = rows
+        self.frozen = FrozenRows(self.model, rows)
 
     def _save(self) -> None:
         """A checkpoint; then the ones that are no longer needed go."""
@@ -275,9 +297,7 @@ class Trainer:
 
     def _best_checkpoints(self) -> list[str]:
         """Names of the `keep_best` checkpoints with the best scores, the best first."""
-        places = [(index, v) for index, v in enumerate(self.progress.validations) if not v.averaged]
-        places.sort(key=lambda place: place[1].rank(self.training.metric), reverse=True)
-        return [checkpoint_name(v.step, index + 1) for index, v in places[: self.training.keep_best]]
+        return best_names(self.progress, self.training.metric, self.training.keep_best)
 
     def _publish(self) -> None:
         """The model's present weights become the run's model."""
@@ -307,16 +327,8 @@ class Trainer:
 
     def _mean_of_best(self) -> dict[str, Tensor]:
         """The mean of the best checkpoints, damaged ones left out."""
-        weights = []
-        for path in self._averaged_checkpoints():
-            try:
-                state = load_checkpoint(path)
-            except DataError as error:
-                self.log.say(f"warning: {error}; left out of the average")
-            else:
-                weights.append(state.average or state.weights)
-        weights = weights or [self.average or runs.named_weights(self.model)]
-        return {name: torch.stack([each[name] for each in weights]).mean(dim=0) for name in weights[0]}
+        weights = checkpoint_weights(self._averaged_checkpoints(), self.log.say)
+        return mean_weights(list(weights.values()) or [self.average or runs.named_weights(self.model)])
 
     # Log --------------------------------------------------------------------------------------------------------------
 

@@ -16,14 +16,15 @@ def batch_loss(
     *,
     label_smoothing: float = 0.0,
     teacher_forcing: float = 1.0,
+    whole_sentences: bool = False,
     coverage_loss: float = 0.0,
 ) -> Float[Tensor, ""]:
     """Sum over the batch's target tokens, in nats. With label smoothing e: (1 - e) of the truth, e of all pieces alike
-    (Szegedy et al. 2016). `coverage_loss` is the weight of `repeated_attention`.
+    (Szegedy et al. 2016). `coverage_loss` is the weight of `repeated_attention`; the others are `Seq2Seq.forward`'s.
 
     Padding is taken out before the generator, which is half of the work.
     """
-    decoded = model(batch.source, batch.target_input, teacher_forcing)
+    decoded = model(batch.source, batch.target_input, teacher_forcing, whole_sentences)
     real = batch.target_output != PAD_ID
     logits = model.generator(decoded.features[real])
     loss = F.cross_entropy(logits.float(), batch.target_output[real], label_smoothing=label_smoothing, reduction="sum")

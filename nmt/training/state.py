@@ -47,6 +47,7 @@ class Progress:
     target_tokens: int = 0
     skipped: int = 0  # updates left out because the gradient was not finite
     loss_scale: dict[str, Any] = field(default_factory=dict)  # of fp16
+    frozen: dict[str, list[int]] = field(default_factory=dict)  # rows of the embeddings that stay as they are
     validations: list[Validation] = field(default_factory=list)
 
     @property

@@ -24,6 +24,7 @@ from nmt.training.log import Log, clock
 from nmt.training.loop import Trainer
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.validation import ValidationSet
+from nmt.training.vectors import find_vectors, start_from, vector_hashes
 
 VERSIONS = ("torch", "sentencepiece", "sacrebleu", "numpy", "safetensors")
 
@@ -72,7 +73,8 @@ def _make_trainer(
     """A trainer at the beginning, or at the newest checkpoint of its run."""
     folder = Path(settings.run)
     state = load_newest(folder / runs.CHECKPOINTS, log.say)
-    provenance = _provenance(data, command, device)
+    vectors = find_vectors(settings, data.subwords, log.say) if state is None else {}
+    provenance = _provenance(settings, data, command, device)
     if state is not None:
         _check_provenance(folder, provenance, log.say)
     log.open(folder)
@@ -84,7 +86,10 @@ def _make_trainer(
         runs.write_atomic(folder / runs.PROVENANCE, json.dumps(provenance, indent=1).encode())
     torch.manual_seed(settings.training.seed)
     model = make_model(settings.model, len(data.subwords.source), len(data.subwords.target)).to(device)
+    start_from(model, vectors)
     trainer = Trainer(settings, model, data.train, _validation_set(settings, data), device, log, signals)
+    if settings.training.freeze_vectors:
+        trainer.freeze({side: found.ids.tolist() for side, found in vectors.items()})
     _introduce(trainer, data, log.say)
     if state is not None:
         trainer.restore(state, folder / runs.CHECKPOINTS)
@@ -110,7 +115,8 @@ def _introduce(trainer: Trainer, data: Prepared, say: Callable[[str], None]) -> 
     )
     parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
     model = settings.model
-    say(f"{model.cell}, {model.decoder} decoder, {model.attention} attention: {parameters:,} parameters")
+    kind = f"{model.cell}, {model.decoder} decoder" if model.architecture == "recurrent" else model.architecture
+    say(f"{kind}, {model.attention} attention: {parameters:,} parameters")
     signatures = "; ".join(signature(metric) for metric in ("bleu", "chrf"))
     say(f"validation: greedy search on {settings.data.valid}, {len(data.valid):,} lines; {signatures}")
 
@@ -157,10 +163,10 @@ def _check_unchanged(settings: Settings, folder: Path) -> None:
         print(f"changed: {key}: {old} -> {new}")
 
 
-def _provenance(data: Prepared, command: list[str], device: torch.device) -> dict[str, Any]:
+def _provenance(settings: Settings, data: Prepared, command: list[str], device: torch.device) -> dict[str, Any]:
     return {
         "command": command,
-        "data": data.hashes,
+        "data": data.hashes | vector_hashes(settings.training),
         "left_out": data.notes,
         "pairs": {"train": len(data.train), "valid": len(data.valid)},
         "versions": {"nmt": __version__, "python": platform.python_version()}

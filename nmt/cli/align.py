@@ -1,0 +1,75 @@
+"""`nmt align`."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nmt.cli.options import Device, RunArgument, Threads, translator_of
+from nmt.cli.streams import open_output
+from nmt.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from nmt.decoding.alignment import Agreement, Aligned
+    from nmt.decoding.translator import Translator
+
+
+def align(
+    source: Annotated[Path, typer.Option(help="Source text")],
+    target: Annotated[Path, typer.Option(help="Its translation, line by line")],
+    run: RunArgument = None,
+    gold: Annotated[
+        Path | None, typer.Option(help="Gold alignments; tells error rate, precision and recall on standard error")
+    ] = None,
+    output_file: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where the alignments go [default: standard output]")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the attention of one pair into this file (.svg, .png, .pdf)")
+    ] = None,
+    line: Annotated[int, typer.Option(min=1, help="The pair that --plot draws")] = 1,
+    device: Device = None,
+    threads: Threads = None,
+) -> None:
+    """Align the words of given translations by the attention to them: per pair a line of links (Pharaoh, from 0)."""
+    if plot is not None:
+        from nmt.plots import attention_picture, check_picture
+
+        check_picture(plot)
+    from nmt.data.corpus import ParallelFiles, read_pairs
+    from nmt.decoding.alignment import Agreement, agreement, pharaoh, read_gold
+
+    pairs = [(pair.source, pair.target) for pair in read_pairs(ParallelFiles(source, target))]
+    if plot is not None and line > len(pairs):
+        raise DataError(f"--line {line}: {source} has {len(pairs):,} lines")
+    known = None if gold is None else read_gold(gold, pairs)
+    translator = translator_of(run, device, threads)
+    if not translator.attends:
+        raise ConfigError("align: this model has no attention")
+    total = Agreement(0, 0, 0, 0)
+    with open_output(output_file) as file:
+        for index, found in enumerate(_aligned(translator, pairs)):
+            file.write(f"{pharaoh(found.links)}\n".encode())
+            if plot is not None and index == line - 1:
+                attention_picture(found.words, plot)
+            if known is not None:
+                total = Agreement(*map(sum, zip(total, agreement(found.links, known[index]), strict=True)))
+    if known is not None:
+        print(_describe(total, len(pairs)), file=sys.stderr)
+
+
+def _aligned(translator: "Translator", pairs: list[tuple[str, str]]) -> Iterator["Aligned"]:
+    from nmt.decoding.alignment import align as align_pairs
+
+    window = translator.settings.window
+    for start in range(0, len(pairs), window):
+        yield from align_pairs(translator, pairs[start : start + window])
+
+
+def _describe(total: "Agreement", lines: int) -> str:
+    return (
+        f"alignment error rate {total.error_rate:.1%}, precision {total.precision:.1%}, recall {total.recall:.1%} "
+        f"({lines:,} lines, {total.found:,} links, {total.sure:,} sure gold links)"
+    )

@@ -1,0 +1,78 @@
+"""`nmt score`."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nmt.cli.options import BatchSize, Device, RunsArgument, Threads, changes_of, translator_of
+from nmt.cli.streams import open_output
+
+if TYPE_CHECKING:
+    from nmt.data.corpus import Pair
+    from nmt.decoding.forced import Scored
+
+
+def score(
+    source: Annotated[Path, typer.Option(help="Text in the source language, a line each")],
+    target: Annotated[Path, typer.Option(help="Its translation, line by line")],
+    runs: RunsArgument = None,
+    output_file: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where the scores go [default: standard output]")
+    ] = None,
+    per_token: Annotated[
+        bool, typer.Option("--per-token", help="Add, after tabs, each token, a space and its log-probability")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--jsonl", help="One JSON object per line, with everything")] = False,
+    batch_size: BatchSize = None,
+    device: Device = None,
+    threads: Threads = None,
+) -> None:
+    """Natural log-probability of a given translation, a line each; its perplexity goes to standard error."""
+    from nmt.data.corpus import ParallelFiles, read_pairs
+    from nmt.decoding.forced import perplexity
+
+    translator = translator_of(runs, device, threads)
+    changes = changes_of(batch_size=batch_size)
+    pairs = read_pairs(ParallelFiles(source, target))
+    lines = tokens = cut = 0
+    log_prob = 0.0
+    with open_output(output_file) as file:
+        for window in _windows(pairs, translator.settings.window):
+            for scored in translator.score(((pair.source, pair.target) for pair in window), changes=changes):
+                file.write(_render(scored, per_token, as_json).encode() + b"\n")
+                lines, tokens, cut = lines + 1, tokens + len(scored.tokens), cut + scored.cut
+                log_prob += scored.log_prob
+            file.flush()
+    if cut:
+        print(f"warning: lines cut to decoding.max_source pieces: {cut:,}", file=sys.stderr)
+    print(
+        f"{lines:,} lines, {tokens:,} tokens (pieces and ends): log-probability {log_prob:.4f}, "
+        f"perplexity {perplexity(log_prob, tokens):.4f} per token",
+        file=sys.stderr,
+    )
+
+
+def _windows(pairs: "Iterable[Pair]", size: int) -> "Iterator[list[Pair]]":
+    rest = iter(pairs)
+    while window := list(islice(rest, size)):
+        yield window
+
+
+def _render(scored: "Scored", per_token: bool, as_json: bool) -> str:
+    if as_json:
+        values = {
+            "source": scored.source,
+            "target": scored.target,
+            "log_prob": scored.log_prob,
+            "perplexity": scored.perplexity,
+            "tokens": scored.tokens,
+            "log_probs": scored.log_probs,
+        }
+        return json.dumps(values, ensure_ascii=False)
+    parts = zip(scored.tokens, scored.log_probs, strict=True) if per_token else ()
+    return "\t".join([f"{scored.log_prob:.4f}", *(f"{token} {log_prob:.4f}" for token, log_prob in parts)])

@@ -1,0 +1,121 @@
+"""Pretrained word vectors: word2vec's and GloVe's text files, plain or .gz, read one line at a time.
+
+A line is a word, a space, and its numbers. word2vec puts `COUNT SIZE` into the first line, GloVe nothing. The numbers
+are the last SIZE fields, so a word may hold spaces, as some of GloVe's do. Only the vectors of the vocabulary are kept,
+and only their numbers are looked at: a file of gigabytes needs no more memory than the vocabulary's table.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from nmt.data.corpus import read_lines
+from nmt.data.subword import EOS_ID, Subword
+from nmt.errors import ConfigError, DataError
+
+SPACE_MARK = "\u2581"  # begins each word of a SentencePiece vocabulary
+
+EXACT, LOWER = 2, 1  # how a word was found; 0: not at all
+
+
+class Vectors(NamedTuple):
+    """The vectors of a file for words of a vocabulary, as they stand in the file."""
+
+    ids: Int[np.ndarray, "found"]
+    values: Float[np.ndarray, "found size"]
+    lowered: int  # of the words found, those that the file has in lower case only
+    missing: list[str]  # words not found, in the vocabulary's order: the frequent ones first
+
+
+def vocabulary_words(subword: Subword) -> dict[int, str]:
+    """{id: word} of a vocabulary of words, without padding, unknown, begin and end."""
+    pieces = {index: str(subword.processor.id_to_piece(index)) for index in range(EOS_ID + 1, len(subword))}
+    return {index: piece.removeprefix(SPACE_MARK) for index, piece in pieces.items()}
+
+
+def read_vectors(path: Path, words: dict[int, str], size: int) -> Vectors:
+    """The vectors of `words` ({id: word}); of a word that the file lacks, those of its lower case.
+
+    Of a word that comes twice the first counts. Raises ConfigError if the vectors' size is another than `size`, and
+    DataError, with the line, for one that is not a word and `size` numbers.
+    """
+    wanted = ((EXACT, _places(words.values())), (LOWER, _places(word.lower() for word in words.values())))
+    found, values = np.zeros(len(words), dtype=np.int8), np.zeros((len(words), size), dtype=np.float32)
+    for number, line in _vector_lines(path, size):
+        for how, places in wanted:
+            # No word of a vocabulary holds a space, so the line's first field tells nearly always enough.
+            if line.partition(" ")[0] not in places:
+                continue
+            word, *fields = line.rsplit(" ", size)
+            for place in places.get(word, ()):
+                if found[place] < how:
+                    found[place], values[place] = how, _numbers(fields, path, number)
+    ids = np.array(list(words), dtype=np.int64)
+    missing = [word for word, how in zip(words.values(), found, strict=True) if not how]
+    return Vectors(ids[found > 0], values[found > 0], int((found == LOWER).sum()), missing)
+
+
+def _places(words: Iterable[str]) -> dict[str, list[int]]:
+    """Where each word stands; several words may have the same lower case."""
+    places: defaultdict[str, list[int]] = defaultdict(list)
+    for place, word in enumerate(words):
+        places[word].append(place)
+    return dict(places)
+
+
+def _vector_lines(path: Path, size: int) -> Iterator[tuple[int, str]]:
+    """(line number, line) of each vector, a space after the last number taken away."""
+    announced, number = None, 0
+    for number, line in enumerate(read_lines(path), start=1):
+        line = line.rstrip(" ")
+        if number == 1:
+            announced, found = _layout(line)
+            _check_size(path, found, size)
+            if announced is not None:
+                continue
+        if line.count(" ") < size:
+            raise DataError(f"{path}:{number}: not a word and {size} numbers; is the line cut short?")
+        yield number, line
+    if number == 0:
+        raise DataError(f"{path}: empty; name a text file of word vectors")
+    if announced is not None and announced != number - 1:
+        raise DataError(f"{path}: has {number - 1:,} vectors, and its first line says {announced:,}; is it cut short?")
+
+
+def _layout(first: str) -> tuple[int | None, int]:
+    """(vectors that a header announces, or None; numbers in a vector) by the first line of a file."""
+    word, *fields = first.split(" ")
+    if len(fields) == 1 and word.isdecimal() and fields[0].isdecimal():
+        return int(word), int(fields[0])
+    words = [place for place, field in enumerate(fields, start=1) if math.isnan(_number(field))]
+    return None, len(fields) - max(words, default=0)  # from the right, since this word too may hold a space
+
+
+def _check_size(path: Path, found: int, size: int) -> None:
+    if not found:
+        raise DataError(f"{path}:1: neither COUNT SIZE nor a word and its numbers; is this word2vec's or GloVe's text?")
+    if found != size:
+        raise ConfigError(
+            f"model.embedding: {size}, but the vectors in {path} have {found} numbers; write model.embedding={found}"
+        )
+
+
+def _numbers(fields: list[str], path: Path, line: int) -> Float[np.ndarray, "size"]:
+    numbers = np.array([_number(field) for field in fields])
+    wrong = ~(np.abs(numbers) <= np.finfo(np.float32).max)
+    if wrong.any():
+        raise DataError(f"{path}:{line}: {fields[int(wrong.argmax())]!r} is not a number, or too large")
+    return numbers.astype(np.float32)
+
+
+def _number(field: str) -> float:
+    """nan if it is none."""
+    try:
+        return float(field)
+    except ValueError:
+        return math.nan

@@ -1,0 +1,63 @@
+"""Several models that decode as one: the mean of their probabilities at each word."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from nmt.decoding.search import Encoded, Searchable
+from nmt.model import State
+
+
+class EnsembleMemory(NamedTuple):
+    """What each member reads. All have read the same source, so any one's mask is everyone's."""
+
+    members: tuple[Encoded, ...]
+    parts: tuple[int, ...]  # how many tensors of the joint state are each member's
+
+    @property
+    def mask(self) -> Bool[Tensor, "batch src"]:
+        return self.members[0].mask
+
+    def select(self, rows: Int[Tensor, "rows"]) -> "EnsembleMemory":
+        return self._replace(members=tuple(memory.select(rows) for memory in self.members))
+
+    def split(self, state: State) -> Iterator[State]:
+        """Each member's own state, out of the joint one."""
+        start = 0
+        for count in self.parts:
+            yield state[start : start + count]
+            start += count
+
+
+class Ensemble:
+    """Models with the same vocabularies, otherwise as different as may be. A state is the members' states, joined."""
+
+    def __init__(self, members: Sequence[Searchable]) -> None:
+        self.members = members
+
+    def encode(self, source: Int[Tensor, "batch src"]) -> tuple[EnsembleMemory, State]:
+        memories, states = zip(*(member.encode(source) for member in self.members), strict=True)
+        return EnsembleMemory(memories, tuple(len(state) for state in states)), sum(states, ())
+
+    def step(
+        self, tokens: Int[Tensor, "rows"], state: State, memory: EnsembleMemory
+    ) -> tuple[Float[Tensor, "rows vocab"], State, Float[Tensor, "rows src"]]:
+        members = zip(self.members, memory.split(state), memory.members, strict=True)
+        steps = [member.step(tokens, own_state, own_memory) for member, own_state, own_memory in members]
+        log_probs, states, attention = zip(*steps, strict=True)
+        return mean_log_probs(log_probs), sum(states, ()), mean_attention(attention)
+
+
+def mean_log_probs(log_probs: Sequence[Float[Tensor, "*shape"]]) -> Float[Tensor, "*shape"]:
+    """log of the mean of the probabilities: log sum_m exp(l_m) - log M."""
+    return torch.stack(list(log_probs)).logsumexp(dim=0) - math.log(len(log_probs))
+
+
+def mean_attention(weights: Sequence[Float[Tensor, "*rows src"]]) -> Float[Tensor, "*rows src"]:
+    """The mean over the members that attend: all weights of one without attention are 0."""
+    stacked = torch.stack(list(weights))
+    return stacked.sum(dim=0) / stacked.any(dim=-1, keepdim=True).sum(dim=0).clamp(min=1)

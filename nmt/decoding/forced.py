@@ -1,0 +1,71 @@
+"""Known targets: how probable each of their tokens is, and where the model looks while it reads them."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from nmt.data.subword import PAD_ID
+from nmt.decoding.ensemble import mean_attention, mean_log_probs
+from nmt.model import Seq2Seq
+
+CHUNK = 1024  # tokens whose distributions are in memory at once
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A line and a given translation of it. Natural logarithms; tokens are subword pieces, the end counted."""
+
+    source: str
+    target: str
+    tokens: list[str]
+    log_probs: list[float]  # of each token, given the source and the tokens before it
+    cut: bool = False  # the source was longer than `decoding.max_source` and only its beginning was read
+
+    @property
+    def log_prob(self) -> float:
+        return math.fsum(self.log_probs)
+
+    @property
+    def perplexity(self) -> float:
+        """Per token: exp(-log_prob / tokens)."""
+        return perplexity(self.log_prob, len(self.tokens))
+
+
+def perplexity(log_prob: float, tokens: int) -> float:
+    return math.exp(min(-log_prob / max(tokens, 1), 700.0))  # e^710 is more than a float holds
+
+
+@torch.inference_mode()
+def token_log_probs(
+    members: Sequence[Seq2Seq],
+    source: Int[Tensor, "batch src"],
+    target_input: Int[Tensor, "batch tgt"],
+    target_output: Int[Tensor, "batch tgt"],
+) -> Float[Tensor, "batch tgt"]:
+    """The log-probability of each target token, by the mean of the members' probabilities; 0 at padding."""
+    real = target_output != PAD_ID
+    words = target_output[real]
+    found = torch.zeros(target_output.shape, device=source.device)
+    found[real] = mean_log_probs(
+        [_of_words(member, member(source, target_input).features[real], words) for member in members]
+    )
+    return found
+
+
+def _of_words(
+    model: Seq2Seq, features: Float[Tensor, "tokens features"], words: Int[Tensor, "tokens"]
+) -> Float[Tensor, "tokens"]:
+    chunks = zip(features.split(CHUNK), words.split(CHUNK), strict=True)
+    return torch.cat([model.generator.log_probs(part).gather(1, own.unsqueeze(1)).squeeze(1) for part, own in chunks])
+
+
+@torch.inference_mode()
+def attention_to(
+    members: Sequence[Seq2Seq], source: Int[Tensor, "batch src"], target_input: Int[Tensor, "batch tgt"]
+) -> Float[Tensor, "batch tgt src"]:
+    """The attention of a given translation: forward equals stepping, so one pass gives what search saw."""
+    return mean_attention([member(source, target_input).attention for member in members])

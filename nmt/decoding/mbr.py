@@ -1,0 +1,64 @@
+"""Minimum Bayes risk decoding: of several samples, the one that is most like the others (Eikema & Aziz 2020).
+
+The likeness is sacreBLEU's chrF (Popovic 2015): characters alone, n-grams up to 6, beta 2. Counts are taken once per
+text, and all pairs are compared in one product of matrices per order.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from nmt.decoding.search import Hypothesis
+
+ORDER, BETA = 6, 2.0  # sacreBLEU's defaults
+
+
+def rank_by_chrf(samples: Sequence[Hypothesis], decode: Callable[[list[int]], str]) -> list[Hypothesis]:
+    """The samples with different texts, best first. The score becomes the mean chrF against all the other samples."""
+    drawn = Counter(texts := [decode(sample.tokens) for sample in samples])
+    likeness = pairwise_chrf(list(drawn))
+    count = np.array(list(drawn.values()))
+    mean = (likeness @ count - np.diagonal(likeness)) / max(len(samples) - 1, 1)
+    order = np.argsort(-mean, kind="stable")
+    first = [samples[texts.index(text)] for text in drawn]
+    return [first[index]._replace(score=float(mean[index])) for index in order]
+
+
+def pairwise_chrf(texts: Sequence[str]) -> Float[np.ndarray, "texts texts"]:
+    """chrF, 0 to 100, of each text (row) against each other one as its reference (column)."""
+    precision, recall, orders = np.zeros((3, len(texts), len(texts)))
+    for n in range(1, ORDER + 1):
+        seen = _occurrences([_ngrams(text, n) for text in texts])
+        matches, own = seen @ seen.T, seen.sum(axis=1)
+        both = (own[:, None] > 0) & (own[None, :] > 0)
+        precision += matches / np.maximum(own[:, None], 1)
+        recall += matches / np.maximum(own[None, :], 1)
+        orders += both
+    precision, recall = precision / np.maximum(orders, 1), recall / np.maximum(orders, 1)
+    weighted = BETA**2 * precision + recall
+    return 100 * (1 + BETA**2) * precision * recall / np.where(weighted > 0, weighted, 1)
+
+
+def _ngrams(text: str, n: int) -> Counter[str]:
+    from sacrebleu.metrics.helpers import extract_char_ngrams
+
+    found: Counter[str] = extract_char_ngrams(text, n)
+    return found
+
+
+def _occurrences(counts: Sequence[Counter[str]]) -> Float[np.ndarray, "texts occurrences"]:
+    """1 where a text has an n-gram for the k-th time. A column for each (n-gram, k): then a product of two rows is the
+    sum of the smaller of their counts, which is what chrF calls matches."""
+    columns: dict[tuple[str, int], int] = {}
+    places = [
+        (row, columns.setdefault((ngram, time), len(columns)))
+        for row, found in enumerate(counts)
+        for ngram, count in found.items()
+        for time in range(count)
+    ]
+    matrix = np.zeros((len(counts), len(columns)), np.float32)
+    if places:
+        matrix[tuple(np.array(places).T)] = 1
+    return matrix

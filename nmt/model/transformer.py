@@ -1,0 +1,244 @@
+"""The Transformer (Vaswani et al. 2017), behind the contract of `Seq2Seq`.
+
+The decoder's state is what its self-attention has read so far: keys and values of each layer, (time, rows, hidden).
+It grows along dimension 0, so it also tells the position, and a beam is reordered along dimension 1 like any other.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from nmt.config import ModelSettings
+from nmt.model.attention import MultiHeadAttention
+from nmt.model.bridge import Bridge, CopyBridge
+from nmt.model.decoder import Decoded, Decoder
+from nmt.model.embedding import Embedding
+from nmt.model.memory import Memory
+from nmt.model.recurrent import Masks, State
+from nmt.model.seq2seq import Seq2Seq
+
+
+def sinusoids(first: int, positions: int, size: int, device: torch.device) -> Float[Tensor, "positions size"]:
+    """PE(p, 2i) = sin(p / 10000^(2i / size)), PE(p, 2i + 1) = cos of the same, for p from `first` on (section 3.5)."""
+    place = torch.arange(first, first + positions, device=device).unsqueeze(1)
+    rate = torch.exp(torch.arange(0, size, 2, device=device) * (-math.log(10000) / size))
+    return torch.stack([(place * rate).sin(), (place * rate).cos()], dim=-1).flatten(1)[:, :size]
+
+
+class Inputs(nn.Module):
+    """A word's vector, mapped to `hidden` if it has another size, plus the sinusoids of its position."""
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__()
+        same = settings.embedding == settings.hidden
+        self.size = nn.Identity() if same else nn.Linear(settings.embedding, settings.hidden, bias=False)
+
+    def forward(self, embedded: Float[Tensor, "rows time embed"], first: int = 0) -> Float[Tensor, "rows time hidden"]:
+        sized: Tensor = self.size(embedded)
+        return sized + sinusoids(first, sized.size(1), sized.size(2), sized.device).to(sized.dtype)
+
+
+class Residual(nn.Module):
+    """A sub-layer f within its residual connection: x + dropout(f(norm(x))), or norm(x + dropout(f(x))).
+
+    The first is `pre` (Xiong et al. 2020), which needs no long warm-up; the second, `post`, is Vaswani et al.'s.
+    """
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__()
+        self.pre = settings.norm == "pre"
+        self.norm = nn.LayerNorm(settings.hidden)
+        self.dropout = nn.Dropout(settings.dropout)
+
+    def enter(self, tokens: Float[Tensor, "rows time hidden"]) -> Float[Tensor, "rows time hidden"]:
+        """What f gets."""
+        entering: Tensor = self.norm(tokens) if self.pre else tokens
+        return entering
+
+    def leave(
+        self, tokens: Float[Tensor, "rows time hidden"], found: Float[Tensor, "rows time hidden"]
+    ) -> Float[Tensor, "rows time hidden"]:
+        """What follows, given what f has found."""
+        total: Tensor = tokens + self.dropout(found)
+        if not self.pre:
+            total = self.norm(total)
+        return total
+
+
+class FeedForward(nn.Module):
+    """x + W_2 relu(W_1 x + b_1) + b_2, at each position by itself (section 3.3)."""
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__()
+        self.inner = nn.Linear(settings.hidden, settings.feed_forward)
+        self.outer = nn.Linear(settings.feed_forward, settings.hidden)
+        self.around = Residual(settings)
+
+    def forward(self, tokens: Float[Tensor, "rows time hidden"]) -> Float[Tensor, "rows time hidden"]:
+        found = self.outer(F.relu(self.inner(self.around.enter(tokens))))
+        return self.around.leave(tokens, found)
+
+
+class SelfAttention(nn.Module):
+    """softmax(q k / sqrt(d)) v of each head, then W_o (section 3.2.2): tokens read one another."""
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__()
+        self.heads = settings.attention_heads
+        self.project = nn.Linear(settings.hidden, 3 * settings.hidden, bias=False)
+        self.output = nn.Linear(settings.hidden, settings.hidden, bias=False)
+        self.around = Residual(settings)
+
+    def forward(
+        self, tokens: Float[Tensor, "rows new hidden"], visible: Bool[Tensor, "#rows #new time"], past: State = ()
+    ) -> tuple[Float[Tensor, "rows new hidden"], State]:
+        """The tokens with what they have read where `visible`; and the keys and values of `past`, then of `tokens`."""
+        query, *news = self.project(self.around.enter(tokens)).chunk(3, dim=-1)
+        known = tuple(new.transpose(0, 1) for new in news)
+        if past:
+            known = tuple(torch.cat(parts) for parts in zip(past, known, strict=True))
+        q, k, v = (self._split(part) for part in (query, *(part.transpose(0, 1) for part in known)))
+        read = F.scaled_dot_product_attention(q, k, v, attn_mask=visible.unsqueeze(1))
+        found = self.output(read.transpose(1, 2).flatten(2))
+        return self.around.leave(tokens, found), known
+
+    def _split(self, part: Float[Tensor, "rows time hidden"]) -> Float[Tensor, "rows heads time size"]:
+        heads: Tensor = part.unflatten(-1, (self.heads, -1))
+        return heads.transpose(1, 2)
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention and feed-forward (figure 1, left)."""
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__()
+        self.attention = SelfAttention(settings)
+        self.feed_forward = FeedForward(settings)
+
+    def forward(
+        self, tokens: Float[Tensor, "batch src hidden"], visible: Bool[Tensor, "batch 1 src"]
+    ) -> Float[Tensor, "batch src hidden"]:
+        tokens, _ = self.attention(tokens, visible)
+        read: Tensor = self.feed_forward(tokens)
+        return read
+
+
+class DecoderLayer(nn.Module):
+    """Self-attention to the words before, attention to the source, feed-forward (figure 1, right)."""
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__()
+        self.attention = SelfAttention(settings)
+        self.source_attention = MultiHeadAttention(settings)
+        self.around = Residual(settings)
+        self.feed_forward = FeedForward(settings)
+
+    def forward(
+        self,
+        words: Float[Tensor, "rows tgt hidden"],
+        visible: Bool[Tensor, "1 tgt time"],
+        past: State,
+        memory: Memory,
+    ) -> tuple[Float[Tensor, "rows tgt hidden"], State, Float[Tensor, "rows tgt src"]]:
+        """The words after this layer, its past for the next position, and the attention to the source."""
+        words, past = self.attention(words, visible, past)
+        query = self.around.enter(words)
+        attended = self.source_attention(query, memory, query)
+        words = self.around.leave(words, attended.context)
+        return self.feed_forward(words), past, attended.weights
+
+
+class TransformerEncoder(nn.Module):
+    """Layers of self-attention over the whole sentence. There is no state: the bridge gets ()."""
+
+    def __init__(self, settings: ModelSettings, embedding: Embedding) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.inputs = Inputs(settings)
+        self.layers = nn.ModuleList(EncoderLayer(settings) for _ in range(settings.encoder_layers))
+        self.norm = _last_norm(settings)
+
+    def forward(
+        self, source: Int[Tensor, "batch src"], mask: Bool[Tensor, "batch src"]
+    ) -> tuple[Float[Tensor, "batch src hidden"], State]:
+        tokens = self.inputs(self.embedding(source))
+        for layer in self.layers:
+            tokens = layer(tokens, mask.unsqueeze(1))
+        return self.norm(tokens), ()
+
+
+class TransformerDecoder(Decoder):
+    """Layers of self-attention to the words before and of attention to the source.
+
+    The memory holds the source's keys and values for all layers, side by side. The attention that is reported is the
+    mean over the heads of one layer.
+    """
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__()
+        self.features = settings.hidden
+        self.inputs = Inputs(settings)
+        self.layers = nn.ModuleList(DecoderLayer(settings) for _ in range(settings.decoder_layers))
+        self.norm = _last_norm(settings)
+        self.reported = settings.decoder_layers - 1
+
+    def remember(self, encoded: Float[Tensor, "batch src hidden"], mask: Bool[Tensor, "batch src"]) -> Memory:
+        memories = [layer.source_attention.memory(encoded, mask) for layer in self._layers()]
+        keys, values = (torch.cat(parts, dim=-1) for parts in zip(*(each[:2] for each in memories), strict=True))
+        return Memory(keys, values, mask)
+
+    def start(self, state: State, memory: Memory) -> State:
+        """No position yet: keys and values of each layer, (0, batch, hidden)."""
+        return (memory.keys.new_zeros(0, memory.mask.size(0), self.features),) * (2 * len(self.layers))
+
+    def new_masks(self, rows: int, like: Tensor) -> Masks:
+        """None: dropout is drawn anew at each position."""
+        return ()
+
+    def forward(
+        self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks = ()
+    ) -> Decoded:
+        first, positions = state[0].size(0), embedded.size(1)
+        everything = torch.ones(1, positions, first + positions, dtype=torch.bool, device=embedded.device)
+        visible = everything.tril(first)  # a word sees itself and those before it
+        words = self.inputs(embedded, first)
+        attention, known = [], []
+        for index, (layer, part) in enumerate(zip(self._layers(), self._split(memory), strict=True)):
+            words, past, weights = layer(words, visible, state[2 * index : 2 * index + 2], part)
+            known.extend(past)
+            attention.append(weights)
+        return Decoded(self.norm(words), attention[self.reported], tuple(known))
+
+    def _layers(self) -> list[DecoderLayer]:
+        return [layer for layer in self.layers if isinstance(layer, DecoderLayer)]
+
+    def _split(self, memory: Memory) -> list[Memory]:
+        """The memory of each layer."""
+        parts = (part.split(self.features, dim=-1) for part in (memory.keys, memory.values))
+        return [Memory(keys, values, memory.mask) for keys, values in zip(*parts, strict=True)]
+
+
+def _last_norm(settings: ModelSettings) -> nn.Module:
+    """With `post` the last layer has normalised already."""
+    return nn.LayerNorm(settings.hidden) if settings.norm == "pre" else nn.Identity()
+
+
+class Transformer(Seq2Seq):
+    """Encoder and decoder of self-attention instead of recurrence."""
+
+    def _encoder(self, embedding: Embedding) -> nn.Module:
+        return TransformerEncoder(self.settings, embedding)
+
+    def _bridge(self) -> Bridge:
+        return CopyBridge(self.settings)  # there is no state to make another of
+
+    def _decoder(self) -> Decoder:
+        return TransformerDecoder(self.settings)
+
+    def _embedding(self, vocab: int) -> Embedding:
+        embedding = super()._embedding(vocab)
+        embedding.dropout.variational = False  # as all dropout here
+        return embedding

@@ -1,0 +1,104 @@
+"""Averages of weights: of the best or last checkpoints of a run, or of several runs, as a run of its own.
+
+The mean of checkpoints near the end of a training often translates better than each of them (Junczys-Dowmunt et al.
+2016). Weights of trainings that began apart do not average to anything.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from nmt import config
+from nmt import run as runs
+from nmt.errors import ConfigError, DataError
+from nmt.run import LoadedRun
+from nmt.training.checkpoint import best_names, list_checkpoints, load_checkpoint
+
+
+class Averaged(NamedTuple):
+    run: Path
+    of: list[str]  # the checkpoints or runs that went into it
+
+
+def mean_weights(weights: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: torch.stack([each[name] for each in weights]).mean(dim=0) for name in weights[0]}
+
+
+def checkpoint_weights(paths: Sequence[Path], warn: Callable[[str], None]) -> dict[str, dict[str, Tensor]]:
+    """{checkpoint: its weights}, or their moving average if it has one. Warns of damaged ones and leaves them out."""
+    found = {}
+    for path in paths:
+        try:
+            state = load_checkpoint(path)
+        except DataError as error:
+            warn(f"warning: {error}; left out of the average")
+        else:
+            found[path.name] = state.average or state.weights
+    return found
+
+
+def average_checkpoints(
+    run: Path, out: Path, *, best: int | None, last: int | None, command: list[str], warn: Callable[[str], None]
+) -> Averaged:
+    """The mean of the `last` newest checkpoints of a run, or of its `best`; by default of all the best it kept."""
+    _check_new(out)
+    loaded = runs.load_run(run, torch.device("cpu"))
+    folder, training = run / runs.CHECKPOINTS, loaded.settings.training
+    paths = _last(folder) if last else _best(folder, training.metric, best or training.keep_best)
+    if len(paths) < (asked := last or best or 1):
+        kind = "keep_last" if last else "keep_best"
+        raise DataError(f"{folder}: has {len(paths)} of {asked} checkpoints; training.{kind} says how many are kept")
+    weights = checkpoint_weights(paths[-last:] if last else paths, warn)
+    if not weights:
+        raise DataError(f"{folder}: no checkpoint is intact")
+    return _save(out, loaded, list(weights.values()), list(weights), command)
+
+
+def _last(folder: Path) -> list[Path]:
+    """The oldest first; of those at the same step, which have the same weights, one."""
+    return list({path.name.rpartition("-")[0]: path for path in list_checkpoints(folder)}.values())
+
+
+def _best(folder: Path, metric: str, count: int) -> list[Path]:
+    """By the validations that the newest intact checkpoint knows of."""
+    for path in reversed(list_checkpoints(folder)):
+        try:
+            names = best_names(load_checkpoint(path).progress, metric, count)
+        except DataError:
+            continue  # said when the weights are read, if it is among the best
+        return [folder / name for name in names if (folder / name).is_dir()]
+    return []
+
+
+def average_runs(paths: Sequence[Path], out: Path, command: list[str]) -> Averaged:
+    """The mean of the models of several runs with the same model settings and subwords."""
+    _check_new(out)
+    loaded = [runs.load_run(path, torch.device("cpu")) for path in paths]
+    runs.check_same_subwords(loaded)
+    for other in loaded[1:]:
+        before, after = loaded[0].settings, loaded[0].settings.model_copy(update={"model": other.settings.model})
+        if keys := ", ".join(config.differences(before, after)):
+            raise DataError(f"{other.path}: its model settings differ from those of {paths[0]}: {keys}")
+    return _save(out, loaded[0], [runs.named_weights(run.model) for run in loaded], [str(p) for p in paths], command)
+
+
+def _check_new(out: Path) -> None:
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise ConfigError(f"{out}: exists already; name a new directory")
+
+
+def _save(
+    out: Path, first: LoadedRun, weights: Sequence[Mapping[str, Tensor]], of: list[str], command: list[str]
+) -> Averaged:
+    try:
+        if (first.path / runs.PROVENANCE).exists():
+            provenance = runs.read_json(first.path / runs.PROVENANCE) | {"command": command, "average_of": of}
+            runs.write_atomic(out / runs.PROVENANCE, json.dumps(provenance, indent=1).encode())
+        runs.save_run(out, first.settings, first.subwords, mean_weights(weights))
+    except OSError as error:
+        raise DataError(f"{out}: cannot write: {error.strerror}") from None
+    return Averaged(out, of)
