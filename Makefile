@@ -27,6 +27,7 @@ format: $(INSTALLED)
 # Files that are written by a program and kept in git.
 reference: $(INSTALLED)
 	$(BIN)/python scripts/make_settings_reference.py
+	$(BIN)/python scripts/make_systems_reference.py
 
 corpus: $(INSTALLED)
 	$(BIN)/python scripts/make_corpus.py

@@ -18,7 +18,7 @@ HEAD = """\
 # Systems
 
 Everything that a config can name, with its equation and source; written by `make reference` from the tables of the
-package. [ablation.md](ablation.md) compares them on one corpus, [claims.md](claims.md) shows what they are for.
+package. `python scripts/ablation.py` compares them on the bundled corpus.
 """
 
 TABLES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -32,12 +32,22 @@ TABLES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+# A cell of torch's own, or a partial application, has no docstring that says what it is.
+CELL_MEANINGS = {
+    "rnn": "h' = tanh(W x + U h + b) (Elman 1990).",
+    "gru": "Two gates, one state (Cho et al. 2014); with `model.encoder_transitions` or `model.decoder_transitions` a "
+    "chain of GRUs per step (Miceli Barone et al. 2017).",
+    "lstm": "Three gates and a cell state (Hochreiter & Schmidhuber 1997; forget gate of Gers et al. 2000).",
+    "ln_lstm": "An LSTM that normalises the pre-activation of each gate (Ba et al. 2016).",
+}
+
+
 def reference() -> str:
     lines = [HEAD]
     for title, (key, entries) in TABLES.items():
         lines += [f"## {title}: `{key}`", ""]
         for name, entry in entries.items():
-            lines += [f"* **`{name}`** {_meaning(entry)}"]
+            lines += [f"* **`{name}`** {CELL_MEANINGS[name] if entries is CELLS else _meaning(entry)}"]
         lines.append("")
     return "\n".join(lines)
 

@@ -37,6 +37,8 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory, tiny_corpus: Path) -> Pat
     folder = tmp_path_factory.mktemp("clone")
     shutil.copytree(PROJECT / "configs", folder / "configs")
     shutil.copytree(tiny_corpus, folder / "data" / "en-fr")
+    gold = (PROJECT / "data" / "en-fr" / "test.align").read_text(encoding="utf-8").split("\n")[:20]
+    (folder / "data" / "en-fr" / "test.align").write_text("\n".join(gold) + "\n", encoding="utf-8")
     (folder / "data" / "en-fr" / "test.recombined").write_text("1\n3\n", encoding="utf-8")
     return folder
 
@@ -88,6 +90,11 @@ def test_generated_pages_are_current() -> None:
     script = _load(PROJECT / "scripts" / "make_settings_reference.py")
     assert (PROJECT / "docs" / "settings.md").read_text(encoding="utf-8") == script.reference(), "run: make reference"
     assert (PROJECT / "configs" / "schema.json").read_text(encoding="utf-8") == script.schema(), "run: make reference"
+
+
+def test_page_of_systems_is_current() -> None:
+    script = _load(PROJECT / "scripts" / "make_systems_reference.py")
+    assert (PROJECT / "docs" / "systems.md").read_text(encoding="utf-8") == script.reference(), "run: make reference"
 
 
 def _load(path: Path) -> ModuleType:

@@ -20,7 +20,10 @@ from nmt.model.recurrent import Masks, State
 
 
 class Seq2Seq(nn.Module):
-    """Built from settings and vocabulary sizes; the weights are drawn from torch's global generator."""
+    """Recurrent encoder, bridge, decoder with attention, and generator (Sutskever et al. 2014, Bahdanau et al. 2015).
+
+    The weights are drawn from torch's global generator.
+    """
 
     def __init__(self, settings: ModelSettings, source_vocab: int, target_vocab: int) -> None:
         super().__init__()
