@@ -65,15 +65,16 @@ class Statistics:
     def compare(self, other: "Statistics") -> Difference:
         """`other` minus this, by paired bootstrap resampling (Koehn 2004): both are resampled alike.
 
-        p is the share of resamples whose difference, about the mean of all, is larger than the one found, as sacreBLEU
-        has it: the chance of such a difference between systems that are equally good.
+        p is the share of resamples whose difference, about the mean of all, is at least the one found: the chance of
+        such a difference between systems that are equally good. It is sacreBLEU's, but for ties: a run against itself
+        has 1.
         """
         value = other.value(other.rows.sum(0)) - self.value(self.rows.sum(0))
         resamples = _resamples(len(self.rows))
         pairs = zip(self._values(resamples), other._values(resamples), strict=True)
         differences = [theirs - ours for ours, theirs in pairs]
         mean = sum(abs(difference) for difference in differences) / len(differences)
-        beyond = sum(abs(difference) - mean > abs(value) for difference in differences)
+        beyond = sum(abs(difference) - mean >= abs(value) for difference in differences)
         return Difference(self.name, value, _half_width(differences), (beyond + 1) / (len(differences) + 1))
 
     def _values(self, resamples: Any) -> list[float]:

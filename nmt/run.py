@@ -136,6 +136,15 @@ def _is_model_of(text: str, settings: Settings) -> bool:
         return False
 
 
+def _is_of(written: str, settings: Settings) -> bool:
+    """Whether the model settings that stand in a weights file are these. Those that it does not know yet, because it
+    is from an older version, have their default."""
+    try:
+        return type(settings.model).model_validate_json(written) == settings.model
+    except ValueError:
+        return False
+
+
 def _subwords_hash(subwords: Subwords) -> str:
     return hashlib.sha256(b"".join(subword.model for subword in subwords)).hexdigest()
 

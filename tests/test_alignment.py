@@ -1,10 +1,30 @@
 """Attention between words: numbers worked out by hand, and the drawing letter by letter."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
 
-from nmt.data.subword import Piece
-from nmt.decoding.alignment import AttentionMatrix, draw, pharaoh, piece_attention, word_attention
+import nmt
+from nmt.data.batch import pad_sources
+from nmt.data.subword import BOS_ID, Piece
+from nmt.decoding.alignment import (
+    Agreement,
+    AttentionMatrix,
+    Gold,
+    Link,
+    agreement,
+    align,
+    draw,
+    pharaoh,
+    piece_attention,
+    read_gold,
+    strongest_links,
+    word_attention,
+)
+from nmt.decoding.translator import Translator
+from nmt.errors import DataError
 
 # "un chat" <- "a big cat"; pieces: un | ch|at | end, and a | big | ca|t | end
 SOURCE, TARGET = "a big cat", "un chat"
@@ -26,14 +46,15 @@ def test_a_source_word_is_the_sum_and_a_target_word_the_mean_of_its_pieces() -> 
     assert matrix.target == ["un", "chat"]
     # un: 0.6, 0.1, 0.1 + 0.1.  chat: (0 + 0) / 2, (0.2 + 0) / 2, (0.5 + 0.1 + 0.1 + 0.3) / 2
     np.testing.assert_allclose(matrix.weights, [[0.6, 0.1, 0.2], [0.0, 0.1, 0.5]], atol=1e-6)
-    assert links == [(0, 0), (2, 1)]  # the end gets (0.2 + 0.6) / 2 = 0.4 of chat, less than 0.5
+    # the end gets (0.2 + 0.6) / 2 = 0.4 of chat, less than cat's 0.5; nobody looks at big more than un does (0.1)
+    assert links == [(0, 0), (1, 0), (2, 1)]
 
 
 def test_a_word_that_looks_at_the_end_is_not_aligned() -> None:
     weights = WEIGHTS.copy()
     weights[2] = [0.0, 0.0, 0.0, 0.0, 1.0]  # chat: cat 0.3, end 0.6
     _, links = word_attention(weights, SOURCE, TARGET, SOURCE_PIECES, TARGET_PIECES)
-    assert links == [(0, 0)]
+    assert links == [(0, 0), (1, 0)]
 
 
 def test_links_are_sorted_by_source() -> None:
@@ -49,7 +70,7 @@ def test_a_piece_belongs_to_the_word_it_covers_most() -> None:
     matrix, links = word_attention(weights, "l'eau x", "a", source, [Piece("▁a", 0, 1)])
     assert matrix.source == ["l'", "eau", "x"]
     np.testing.assert_allclose(matrix.weights, [[0.0, 0.5, 0.4]], atol=1e-6)
-    assert links == [(1, 0)]
+    assert links == [(1, 0), (2, 0)]
 
 
 def test_a_character_spelt_in_bytes_is_one_word() -> None:
@@ -71,6 +92,130 @@ def test_piece_attention_shows_the_ends() -> None:
     assert matrix.source == ["▁a", "▁big", "▁ca", "t", "</s>"]
     assert matrix.target == ["▁un", "▁ch", "at", "</s>"]
     assert matrix.weights is WEIGHTS
+
+
+LINKS: list[tuple[list[list[float]], list[float], list[Link]]] = [
+    # the strongest of a row, and of a column: source 2 is nobody's first choice
+    ([[0.6, 0.3, 0.1], [0.1, 0.7, 0.2]], [0.0, 0.0], [(0, 0), (1, 1), (2, 1)]),
+    # two target words for one source word: both rows choose it
+    ([[0.9, 0.1], [0.8, 0.2]], [0.0, 0.0], [(0, 0), (0, 1), (1, 1)]),
+    # the end wins over 0.3, and ties with 0.4
+    ([[0.3, 0.1], [0.2, 0.4]], [0.6, 0.4], [(1, 1)]),
+    ([[0.0, 0.0], [0.5, 0.0]], [0.0, 0.0], [(0, 1)]),  # what got no attention is not linked
+]
+
+
+@pytest.mark.parametrize(("matrix", "end", "links"), LINKS)
+def test_the_strongest_links_of_both_directions(matrix: list[list[float]], end: list[float], links: list[Link]) -> None:
+    assert strongest_links(np.array(matrix), np.array(end)) == links
+
+
+# Given translations --------------------------------------------------------------------------------------------------
+
+PAIRS = [("I love you.", "Je t'aime."), ("", "Je t'aime."), (" ", ""), ("We see the house.", "Nous voyons la maison.")]
+
+
+@pytest.fixture(scope="module")
+def translator(tiny_run: Path) -> Translator:
+    return nmt.load(tiny_run)
+
+
+def test_given_translations_are_aligned_in_their_order(translator: Translator) -> None:
+    together = align(translator, PAIRS)
+    for pair, found in zip(PAIRS, together, strict=True):
+        [alone] = align(translator, [pair])
+        assert alone.links == found.links
+        np.testing.assert_allclose(alone.words.weights, found.words.weights, atol=1e-6)
+    assert [bool(found.links) for found in together] == [True, False, False, True]
+    assert together[0].words.source == ["I", "love", "you", "."]
+    assert together[0].words.target == ["Je", "t'", "aime", "."]
+    assert together[2].words == AttentionMatrix([], [], together[2].words.weights)
+    assert align(translator, []) == []
+
+
+def test_a_row_is_the_attention_with_which_its_word_was_chosen(translator: Translator) -> None:
+    """Row i belongs to piece i of the translation, not to the piece that was read in that step."""
+    [model] = translator.members
+    source, target = (translator.subwords.source.encode(PAIRS[3][0]), translator.subwords.target.encode(PAIRS[3][1]))
+    [weights] = translator.attention([source], [target])
+    with torch.inference_mode():
+        memory, state = model.encode(pad_sources([source]))
+        rows = []
+        for token in [BOS_ID, *target]:
+            _, state, attention = model.step(torch.tensor([token]), state, memory)
+            rows.append(attention[0].numpy())
+    np.testing.assert_allclose(weights, np.stack(rows), atol=1e-5)
+    assert len(weights) == len(target) + 1  # one for each piece and one for the end
+
+
+def test_what_the_model_does_not_read_is_not_linked(translator: Translator) -> None:
+    cut = Translator(translator.members, translator.subwords, translator.settings.model_copy(update={"max_source": 8}))
+    [found] = align(cut, [("the house " * 50, "la maison " * 50)])
+    assert (len(found.words.source), len(found.words.target)) == (100, 100)
+    assert found.words.weights[:8, :8].any()  # 8 pieces are 8 words at most
+    assert not found.words.weights[8:].any()
+    assert not found.words.weights[:, 8:].any()
+
+
+# Against gold alignments ---------------------------------------------------------------------------------------------
+
+# A, S, P -> |A & S|, |A & P|, |A|, |S|; AER, precision, recall
+AGREEMENTS: list[tuple[list[Link], set[Link], set[Link], Agreement, tuple[float, float, float]]] = [
+    # 1 of the 2 sure ones is found, and 2 of the 3 found are possible: 1 - (1 + 2) / (3 + 2)
+    (
+        [(0, 0), (1, 1), (2, 0)], {(0, 0), (2, 2)}, {(0, 0), (2, 2), (1, 1)},
+        Agreement(1, 2, 3, 2), (0.4, 2 / 3, 1 / 2),
+    ),
+    # a possible link that is not found costs nothing
+    ([(0, 0)], {(0, 0)}, {(0, 0), (1, 1)}, Agreement(1, 1, 1, 1), (0.0, 1.0, 1.0)),
+    ([(0, 1)], {(0, 0)}, {(0, 0)}, Agreement(0, 0, 1, 1), (1.0, 0.0, 0.0)),
+    ([], {(0, 0)}, {(0, 0)}, Agreement(0, 0, 0, 1), (1.0, 1.0, 0.0)),
+    ([], set(), set(), Agreement(0, 0, 0, 0), (0.0, 1.0, 1.0)),
+    ([(0, 0), (0, 0)], {(0, 0)}, {(0, 0)}, Agreement(1, 1, 1, 1), (0.0, 1.0, 1.0)),  # a link counts once
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("links", "sure", "possible", "counts", "rates"), AGREEMENTS)
+def test_alignment_error_rate(
+    links: list[Link], sure: set[Link], possible: set[Link], counts: Agreement, rates: tuple[float, float, float]
+) -> None:
+    found = agreement(links, Gold(frozenset(sure), frozenset(possible)))
+    assert found == counts
+    assert (found.error_rate, found.precision, found.recall) == pytest.approx(rates)
+
+
+def test_gold_alignments(tmp_path: Path) -> None:
+    (tmp_path / "gold").write_text("0-0 1-1 1p2 2?0\n\n", encoding="utf-8")
+    first, second = read_gold(tmp_path / "gold", [("a b c", "x y z"), ("a", "x")])
+    assert first == Gold(frozenset({(0, 0), (1, 1)}), frozenset({(0, 0), (1, 1), (1, 2), (2, 0)}))
+    assert second == Gold(frozenset(), frozenset())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0-0\n", ": has 1 lines, and the texts have 2; it needs one for each pair"),
+        ("0-0\n0:0\n", ":2: '0:0' is not a link; write 0-0 (0p0 if it is only possible), from 0"),
+        (
+            "0-0 3-0\n\n",
+            ":1: 3-0 is outside the 3 and 3 words of this pair; "
+            "punctuation marks are words, and an apostrophe ends one",
+        ),
+    ],
+)
+def test_gold_alignments_that_cannot_be(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "gold").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        read_gold(tmp_path / "gold", [("l'eau.", "a b c"), ("a", "x")])
+    assert str(caught.value) == f"{tmp_path / 'gold'}{message}"
+
+
+def test_the_bundled_gold_alignments_fit_the_words(tmp_path: Path) -> None:
+    folder = Path(__file__).parent.parent / "data" / "en-fr"
+    parts = [(folder / f"test.{end}").read_text(encoding="utf-8").split("\n")[:50] for end in ("en", "fr", "align")]
+    (tmp_path / "gold").write_text("\n".join(parts[2]) + "\n", encoding="utf-8")
+    gold = read_gold(tmp_path / "gold", list(zip(*parts[:2], strict=True)))
+    assert [pharaoh(sorted(line.sure)) for line in gold] == parts[2]
 
 
 def test_pharaoh() -> None:

@@ -18,7 +18,7 @@ from nmt.decoding.ensemble import Ensemble, mean_attention, mean_log_probs
 from nmt.decoding.forced import attention_to, token_log_probs
 from nmt.decoding.search import Searchable, search
 from nmt.errors import DataError
-from nmt.model import Seq2Seq
+from nmt.model import Seq2Seq, make_model
 
 VOCAB = 9
 SOURCE = torch.tensor([[4, 5, 8, EOS_ID], [6, EOS_ID, PAD_ID, PAD_ID], [7, 4, EOS_ID, PAD_ID]])
@@ -28,13 +28,14 @@ MEMBERS: list[dict[str, object]] = [
     {"cell": "lstm", "hidden": 8, "decoder": "conditional", "attention": "additive"},
     {"cell": "gru", "hidden": 6, "decoder": "luong", "attention": "dot", "input_feeding": True},
     {"cell": "gru", "hidden": 10, "decoder": "bahdanau", "attention": "none", "decoder_layers": 1},
+    {"architecture": "transformer", "hidden": 6, "attention_heads": 2},  # its state grows
 ]
 
 
 @functools.cache
 def member(index: int, seed: int = 0) -> Seq2Seq:
     torch.manual_seed(seed)
-    model = Seq2Seq(ModelSettings(embedding=6, **MEMBERS[index]), VOCAB, VOCAB)
+    model = make_model(ModelSettings(embedding=6, **MEMBERS[index]), VOCAB, VOCAB)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.7 * torch.randn_like(parameter))
@@ -102,7 +103,7 @@ def test_a_model_with_itself_is_that_model(index: int, beam_size: int) -> None:
 @pytest.mark.parametrize("beam_size", [1, 4])
 def test_what_search_finds_has_the_probability_that_one_pass_gives(beam_size: int) -> None:
     """Search steps and reorders; the pass over known targets does neither."""
-    models = members(0, 1, 2)
+    models = members(0, 1, 2, 3)
     found = search(Ensemble(models), SOURCE, decoding(beam_size=beam_size), n_best=beam_size)
     assert len({tuple(each.tokens) for hypotheses in found for each in hypotheses}) >= beam_size
     for rank in range(beam_size):

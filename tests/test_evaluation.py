@@ -1,4 +1,4 @@
-"""Evaluation: the test sets of a run, their parts, other files, and a translation made elsewhere."""
+"""Evaluation: test sets, their parts, other files, a translation made elsewhere; lengths, alignments, comparisons."""
 
 import json
 import shutil
@@ -7,12 +7,30 @@ from pathlib import Path
 import pytest
 
 import nmt
-from nmt import config
+from nmt import config, evaluation
 from nmt import run as runs
+from nmt.data.corpus import ParallelFiles
+from nmt.data.words import split_words
+from nmt.decoding.alignment import Agreement, agreement, align, read_gold
 from nmt.decoding.translator import Translator
-from nmt.errors import DataError
-from nmt.evaluation import Evaluation, evaluate, score_files, to_json
+from nmt.errors import ConfigError, DataError
+from nmt.evaluation import (
+    Evaluation,
+    Wanted,
+    compare,
+    comparison_json,
+    configured_sets,
+    evaluate,
+    group_by_length,
+    read_set,
+    save,
+    score_files,
+    to_json,
+)
+from nmt.metrics import DEFAULT_METRICS
 
+BUNDLED = Path(__file__).parent.parent / "data" / "en-fr"
+USUAL = Wanted(DEFAULT_METRICS)
 QUICK = {"beam_size": 1, "max_length": 8}
 
 
@@ -37,9 +55,19 @@ def set_data(run: Path, **changes: object) -> None:
     (run / runs.CONFIG).write_text(config.dump(settings), encoding="utf-8")
 
 
-def result(run: Path, translator: Translator, files: tuple[Path, Path] | None = None) -> tuple[Evaluation, list[str]]:
+def result(
+    run: Path, translator: Translator, files: ParallelFiles | None = None, wanted: Wanted = USUAL
+) -> tuple[Evaluation, list[str]]:
     said: list[str] = []
-    return evaluate(run, translator, files, QUICK, said.append), said
+    sets = configured_sets(run) if files is None else [read_set(files, files.source.name)]
+    return evaluate(run, translator, sets, wanted, QUICK, said.append), said
+
+
+def with_gold(run: Path) -> Path:
+    """The run, after gold alignments are put beside its test set."""
+    lines = (BUNDLED / "test.align").read_text(encoding="utf-8").split("\n")[:20]
+    (run.parent / "corpus" / "test.align").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return run
 
 
 def test_the_test_sets_of_a_run_and_their_parts(run: Path, translator: Translator) -> None:
@@ -50,6 +78,8 @@ def test_the_test_sets_of_a_run_and_their_parts(run: Path, translator: Translato
     assert {scores.decoding for scores in found.sets.values()} == {"beam 1, length penalty 1"}
     assert found.sets["test"].seconds > 0
     assert found.sets["test/odd"].seconds == 0
+    assert not (run / runs.SCORES).exists()
+    save(run, found)
     assert json.loads((run / runs.SCORES).read_text(encoding="utf-8")) == to_json(found)
 
 
@@ -58,15 +88,14 @@ def test_a_part_is_scored_on_its_lines(run: Path, translator: Translator, tmp_pa
     for language in ("en", "fr"):
         lines = (tmp_path / "corpus" / f"test.{language}").read_text(encoding="utf-8").split("\n")
         (tmp_path / f"part.{language}").write_text(f"{lines[0]}\n{lines[2]}\n", encoding="utf-8")
-    alone, _ = result(run, translator, (tmp_path / "part.en", tmp_path / "part.fr"))
+    alone, _ = result(run, translator, ParallelFiles(tmp_path / "part.en", tmp_path / "part.fr"))
     assert alone.sets["part.en"].scores == found.sets["test/odd"].scores
 
 
-def test_other_files_are_not_saved_in_the_run(run: Path, translator: Translator, tiny_corpus: Path) -> None:
-    found, said = result(run, translator, (tiny_corpus / "valid.en", tiny_corpus / "valid.fr"))
+def test_other_files(run: Path, translator: Translator, tiny_corpus: Path) -> None:
+    found, said = result(run, translator, ParallelFiles(tiny_corpus / "valid.en", tiny_corpus / "valid.fr"))
     assert list(found.sets) == ["valid.en"]
     assert said == ["translating valid.en: 20 lines"]
-    assert not (run / runs.SCORES).exists()
 
 
 def test_the_shape_of_the_json(run: Path, translator: Translator) -> None:
@@ -84,11 +113,144 @@ def test_the_shape_of_the_json(run: Path, translator: Translator) -> None:
 def test_a_translation_made_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("the cat sat on the mat\n\n", encoding="utf-8")
     (tmp_path / "test.en").write_text("the cat sat on the mat\na dog\n", encoding="utf-8")
-    found = score_files(tmp_path / "mine.txt", tmp_path / "test.en")
+    found = score_files(tmp_path / "mine.txt", tmp_path / "test.en", None, USUAL)
     [(name, scores)] = found.sets.items()
     assert (found.run, name, scores.sentences) == (str(tmp_path / "mine.txt"), "test.en", 2)
     assert scores.scores["ter"].value == pytest.approx(25.0)  # two words of eight are missing
     assert scores.decoding == ""
+
+
+def test_the_metrics_that_are_asked_for(run: Path, translator: Translator) -> None:
+    found, _ = result(run, translator, None, Wanted(("tok-lc", "chrf"), language="fr"))
+    for scores in found.sets.values():
+        assert list(scores.scores) == ["tok-lc", "chrf"]
+    assert "|tok:none+moses-lc-fr-" in to_json(found)["sets"]["test"]["signatures"]["tok-lc"]
+
+
+# By length -----------------------------------------------------------------------------------------------------------
+
+
+def numbered(groups: list[tuple[int, int, list[int]]]) -> list[tuple[int, int, int]]:
+    return [(shortest, longest, len(lines)) for shortest, longest, lines in groups]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "groups"),
+    [
+        # enough in each; the last ends at the longest
+        ([3] * 10 + [6] * 10 + [12] * 11, [(1, 5, 10), (6, 10, 10), (11, 12, 11)]),
+        # 9 lines are too few: they go with the next, and at the end with the one before
+        ([5] * 9 + [6] * 1 + [30] * 10 + [31] * 9, [(1, 10, 10), (11, 31, 19)]),
+        ([3] * 10 + [200] * 10, [(1, 5, 10), (6, 200, 10)]),
+        ([7, 2], [(1, 7, 2)]),
+        ([0] * 10 + [1] * 10, [(0, 1, 20)]),
+        ([0], [(0, 0, 1)]),
+    ],
+)
+def test_groups_of_lengths(lengths: list[int], groups: list[tuple[int, int, int]]) -> None:
+    found = group_by_length(lengths)
+    assert numbered(found) == groups
+    assert sorted(line for _, _, lines in found for line in lines) == list(range(len(lengths)))
+    for shortest, longest, lines in found:
+        assert all(shortest <= lengths[line] <= longest for line in lines)
+
+
+def test_scores_by_length(run: Path, translator: Translator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "SMALL_GROUP", 5)
+    found, _ = result(run, translator, None, Wanted(("bleu", "chrf"), by_length=True))
+    assert found.sets["test/odd"].by_length == []
+    groups = found.sets["test"].by_length
+    assert len(groups) > 1
+    assert sum(group.sentences for group in groups) == 20
+    texts = {
+        side: (tmp_path / "corpus" / f"test.{side}").read_text(encoding="utf-8").split("\n")[:20]
+        for side in ("en", "fr")
+    }
+    for group in groups:
+        lines = [i for i, line in enumerate(texts["en"]) if group.shortest <= len(split_words(line)) <= group.longest]
+        for side, content in texts.items():
+            (tmp_path / f"group.{side}").write_text("".join(f"{content[i]}\n" for i in lines), encoding="utf-8")
+        files = ParallelFiles(tmp_path / "group.en", tmp_path / "group.fr")
+        alone, _ = result(run, translator, files, Wanted(("bleu", "chrf")))
+        assert alone.sets["group.en"].scores == group.scores
+    first = to_json(found)["sets"]["test"]["by_length"][0]
+    assert set(first) == {"words", "sentences", "bleu", "chrf", "confidence", "signatures"}
+    assert (first["words"], first["sentences"]) == ([groups[0].shortest, groups[0].longest], groups[0].sentences)
+
+
+def test_lengths_of_a_translation_made_elsewhere_are_those_of_its_source(tmp_path: Path) -> None:
+    (tmp_path / "source").write_text("a\n" * 10 + "a b c d e f\n" * 10, encoding="utf-8")
+    (tmp_path / "mine").write_text("x y z w\n" * 10 + "u v w x\n" * 10, encoding="utf-8")
+    (tmp_path / "reference").write_text("x y z w\n" * 10 + "a b c d\n" * 10, encoding="utf-8")
+    wanted = Wanted(("bleu",), by_length=True)
+    found = score_files(tmp_path / "mine", tmp_path / "reference", tmp_path / "source", wanted)
+    groups = found.sets["reference"].by_length
+    assert [(group.shortest, group.longest, group.sentences) for group in groups] == [(1, 5, 10), (6, 6, 10)]
+    assert [group.scores["bleu"].value for group in groups] == [pytest.approx(100.0), 0.0]
+
+
+# Alignments ----------------------------------------------------------------------------------------------------------
+
+
+def test_alignment_error_rate_of_a_test_set_and_its_part(run: Path, translator: Translator) -> None:
+    found, said = result(with_gold(run), translator, None, Wanted(("aer",)))
+    assert said == ["aligning test: 20 lines"]  # nothing is translated for it
+    corpus = run.parent / "corpus"
+    texts = [(corpus / f"test.{side}").read_text(encoding="utf-8").split("\n")[:20] for side in ("en", "fr")]
+    pairs = list(zip(*texts, strict=True))
+    gold = read_gold(corpus / "test.align", pairs)
+    counts = [agreement(each.links, known) for each, known in zip(align(translator, pairs), gold, strict=True)]
+    for name, lines in (("test", range(20)), ("test/odd", (0, 2))):
+        total = Agreement(*(sum(column) for column in zip(*(counts[line] for line in lines), strict=True)))
+        score = found.sets[name].scores["aer"]
+        assert score.name == "AER"
+        assert score.value == pytest.approx(100 * total.error_rate)
+        assert 0 < score.value <= 100
+    score = found.sets["test"].scores["aer"]
+    assert score.interval > 0
+    assert score.signature == "nrefs:1|bs:1000|seed:12345|attention:forced|links:strongest-both-ways"
+    assert (found.sets["test"].seconds, found.sets["test"].decoding) == (0.0, "")
+
+
+def test_no_error_rate_without_gold_alignments(run: Path, translator: Translator) -> None:
+    with pytest.raises(DataError) as caught:
+        result(run, translator, None, Wanted(("bleu", "aer")))
+    assert str(caught.value) == "--metric aer: needs gold word alignments beside a test set: test.align"
+
+
+def test_no_error_rate_of_a_text(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^--metric aer: is that of a model's attention; leave out --hypothesis$"):
+        score_files(tmp_path / "a", tmp_path / "b", None, Wanted(("aer",)))
+
+
+# Two runs ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_comparison_is_second_minus_first(tmp_path: Path) -> None:
+    references = [f"the cat number {number} sat on the mat" for number in range(20)]
+    texts = {"reference": references, "bad": [line.replace("sat", "x") for line in references], "good": references}
+    for name, lines in texts.items():
+        (tmp_path / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    bad, good = (score_files(tmp_path / name, tmp_path / "reference", None, USUAL) for name in ("bad", "good"))
+    found = compare(bad, good)["reference"]
+    assert list(found) == ["bleu", "chrf", "ter"]
+    assert found["ter"].value == pytest.approx(-100 / 8)  # one of eight words
+    assert found["ter"].interval == pytest.approx(0.0)  # in every line
+    assert found["bleu"].value == pytest.approx(100 - bad.sets["reference"].scores["bleu"].value)
+    assert compare(good, bad)["reference"]["bleu"].value == -found["bleu"].value
+    values = comparison_json(bad, good)
+    assert set(values) == {"run", "sets", "other", "difference"}
+    assert set(values["other"]) == {"run", "sets"}
+    assert values["difference"]["reference"]["ter"] == {"value": -12.5, "confidence": 0.0, "p_value": 1.0}
+
+
+def test_a_run_does_not_differ_from_itself(run: Path, translator: Translator) -> None:
+    one, other = (result(with_gold(run), translator, None, Wanted(("chrf", "aer")))[0] for _ in range(2))
+    found = compare(one, other)
+    assert set(found) == {"test", "test/odd"}
+    assert {difference[1:] for differences in found.values() for difference in differences.values()} == {
+        (0.0, 0.0, 1.0)
+    }
 
 
 # Refusals ------------------------------------------------------------------------------------------------------------
@@ -119,7 +281,7 @@ def test_nothing_to_score(run: Path, translator: Translator) -> None:
         result(run, translator)
     empty = run.parent / "corpus" / "test.en"
     with pytest.raises(DataError, match=r"test\.en: is empty; there is nothing to score$"):
-        score_files(empty, empty)
+        score_files(empty, empty, None, USUAL)
 
 
 def test_no_test_set(run: Path, translator: Translator) -> None:
@@ -133,7 +295,7 @@ def test_unequal_counts(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a\n", encoding="utf-8")
     (tmp_path / "b").write_text("a\nb\n", encoding="utf-8")
     with pytest.raises(DataError) as caught:
-        score_files(tmp_path / "a", tmp_path / "b")
+        score_files(tmp_path / "a", tmp_path / "b", None, USUAL)
     assert str(caught.value) == (
         f"{tmp_path / 'a'} has 1 lines and {tmp_path / 'b'} has 2; line N of one must translate line N of the other"
     )

@@ -6,10 +6,23 @@ import sys
 
 import pytest
 import sacrebleu
+import sacremoses
+from sacrebleu.significance import PairedTest
 
-from nmt.metrics import METRICS, VALIDATION_METRICS, Score, score, signature
+from nmt.errors import ConfigError
+from nmt.metrics import (
+    DEFAULT_METRICS,
+    METRICS,
+    VALIDATION_METRICS,
+    Difference,
+    Score,
+    moses,
+    score,
+    signature,
+    statistics,
+)
 
-VERSION = sacrebleu.__version__
+VERSION, MOSES = sacrebleu.__version__, sacremoses.__version__
 
 GOLDEN = [
     # 1- to 4-grams in common: 5 of 6, 3 of 5, 2 of 4, 1 of 3; equally long
@@ -27,6 +40,10 @@ GOLDEN = [
     ("bleu", ["The cat sat."], ["the cat sat."], 100 * (3 / 4 * 2 / 3 * 1 / 2 * (1 / 2) / 1) ** 0.25),
     ("bleu", ["same here , really"], ["same here , really"], 100.0),
     ("bleu", [""], ["a b c d"], 0.0),
+    ("bleu-lc", ["The cat sat."], ["the cat sat."], 100.0),
+    # tokens il voit l&apos; homme . and il voit l&apos; eau . have 4 of 5, 2 of 4, 1 of 3 and 0 of 2 in common
+    ("tok-lc", ["Il voit l'homme."], ["il voit l'eau."], 100 * (4 / 5 * 2 / 4 * 1 / 3 * (1 / 2) / 2) ** 0.25),
+    ("tok-lc", ["L’homme dit « oui » !"], ['l\'homme dit "oui"!'], 100.0),
     # 1-grams of characters: 1 of 2; 2-grams: 0 of 1; words: 0 of 1; longer ones do not exist
     ("chrf", ["ab"], ["ac"], 100 * (1 / 2 + 0 + 0) / 3),
     ("chrf", ["ab cd"], ["ab cd"], 100.0),
@@ -40,12 +57,14 @@ GOLDEN = [
 
 @pytest.mark.parametrize(("metric", "hypotheses", "references", "value"), GOLDEN)
 def test_golden_numbers(metric: str, hypotheses: list[str], references: list[str], value: float) -> None:
-    assert score(metric, hypotheses, references).value == pytest.approx(value, abs=1e-6)
+    assert score(metric, hypotheses, references, language="fr").value == pytest.approx(value, abs=1e-6)
 
 
-NAMES = {"bleu": "BLEU", "chrf": "chrF2++", "ter": "TER"}
+NAMES = {"bleu": "BLEU", "bleu-lc": "BLEU-lc", "tok-lc": "BLEU-tok-lc", "chrf": "chrF2++", "ter": "TER"}
 SIGNATURES = {
     "bleu": f"nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:{VERSION}",
+    "bleu-lc": f"nrefs:1|case:lc|eff:no|tok:13a|smooth:exp|version:{VERSION}",
+    "tok-lc": f"nrefs:1|case:lc|eff:no|tok:none+moses-lc-en-{MOSES}|smooth:exp|version:{VERSION}",
     "chrf": f"nrefs:1|case:mixed|eff:yes|nc:6|nw:2|space:no|version:{VERSION}",
     "ter": f"nrefs:1|case:lc|tok:tercom|norm:no|punct:yes|asian:no|version:{VERSION}",
 }
@@ -53,9 +72,13 @@ SIGNATURES = {
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_names_and_signatures(metric: str) -> None:
-    found = score(metric, ["a b"], ["a c"])
+    found = score(metric, ["a b"], ["a c"], language="en")
     assert (found.name, found.signature) == (NAMES[metric], SIGNATURES[metric])
     assert found.interval == 0
+
+
+@pytest.mark.parametrize("metric", DEFAULT_METRICS)
+def test_a_signature_without_a_score(metric: str) -> None:
     assert signature(metric) == SIGNATURES[metric]
 
 
@@ -63,28 +86,38 @@ def test_names_and_signatures(metric: str) -> None:
 def test_confidence_intervals_come_with_how_they_were_made(metric: str) -> None:
     hypotheses = [f"the cat sat on mat {number}" for number in range(12)]
     references = [f"the cat sat on mat {number if number % 3 else 'x'}" for number in range(12)]
-    found = score(metric, hypotheses, references, confidence=True)
+    found = score(metric, hypotheses, references, language="en", confidence=True)
     assert found.interval > 0
     assert found.signature == SIGNATURES[metric].replace("nrefs:1|", "nrefs:1|bs:1000|seed:12345|")
-    assert found.value == score(metric, hypotheses, references).value
-    assert score(metric, hypotheses, references, confidence=True) == found
+    assert found.value == score(metric, hypotheses, references, language="en").value
+    assert score(metric, hypotheses, references, language="en", confidence=True) == found
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_the_interval_is_that_of_sacrebleu(metric: str) -> None:
     hypotheses = [f"a b c d e {number}" for number in range(9)]
     references = [f"a b x d e {number % 4}" for number in range(9)]
-    scorer = METRICS[metric]()
+    scorer = METRICS[metric].make("en")
     theirs = scorer.corpus_score(hypotheses, [references], n_bootstrap=1000)
-    ours = score(metric, hypotheses, references, confidence=True)
-    assert (ours.value, ours.signature) == (theirs.score, str(scorer.get_signature()))
+    ours = score(metric, hypotheses, references, language="en", confidence=True)
+    assert (ours.value, ours.signature) == (pytest.approx(theirs.score), str(scorer.get_signature()))
     assert ours.interval == pytest.approx(float(theirs._ci), rel=1e-5)
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_a_resample_without_any_match_is_a_number_too(metric: str) -> None:
-    found = score(metric, ["the cat sat on the mat", ""], ["the cat sat on the mat", "a dog"], confidence=True)
+    texts = (["the cat sat on the mat", ""], ["the cat sat on the mat", "a dog"])
+    found = score(metric, *texts, language="en", confidence=True)
     assert found.interval == pytest.approx(50.0)  # half of the resamples' range, from 0 to 100
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_part_is_scored_as_if_it_were_alone(metric: str) -> None:
+    hypotheses = ["the cat sat on the mat", "a dog ran in the park", "we see a house"]
+    references = ["the cat sat on a mat", "a dog runs in the park", "we saw the house"]
+    part = statistics(metric, hypotheses, references, language="en").select([2, 0])
+    alone = score(metric, [hypotheses[2], hypotheses[0]], [references[2], references[0]], language="en")
+    assert part.score() == alone
 
 
 def test_one_sentence_has_no_interval() -> None:
@@ -95,6 +128,77 @@ def test_one_sentence_has_no_interval() -> None:
 def test_a_score_shows_what_makes_it_comparable() -> None:
     assert str(Score("BLEU", 37.25, 1.04, "sig")) == "BLEU 37.2 ± 1.0  [sig]"
     assert str(Score("BLEU", 37.25, 0.0, "sig")) == "BLEU 37.2  [sig]"
+    assert str(Difference("BLEU", 1.25, 0.56, 0.0312)) == "BLEU +1.2 ± 0.6, p = 0.031"
+    assert str(Difference("TER", -1.25, 0.56, 1.0)) == "TER -1.2 ± 0.6, p = 1.000"
+
+
+# Two systems ---------------------------------------------------------------------------------------------------------
+
+REFERENCES = [f"the {colour} cat number {number} sat on the mat" for number in range(20) for colour in ("red", "blue")]
+WORSE = [line.replace("red", "green").replace("cat number 7", "dog") for line in REFERENCES]
+BETTER = [line.replace("1", "one") for line in REFERENCES]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_comparison_is_the_paired_bootstrap_of_sacrebleu(metric: str) -> None:
+    test = PairedTest([("a", WORSE), ("b", BETTER)], {"m": METRICS[metric].make("en")}, [REFERENCES], "bs", 1000)
+    name, (base, other) = next((key, value) for key, value in test()[1].items() if key != "System")
+    first, second = (statistics(metric, texts, REFERENCES, language="en") for texts in (WORSE, BETTER))
+    found = first.compare(second)
+    assert name in {"BLEU", "chrF2++", "TER"}
+    assert found.value == pytest.approx(other.score - base.score)
+    assert found.p_value == pytest.approx(other.p_value, abs=0.002)  # they sum in float32
+    assert 0 < found.p_value < 1
+    assert found.interval > 0
+    back = second.compare(first)
+    assert (back.value, back.interval) == (-found.value, pytest.approx(found.interval))
+    assert back.p_value == found.p_value
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_system_does_not_differ_from_itself(metric: str) -> None:
+    found = statistics(metric, WORSE, REFERENCES, language="en")
+    assert found.compare(found)[1:] == (0.0, 0.0, 1.0)
+
+
+# Moses ---------------------------------------------------------------------------------------------------------------
+
+TOKENS = [
+    ("fr", "l'homme.", "l&apos; homme ."),
+    ("fr", "l’eau", "l&apos; eau"),  # a typographic apostrophe is the same
+    ("fr", "« oui »", "&quot; oui &quot;"),
+    ("fr", "“oui”, dit-il", "&quot; oui &quot; , dit-il"),
+    ("fr", "a & b <c> [d] |", "a &amp; b &lt; c &gt; &#91; d &#93; &#124;"),
+    ("fr", "aujourd'hui, 3,5 km…", "aujourd&apos; hui , 3,5 km ..."),
+    ("fr", "m. dupont court. elle rit.", "m. dupont court. elle rit ."),  # all small letters: no end of a sentence
+    ("en", "the man's dog", "the man &apos;s dog"),
+    ("en", "l'homme", "l &apos;homme"),
+    ("de", "l'homme", "l &apos; homme"),
+    ("en", "", ""),
+]
+
+
+@pytest.mark.parametrize(("language", "line", "tokens"), TOKENS)
+def test_golden_tokens(language: str, line: str, tokens: str) -> None:
+    tokenise, version = moses(language)
+    assert tokenise(line) == tokens
+    assert version == MOSES
+
+
+def test_it_is_lowercased_first_as_the_published_files_were() -> None:
+    """Tokenised first, `court.` would be two tokens before `Elle`."""
+    assert score("tok-lc", ["Il court. Elle rit."], ["il court. elle rit."], language="fr").value == pytest.approx(100)
+
+
+def test_tok_lc_needs_a_language_and_sacremoses(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(
+        ConfigError, match=r"^tok-lc: tokenises by the rules of a language, and it is not known; give -"
+    ):
+        score("tok-lc", ["a"], ["a"])
+    monkeypatch.setitem(sys.modules, "sacremoses", None)
+    with pytest.raises(ConfigError) as caught:
+        score("tok-lc", ["a"], ["a"], language="fr")
+    assert str(caught.value) == "tok-lc: needs sacremoses, which is not installed: pip install 'nmt[moses]'"
 
 
 def test_validation_metrics_are_metrics_or_the_loss() -> None:
