@@ -248,11 +248,11 @@ def group_by_length(lengths: Sequence[int]) -> list[tuple[int, int, list[int]]]:
     for before, bound in itertools.pairwise([-1, *bounds]):
         lines += [line for line, length in enumerate(lengths) if before < length <= bound]
         if len(lines) >= SMALL_GROUP or bound == bounds[-1]:
-            groups.append((shortest, bound, lines))
+            groups.append((shortest, bound, sorted(lines)))
             shortest, lines = bound + 1, []
     if len(groups) > 1 and len(groups[-1][2]) < SMALL_GROUP:
         (shortest, _, lines), (_, longest, rest) = groups[-2:]
-        groups[-2:] = [(shortest, longest, lines + rest)]
+        groups[-2:] = [(shortest, longest, sorted(lines + rest))]
     return groups
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from nmt import cli
 
+PROJECT = Path(__file__).parent.parent
 NMT = [sys.executable, "-m", "nmt"]
 
 
@@ -568,6 +569,67 @@ def test_eval(nmt: Run) -> None:
     assert "\nscores:\n  test: 20 lines, beam 1, length penalty 1\n" in nmt("info").out
 
 
+ASKED = ["--metric", "bleu", "chrf", "ter", "tok-lc"]  # one option, several names
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (ASKED, ["bleu", "chrf", "ter", "tok-lc"]),
+        (["runs/tiny", *ASKED], ["bleu", "chrf", "ter", "tok-lc"]),
+        ([*ASKED, "runs/tiny"], ["bleu", "chrf", "ter", "tok-lc"]),
+        (["--metric", "tok-lc", "--metric", "bleu"], ["tok-lc", "bleu"]),
+        (["--metric=bleu,chrf", "ter", "runs/tiny"], ["bleu", "chrf", "ter"]),
+        (["--metric", "ter", "--metric", "ter,bleu-lc"], ["ter", "bleu-lc"]),
+    ],
+)
+def test_eval_of_the_metrics_that_are_asked_for(nmt: Run, words: list[str], names: list[str]) -> None:
+    result = nmt("eval", *words, "--beam-size", 1, "--json")
+    assert (result.status, result.err) == (0, "")
+    [scores] = json.loads(result.out)["sets"].values()
+    assert list(scores["signatures"]) == names
+    if "tok-lc" in names:
+        assert re.search(r"\|case:lc\|eff:no\|tok:none\+moses-lc-fr-\d", scores["signatures"]["tok-lc"])
+
+
+def test_eval_by_length(nmt: Run) -> None:
+    result = nmt("eval", "--metric", "bleu", "chrf", "--by-length", "--plot", "lengths.svg", "--beam-size", 1)
+    assert (result.status, result.err) == (0, "")
+    lines = result.out.split("\n")
+    assert lines[4].split() == ["source", "words", "lines", "BLEU", "chrF2++"]
+    groups = lines[5:-2]
+    assert all(re.fullmatch(r"  \d+-\d+ +\d+( +\d+\.\d ± \d+\.\d){2}", line) for line in groups)
+    assert sum(int(line.split()[1]) for line in groups) == 20
+    assert Path("lengths.svg").read_text(encoding="utf-8").startswith("<?xml")
+
+
+def test_eval_of_two_runs(nmt: Run) -> None:
+    shutil.copytree("runs/tiny", "runs/other")
+    result = nmt("eval", "runs/tiny", "runs/other", "--metric", "bleu", "ter", "--beam-size", 1)
+    assert (result.status, result.err) == (0, "")
+    lines = result.out.split("\n")
+    assert [lines[1], lines[2], lines[5]] == ["translating test: 20 lines", "runs/tiny", "runs/other"]
+    assert lines[-3:] == [
+        "runs/other minus runs/tiny, paired bootstrap resampling:",
+        "  test: BLEU +0.0 ± 0.0, p = 1.000; TER +0.0 ± 0.0, p = 1.000",
+        "",
+    ]
+    assert Path("runs/tiny/scores.json").exists()
+    assert not Path("runs/other/scores.json").exists()
+    found = json.loads(nmt("eval", "runs/tiny", "runs/other", "--beam-size", 1, "--json").out)
+    assert (found["run"], found["other"]["run"]) == ("runs/tiny", "runs/other")
+    assert found["difference"]["test"]["chrf"] == {"value": 0.0, "confidence": 0.0, "p_value": 1.0}
+
+
+def test_eval_of_runs_that_translate_something_else(nmt: Run) -> None:
+    shutil.copytree("runs/tiny", "runs/other")
+    config = Path("runs/other/config.yaml")
+    config.write_text(config.read_text(encoding="utf-8").replace("target: fr", "target: de"), encoding="utf-8")
+    assert nmt("eval", "runs/tiny", "runs/other") == Result(
+        2, "", "error: runs/other translates en -> de, and runs/tiny en -> fr; they cannot be compared\n"
+    )
+
+
 def test_eval_as_json(nmt: Run, tiny_corpus: Path) -> None:
     files = ("--source", tiny_corpus / "valid.en", "--reference", tiny_corpus / "valid.fr")
     result = nmt("eval", "runs/tiny", "--json", "--beam-size", 1, *files)
@@ -597,10 +659,89 @@ def test_eval_of_a_translation_needs_no_model(nmt: Run, tiny_corpus: Path) -> No
             "--source and --reference: give both, or neither for the test sets of the config",
         ),
         (["--hypothesis", "a", "--reference", "b"], "a: no such file; name a text file"),
+        (["runs/tiny", "--hypothesis", "a", "--reference", "b"], "--hypothesis: needs no model; leave out runs/tiny"),
+        (
+            ["--hypothesis", "a", "--reference", "b", "--by-length"],
+            "--by-length: needs --source, whose lengths they are",
+        ),
+        (
+            ["--hypothesis", "a", "--reference", "b", "--metric", "tok-lc"],
+            "tok-lc: tokenises by the rules of a language, and it is not known; give --language",
+        ),
+        (
+            ["--metric", "blue"],
+            "--metric: 'blue' must be one of bleu, bleu-lc, tok-lc, chrf, ter, aer; did you mean bleu?",
+        ),
+        (["--metric", "aer"], "--metric aer: needs gold word alignments beside a test set: test.align"),
+        (["--plot", "a.svg"], "--plot: draws the scores --by-length; give that too"),
+        (["--by-length", "--plot", "a.gif"], "--plot a.gif: the name must end in .svg, .png or .pdf"),
     ],
 )
 def test_what_eval_refuses(nmt: Run, arguments: list[str], message: str) -> None:
     assert nmt("eval", *arguments) == Result(2, "", f"error: {message}\n")
+
+
+# align ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def aligned_files(nmt: Run, tiny_corpus: Path) -> list[object]:
+    """--source and --target of the tiny test set, whose gold alignments are in gold.align."""
+    lines = (PROJECT / "data" / "en-fr" / "test.align").read_text(encoding="utf-8").split("\n")[:20]
+    Path("gold.align").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return ["--source", tiny_corpus / "test.en", "--target", tiny_corpus / "test.fr"]
+
+
+def test_align(nmt: Run, aligned_files: list[object]) -> None:
+    result = nmt("align", *aligned_files)
+    assert (result.status, result.err) == (0, "")
+    lines = result.out.split("\n")
+    assert (len(lines), lines[-1]) == (21, "")
+    assert all(re.fullmatch(r"(\d+-\d+( \d+-\d+)*)?", line) for line in lines)
+    found = nmt("align", "runs/tiny", *aligned_files, "-o", "links", "--gold", "gold.align")
+    assert (found.status, found.out) == (0, "")
+    assert Path("links").read_text(encoding="utf-8") == result.out
+    number = r"\d+\.\d%"
+    assert re.fullmatch(
+        rf"alignment error rate {number}, precision {number}, recall {number} "
+        r"\(20 lines, [\d,]+ links, \d+ sure gold links\)\n",
+        found.err,
+    )
+
+
+def test_alignments_against_themselves_have_no_error(nmt: Run, aligned_files: list[object]) -> None:
+    nmt("align", *aligned_files, "-o", "links")
+    count = len(Path("links").read_text(encoding="utf-8").split())
+    assert count > 0
+    assert nmt("align", *aligned_files, "-o", "again", "--gold", "links").err == (
+        f"alignment error rate 0.0%, precision 100.0%, recall 100.0% "
+        f"(20 lines, {count:,} links, {count:,} sure gold links)\n"
+    )
+
+
+def test_the_picture_of_a_pair(nmt: Run, aligned_files: list[object]) -> None:
+    assert nmt("align", *aligned_files, "--plot", "a.svg", "--line", 2, "-o", "links") == Result(0, "", "")
+    content = Path("a.svg").read_text(encoding="utf-8")
+    assert "<!-- postcard -->" in content  # of the second line
+    assert "<!-- grandmothers -->" not in content  # of the third
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--line", 21, "--plot", "a.svg"], "--line 21: {}/test.en has 20 lines"),
+        (["--plot", "a.txt"], "--plot a.txt: the name must end in .svg, .png or .pdf"),
+        (["--gold", "none"], "none: no such file; name a text file"),
+        (["none"], "none: not a run directory: no such folder; a run is made by: nmt train CONFIG"),
+    ],
+)
+def test_what_align_refuses(
+    nmt: Run, aligned_files: list[object], tiny_corpus: Path, arguments: list[object], message: str
+) -> None:
+    assert nmt("align", *aligned_files, *arguments, "-o", "links") == Result(
+        2, "", f"error: {message.format(tiny_corpus)}\n"
+    )
+    assert not Path("links").exists()
 
 
 def test_info(nmt: Run) -> None:

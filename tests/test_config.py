@@ -65,8 +65,8 @@ IN_FILE = [  # lines 7 and on of the file, and the whole message
     ("model:\n  bidirectional: 1", ["a.yaml:8: model.bidirectional: 1 must be true or false"]),
     ("run: 3", ["a.yaml:7: run: 3 must be text"]),
     ("  betas: 0.9", ["a.yaml:7: training.betas: 0.9 must be a list"]),
-    ("model: 3", ["a.yaml:7: model: needs settings below it, such as `  cell: lstm`"]),
-    ("model: [hidden]", ["a.yaml:7: model: needs settings below it, such as `  cell: lstm`"]),
+    ("model: 3", ["a.yaml:7: model: needs settings below it, such as `  architecture: recurrent`"]),
+    ("model: [hidden]", ["a.yaml:7: model: needs settings below it, such as `  architecture: recurrent`"]),
     # impossible values
     ("model:\n  hidden: 0", ["a.yaml:8: model.hidden: 0 must be 1 or more"]),
     ("model:\n  hidden: -4", ["a.yaml:8: model.hidden: -4 must be 1 or more"]),
@@ -95,8 +95,8 @@ IN_FILE = [  # lines 7 and on of the file, and the whole message
     (
         "model:\n  attention: aditive",
         [
-            "a.yaml:8: model.attention: 'aditive' must be one of none, dot, scaled_dot, general, additive, multihead; "
-            "did you mean additive?"
+            "a.yaml:8: model.attention: 'aditive' must be one of none, dot, scaled_dot, cosine, general, additive, qkv, "
+            "multihead, hard, location, local, coverage; did you mean additive?"
         ],
     ),
     ("model:\n  cell: gur", ["a.yaml:8: model.cell: 'gur' must be one of rnn, gru, lstm, ln_lstm; did you mean gru?"]),
@@ -413,7 +413,8 @@ NO_UNIT = {  # numbers that count or scale something which their description nam
     "training.seed", "training.learning_rate", "training.decay", "training.plateau_patience", "training.patience",
     "training.min_learning_rate", "training.clip_norm", "training.weight_decay", "training.keep_best",
     "training.keep_last", "training.samples", "decoding.beam_size", "decoding.length_penalty",
-    "decoding.coverage_penalty", "decoding.no_repeat_ngram", "training.betas",
+    "decoding.coverage_penalty", "decoding.no_repeat_ngram", "training.betas", "training.coverage_loss",
+    "subword.sampling",
 }  # fmt: skip
 
 
@@ -435,6 +436,7 @@ def test_keys_without_effect_name_real_keys_and_real_values() -> None:
 
 def test_names_are_those_of_the_code() -> None:
     from nmt.metrics import METRICS, VALIDATION_METRICS
+    from nmt.model.architecture import ARCHITECTURES
     from nmt.model.attention import ATTENTIONS
     from nmt.model.bridge import BRIDGES
     from nmt.model.decoder import DECODERS
@@ -444,6 +446,7 @@ def test_names_are_those_of_the_code() -> None:
     from nmt.training.schedule import SCHEDULES
 
     tables = {
+        "model.architecture": ARCHITECTURES,
         "model.attention": ATTENTIONS,
         "model.bridge": BRIDGES,
         "model.cell": CELLS,

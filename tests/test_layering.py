@@ -18,7 +18,7 @@ LAYERS: list[set[str]] = [
     {"data", "model"},
     {"device", "run", "decoding"},
     {"evaluation", "training"},
-    {"information"},
+    {"information", "plots"},
     {"cli"},
     {"__main__"},
 ]

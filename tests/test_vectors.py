@@ -20,7 +20,7 @@ from nmt.errors import ConfigError, DataError, UserError
 from nmt.information import check_config
 from nmt.model import make_model
 from nmt.model.architecture import ARCHITECTURES
-from nmt.run import CHECKPOINTS, LOG, PROVENANCE, tensors_hash
+from nmt.run import CHECKPOINTS, LOG, METRICS, PROVENANCE, tensors_hash
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
 from nmt.training.state import TrainState
 from nmt.training.train import train
@@ -274,6 +274,15 @@ def test_frozen_rows_stay_and_all_others_learn(place: Path) -> None:
         moved = (state.weights[KEYS[side]] != initial(place, side)).any(dim=1)
         still = set((~moved).nonzero().flatten().tolist())
         assert still - {0} == set(ids)  # 0: padding, which only a tied generator moves
+
+
+def test_frozen_rows_do_not_count_in_the_norm_of_the_gradient(place: Path) -> None:
+    norms = []
+    for name in ("true", "false"):
+        run(place, f"training.freeze_vectors={name}", "training.max_steps=1", "training.log_every=1", name=name)
+        first = json.loads((place / name / METRICS).read_text().split("\n")[0])
+        norms.append(first["gradient_norm"])
+    assert 0 < norms[0] < norms[1] * 0.9999
 
 
 def initial(place: Path, side: str, name: str = "run") -> torch.Tensor:

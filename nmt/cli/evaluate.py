@@ -107,7 +107,7 @@ def _check_options(
     if hypothesis is not None and reference is None:
         raise ConfigError("--hypothesis: needs --reference")
     if hypothesis is not None and run is not None:
-        raise ConfigError(f"--hypothesis: is scored without a model; leave out {run}")
+        raise ConfigError(f"--hypothesis: needs no model; leave out {run}")
     if hypothesis is not None and by_length and source is None:
         raise ConfigError("--by-length: needs --source, whose lengths they are")
     if plot is not None and not by_length:
@@ -126,7 +126,8 @@ def _languages(runs: list[Path]) -> "DataSettings":
     for run, other in zip(runs[1:], others, strict=True):
         if (other.source, other.target) != (first.source, first.target):
             raise ConfigError(
-                f"{run} translates {other.source} -> {other.target}, and {runs[0]} {first.source} -> {first.target}"
+                f"{run} translates {other.source} -> {other.target}, and {runs[0]} {first.source} -> {first.target}; "
+                "they cannot be compared"
             )
     return first
 
