@@ -107,7 +107,8 @@ def measure(study: Study, name: str, seed: int, out: Path, more: list[str]) -> d
     words = [*study.shared.split(), *SYSTEMS[name].split(), *more, f"training.seed={seed}", f"run={run}"]
     _call("train", str(PROJECT / study.config), *words)
     threads = [word.replace("threads=", "--threads=") for word in more if word.startswith("threads=")]
-    scores = json.loads(_call("eval", str(run), "--json", *threads).split("\n")[-1])["sets"][study.test]
+    metrics = ["bleu", "chrf", *(["aer"] if study.gold and "attention=none" not in SYSTEMS[name] else [])]
+    scores = json.loads(_call("eval", str(run), "--json", *threads, "--metric", *metrics))["sets"][study.test]
     log = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").split("\n") if line]
     speeds = [line["target_tokens_per_second"] for line in log if line["kind"] == "train"]
     return {

@@ -608,7 +608,7 @@ def test_eval_of_two_runs(nmt: Run) -> None:
     result = nmt("eval", "runs/tiny", "runs/other", "--metric", "bleu", "ter", "--beam-size", 1)
     assert (result.status, result.err) == (0, "")
     lines = result.out.split("\n")
-    assert [lines[1], lines[2], lines[5]] == ["translating test: 20 lines", "runs/tiny", "runs/other"]
+    assert [lines[1], lines[2], lines[6]] == ["translating test: 20 lines", "runs/tiny", "runs/other"]
     assert lines[-3:] == [
         "runs/other minus runs/tiny, paired bootstrap resampling:",
         "  test: BLEU +0.0 ± 0.0, p = 1.000; TER +0.0 ± 0.0, p = 1.000",

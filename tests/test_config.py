@@ -95,8 +95,8 @@ IN_FILE = [  # lines 7 and on of the file, and the whole message
     (
         "model:\n  attention: aditive",
         [
-            "a.yaml:8: model.attention: 'aditive' must be one of none, dot, scaled_dot, cosine, general, additive, qkv, "
-            "multihead, hard, location, local, coverage; did you mean additive?"
+            "a.yaml:8: model.attention: 'aditive' must be one of none, dot, scaled_dot, cosine, general, additive, "
+            "qkv, multihead, hard, location, local, coverage; did you mean additive?"
         ],
     ),
     ("model:\n  cell: gur", ["a.yaml:8: model.cell: 'gur' must be one of rnn, gru, lstm, ln_lstm; did you mean gru?"]),
