@@ -35,8 +35,8 @@ class Study(NamedTuple):
 STUDIES = {
     "bundled": Study(
         "configs/en-fr.yaml",
-        "training.max_time=0 training.max_steps=600 training.validate_every=600 training.warmup=100 training.samples=0 "
-        "training.average=false",
+        "training.max_time=0 training.max_steps=600 training.validate_every=600 training.warmup=100 "
+        "training.log_every=50 training.samples=0 training.average=false",
         "test",
         "data/en-fr/test.align",
     ),
