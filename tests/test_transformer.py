@@ -202,6 +202,15 @@ def test_memory_is_the_keys_and_values_of_all_layers() -> None:
 
 
 @torch.inference_mode()
+def test_the_attention_that_is_reported_is_the_last_layers() -> None:
+    model, seen = built(), []
+    for layer in model.decoder.layers:
+        layer.source_attention.register_forward_hook(lambda _, __, attended: seen.append(attended.weights))
+    reported = model(SOURCE, TARGET).attention
+    assert [torch.equal(reported, weights) for weights in seen] == [False, False, True]
+
+
+@torch.inference_mode()
 def test_the_state_grows_by_a_row_for_each_word() -> None:
     """So words can be read in pieces of any length."""
     model = built()
