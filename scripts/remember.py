@@ -168,35 +168,35 @@ def draw(result: dict[str, Any], path: Path) -> None:
     import matplotlib
     from matplotlib.figure import Figure
 
-    matplotlib.rcParams.update({"svg.hashsalt": "nmt", "font.size": 11})
-    distances = result["settings"]["distances"]
-    figure = Figure(figsize=(12, 5.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for name, runs in result["variants"].items():
-        look: dict[str, Any] = {"color": VARIANTS[name].colour, "marker": VARIANTS[name].marker, "markersize": 6}
-        shares = [[100 * value for value in run["accuracy"]] for run in runs]
-        left.fill_between(distances, [*map(min, zip(*shares, strict=True))], [*map(max, zip(*shares, strict=True))],
-                          color=look["color"], alpha=0.15, linewidth=0)  # fmt: skip
-        left.plot(distances, [100 * value for value in mean(runs, "accuracy")], label=name, **look)
-        right.plot(distances, mean(runs, "gradient_before"), linestyle="--", linewidth=1, fillstyle="none", **look)
-        right.plot(distances, mean(runs, "gradient_after"), linewidth=2, **look)
-    left.axhline(100 / WORDS, color="black", linestyle=":")
-    left.annotate("chance", (distances[0], 100 / WORDS), xytext=(0, 3), textcoords="offset points")
-    left.set(ylim=(0, 103), ylabel=f"first word recalled (% of sequences; band: {len(runs)} seeds)")
-    right.set(yscale="log", ylim=(1e-12, 1e2), ylabel="‖∂loss / ∂first state‖ / ‖∂loss / ∂last output‖ (ratio)")
-    right.plot([], [], "k--", linewidth=1, label="before training")
-    right.plot([], [], "k-", linewidth=2, label="after training")
-    right.legend(loc="lower left", frameon=False)
-    left.set_title("What is remembered")
-    right.set_title("How much of the gradient gets back to the first word")
-    for axes in (left, right):
-        axes.set(xscale="log", xlabel="distance d (words between the first word and the question)")
-        axes.set_xticks(distances, [str(distance) for distance in distances])
-        axes.minorticks_off()
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
-    figure.savefig(path, metadata={"Date": None})
+    with matplotlib.rc_context({"svg.hashsalt": "nmt", "font.size": 11}):
+        distances = result["settings"]["distances"]
+        figure = Figure(figsize=(12, 5.6), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        for name, runs in result["variants"].items():
+            look: dict[str, Any] = {"color": VARIANTS[name].colour, "marker": VARIANTS[name].marker, "markersize": 6}
+            shares = [[100 * value for value in run["accuracy"]] for run in runs]
+            left.fill_between(distances, [*map(min, zip(*shares, strict=True))], [*map(max, zip(*shares, strict=True))],
+                              color=look["color"], alpha=0.15, linewidth=0)  # fmt: skip
+            left.plot(distances, [100 * value for value in mean(runs, "accuracy")], label=name, **look)
+            right.plot(distances, mean(runs, "gradient_before"), linestyle="--", linewidth=1, fillstyle="none", **look)
+            right.plot(distances, mean(runs, "gradient_after"), linewidth=2, **look)
+        left.axhline(100 / WORDS, color="black", linestyle=":")
+        left.annotate("chance", (distances[0], 100 / WORDS), xytext=(0, 3), textcoords="offset points")
+        left.set(ylim=(0, 103), ylabel=f"first word recalled (% of sequences; band: {len(runs)} seeds)")
+        right.set(yscale="log", ylim=(1e-12, 1e2), ylabel="‖∂loss / ∂first state‖ / ‖∂loss / ∂last output‖ (ratio)")
+        right.plot([], [], "k--", linewidth=1, label="before training")
+        right.plot([], [], "k-", linewidth=2, label="after training")
+        right.legend(loc="lower left", frameon=False)
+        left.set_title("What is remembered")
+        right.set_title("How much of the gradient gets back to the first word")
+        for axes in (left, right):
+            axes.set(xscale="log", xlabel="distance d (words between the first word and the question)")
+            axes.set_xticks(distances, [str(distance) for distance in distances])
+            axes.minorticks_off()
+            axes.grid(alpha=0.3)
+            axes.spines[["top", "right"]].set_visible(False)
+        figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+        figure.savefig(path, metadata={"Date": None})
 
 
 def main(arguments: list[str] | None = None) -> None:
