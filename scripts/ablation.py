@@ -1,11 +1,11 @@
 """Every system of the literature on one corpus, at an equal budget: one table of quality, alignment, speed and size.
 
-    python scripts/ablation.py run --out results/bundled                  # trains what has no result yet
-    python scripts/ablation.py run --out results/bundled --shard 2/3      # a third of it, on another machine
-    python scripts/ablation.py table --out results/bundled                # the table, from all results in the folder
+    python scripts/ablation.py run --out results                    # trains what has no result yet
+    python scripts/ablation.py run --out results --shard 2/3        # a third of it, beside others or on another machine
+    python scripts/ablation.py table results/*.jsonl                # the table, from all results
 
-The budget is a number of updates, the same for all, so that the table does not depend on the machine; the speed columns
-do. A result is a JSON file of its own; a run that was stopped goes on where it was.
+The budget is a number of updates, the same for all, so that scores do not depend on the machine; the speed columns do.
+A shard adds its results to a file of its own, a line each; a run that was stopped goes on where it was.
 """
 
 import argparse
@@ -24,7 +24,7 @@ NMT = [sys.executable, "-m", "nmt"]
 
 
 class Study(NamedTuple):
-    """A config with what all its systems share, and the gold alignments of its test set."""
+    """A config with what all its systems share, its test set, and the gold alignments of that."""
 
     config: str
     shared: str
@@ -32,13 +32,21 @@ class Study(NamedTuple):
     gold: str | None
 
 
+COMMON = (
+    "threads=1 training.max_time=0 training.warmup=100 training.log_every=50 training.samples=0 training.average=false"
+)
 STUDIES = {
     "bundled": Study(
         "configs/en-fr.yaml",
-        "training.max_time=0 training.max_steps=600 training.validate_every=600 training.warmup=100 "
-        "training.log_every=50 training.samples=0 training.average=false",
+        f"{COMMON} model.embedding=96 model.hidden=128 training.max_steps=1200 training.validate_every=600",
         "test",
         "data/en-fr/test.align",
+    ),
+    "multi30k": Study(
+        "configs/multi30k-en-fr.yaml",
+        f"{COMMON} training.max_steps=2400 training.validate_every=600",
+        "test_2016_flickr",
+        None,
     ),
 }
 
@@ -63,37 +71,40 @@ SYSTEMS = {
     "general, luong": "model.attention=general model.decoder=luong model.input_feeding=false",
     "general, luong, input feeding": "model.attention=general model.decoder=luong",
     "additive, bahdanau": "model.attention=additive model.decoder=bahdanau",
-    "transformer": "model.architecture=transformer model.hidden=192 training.learning_rate=1e-3",
+    "transformer": "model.architecture=transformer model.hidden=128 training.learning_rate=1e-3",
 }
 SEEDS = (1, 2, 3)
 
 
 def main() -> None:
-    arguments = _arguments()
-    out = Path(arguments.out)
-    if arguments.action == "table":
-        print("\n".join(table(results(out))))
+    options = _options()
+    if options.action == "table":
+        print("\n".join(table(results(options.files))))
         return
-    mine, shards = (int(part) for part in arguments.shard.split("/"))
-    names = arguments.systems or list(SYSTEMS)
-    jobs = [(name, seed) for seed in arguments.seeds for name in names]
+    mine, shards = (int(part) for part in options.shard.split("/"))
+    out = Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+    jobs = [(name, seed) for seed in options.seeds for name in options.systems]
     for name, seed in jobs[mine - 1 :: shards]:
-        file = out / f"{_slug(name)}-{seed}.json"
-        if not file.exists():
-            result = measure(STUDIES[arguments.study], name, seed, out, shlex.split(arguments.set))
-            file.write_text(json.dumps(result, indent=1), encoding="utf-8")
-        print(f"{name}, seed {seed}: {json.loads(file.read_text(encoding='utf-8'))}", flush=True)
+        done = {(result["system"], result["seed"]) for result in results(sorted(out.glob("*.jsonl")))}
+        if (name, seed) not in done:
+            result = measure(STUDIES[options.study], name, seed, out, shlex.split(options.set))
+            with (out / f"{options.study}-{mine}.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(result) + "\n")
+            print(f"{name}, seed {seed}: BLEU {result['bleu']:.1f}", flush=True)
 
 
-def _arguments() -> argparse.Namespace:
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("action", choices=["run", "table"])
-    parser.add_argument("--out", required=True, help="folder of runs and results")
-    parser.add_argument("--study", choices=sorted(STUDIES), default="bundled")
-    parser.add_argument("--shard", default="1/1", help="this machine's part, I/N")
-    parser.add_argument("--systems", nargs="*", choices=list(SYSTEMS), metavar="SYSTEM", help="only these")
-    parser.add_argument("--seeds", nargs="*", type=int, default=list(SEEDS))
-    parser.add_argument("--set", default="", help="more settings for all systems, such as 'threads=1'")
+    actions = parser.add_subparsers(dest="action", required=True)
+    run = actions.add_parser("run", help="train, translate, score")
+    run.add_argument("--out", required=True, help="folder of runs and results")
+    run.add_argument("--study", choices=sorted(STUDIES), default="bundled")
+    run.add_argument("--shard", default="1/1", help="this one's part, I/N")
+    run.add_argument("--systems", nargs="+", choices=list(SYSTEMS), default=list(SYSTEMS), metavar="SYSTEM")
+    run.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
+    run.add_argument("--set", default="", help="more settings for all systems, such as 'data.folder=FOLDER'")
+    actions.add_parser("table", help="print it").add_argument("files", nargs="+", type=Path, help="results")
     return parser.parse_args()
 
 
@@ -106,9 +117,9 @@ def measure(study: Study, name: str, seed: int, out: Path, more: list[str]) -> d
     run = out / "runs" / f"{_slug(name)}-{seed}"
     words = [*study.shared.split(), *SYSTEMS[name].split(), *more, f"training.seed={seed}", f"run={run}"]
     _call("train", str(PROJECT / study.config), *words)
-    threads = [word.replace("threads=", "--threads=") for word in more if word.startswith("threads=")]
     metrics = ["bleu", "chrf", *(["aer"] if study.gold and "attention=none" not in SYSTEMS[name] else [])]
-    scores = json.loads(_call("eval", str(run), "--json", *threads, "--metric", *metrics))["sets"][study.test]
+    sets = json.loads(_call("eval", str(run), "--json", "--by-length", "--threads", "1", "--metric", *metrics))["sets"]
+    scores = sets[study.test]
     log = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").split("\n") if line]
     speeds = [line["target_tokens_per_second"] for line in log if line["kind"] == "train"]
     return {
@@ -117,6 +128,7 @@ def measure(study: Study, name: str, seed: int, out: Path, more: list[str]) -> d
         "bleu": scores["bleu"],
         "chrf": scores["chrf"],
         "aer": scores.get("aer"),
+        "by_length": [{"words": group["words"], "bleu": group["bleu"]} for group in scores["by_length"]],
         "training_tokens_per_second": statistics.median(speeds[1:] or speeds),
         "sentences_per_second": scores["sentences_per_second"],
         "parameters": _parameters(run),
@@ -134,17 +146,18 @@ def _parameters(run: Path) -> int:
     return int(total.replace(",", ""))
 
 
-def results(out: Path) -> dict[str, list[dict[str, Any]]]:
-    """{system: its results, a seed each}, in the order of SYSTEMS."""
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(out.glob("*.json"))]
-    grouped = {name: [result for result in found if result["system"] == name] for name in SYSTEMS}
-    return {name: group for name, group in grouped.items() if group}
+def results(files: list[Path]) -> list[dict[str, Any]]:
+    return [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").split("\n") if line]
 
 
-def table(grouped: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
+def table(found: list[dict[str, Any]]) -> Iterator[str]:
+    """Markdown, a row per system, in the order of SYSTEMS."""
     yield "| system | seeds | BLEU | chrF2++ | AER | training tokens/s | sentences/s | parameters |"
     yield "|---|---|---|---|---|---|---|---|"
-    for name, group in grouped.items():
+    for name in SYSTEMS:
+        group = [result for result in found if result["system"] == name]
+        if not group:
+            continue
         columns = [
             name,
             str(len(group)),

@@ -3,18 +3,18 @@
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from nmt.config import ModelSettings
 from nmt.model.attention import ATTENTIONS
 from nmt.model.embedding import Embedding
+from nmt.model.padding import run_layer
 from nmt.model.recurrent import SequenceDropout, State, make_layer
 
 
 class Encoder(nn.Module):
-    """Layers of one of CELLS, in one direction or in both, over packed sequences.
+    """Layers of one of CELLS, in one direction or in both; padding changes nothing.
 
-    Packing makes padding cost nothing and change nothing. With both directions each has half of `hidden`.
+    With both directions each has half of `hidden`.
     """
 
     def __init__(self, settings: ModelSettings, embedding: Embedding) -> None:
@@ -43,12 +43,11 @@ class Encoder(nn.Module):
         self, source: Int[Tensor, "batch src"], mask: Bool[Tensor, "batch src"]
     ) -> tuple[Float[Tensor, "batch src hidden"], State]:
         """Encoded tokens (zero at padding), and the final state of each layer, the directions side by side."""
-        lengths = mask.sum(dim=1).cpu()
         outputs = self.embedding(source)
         states: list[State] = []
         for index, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
             below = self.dropout(outputs) if index > 0 else outputs
-            outputs, state = _run_packed(layer, below, lengths)
+            outputs, state = run_layer(layer, below, mask)
             outputs = norm(outputs + below if self.residual and index > 0 else outputs)
             states.append(state)
         for layer in self.on_top:
@@ -75,14 +74,3 @@ class SelfAttention(nn.Module):
         read = self.attention(tokens, self.attention.memory(tokens, mask), tokens)
         normed: Tensor = self.norm(tokens + self.dropout(read.context))
         return normed
-
-
-def _run_packed(
-    layer: nn.Module, inputs: Float[Tensor, "batch src input"], lengths: Int[Tensor, "batch"]
-) -> tuple[Float[Tensor, "batch src hidden"], tuple[Float[Tensor, "batch hidden"], ...]]:
-    """Outputs and final state of one layer; the final state is that of the last real token (first, backwards)."""
-    packed: PackedSequence = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
-    packed_outputs, final = layer(packed)
-    outputs, _ = pad_packed_sequence(packed_outputs, batch_first=True, total_length=inputs.size(1))
-    parts = final if isinstance(final, tuple) else (final,)
-    return outputs, tuple(part.transpose(0, 1).flatten(1) for part in parts)

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nmt.model.cells import LayerNormLSTMCell, Stepped, TransitionGRUCell
+from nmt.model.lstm import LSTM
 
 State = tuple[Float[Tensor, "_layers _batch _size"], ...]
 Masks = tuple[Float[Tensor, "_rows 1 _units"] | None, ...]
@@ -20,7 +21,7 @@ Masks = tuple[Float[Tensor, "_rows 1 _units"] | None, ...]
 CELLS: dict[str, Callable[..., nn.Module]] = {
     "rnn": partial(nn.RNN, batch_first=True),  # Elman 1990: h' = tanh(W x + U h + b)
     "gru": partial(nn.GRU, batch_first=True),  # Cho et al. 2014
-    "lstm": partial(nn.LSTM, batch_first=True),  # Hochreiter & Schmidhuber 1997; forget gate of Gers et al. 2000
+    "lstm": LSTM,
     "ln_lstm": partial(Stepped, LayerNormLSTMCell),  # Ba et al. 2016
 }
 
