@@ -261,4 +261,4 @@ def test_only_a_gru_has_transitions_and_with_one_it_is_the_librarys() -> None:
     deep = make_layer("gru", INPUT, HIDDEN, transitions=4)
     assert isinstance(deep, Stepped) and isinstance(deep.forwards, TransitionGRUCell)
     assert len(deep.forwards.others) == 3
-    assert type(make_layer("lstm", INPUT, HIDDEN, transitions=4)) is nn.LSTM
+    assert isinstance(make_layer("lstm", INPUT, HIDDEN, transitions=4), nn.LSTM)

@@ -14,8 +14,8 @@ def run_layer(
 ) -> tuple[Float[Tensor, "batch time hidden"], Final]:
     """Outputs, zero at padding, and the final state, the directions side by side: that after the last real token,
     and backwards that after the first. `layer` is one of `recurrent.CELLS` and starts from zero."""
-    held = isinstance(layer, LSTM) and inputs.device.type == "cpu"
-    outputs, final = layer.padded(inputs, mask) if held else _packed(layer, inputs, mask)
+    held = layer.padded if isinstance(layer, LSTM) and inputs.device.type == "cpu" else None
+    outputs, final = held(inputs, mask) if held else _packed(layer, inputs, mask)
     return outputs, tuple(part.transpose(0, 1).flatten(1) for part in final)
 
 
