@@ -2,7 +2,9 @@
 
 
 class UserError(Exception):
-    """Something the user can mend. The command prints the message and exits with status 2."""
+    """Something the user can mend. The command prints the message and exits with `status`."""
+
+    status = 2
 
 
 class ConfigError(UserError):
@@ -15,3 +17,21 @@ class ConfigError(UserError):
 
 class DataError(UserError):
     """A text file, a run directory or a file in it cannot be used. The message names it."""
+
+
+class NotSaved(UserError):
+    """Training could not be written down; the message says what is kept."""
+
+    status = 3
+
+
+class Diverged(UserError):
+    """Loss or gradient stopped being finite, and a smaller learning rate did not help."""
+
+    status = 4
+
+
+class OutOfMemory(UserError):
+    """Not even a single sentence fits into memory."""
+
+    status = 5

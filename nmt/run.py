@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and `newest` is needed befor
 CONFIG, WEIGHTS, METRICS, LOG = "config.yaml", "model.safetensors", "metrics.jsonl", "train.log"
 PROVENANCE, SCORES, CHECKPOINTS = "provenance.json", "scores.json", "checkpoints"
 FORMAT = "1"
+MAX_HEADER = 1_000_000  # bytes of names and shapes in a weights file: thousands of tensors
 
 
 # Files ---------------------------------------------------------------------------------------------------------------
@@ -136,15 +137,6 @@ def _is_model_of(text: str, settings: Settings) -> bool:
         return False
 
 
-def _is_of(written: str, settings: Settings) -> bool:
-    """Whether the model settings that stand in a weights file are these. Those that it does not know yet, because it
-    is from an older version, have their default."""
-    try:
-        return type(settings.model).model_validate_json(written) == settings.model
-    except ValueError:
-        return False
-
-
 def _subwords_hash(subwords: Subwords) -> str:
     return hashlib.sha256(b"".join(subword.model for subword in subwords)).hexdigest()
 
@@ -155,6 +147,8 @@ def unpack_weights(content: bytes, name: Path) -> tuple[dict[str, "Tensor"], dic
     from safetensors.torch import load
 
     try:
+        if _header_length(content) > MAX_HEADER:
+            raise ValueError
         tensors = load(content)
         metadata = _metadata(content)
         if metadata["format"] != FORMAT:
@@ -167,9 +161,12 @@ def unpack_weights(content: bytes, name: Path) -> tuple[dict[str, "Tensor"], dic
 
 
 def _metadata(content: bytes) -> dict[str, str]:
+    return dict(json.loads(content[8 : 8 + _header_length(content)])["__metadata__"])
+
+
+def _header_length(content: bytes) -> int:
     """safetensors starts with the length of its JSON header, in 8 bytes."""
-    (length,) = struct.unpack("<Q", content[:8])
-    return dict(json.loads(content[8 : 8 + length])["__metadata__"])
+    return int(struct.unpack("<Q", content[:8])[0]) if len(content) >= 8 else 0
 
 
 # A whole run ---------------------------------------------------------------------------------------------------------
@@ -239,6 +236,8 @@ def set_weights(model: "Seq2Seq", weights: Mapping[str, "Tensor"], name: Path) -
                 raise DataError(
                     f"{name}: tensor {key} has shape {tuple(weights[key].shape)}, not {tuple(parameter.shape)}"
                 )
+            if not (weights[key].is_floating_point() and bool(weights[key].isfinite().all())):
+                raise DataError(f"{name}: tensor {key} has values that are no finite numbers")
             parameter.copy_(weights[key])
 
 
@@ -259,7 +258,9 @@ def load_translator(
     chosen = choose_device(config.changed(settings, **{k: v for k, v in changes.items() if v is not None}))
     loaded = [load_run(path, chosen) for path in folders]
     check_same_subwords(loaded)
-    return Translator([run.model for run in loaded], loaded[0].subwords, loaded[0].settings.decoding, chosen)
+    first = loaded[0].settings
+    models = [run.model for run in loaded]
+    return Translator(models, loaded[0].subwords, first.decoding, chosen, first.data.max_length)
 
 
 def check_same_subwords(loaded: Sequence[LoadedRun]) -> None:

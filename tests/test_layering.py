@@ -18,7 +18,7 @@ LAYERS: list[set[str]] = [
     {"data", "model"},
     {"device", "run", "decoding"},
     {"evaluation", "training"},
-    {"information", "plots"},
+    {"information", "plots", "benchmark"},
     {"cli"},
     {"__main__"},
 ]

@@ -1,13 +1,21 @@
 """Sentences cut into pieces anew: the same text, other pieces, a pure function of seed, epoch and sentence."""
 
+import json
+import math
+import random
+import subprocess
+import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from nmt import config
 from nmt.data.prepare import Prepared, prepare
-from nmt.data.resampling import Resampled
+from nmt.data.resampling import Cutter, Resampled
 from nmt.data.subword import EOS_ID
+
+PROJECT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module", params=["unigram", "bpe"])
@@ -44,10 +52,49 @@ def test_draws_are_a_function_of_seed_epoch_and_sentence(prepared: Prepared) -> 
     assert sentences.source(7).tolist() == first[14]
 
 
+def test_draws_are_the_same_in_another_process(prepared: Prepared, tmp_path: Path) -> None:
+    """Where memory lies elsewhere, and hashes differ."""
+    subword = prepared.subwords.source
+    (tmp_path / "model").write_bytes(subword.model)
+    ids = [prepared.train.source(index).tolist() for index in range(20)]
+    program = f"""
+import random
+from pathlib import Path
+from nmt.data.resampling import Cutter
+from nmt.data.subword import load_subword
+cutter, chance = Cutter(load_subword(Path({str(tmp_path / "model")!r})), 0.3), random.Random(5)
+print([cutter.cut(ids, chance) for ids in {ids!r}])
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=PROJECT)
+    cutter, chance = Cutter(subword, 0.3), random.Random(5)
+    assert json.loads(found.stdout) == [cutter.cut(each, chance) for each in ids]
+
+
+def test_frequencies_of_a_unigram_model_by_hand(tiny_config: Path) -> None:
+    """A word's segmentations come as often as their probabilities to the power of alpha say."""
+    subword = prepare(config.load(tiny_config)).subwords.source
+    word, chance = tuple(subword.encode("children")), random.Random(1)
+    candidates = [tuple(ids) for ids in subword.processor.nbest_encode_as_ids("children", 64)]
+    weights = [math.exp(0.5 * sum(subword.processor.get_score(piece) for piece in ids)) for ids in candidates]
+    cutter = Cutter(subword, 0.5)
+    drawn = Counter(tuple(cutter.cut(list(word), chance)) for _ in range(4000))
+    assert len(candidates) > 3
+    for ids, weight in zip(candidates, weights, strict=True):
+        assert drawn[ids] / 4000 == pytest.approx(weight / sum(weights), abs=0.03)
+
+
+def test_a_bpe_model_without_dropout_merges_as_sentencepiece_does(tiny_config: Path) -> None:
+    prepared = prepare(config.load(tiny_config, ["subword.model_type=bpe"]))
+    cutter, characters = Cutter(prepared.subwords.source, 0.0), Cutter(prepared.subwords.source, 1.0)
+    for index in range(200):
+        ids = prepared.train.source(index).tolist()
+        assert cutter.cut(ids, random.Random(0)) == ids
+        if not any(map(cutter.processor.is_byte, ids)):
+            assert len(characters.cut(ids, random.Random(0))) == len("".join(map(cutter.pieces.__getitem__, ids)))
+
+
 def test_a_joint_vocabulary_draws_each_side_apart(tmp_path: Path, prepared: Prepared) -> None:
     """Equal text on both sides is not cut alike."""
-    from collections import Counter
-
     from nmt.data.corpus import Pair
     from nmt.data.dataset import Dataset, write_dataset
 

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import multiprocessing
 import os
 import random
 import shutil
@@ -14,81 +13,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from reliability.job import CASES, check_equal, make_workplace, result, run, write_corpus
 
 from nmt import config
 from nmt.errors import ConfigError, DataError
-from nmt.run import CHECKPOINTS, METRICS, WEIGHTS, tensors_hash, unpack_weights
+from nmt.run import CHECKPOINTS, METRICS, WEIGHTS
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
 from nmt.training.signals import Signals
-from nmt.training.train import Outcome, train
-
-CONFIG = """\
-data: {folder: corpus, source: a, target: b}
-subword: {model_type: char, vocab_size: 30}
-model: {embedding: 8, hidden: 8, attention: additive}
-training:
-  max_steps: 12
-  batch_sentences: 8
-  validate_every: 4
-  save_every: 3
-  log_every: 1
-  warmup: 2
-  samples: 0
-decoding: {max_length: 5}
-threads: 1
-"""
-
-CASES = {
-    "conditional": [],
-    "luong, accumulate, average of weights": [
-        "model.decoder=luong",
-        "model.cell=gru",
-        "model.variational=false",
-        "training.accumulate=3",
-        "training.ema=0.9",
-    ],
-    "bahdanau, plateau": [
-        "model.decoder=bahdanau",
-        "model.cell=rnn",
-        "training.schedule=plateau",
-        "training.plateau_patience=1",
-        "training.metric=loss",
-        "training.validate_every=2",
-        "training.learning_rate=0.5",
-    ],
-    "sampled inputs, sgd": [
-        "model.attention=general",
-        "training.teacher_forcing=0.5",
-        "training.optimizer=sgd",
-        "training.momentum=0.9",
-        "training.validate_every=0.3e",
-        "training.save_every=0.1e",
-    ],
-    "resampled pieces, coverage": [
-        "subword.model_type=bpe",
-        "subword.vocab_size=300",
-        "subword.sampling=0.5",
-        "model.attention=coverage",
-        "training.coverage_loss=0.5",
-    ],
-}
+from nmt.training.train import Outcome
 
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a corpus of digits and their mirror images, and a config."""
-    folder, chance = tmp_path_factory.mktemp("resume"), random.Random(0)
-    write_corpus(folder / "corpus", chance)
-    (folder / "digits.yaml").write_text(CONFIG)
-    return folder
-
-
-def write_corpus(folder: Path, chance: random.Random) -> None:
-    folder.mkdir()
-    for stem, count in (("train", 120), ("valid", 6)):
-        lines = ["".join(chance.choices("0123456789", k=chance.randint(1, 6))) for _ in range(count)]
-        (folder / f"{stem}.a").write_text("".join(f"{line}\n" for line in lines))
-        (folder / f"{stem}.b").write_text("".join(f"{line[::-1]}\n" for line in lines))
+    return make_workplace(tmp_path_factory.mktemp("resume"))
 
 
 @pytest.fixture(scope="module")
@@ -102,36 +39,6 @@ def uninterrupted(workplace: Path) -> Callable[[str], Path]:
         return folder
 
     return trained
-
-
-def run(workplace: Path, folder: Path, *words: str) -> Outcome:
-    return train(config.load(workplace / "digits.yaml", [f"run={folder}", *words]), ["nmt", "train"])
-
-
-def result(folder: Path) -> dict[str, object]:
-    """Everything that must be equal: all but the times."""
-    last = load_checkpoint(list_checkpoints(folder / CHECKPOINTS)[-1])
-    tensors, _ = unpack_weights((folder / WEIGHTS).read_bytes(), folder / WEIGHTS)
-    records = [json.loads(line) for line in (folder / METRICS).read_text().splitlines()]
-    timeless = [
-        {key: value for key, value in record.items() if key not in {"seconds", "target_tokens_per_second"}}
-        for record in records
-    ]
-    return {
-        "model": tensors_hash(tensors),
-        "weights": tensors_hash(last.weights),
-        "average": tensors_hash(last.average),
-        "optimizer": tensors_hash(last.optimizer),
-        "progress": {**last.progress.to_json(), "seconds": None},
-        "metrics": [json.dumps(record) for record in timeless],
-    }
-
-
-def check_equal(folder: Path, expected: Path) -> None:
-    found, wanted = result(folder), result(expected)
-    for part, value in wanted.items():
-        assert found[part] == value, part
-    assert not list(folder.rglob("*.tmp-*"))
 
 
 # Stops at chosen places ----------------------------------------------------------------------------------------------
@@ -254,34 +161,6 @@ def crash_at(left: int, operation: Callable[[int], None]) -> Callable[[int], Non
         operation(descriptor)
 
     return failing
-
-
-@pytest.mark.parametrize("case", ["conditional", "luong, accumulate, average of weights"])
-def test_killed_at_random(workplace, uninterrupted, tmp_path, case: str) -> None:
-    """Real processes and SIGKILL. They are forked off one that has imported everything, so each costs little."""
-    expected, folder, chance = uninterrupted(case), tmp_path / "run", random.Random(len(case))
-    words = [*CASES[case], "training.save_every=1"]
-    settings = config.load(workplace / "digits.yaml", [f"run={folder}", *words])
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["nmt.training.train"])
-    killed = 0
-    for _ in range(7):
-        process = context.Process(target=train, args=(settings, ["nmt", "train"]))
-        process.start()
-        started = time.monotonic()
-        while not (folder / "train.log").exists() and process.is_alive() and time.monotonic() < started + 60:
-            time.sleep(0.01)
-        process.join(chance.uniform(0.0, 0.35))
-        process.kill()
-        process.join()
-        killed += process.exitcode == -signal.SIGKILL
-        process.close()
-    assert killed >= 2
-    process = context.Process(target=train, args=(settings, ["nmt", "train"]))
-    process.start()
-    process.join(60)
-    assert process.exitcode == 0
-    check_equal(folder, expected)
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -439,7 +318,7 @@ def test_a_moved_run_goes_on(workplace, uninterrupted, tmp_path) -> None:
 
 @pytest.mark.parametrize("name", ["train.a", "train.b", "valid.b"])
 def test_edited_data_is_refused(tmp_path, name: str) -> None:
-    write_corpus(tmp_path / "corpus", random.Random(0))
+    write_corpus(tmp_path / "corpus")
     (tmp_path / "digits.yaml").write_text(CONFIG)
     words = ["training.max_steps=1", "training.validate_every=1"]
     run(tmp_path, tmp_path / "run", *words)

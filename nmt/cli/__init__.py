@@ -12,14 +12,12 @@ import typer
 from nmt import __version__
 from nmt.cli.align import align
 from nmt.cli.average import average
+from nmt.cli.bench import bench
 from nmt.cli.evaluate import ManyMetrics, evaluate, info
 from nmt.cli.score import score
 from nmt.cli.train import check, train
 from nmt.cli.translate import translate
 from nmt.errors import UserError
-
-USER_ERROR = 2
-
 
 app = typer.Typer(
     name="nmt",
@@ -32,13 +30,14 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Runs a command. What the user can mend is one line per problem and exit status 2; the rest is a traceback."""
+    """Runs a command. What the user can mend is one line per problem and the error's exit status, mostly 2; the rest
+    is a traceback."""
     try:
         app(prog_name="nmt")
     except UserError as error:
         for line in str(error).split("\n"):
             print(f"error: {line}", file=sys.stderr)
-        sys.exit(USER_ERROR)
+        sys.exit(error.status)
     except KeyboardInterrupt:
         print(file=sys.stderr)
         sys.exit(128 + signal.SIGINT)
@@ -68,3 +67,4 @@ app.command()(align)
 app.command()(score)
 app.command()(average)
 app.command()(info)
+app.command()(bench)

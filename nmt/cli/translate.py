@@ -50,6 +50,9 @@ def translate(
     alignments: Annotated[
         bool, typer.Option("--alignments", help="Add a tab and the word alignment (Pharaoh: source-target, from 0)")
     ] = False,
+    flags: Annotated[
+        bool, typer.Option("--flags", help="Add a tab and what looks wrong: repetition, length, copied, ...")
+    ] = False,
     batch_size: BatchSize = None,
     device: Device = None,
     threads: Threads = None,
@@ -72,7 +75,7 @@ def translate(
             translations = translator.translate(
                 window,
                 n_best=n_best,
-                attention=draw or alignments or as_json,
+                attention=draw or alignments or flags or as_json,
                 sampling=sampling,
                 mbr=mbr or 0,
                 first_line=lines + 1,
@@ -81,7 +84,9 @@ def translate(
             lines += len(window)
             for translation in translations:
                 notes["lines cut to decoding.max_source pieces"] += translation.cut
-                for line in _render(translation, scores, as_json, draw, pieces, alignments):
+                split = "lines longer than those in training, translated in parts split at sentence ends"
+                notes[split] += translation.parts > 1
+                for line in _render(translation, scores, as_json, draw, pieces, alignments, flags):
                     target.write(line.encode() + b"\n")
             target.flush()
     for note, count in notes.items():
@@ -120,7 +125,13 @@ def _sampling(drawn: dict[str, Any]) -> "Sampling":
 
 
 def _render(
-    translation: "Translation", scores: bool, as_json: bool, draw: bool, pieces: bool, alignments: bool
+    translation: "Translation",
+    scores: bool,
+    as_json: bool,
+    draw: bool,
+    pieces: bool,
+    alignments: bool,
+    flags: bool,
 ) -> Iterator[str]:
     """The output for one line: one text line (per candidate), and the drawing if asked for."""
     from nmt.decoding.alignment import draw as draw_matrix
@@ -132,11 +143,18 @@ def _render(
     for rank, candidate in enumerate(translation.candidates) if translation.candidates else [(0, translation)]:
         score = f"{candidate.score:.4f}\t" if scores else ""
         links = f"\t{pharaoh(translation.alignment)}" if alignments and rank == 0 else ""
-        yield f"{score}{candidate.text}{links}"
+        doubts = f"\t{','.join(_flags(translation))}" if flags and rank == 0 else ""
+        yield f"{score}{candidate.text}{links}{doubts}"
     matrix = translation.piece_attention if pieces else translation.attention
     if draw and matrix is not None:
         yield draw_matrix(matrix, shutil.get_terminal_size().columns)
         yield ""
+
+
+def _flags(translation: "Translation") -> list[str]:
+    from nmt.decoding.flags import flags
+
+    return flags(translation.source, translation.text, translation.log_prob, translation.attention)
 
 
 def _as_json(translation: "Translation") -> dict[str, object]:
@@ -151,4 +169,5 @@ def _as_json(translation: "Translation") -> dict[str, object]:
         "target_words": matrix.target if matrix else [],
         "attention": [[round(float(weight), 4) for weight in row] for row in matrix.weights] if matrix else [],
         "alignment": translation.alignment,
+        "flags": _flags(translation),
     }

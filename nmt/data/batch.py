@@ -33,6 +33,15 @@ class Batch(NamedTuple):
         source, target_input, target_output = (part.to(device, non_blocking=True) for part in self[:3])
         return Batch(source, target_input, target_output, self.target_tokens)
 
+    def rows(self, first: int, end: int) -> "Batch":
+        """Some of its sentences, with no more padding than they need."""
+        source, target_input, target_output = (part[first:end] for part in self[:3])
+        real = target_output != PAD_ID
+        width, target_width = int((source != PAD_ID).sum(dim=1).max()), int(real.sum(dim=1).max())
+        return Batch(
+            source[:, :width], target_input[:, :target_width], target_output[:, :target_width], int(real.sum())
+        )
+
 
 def make_batch(sentences: Sentences, indices: Sequence[int] | np.ndarray) -> Batch:
     """The sentences at `indices`, in that order."""

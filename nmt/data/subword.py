@@ -62,13 +62,14 @@ class Subword:
         )
         return arrays
 
-    def draw(self, ids: list[int], alpha: float, seed: int) -> np.ndarray:
-        """Other pieces for the text of `ids`, drawn at random: see SentencePiece's sampling. At least one piece."""
-        spm.set_random_generator_seed(seed)
-        drawn: np.ndarray = self.processor.encode(
-            self.processor.decode(ids), enable_sampling=True, alpha=alpha, nbest_size=-1, return_type="numpy"
-        )
-        return drawn if len(drawn) else np.array(ids, np.int32)
+    @property
+    def is_unigram(self) -> bool:
+        """Whether segmentations have probabilities: not so for BPE, words and characters, which have one each."""
+        try:
+            self.processor.nbest_encode_as_ids("a", 1)
+        except RuntimeError:
+            return False
+        return True
 
     def decode(self, ids: list[int]) -> str:
         """Text of piece ids; begin, end and padding are left out. Always one line, and without control characters."""

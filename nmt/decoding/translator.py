@@ -1,5 +1,6 @@
 """Lines in, lines out: raw text -> pieces -> search -> raw text, in the order in which it came."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -17,6 +18,7 @@ from nmt.decoding.forced import Scored, attention_to, token_log_probs
 from nmt.decoding.mbr import rank_by_chrf
 from nmt.decoding.sampling import Sampling, sample
 from nmt.decoding.search import Hypothesis, Searchable, search
+from nmt.decoding.splitting import Parts, join, join_attention, join_links, split_line
 from nmt.model import Seq2Seq
 
 
@@ -42,6 +44,7 @@ class Translation:
     piece_attention: AttentionMatrix | None = None
     alignment: list[tuple[int, int]] = field(default_factory=list)  # (source word, target word), from 0
     cut: bool = False  # the line was longer than `decoding.max_source` and only its beginning was translated
+    parts: int = 1  # more if the line was longer than those in training, and translated in so many parts
 
 
 @dataclass(frozen=True)
@@ -67,11 +70,14 @@ class Translator:
         subwords: Subwords,
         settings: DecodingSettings,
         device: torch.device | None = None,
+        longest: int = 0,
     ) -> None:
+        """`longest`: lines with more pieces are split at sentence ends; 0: none are."""
         self.members = [member.eval() for member in members]
         self.model: Searchable = self.members[0] if len(members) == 1 else Ensemble(self.members)
         self.subwords = subwords
         self.settings = settings
+        self.longest = longest
         self.device = device or torch.device("cpu")
 
     @property
@@ -104,12 +110,33 @@ class Translator:
         settings = changed(self.settings, **{**(changes or {}), **named})
         way = _Search(n_best, sampling, mbr)
         lines = list(lines)
+        parts = [self._parts(line) for line in lines]
+        numbers = [first_line + index for index, part in enumerate(parts) for _ in part.texts]
+        found = iter(
+            self._translate([text for part in parts for text in part.texts], numbers, settings, way, attention)
+        )
+        return [
+            _joined(line, part.spaced, [next(found) for _ in part.texts])
+            for line, part in zip(lines, parts, strict=True)
+        ]
+
+    def _parts(self, line: str) -> Parts:
+        """The line as a whole, unless it is longer than `longest`."""
+        longest = self.longest
+        if not longest or len(line.encode()) <= longest or len(self.subwords.source.encode(line)) <= longest:
+            return Parts([line], [False])
+        return split_line(line, lambda text: len(self.subwords.source.encode(text)), longest)
+
+    def _translate(
+        self, lines: list[str], numbers: list[int], settings: DecodingSettings, way: _Search, attention: bool
+    ) -> list[Translation]:
+        """`numbers`: of the line that each is, or is part of."""
         ids = [[] if is_blank(line) else self.subwords.source.encode(line) for line in lines]
         found: list[Translation] = [Translation(line, "") for line in lines]
         real = [index for index in range(len(lines)) if ids[index]]
         for batch in _batches(real, [len(each) for each in ids], max(1, settings.batch_size // way.copies)):
             sources = [ids[index][: settings.max_source] for index in batch]
-            hypotheses = self._search(sources, settings, way, [first_line + index for index in batch])
+            hypotheses = self._search(sources, settings, way, [numbers[index] for index in batch])
             results = self._render([lines[index] for index in batch], sources, hypotheses, attention)
             for index, translation in zip(batch, results, strict=True):
                 found[index] = replace(translation, cut=len(ids[index]) > settings.max_source)
@@ -188,6 +215,34 @@ class Translator:
         words, links = word_attention(weights, read, translation.text, source_pieces, target_pieces)
         pieces = piece_attention(weights, source_pieces, target_pieces)
         return replace(translation, attention=words, piece_attention=pieces, alignment=links)
+
+
+def _joined(line: str, spaced: list[bool], parts: list[Translation]) -> Translation:
+    """One translation out of those of a line's parts; scores are summed."""
+    if len(parts) == 1:
+        return parts[0]
+    ranks = zip(*(part.candidates or [Candidate("", 0.0, 0.0)] for part in parts), strict=False)
+    candidates = [
+        Candidate(
+            join([one.text for one in rank], spaced),
+            math.fsum(one.score for one in rank),
+            math.fsum(one.log_prob for one in rank),
+        )
+        for rank in ranks
+    ]
+    matrices = [part.attention for part in parts]
+    return Translation(
+        line,
+        candidates[0].text,
+        candidates[0].score,
+        candidates[0].log_prob,
+        candidates,
+        join_attention(matrices),
+        join_attention([part.piece_attention for part in parts]),
+        join_links([part.alignment for part in parts], matrices),
+        any(part.cut for part in parts),
+        len(parts),
+    )
 
 
 def _batches(indices: Iterable[int], lengths: Sequence[int], size: int) -> Iterator[list[int]]:

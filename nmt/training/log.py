@@ -4,6 +4,8 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -23,6 +25,7 @@ class Log:
         self.bar: tqdm[Any] | None = None
         self.terminal = sys.stderr.isatty()
         self.last_line = time.monotonic()
+        self.failed = False  # a log could not be written
 
     def open(self, run: Path) -> None:
         """From here on, lines go into the run as well, those said before included."""
@@ -45,12 +48,26 @@ class Log:
         if self.file is None:
             self.early.append(line)
             return
-        self.file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
-        self.file.flush()
+        with self._forgiving(LOG):
+            self.file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
+            self.file.flush()
+
+    @contextmanager
+    def _forgiving(self, name: str) -> Iterator[None]:
+        """A log that cannot be written, as on a full disk, does not stop training; it is said once."""
+        try:
+            yield
+        except OSError as error:
+            if not self.failed:
+                print(f"warning: {name}: cannot write: {error.strerror}; training goes on", flush=True)
+            self.failed = True
+
+    def warn(self, line: str) -> None:
+        self.say(f"warning: {line}")
 
     def record(self, kind: str, **values: Any) -> None:
         """A line of metrics.jsonl."""
-        with self.metrics_path.open("a", encoding="utf-8") as file:
+        with self._forgiving(METRICS), self.metrics_path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"kind": kind, **values}) + "\n")
 
     def forget_after(self, step: int, validations: int) -> None:
@@ -84,9 +101,10 @@ class Log:
             self.bar.close()
             self.bar = None
         if self.file is not None:
-            self.file.flush()
-            os.fsync(self.file.fileno())
-            self.file.close()
+            with self._forgiving(LOG):
+                self.file.flush()
+                os.fsync(self.file.fileno())
+                self.file.close()
 
 
 def _step(line: str) -> int:

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
 from nmt import run as runs
 from nmt.config import Settings, TrainingSettings
@@ -21,19 +20,21 @@ from nmt.data.batch import Sentences, make_batch
 from nmt.data.dataset import Dataset
 from nmt.data.resampling import Resampled
 from nmt.data.sampler import epoch_batches
-from nmt.errors import ConfigError
+from nmt.errors import Diverged
 from nmt.model import Seq2Seq
 from nmt.training.average import checkpoint_weights, mean_weights
-from nmt.training.checkpoint import best_names, prune, save_checkpoint
-from nmt.training.forcing import forcing
+from nmt.training.checkpoint import load_newest
+from nmt.training.health import of_stopping, remarks
+from nmt.training.keeper import Keeper
 from nmt.training.log import Log, clock
-from nmt.training.loss import batch_loss
-from nmt.training.optimizer import clip_gradients, make_optimizer, set_learning_rate, update_average
 from nmt.training.schedule import Moment, budget_used, interval_count, learning_rate
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import Progress, TrainState, Validation
+from nmt.training.update import Updater, load_optimizer, optimizer_tensors
 from nmt.training.validation import ValidationResult, ValidationSet, validate
 from nmt.training.vectors import FrozenRows
+
+TOO_MANY = 5  # updates in a row that are not finite
 
 
 @dataclass
@@ -61,16 +62,14 @@ class Trainer:
     ) -> None:
         self.settings = settings
         self.training: TrainingSettings = settings.training
-        self.folder = Path(settings.run)
         self.model, self.data, self.validation_set = model, data, validation
         self.device, self.log, self.signals = device, log, signals
-        self.optimizer = make_optimizer(model, self.training)
-        self.scaler = _loss_scaler(self.training, device)
-        self.average = _copy(runs.named_weights(model)) if self.training.ema else {}
+        self.updater = Updater(model, self.training, device)
+        self.keeper = Keeper(settings, validation.subwords, log.warn)
         self.progress = Progress()
-        self.frozen = FrozenRows(model, {})
         self.batches: list[np.ndarray] = []
         self.saved_at = (0, 0.0)
+        self.remarked: set[str] = set()  # kinds of remarks on the last validation
         self.since = Since()
         self._clock = time.monotonic()
 
@@ -94,8 +93,11 @@ class Trainer:
                 if self.progress.step % self.training.log_every == 0:
                     self._log()
             self._finish()
+            if remark := of_stopping(reason, self.progress, self.training):
+                self.log.say(f"note: {remark}")
+            self._save(last=True)
         except Interrupted:
-            self._save()
+            self._save(last=True)
             raise
         return reason
 
@@ -127,48 +129,50 @@ class Trainer:
     # Step -------------------------------------------------------------------------------------------------------------
 
     def _step(self) -> None:
-        """One update, from `accumulate` batches; the loss is the mean over all their target tokens."""
-        progress, training = self.progress, self.training
-        chosen = self.batches[progress.batch : progress.batch + training.accumulate]
-        batches = [make_batch(self.sentences, indices).to(self.device) for indices in chosen]
-        tokens = sum(batch.target_tokens for batch in batches)
-        torch.manual_seed(training.seed * 1_000_003 + progress.step)  # dropout: a function of (seed, step)
-        set_learning_rate(self.optimizer, self.learning_rate())
-        self.model.train()
-        self.optimizer.zero_grad(set_to_none=True)
-        total = 0.0
-        for batch in batches:
-            with self._autocast():
-                loss = batch_loss(
-                    self.model,
-                    batch,
-                    label_smoothing=training.label_smoothing,
-                    teacher_forcing=forcing(training, progress.step),
-                    whole_sentences=training.forcing_unit == "sentence",
-                    coverage_loss=training.coverage_loss,
-                )
-            self.scaler.scale(loss / tokens).backward()
-            total += float(loss.detach())
-        self._update(total, tokens)
-        self._advance(len(chosen), tokens)
+        """One update, from `accumulate` batches."""
+        progress = self.progress
+        chosen = self.batches[progress.batch : progress.batch + self.training.accumulate]
+        batches = [make_batch(self.sentences, indices) for indices in chosen]
+        update = self.updater(batches, progress.step, self.learning_rate())
+        if update.splits:
+            self.log.warn(
+                f"step {progress.step + 1:,}: out of memory, batch split; write a lower training.batch_tokens"
+            )
+        self.since.loss += update.loss
+        self.since.tokens += update.tokens
+        self.since.norm = update.norm
+        self._advance(len(chosen), update.tokens)
+        self._watch(update.fault, chosen)
 
-    def _update(self, loss: float, tokens: int) -> None:
-        """Changes the weights; if the gradient is not finite, the step passes without effect and is counted."""
-        self.scaler.unscale_(self.optimizer)
-        self.frozen.drop_gradients()
-        norm = clip_gradients(self.model, self.training.clip_norm)
-        if not np.isfinite(norm):
-            self.progress.skipped += 1
-            self.log.entry(f"warning: step {self.progress.step + 1}: the gradient is not finite; update left out")
-        if np.isfinite(norm) or self.scaler.is_enabled():  # the scaler leaves it out by itself, and learns from it
-            self.scaler.step(self.optimizer)
-            self.frozen.put_back()
-        self.scaler.update()
-        if self.average and np.isfinite(norm):
-            update_average(self.average, runs.named_weights(self.model), self.training.ema, self.progress.step)
-        self.since.loss += loss
-        self.since.tokens += tokens
-        self.since.norm = norm
+    def _watch(self, fault: str, chosen: list[np.ndarray]) -> None:
+        """Counts updates that were left out; after too many in a row training goes back. Raises Diverged."""
+        progress = self.progress
+        if not fault:
+            progress.skipped_in_row = 0
+            return
+        progress.skipped += 1
+        progress.skipped_in_row += 1
+        lines = sorted(int(self.data.lines[index]) for indices in chosen for index in indices)
+        shown = ", ".join(str(line) for line in lines[:5]) + (", ..." if len(lines) > 5 else "")
+        self.log.warn(f"step {progress.step:,}: {fault}; update left out (lines {shown} of the training text)")
+        if progress.skipped_in_row >= TOO_MANY:
+            self._go_back()
+
+    def _go_back(self) -> None:
+        """To the newest checkpoint, with half the learning rate. Raises Diverged the second time."""
+        skipped, folder = self.progress.skipped, self.keeper.folder
+        what = f"{TOO_MANY} updates in a row were left out, the last at step {self.progress.step:,}"
+        state = None if self.progress.setbacks else load_newest(folder, self.log.say)
+        if state is None:
+            raise Diverged(
+                f"training diverged: {what}; in {folder} {self.keeper.kept()}; write a lower training.learning_rate or "
+                "a longer training.warmup, and train another run: run=runs/NAME"
+            )
+        self.restore(state, folder)
+        self.progress.setbacks, self.progress.skipped, self.progress.skipped_in_row = 1, skipped, 0
+        self._load_epoch()
+        self.log.forget_after(self.progress.step, len(self.progress.validations))
+        self.log.warn(f"{what}; going back to step {self.progress.step:,}, with half the learning rate")
 
     def _advance(self, batches: int, tokens: int) -> None:
         progress = self.progress
@@ -199,28 +203,31 @@ class Trainer:
         """Of the next step."""
         progress = self.progress
         scores = tuple(validation.score(self.training.metric) for validation in progress.regular())
-        return learning_rate(self.training, Moment(progress.step, progress.epochs, self.share(), scores))
+        rate = learning_rate(self.training, Moment(progress.step, progress.epochs, self.share(), scores))
+        return rate * 0.5**progress.setbacks
 
     def share(self) -> float:
         """Share of the budget that is used."""
         return budget_used(self.training, self.progress.step, self.progress.epochs, self.progress.seconds)
 
-    @contextmanager
-    def _autocast(self) -> Iterator[None]:
-        dtype = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[self.training.precision]
-        with torch.autocast(self.device.type, dtype=dtype, enabled=dtype != torch.float32):
-            yield
-
     # Validate ---------------------------------------------------------------------------------------------------------
 
     def _validate(self) -> None:
         """Scores the weights (their moving average, if there is one); the best go into the run as its model."""
-        with self._weights(self.average or runs.named_weights(self.model)):
+        with self._weights(self.updater.average or runs.named_weights(self.model)):
             result = self._scores()
             validation = self._record(result, averaged=False)
             if self.progress.best(self.training.metric) is validation:
-                self._publish()
+                self.keeper.publish(runs.named_weights(self.model))
         self._show_samples(result)
+        self._remark(remarks(result.signs, self.progress, self.training))
+
+    def _remark(self, found: dict[str, str]) -> None:
+        """Says what looks wrong when it begins, not again at each validation that it lasts."""
+        for kind, line in found.items():
+            if kind not in self.remarked:
+                self.log.say(f"note: {line}")
+        self.remarked = set(found)
 
     def _scores(self) -> ValidationResult:
         result = validate(
@@ -266,43 +273,31 @@ class Trainer:
     # Save -------------------------------------------------------------------------------------------------------------
 
     def state(self) -> TrainState:
-        self.progress.loss_scale = dict(self.scaler.state_dict())
-        return TrainState(
-            self.progress, runs.named_weights(self.model), self.average, _optimizer_tensors(self.optimizer)
-        )
+        updater = self.updater
+        self.progress.loss_scale = dict(updater.scaler.state_dict())
+        weights = runs.named_weights(self.model)
+        return TrainState(self.progress, weights, updater.average, optimizer_tensors(updater.optimizer))
 
     def restore(self, state: TrainState, name: Path) -> None:
         """Puts everything where it was when `state` was saved. `name` is named in errors."""
         self.progress = state.progress
         runs.set_weights(self.model, state.weights, name)
         self.freeze(state.progress.frozen)
-        if self.average:
-            self.average = {key: tensor.to(self.device) for key, tensor in state.average.items()}
-        _load_optimizer(self.optimizer, state.optimizer)
+        if self.updater.average:
+            self.updater.average = {key: tensor.to(self.device) for key, tensor in state.average.items()}
+        load_optimizer(self.updater.optimizer, state.optimizer)
         if state.progress.loss_scale:
-            self.scaler.load_state_dict(state.progress.loss_scale)
+            self.updater.scaler.load_state_dict(state.progress.loss_scale)
         self.saved_at = (self.progress.step, self.progress.epochs)
 
     def freeze(self, rows: dict[str, list[int]]) -> None:
         """From here on these rows of the embeddings, by side, stay as they are."""
         self.progress.frozen = rows
-        self.frozen = FrozenRows(self.model, rows)
+        self.updater.frozen = FrozenRows(self.model, rows)
 
-    def _save(self) -> None:
-        """A checkpoint; then the ones that are no longer needed go."""
-        folder = self.folder / runs.CHECKPOINTS
-        save_checkpoint(folder, self.state())
+    def _save(self, *, last: bool = False) -> None:
+        self.keeper.save(self.state(), last=last)
         self.saved_at = (self.progress.step, self.progress.epochs)
-        prune(folder, self._best_checkpoints(), self.training.keep_last)
-
-    def _best_checkpoints(self) -> list[str]:
-        """Names of the `keep_best` checkpoints with the best scores, the best first."""
-        return best_names(self.progress, self.training.metric, self.training.keep_best)
-
-    def _publish(self) -> None:
-        """The model's present weights become the run's model."""
-        content = runs.pack_weights(runs.named_weights(self.model), self.settings, self.validation_set.subwords)
-        runs.write_atomic(self.folder / runs.WEIGHTS, content)
 
     # Finish -----------------------------------------------------------------------------------------------------------
 
@@ -314,21 +309,17 @@ class Trainer:
             with self._weights(self._mean_of_best()):
                 validation = self._record(self._scores(), averaged=True)
                 if self.progress.best(self.training.metric) is validation:
-                    self._publish()
+                    self.keeper.publish(runs.named_weights(self.model))
             self._save()
 
     def _averaging_due(self) -> bool:
         done = any(v.averaged and v.step == self.progress.step for v in self.progress.validations)
-        return self.training.average and not done and len(self._averaged_checkpoints()) > 1
-
-    def _averaged_checkpoints(self) -> list[Path]:
-        paths = [self.folder / runs.CHECKPOINTS / name for name in self._best_checkpoints()]
-        return [path for path in paths if path.is_dir()]
+        return self.training.average and not done and len(self.keeper.best(self.progress)) > 1
 
     def _mean_of_best(self) -> dict[str, Tensor]:
         """The mean of the best checkpoints, damaged ones left out."""
-        weights = checkpoint_weights(self._averaged_checkpoints(), self.log.say)
-        return mean_weights(list(weights.values()) or [self.average or runs.named_weights(self.model)])
+        weights = checkpoint_weights(self.keeper.best(self.progress), self.log.say)
+        return mean_weights(list(weights.values()) or [self.updater.average or runs.named_weights(self.model)])
 
     # Log --------------------------------------------------------------------------------------------------------------
 
@@ -364,27 +355,3 @@ def _copy(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 def _assign(model: Seq2Seq, weights: dict[str, Tensor]) -> None:
     for name, parameter in model.named_parameters():
         parameter.copy_(weights[name])
-
-
-def _loss_scaler(settings: TrainingSettings, device: torch.device) -> torch.amp.GradScaler:
-    if settings.precision == "fp16" and device.type != "cuda":
-        raise ConfigError(f"training.precision: fp16 needs a CUDA device, and this is {device.type}; write bf16")
-    return torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
-
-
-def _optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
-    state = optimizer.state_dict()["state"]
-    return {
-        f"{index}.{name}": value
-        for index, values in state.items()
-        for name, value in values.items()
-        if isinstance(value, Tensor)
-    }
-
-
-def _load_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, tensor in tensors.items():
-        index, _, name = key.partition(".")
-        state.setdefault(int(index), {})[name] = tensor
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -31,8 +31,9 @@ class Validation:
         return value if math.isfinite(value) else -math.inf
 
     def rank(self, metric: str) -> tuple[float, float]:
-        """What the best is the highest of: the score, and among equals (BLEU starts with many zeros) the loss."""
-        return self.score(metric), self.score("loss")
+        """What the best is the highest of: the score, and among equals (BLEU starts with many zeros) the loss. A model
+        whose loss is not finite comes last, whatever it translated."""
+        return self.score(metric) if math.isfinite(self.loss) else -math.inf, self.score("loss")
 
 
 @dataclass
@@ -45,7 +46,9 @@ class Progress:
     batches: int = 0  # batches of this epoch
     seconds: float = 0.0  # spent training, validation included
     target_tokens: int = 0
-    skipped: int = 0  # updates left out because the gradient was not finite
+    skipped: int = 0  # updates left out because loss or gradient was not finite
+    skipped_in_row: int = 0  # the last ones of these
+    setbacks: int = 0  # how often training went back to a checkpoint after too many in a row
     loss_scale: dict[str, Any] = field(default_factory=dict)  # of fp16
     frozen: dict[str, list[int]] = field(default_factory=dict)  # rows of the embeddings that stay as they are
     validations: list[Validation] = field(default_factory=list)
@@ -56,8 +59,9 @@ class Progress:
         return self.epoch + (self.batch / self.batches if self.batches else 0.0)
 
     def best(self, metric: str) -> Validation | None:
-        """The best validation so far, the first of equals."""
-        return max(self.validations, key=lambda validation: validation.rank(metric), default=None)
+        """The best validation so far, the first of equals; None if there is none with a finite score."""
+        best = max(self.validations, key=lambda validation: validation.rank(metric), default=None)
+        return best if best and math.isfinite(best.rank(metric)[0]) else None
 
     def without_progress(self, metric: str) -> int:
         """Validations since the best one."""

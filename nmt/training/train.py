@@ -16,7 +16,7 @@ from nmt.config import Settings
 from nmt.data.corpus import parallel_files, read_pairs
 from nmt.data.prepare import Prepared, prepare
 from nmt.device import choose_device, describe
-from nmt.errors import ConfigError, DataError
+from nmt.errors import ConfigError, DataError, NotSaved
 from nmt.metrics import signature
 from nmt.model import make_model
 from nmt.training.checkpoint import load_newest
@@ -45,7 +45,7 @@ def train(settings: Settings, command: list[str]) -> Outcome:
     data = prepare(settings, log.say)
     try:
         signals = Signals()
-        trainer = _make_trainer(settings, data, command, device, log, signals)
+        trainer = _begin(settings, data, command, device, log, signals)
         return _train(trainer, log, signals)
     finally:
         log.close()
@@ -55,16 +55,25 @@ def _train(trainer: Trainer, log: Log, signals: Signals) -> Outcome:
     if trainer.finished():
         log.say(f"finished already: {trainer.stop_reason()}")
         _show_result(trainer, log)
-        return Outcome(trainer.folder, trainer.stop_reason())
+        return Outcome(Path(trainer.settings.run), trainer.stop_reason())
     try:
         with signals:
             reason = trainer.run()
     except Interrupted:
         log.say(f"stopped at step {trainer.progress.step:,}, saved; the same command goes on from here")
-        return Outcome(trainer.folder, "stopped", signals.received)
+        return Outcome(Path(trainer.settings.run), "stopped", signals.received)
     log.say(f"finished: {reason}")
     _show_result(trainer, log)
-    return Outcome(trainer.folder, reason)
+    return Outcome(Path(trainer.settings.run), reason)
+
+
+def _begin(
+    settings: Settings, data: Prepared, command: list[str], device: torch.device, log: Log, signals: Signals
+) -> Trainer:
+    try:
+        return _make_trainer(settings, data, command, device, log, signals)
+    except OSError as error:
+        raise NotSaved(f"{settings.run}: cannot write: {error.strerror}; training has not begun") from None
 
 
 def _make_trainer(
@@ -130,7 +139,7 @@ def _show_result(trainer: Trainer, log: Log) -> None:
         f"kept {origin}: validation BLEU {best.bleu:.1f}, chrF2++ {best.chrf:.1f}, "
         f"perplexity {best.perplexity:.2f} (greedy), after {clock(trainer.progress.seconds)} of training"
     )
-    run = _shown(trainer.folder)
+    run = _shown(Path(trainer.settings.run))
     log.say(f"model: {run}")
     log.say(f"  translate: echo 'Some text.' | nmt translate {run}")
     log.say(f"  evaluate:  nmt eval {run}")

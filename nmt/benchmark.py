@@ -1,0 +1,206 @@
+"""`nmt bench`: how fast this machine trains and decodes with a model, beside what its arithmetic allows.
+
+Every figure is the median of several rounds over the same work. The rate of large matrix products is measured between
+the rounds, so that a machine which is slower for a while is slower in both.
+"""
+
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from nmt.config import DecodingSettings, ModelSettings, Settings, TrainingSettings
+from nmt.data.batch import Batch, Sentences, make_batch
+from nmt.data.dataset import Ids
+from nmt.data.prepare import prepare
+from nmt.data.sampler import epoch_batches
+from nmt.data.subword import EOS_ID
+from nmt.decoding.search import search
+from nmt.device import choose_device, describe
+from nmt.model import Seq2Seq, make_model
+from nmt.training.loss import batch_loss
+from nmt.training.update import Updater
+
+MATRIX = 2048  # rows and columns of the product that stands for the machine's own rate
+WARM_UP = 3  # updates before the first that counts
+
+# The model that toolkits are compared with: two layers, input feeding, Luong et al. 2015's general attention.
+REFERENCE = ModelSettings(
+    embedding=512, hidden=512, encoder_layers=2, decoder_layers=2, decoder="luong", attention="general", tying="none",
+    dropout=0.3, embedding_dropout=0.0, layer_norm=False, residual=False, variational=False,
+)  # fmt: skip
+REFERENCE_TRAINING = TrainingSettings(batch_sentences=64, label_smoothing=0.0)
+REFERENCE_VOCAB = 8000
+
+
+class Work(NamedTuple):
+    """What is trained and decoded."""
+
+    name: str
+    model: ModelSettings
+    training: TrainingSettings
+    vocab: tuple[int, int]  # source, target
+    sentences: Sentences
+    batches: list[np.ndarray]
+
+
+class Synthetic:
+    """Random pieces in sentences as long as those of Multi30k: log-normal, 15 pieces a side, few beyond 30."""
+
+    def __init__(self, count: int, vocab: int) -> None:
+        random = np.random.default_rng(1)
+        lengths = np.exp(random.normal(2.6, 0.32, count)).round().astype(int).clip(4, 45)
+        others = (lengths * random.normal(1.08, 0.12, count)).round().astype(int).clip(4, 50)
+        self.sources: list[Ids] = [random.integers(EOS_ID + 1, vocab, length, np.int32) for length in lengths]
+        self.targets: list[Ids] = [random.integers(EOS_ID + 1, vocab, length, np.int32) for length in others]
+
+    def source(self, index: int) -> Ids:
+        return self.sources[index]
+
+    def target(self, index: int) -> Ids:
+        return self.targets[index]
+
+
+def reference_work(batches: int) -> Work:
+    sentences = Synthetic(64 * 4 * batches, REFERENCE_VOCAB)
+    sources, targets = (np.array([len(each) for each in side]) for side in (sentences.sources, sentences.targets))
+    order = epoch_batches(sources, targets, REFERENCE_TRAINING, 0)
+    vocab = (REFERENCE_VOCAB, REFERENCE_VOCAB)
+    return Work("reference", REFERENCE, REFERENCE_TRAINING, vocab, sentences, order[:batches])
+
+
+def work_of(settings: Settings, batches: int, say: Callable[[str], None]) -> Work:
+    """A config's own model on its own corpus."""
+    data = prepare(settings, say)
+    order = epoch_batches(data.train.source_lengths(), data.train.target_lengths(), settings.training, 0)
+    vocab = (len(data.subwords.source), len(data.subwords.target))
+    return Work(settings.run, settings.model, settings.training, vocab, data.train, order[:batches])
+
+
+def bench(work: Work, settings: Settings, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """Figures by name; see `lines` for what they are."""
+    device = choose_device(settings)
+    torch.manual_seed(1)
+    model = make_model(work.model, *work.vocab).to(device)
+    say(f"{work.name}: {sum(p.numel() for p in model.parameters()):,} parameters, {describe(device)}")
+    return {
+        "work": work.name,
+        "device": describe(device),
+        "torch": torch.__version__,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "training": _training(model, work, device, rounds),
+        "decoding": _decoding(model, work, device, rounds),
+        "start_up_seconds": _start_up(rounds),
+        "matmul_gflops": round(statistics.median(_matmul_rate(device) for _ in range(rounds)) / 1e9, 1),
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }
+
+
+def _training(model: Seq2Seq, work: Work, device: torch.device, rounds: int) -> dict[str, Any]:
+    """Whole updates: forward, backward, clipping, optimizer. Real target tokens, ends included, no padding."""
+    updater = Updater(model, work.training, device)
+    batches = [make_batch(work.sentences, indices) for indices in work.batches]
+    tokens = sum(batch.target_tokens for batch in batches)
+    for batch in batches[:WARM_UP]:
+        updater([batch], 0, 1e-4)
+    rates, shares = [], []
+    flops = _training_flops(model, batches[len(batches) // 2].to(device))
+    for _ in range(rounds):
+        begun = time.perf_counter()
+        for step, batch in enumerate(batches):
+            updater([batch], step, 1e-4)
+        _wait(device)
+        rates.append(tokens / (time.perf_counter() - begun))
+        shares.append(rates[-1] * flops / _matmul_rate(device))
+    return {
+        "target_tokens_per_second": round(statistics.median(rates), 1),
+        "mfu": round(statistics.median(shares), 4),
+        "mflop_per_target_token": round(flops / 1e6, 2),
+        "padding": round(1 - tokens / sum(batch.target_output.numel() for batch in batches), 4),
+        "rounds": [round(rate, 1) for rate in rates],
+    }
+
+
+def _training_flops(model: Seq2Seq, batch: Batch) -> float:
+    """Of a forward and a backward pass, per real target token: products only, those within kernels included."""
+    with torch.backends.mkldnn.flags(enabled=False), FlopCounterMode(display=False) as counter:
+        batch_loss(model, batch).backward()
+    model.zero_grad()
+    return float(counter.get_total_flops()) / batch.target_tokens
+
+
+def _decoding(model: Seq2Seq, work: Work, device: torch.device, rounds: int) -> dict[str, Any]:
+    """Sentences and tokens per second, by batch and beam. Weights are random and would not end sentences, so each
+    translation is made as long as the reference of its batch is on average."""
+    model.eval()
+    found = {}
+    for size, beam in ((32, 1), (32, 5), (1, 1), (1, 5)):
+        indices = work.batches[len(work.batches) // 2][:32]
+        batches = [make_batch(work.sentences, indices[start : start + size]).to(device) for start in range(0, 32, size)]
+        length = max(1, batches[0].target_tokens // batches[0].source.size(0) - 1)
+        settings = DecodingSettings(beam_size=beam, min_length=length, max_length=length)
+        rates = []
+        for _ in range(rounds + 1):
+            begun = time.perf_counter()
+            for batch in batches:
+                search(model, batch.source, settings)
+            _wait(device)
+            rates.append(sum(batch.source.size(0) for batch in batches) / (time.perf_counter() - begun))
+        median = statistics.median(rates[1:])
+        found[f"batch_{size}_beam_{beam}"] = {
+            "sentences_per_second": round(median, 2),
+            "tokens_per_second": round(median * (length + 1), 1),
+        }
+    return found
+
+
+def _matmul_rate(device: torch.device) -> float:
+    """Floating-point operations per second in products of two large float32 matrices."""
+    one = torch.randn(MATRIX, MATRIX, device=device)
+    one @ one
+    _wait(device)
+    begun, times = time.perf_counter(), 4
+    for _ in range(times):
+        one @ one
+    _wait(device)
+    return 2.0 * MATRIX**3 * times / (time.perf_counter() - begun)
+
+
+def _start_up(rounds: int) -> dict[str, float]:
+    """Wall-clock seconds of whole commands."""
+    return {"help": round(statistics.median(_seconds("--help") for _ in range(rounds)), 3)}
+
+
+def _seconds(*words: str) -> float:
+    begun = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "nmt", *words], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - begun
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def lines(found: dict[str, Any]) -> Iterator[str]:
+    """The figures for people."""
+    training = found["training"]
+    yield f"large matrix products: {found['matmul_gflops']:,.0f} GFLOP/s"
+    yield (
+        f"training: {training['target_tokens_per_second']:,.0f} target tokens/s, {100 * training['mfu']:.0f} % of what "
+        f"the products alone would allow ({training['mflop_per_target_token']:.1f} MFLOP a token); "
+        f"{100 * training['padding']:.1f} % padding"
+    )
+    yield "decoding, sentences/s (tokens/s):"
+    for name, rates in found["decoding"].items():
+        _, size, _, beam = name.split("_")
+        what = f"batch {size}, beam {beam}"
+        yield f"  {what:<18}{rates['sentences_per_second']:>8,.1f} ({rates['tokens_per_second']:,.0f})"
+    yield f"start-up: nmt --help {found['start_up_seconds']['help']:.2f} s; peak memory {found['peak_memory_mb']:,} MB"

@@ -1,0 +1,111 @@
+"""What is wrong with a training, in words: one line each, with the remedy, from what a validation sees anyway."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from nmt.config import TrainingSettings
+from nmt.data.batch import Batch
+from nmt.data.subword import PAD_ID
+from nmt.model import Seq2Seq
+from nmt.training.loss import batch_loss
+from nmt.training.state import Progress
+
+MOST = 0.5  # of the outputs are one line
+MANY = 0.1  # of the outputs reach the maximum length
+FLAT = 0.95  # of the entropy of even weights
+DEAF = 0.05  # nats per target token
+RISE = 1.05  # validation loss over its best
+WAIT = 3  # validations since then
+
+
+class Signs(NamedTuple):
+    """What a validation measures beside its scores."""
+
+    same: float  # share of the outputs that are one and the same line
+    cut: float  # share of the outputs that reached the maximum length
+    flatness: float  # entropy of the attention over that of even weights, mean over target words; 0 without attention
+    source_gain: float  # nats per target token by which the right source is better than another sentence's
+
+
+def share_of_one(lines: Sequence[str]) -> float:
+    return max(Counter(lines).values(), default=0) / max(len(lines), 1)
+
+
+@torch.inference_mode()
+def flatness(model: Seq2Seq, batch: Batch) -> float:
+    """See `Signs`; over sentences of two source tokens or more."""
+    attention = model(batch.source, batch.target_input).attention
+    real = batch.target_output != PAD_ID
+    return _mean_entropy(attention, (batch.source != PAD_ID).sum(dim=1), real)
+
+
+def _mean_entropy(attention: Float[Tensor, "batch tgt src"], lengths: Tensor, real: Bool[Tensor, "batch tgt"]) -> float:
+    entropy = torch.special.entr(attention).sum(dim=-1)
+    even = lengths.clamp(min=2).log().unsqueeze(1)
+    counted = real & (lengths > 1).unsqueeze(1)
+    return float((entropy / even)[counted].mean()) if counted.any() else 0.0
+
+
+@torch.inference_mode()
+def source_gain(model: Seq2Seq, batch: Batch) -> float:
+    """See `Signs`: each sentence gets its neighbour's source, which is about as long."""
+    if batch.source.size(0) < 2:
+        return float("inf")
+    swapped = batch._replace(source=batch.source.roll(1, dims=0))
+    return float(batch_loss(model, swapped) - batch_loss(model, batch)) / batch.target_tokens
+
+
+def remarks(signs: Signs, progress: Progress, training: TrainingSettings) -> dict[str, str]:
+    """{kind: line}. Nothing is said of the first epoch, in which all of this is as it should be."""
+    if progress.epochs < 1 or progress.step < training.warmup:
+        return {}
+    found = {}
+    if signs.source_gain < DEAF:
+        found["source"] = (
+            f"the decoder hardly reads the source: another costs only {max(signs.source_gain, 0.0):.2f} nats a piece "
+            "more; look whether line n of one file translates line n of the other, then train longer"
+        )
+    if signs.same > MOST:
+        found["same"] = (
+            f"{signs.same:.0%} of the validation outputs are the same line; train longer, or with a lower "
+            "training.learning_rate"
+        )
+    if signs.cut > MANY:
+        found["cut"] = (
+            f"{signs.cut:.0%} of the validation outputs reach the maximum length, mostly by repeating themselves; "
+            "train longer, or translate with decoding.no_repeat_ngram=3"
+        )
+    if signs.flatness > FLAT:
+        found["flat"] = (
+            f"the attention is flat ({signs.flatness:.0%} of the entropy of even weights): it has not formed yet; "
+            "train longer, or try model.attention=multihead"
+        )
+    if rise := _rise(progress):
+        found["overfitting"] = (
+            f"the validation loss has risen by {rise - 1:.0%} since its best, {WAIT} or more validations ago: the "
+            "model learns the training text by heart; write a higher model.dropout, or a training.patience"
+        )
+    return found
+
+
+def _rise(progress: Progress) -> float:
+    """The last validation loss over the best, if that is long ago and it is much higher; else 0."""
+    losses = [validation.loss for validation in progress.regular()]
+    best = losses.index(min(losses)) if losses else 0
+    long_ago = len(losses) - 1 - best >= WAIT
+    return losses[-1] / losses[best] if long_ago and losses[-1] > RISE * losses[best] else 0.0
+
+
+def of_stopping(reason: str, progress: Progress, training: TrainingSettings) -> str:
+    """A line on why it may have been too early to stop, or ""."""
+    if "training.patience" in reason and progress.step < training.warmup:
+        return (
+            f"the learning rate was still warming up (step {progress.step:,} of {training.warmup:,}) when patience ran "
+            "out; write a shorter training.warmup or a higher training.patience"
+        )
+    return ""

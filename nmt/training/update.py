@@ -1,0 +1,198 @@
+"""One update of the weights: the gradient of one or more batches, clipped and applied, and the moving average.
+
+What does not fit into memory is split and tried again as the same update; what is not finite is left out and explained.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nmt import run as runs
+from nmt.config import TrainingSettings
+from nmt.data.batch import Batch
+from nmt.errors import ConfigError, OutOfMemory
+from nmt.model import Seq2Seq
+from nmt.training.forcing import forcing
+from nmt.training.loss import batch_loss
+from nmt.training.optimizer import clip_gradients, make_optimizer, set_learning_rate, update_average
+from nmt.training.vectors import FrozenRows
+
+
+class Update(NamedTuple):
+    loss: float  # nats, summed over target tokens
+    tokens: int  # target tokens
+    norm: float  # of the gradient, before it was clipped
+    fault: str = ""  # what was not finite, so that the weights were left as they were
+    splits: int = 0  # how many batches did not fit into memory as a whole
+
+
+class Updater:
+    """The weights, their moving average and the optimizer, changed together."""
+
+    def __init__(self, model: Seq2Seq, training: TrainingSettings, device: torch.device) -> None:
+        self.model, self.training, self.device = model, training, device
+        self.optimizer = make_optimizer(model, training)
+        self.scaler = _loss_scaler(training, device)
+        self.average = (
+            {name: tensor.clone() for name, tensor in runs.named_weights(model).items()} if training.ema else {}
+        )
+        self.frozen = FrozenRows(model, {})
+        self._splits = 0
+
+    def __call__(self, batches: Sequence[Batch], step: int, learning_rate: float) -> Update:
+        """The loss is the mean over all target tokens of the batches. Raises OutOfMemory if a single sentence does
+        not fit."""
+        tokens, self._splits = sum(batch.target_tokens for batch in batches), 0
+        torch.manual_seed(self.training.seed * 1_000_003 + step)  # dropout: a function of (seed, step)
+        set_learning_rate(self.optimizer, learning_rate)
+        self.model.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = sum(self._add_gradients(batch.to(self.device), tokens, step) for batch in batches)
+        self.scaler.unscale_(self.optimizer)
+        self.frozen.drop_gradients()
+        norm = clip_gradients(self.model, self.training.clip_norm)
+        finite = bool(np.isfinite(norm) and np.isfinite(loss))
+        self._apply(step, finite)
+        fault = "" if finite else self._explain(batches, loss)
+        return Update(loss, tokens, norm, fault, self._splits)
+
+    def _add_gradients(self, batch: Batch, tokens: int, step: int) -> float:
+        """Adds the batch's share of the gradient; the loss. By halves if the whole does not fit into memory."""
+        try:
+            loss, gradients = self._gradients(batch, tokens, step)
+        except (RuntimeError, MemoryError) as error:
+            if not _out_of_memory(error):
+                raise
+            gradients = None
+        if gradients is None:  # here the failed attempt's tensors are free again
+            return self._add_halves(batch, tokens, step)
+        for parameter, gradient in zip(self.model.parameters(), gradients, strict=True):
+            if gradient is not None:
+                parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+        return loss
+
+    def _add_halves(self, batch: Batch, tokens: int, step: int) -> float:
+        rows = batch.source.size(0)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if rows == 1:
+            raise OutOfMemory(
+                f"out of memory at step {step + 1:,} with a single sentence of {batch.source.size(1):,} and "
+                f"{batch.target_input.size(1):,} pieces; write a smaller data.max_length or model.hidden"
+            )
+        self._splits += 1
+        parts = (batch.rows(0, rows // 2), batch.rows(rows // 2, rows))
+        return sum(self._add_gradients(part, tokens, step) for part in parts)
+
+    def _gradients(self, batch: Batch, tokens: int, step: int) -> tuple[float, list[Tensor | None]]:
+        with self._autocast():
+            loss = self._loss(batch, step)
+        scaled = self.scaler.scale(loss / tokens)
+        gradients = torch.autograd.grad(scaled, list(self.model.parameters()), allow_unused=True)
+        return float(loss.detach()), _apart(gradients)
+
+    def _loss(self, batch: Batch, step: int) -> Tensor:
+        training = self.training
+        return batch_loss(
+            self.model,
+            batch,
+            label_smoothing=training.label_smoothing,
+            teacher_forcing=forcing(training, step),
+            whole_sentences=training.forcing_unit == "sentence",
+            coverage_loss=training.coverage_loss,
+        )
+
+    @contextmanager
+    def _autocast(self) -> Iterator[None]:
+        dtype = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[self.training.precision]
+        with torch.autocast(self.device.type, dtype=dtype, enabled=dtype != torch.float32):
+            yield
+
+    def _apply(self, step: int, finite: bool) -> None:
+        """Changes the weights and their average, if loss and gradient are finite."""
+        if finite or self.scaler.is_enabled():  # the scaler leaves it out by itself, and learns from it
+            self.scaler.step(self.optimizer)
+            self.frozen.put_back()
+        self.scaler.update()
+        if self.average and finite:
+            update_average(self.average, runs.named_weights(self.model), self.training.ema, step)
+
+    def _explain(self, batches: Sequence[Batch], loss: float) -> str:
+        """What is not finite, and where it is so first."""
+        what = "the gradient" if np.isfinite(loss) else "the loss"
+        with torch.no_grad():
+            place = next((found for batch in batches if (found := self._first_bad(batch.to(self.device)))), "")
+        return f"{what} is not finite{place and f', first in {place}'}"
+
+    def _first_bad(self, batch: Batch) -> str:
+        """The first module, in the order of computing, whose output is not finite."""
+        bad: list[str] = []
+
+        def look(name: str, output: object) -> None:
+            tensors = output if isinstance(output, tuple) else (output,)
+            if not all(bool(part.isfinite().all()) for part in tensors if isinstance(part, Tensor)):
+                bad.append(name)
+
+        handles = [
+            module.register_forward_hook(lambda _module, _inputs, output, name=name: look(name, output))
+            for name, module in self.model.named_modules()
+            if name
+        ]
+        try:
+            self._loss(batch, 0)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return bad[0] if bad else ""
+
+
+def _apart(gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """Each contiguous and in memory of its own: fused optimizers read weight and gradient in the order of memory, and
+    the two biases of an LSTM come with one gradient, which clipping would scale twice."""
+    seen: set[int] = set()
+    apart: list[Tensor | None] = []
+    for gradient in gradients:
+        if gradient is not None:
+            gradient = gradient.clone() if gradient.data_ptr() in seen else gradient.contiguous()
+            seen.add(gradient.data_ptr())
+        apart.append(gradient)
+    return apart
+
+
+def _loss_scaler(settings: TrainingSettings, device: torch.device) -> torch.amp.GradScaler:
+    if settings.precision == "fp16" and device.type != "cuda":
+        raise ConfigError(f"training.precision: fp16 needs a CUDA device, and this is {device.type}; write bf16")
+    return torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """The CPU's allocator raises a RuntimeError like any other."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
+        words in str(error) for words in ("can't allocate memory", "bad_alloc", "could not create a memory")
+    )
+
+
+# The optimizer's state as tensors -------------------------------------------------------------------------------------
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """{`parameter index.name`: tensor}."""
+    state = optimizer.state_dict()["state"]
+    return {
+        f"{index}.{name}": value
+        for index, values in state.items()
+        for name, value in values.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        index, _, name = key.partition(".")
+        state.setdefault(int(index), {})[name] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -1,0 +1,73 @@
+"""The workplace of the proofs, and their table: `pytest tests/reliability --proof FILE` writes it into a page."""
+
+import importlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from reliability.job import make_workplace
+
+BEGIN, END = "<!-- written by `make proof` -->", "<!-- end -->"
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a corpus and `digits.yaml`. Train into folders of your own."""
+    return make_workplace(tmp_path_factory.mktemp("reliability"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--proof", metavar="FILE", help="write the table of what was proved into this page")
+
+
+@dataclass
+class Row:
+    """What a file of tests proves: the first line of its docstring."""
+
+    what: str
+    cases: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+
+
+rows: dict[str, Row] = {}
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """A test counts as many cases as it says by `record_property("cases", n)`, otherwise one."""
+    file = report.nodeid.split("::")[0]
+    if "reliability/" not in file or (report.when != "call" and report.passed) or report.skipped:
+        return
+    module = importlib.import_module(f"reliability.{Path(file).stem}")
+    row = rows.setdefault(file, Row((module.__doc__ or "").split("\n")[0]))
+    row.cases += int(dict(report.user_properties).get("cases", 1))
+    row.failed += report.failed
+    row.seconds += report.duration
+
+
+def table() -> Iterator[str]:
+    yield "| row | what is shown | cases | failed | seconds |"
+    yield "|---|---|---:|---:|---:|"
+    for row in sorted(
+        rows.values(), key=lambda row: [int(n) if n.isdigit() else n for n in re.split(r"(\d+)", row.what)]
+    ):
+        name, _, what = row.what.partition(": ")
+        yield f"| {name} | {what} | {row.cases:,} | {row.failed} | {row.seconds:.0f} |"
+
+
+def _place(row: Row) -> tuple[str, int, str]:
+    """R2 before R10, and after them what has no number."""
+    found = re.match(r"(R)(\d+)", row.what)
+    return (found[1], int(found[2]), row.what) if found else ("S", 0, row.what)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    place = session.config.getoption("--proof")
+    if place and not hasattr(session.config, "workerinput"):
+        page = Path(place).read_text(encoding="utf-8")
+        before, after = page.split(BEGIN)[0], page.split(END)[1]
+        lines = "\n".join(table())
+        Path(place).write_text(f"{before}{BEGIN}\n\n{lines}\n\n{END}{after}", encoding="utf-8")

@@ -1,0 +1,123 @@
+"""The small job that the proofs of reliability train, whole or in processes of its own."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from nmt import config
+from nmt.run import CHECKPOINTS, METRICS, WEIGHTS, tensors_hash, unpack_weights
+from nmt.training.checkpoint import list_checkpoints, load_checkpoint
+from nmt.training.train import Outcome, train
+
+PROJECT = Path(__file__).parent.parent.parent
+CONFIG = """\
+data: {folder: corpus, source: a, target: b}
+subword: {model_type: char, vocab_size: 30}
+model: {embedding: 8, hidden: 8, attention: additive}
+training:
+  max_steps: 12
+  batch_sentences: 8
+  validate_every: 4
+  save_every: 3
+  log_every: 1
+  warmup: 2
+  samples: 0
+decoding: {max_length: 5}
+threads: 1
+"""
+
+# What runs of the job have in common with none of the others: cells, decoders, accumulation, edges of epochs.
+CASES = {
+    "conditional": [],
+    "luong, accumulate, average of weights": [
+        "model.decoder=luong",
+        "model.cell=gru",
+        "model.variational=false",
+        "training.accumulate=3",
+        "training.ema=0.9",
+    ],
+    "bahdanau, plateau": [
+        "model.decoder=bahdanau",
+        "model.cell=rnn",
+        "training.schedule=plateau",
+        "training.plateau_patience=1",
+        "training.metric=loss",
+        "training.validate_every=2",
+        "training.learning_rate=0.5",
+    ],
+    "sampled inputs, sgd": [
+        "model.attention=general",
+        "training.teacher_forcing=0.5",
+        "training.optimizer=sgd",
+        "training.momentum=0.9",
+        "training.validate_every=0.3e",
+        "training.save_every=0.1e",
+    ],
+    "resampled pieces, coverage": [
+        "subword.model_type=bpe",
+        "subword.vocab_size=300",
+        "subword.sampling=0.5",
+        "model.attention=coverage",
+        "training.coverage_loss=0.5",
+    ],
+}
+
+
+def make_workplace(folder: Path) -> Path:
+    """A corpus of digits and their mirror images, and a config that trains on it in a moment."""
+    write_corpus(folder / "corpus")
+    (folder / "digits.yaml").write_text(CONFIG)
+    return folder
+
+
+def write_corpus(folder: Path) -> None:
+    chance = random.Random(0)
+    folder.mkdir(parents=True)
+    for stem, count in (("train", 120), ("valid", 6)):
+        lines = ["".join(chance.choices("0123456789", k=chance.randint(1, 6))) for _ in range(count)]
+        (folder / f"{stem}.a").write_text("".join(f"{line}\n" for line in lines))
+        (folder / f"{stem}.b").write_text("".join(f"{line[::-1]}\n" for line in lines))
+
+
+def run(workplace: Path, folder: Path, *words: str) -> Outcome:
+    """Trains in this process."""
+    return train(config.load(workplace / "digits.yaml", [f"run={folder}", *words]), ["nmt", "train"])
+
+
+def command(workplace: Path, *words: str, before: str = "") -> subprocess.CompletedProcess[str]:
+    """`nmt` in a process of its own, which first does what `before` says in Python."""
+    program = f"{before}\nimport sys\nsys.argv[0] = 'nmt'\nfrom nmt.cli import main\nmain()"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT)}
+    return subprocess.run(
+        [sys.executable, "-c", program, *words],
+        check=False, cwd=workplace, env=environment, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+
+
+def result(folder: Path) -> dict[str, Any]:
+    """Everything of a run that must be equal: all but the times."""
+    last = load_checkpoint(list_checkpoints(folder / CHECKPOINTS)[-1])
+    tensors, _ = unpack_weights((folder / WEIGHTS).read_bytes(), folder / WEIGHTS)
+    records = [json.loads(line) for line in (folder / METRICS).read_text().splitlines()]
+    timeless = [
+        {key: value for key, value in record.items() if key not in {"seconds", "target_tokens_per_second"}}
+        for record in records
+    ]
+    return {
+        "model": tensors_hash(tensors),
+        "weights": tensors_hash(last.weights),
+        "average": tensors_hash(last.average),
+        "optimizer": tensors_hash(last.optimizer),
+        "progress": {**last.progress.to_json(), "seconds": None},
+        "metrics": [json.dumps(record) for record in timeless],
+    }
+
+
+def check_equal(folder: Path, expected: Path) -> None:
+    found, wanted = result(folder), result(expected)
+    assert [part for part in wanted if found[part] != wanted[part]] == []
+    assert not list(folder.rglob("*.tmp-*"))

@@ -1,0 +1,146 @@
+"""Training says in words what is wrong with it: models broken on purpose, and a sound one that gets no remark."""
+
+import math
+import random
+from pathlib import Path
+
+import pytest
+import torch
+
+from nmt.config import ModelSettings, TrainingSettings
+from nmt.data.batch import Batch
+from nmt.model import make_model
+from nmt.training.health import Signs, _mean_entropy, of_stopping, remarks, share_of_one, source_gain
+from nmt.training.state import Progress, Validation
+from reliability.job import CONFIG, run
+
+SOUND = Signs(same=0.1, cut=0.0, flatness=0.3, source_gain=2.0)
+LATER = Progress(step=5000, epoch=3, batches=10)
+
+
+def after(*losses: float) -> Progress:
+    return Progress(
+        step=5000,
+        epoch=len(losses),
+        validations=[Validation(n, float(n), loss, 1.0, 1.0) for n, loss in enumerate(losses)],
+    )
+
+
+@pytest.mark.parametrize(
+    ("signs", "kind", "words"),
+    [
+        ({"source_gain": 0.01}, "source", "another costs only 0.01 nats a piece more"),
+        ({"source_gain": -0.4}, "source", "another costs only 0.00 nats a piece more"),
+        ({"same": 0.8}, "same", "80% of the validation outputs are the same line"),
+        ({"cut": 0.25}, "cut", "25% of the validation outputs reach the maximum length"),
+        ({"flatness": 0.97}, "flat", "the attention is flat (97% of the entropy of even weights)"),
+    ],
+)
+def test_each_sign_has_its_words(signs: dict[str, float], kind: str, words: str) -> None:
+    found = remarks(SOUND._replace(**signs), LATER, TrainingSettings())
+    assert list(found) == [kind]
+    assert words in found[kind] and "\n" not in found[kind]
+    assert remarks(SOUND, LATER, TrainingSettings()) == {}
+    early = Progress(step=5000, epoch=0, batch=9, batches=10)
+    assert remarks(SOUND._replace(**signs), early, TrainingSettings()) == {}
+
+
+@pytest.mark.parametrize(
+    ("losses", "rise"),
+    [
+        ((3.0, 2.0, 1.9, 2.0, 2.1, 2.2), "16%"),
+        ((3.0, 2.0, 1.9, 2.0, 2.2), ""),
+        ((2.0, 2.01, 2.02, 2.03), ""),
+        ((2.0,), ""),
+    ],
+)
+def test_overfitting(losses: tuple[float, ...], rise: str) -> None:
+    found = remarks(SOUND, after(*losses), TrainingSettings())
+    assert list(found) == (["overfitting"] if rise else [])
+    assert not rise or f"has risen by {rise}" in found["overfitting"]
+
+
+def test_a_warm_up_that_was_not_over() -> None:
+    settings, reason = TrainingSettings(warmup=4000), "no better bleu in 5 validations (training.patience)"
+    line = of_stopping(reason, Progress(step=1500), settings)
+    assert line.startswith("the learning rate was still warming up (step 1,500 of 4,000) when patience ran out")
+    assert of_stopping(reason, Progress(step=4500), settings) == ""
+    assert of_stopping("training.max_steps=1500 reached", Progress(step=1500), settings) == ""
+
+
+def test_measures_by_hand() -> None:
+    assert share_of_one(["a", "b", "a", "a"]) == 0.75
+    assert share_of_one([]) == 0.0
+    even = torch.full((1, 2, 4), 0.25)
+    sharp = torch.tensor([[[1.0, 0.0, 0.0, 0.0], [0.5, 0.5, 0.0, 0.0]]])
+    real = torch.ones(1, 2, dtype=torch.bool)
+    assert _mean_entropy(even, torch.tensor([4]), real) == pytest.approx(1.0)
+    assert _mean_entropy(sharp, torch.tensor([4]), real) == pytest.approx((0 + math.log(2)) / 2 / math.log(4))
+
+
+def test_a_decoder_that_reads_nothing_gains_nothing_by_the_source() -> None:
+    torch.manual_seed(1)
+    deaf = make_model(ModelSettings(embedding=8, hidden=8, attention="none", bridge="zero"), 12, 12).eval()
+    source = torch.tensor([[5, 6, 3], [7, 8, 3]])
+    batch = Batch(source, torch.tensor([[2, 5], [2, 6]]), torch.tensor([[5, 3], [6, 3]]), 4)
+    assert source_gain(deaf, batch) == pytest.approx(0.0, abs=1e-6)
+
+
+def notes(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: ")]
+
+
+@pytest.fixture(scope="module")
+def learning(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Digits that are to be copied, and a model that learns it; `shuffled` has the same lines in another order."""
+    folder, chance = tmp_path_factory.mktemp("health"), random.Random(3)
+    for name in ("corpus", "shuffled"):
+        (folder / name).mkdir()
+        for stem, count in (("train", 600), ("valid", 40)):
+            lines = ["".join(chance.choices("0123456789", k=4)) for _ in range(count)]
+            others = chance.sample(lines, len(lines)) if name == "shuffled" else lines
+            (folder / name / f"{stem}.a").write_text("".join(f"{line}\n" for line in lines))
+            (folder / name / f"{stem}.b").write_text("".join(f"{line}\n" for line in others))
+    text = CONFIG.replace("embedding: 8, hidden: 8", "embedding: 24, hidden: 48, dropout: 0.0, embedding_dropout: 0.0")
+    text = text.replace("max_steps: 12", "max_steps: 300").replace("validate_every: 4", "validate_every: 75")
+    text = text.replace("save_every: 3", "save_every: 300").replace("batch_sentences: 8", "batch_sentences: 32")
+    (folder / "digits.yaml").write_text(
+        text.replace("warmup: 2", "warmup: 20\n  learning_rate: 1e-2\n  average: false")
+    )
+    return folder
+
+
+def test_a_sound_training_gets_no_remark(learning, tmp_path, capsys) -> None:
+    run(learning, tmp_path / "run")
+    assert notes(capsys) == []
+
+
+def test_a_corpus_whose_lines_do_not_fit(learning, tmp_path, capsys) -> None:
+    run(learning, tmp_path / "run", f"data.folder={learning / 'shuffled'}")
+    assert [line for line in notes(capsys) if line.startswith("note: the decoder hardly reads the source")]
+
+
+def test_attention_that_cannot_form(learning, tmp_path, capsys, monkeypatch) -> None:
+    from nmt.model.attention import GeneralAttention
+
+    monkeypatch.setattr(GeneralAttention, "score", lambda self, query, keys: 0 * (query @ keys.transpose(1, 2)))
+    run(learning, tmp_path / "run", "model.attention=general")
+    assert len([line for line in notes(capsys) if line.startswith("note: the attention is flat (100%")]) == 1
+
+
+def test_a_learning_rate_that_is_far_too_high(learning, tmp_path, capsys) -> None:
+    run(learning, tmp_path / "run", "training.learning_rate=3", "training.clip_norm=0")
+    found = " ".join(notes(capsys))
+    assert "are the same line" in found or "reach the maximum length" in found
+
+
+def test_learning_by_heart(learning, tmp_path, capsys) -> None:
+    few = tmp_path / "few"
+    few.mkdir()
+    for side in "ab":
+        lines = (learning / "shuffled" / f"train.{side}").read_text().splitlines()[:32]
+        (few / f"train.{side}").write_text("\n".join(lines))
+        (few / f"valid.{side}").write_text((learning / "shuffled" / f"valid.{side}").read_text())
+    words = [f"data.folder={few}", "training.validate_every=25", "training.max_steps=200"]
+    run(learning, tmp_path / "run", *words)
+    assert len([line for line in notes(capsys) if "note: the validation loss has risen by" in line]) == 1
