@@ -88,6 +88,7 @@ Commands:
   score      Natural log-probability of a given translation, a line each;...
   average    Average weights: of checkpoints of a run (moving averages,...
   info       Show a run: settings, parameters of each part, data, scores,...
+  bench      Measure training, decoding and start-up on this machine, for...
 """
 
 
@@ -96,7 +97,9 @@ def test_help(nmt: Run, word: str) -> None:
     assert nmt(word) == Result(0, HELP, "")
 
 
-@pytest.mark.parametrize("command", ["train", "check", "translate", "eval", "align", "score", "average", "info"])
+@pytest.mark.parametrize(
+    "command", ["train", "check", "translate", "eval", "align", "score", "average", "info", "bench"]
+)
 def test_every_command_has_help(nmt: Run, command: str) -> None:
     result = nmt(command, "--help")
     assert result.status == 0
@@ -364,6 +367,7 @@ def test_json_lines(nmt: Run) -> None:
     assert end == ""
     assert list(found) == [
         "source", "text", "score", "log_prob", "candidates", "source_words", "target_words", "attention", "alignment",
+        "flags",
     ]  # fmt: skip
     assert found["source"] == "a cat"
     assert [set(candidate) for candidate in found["candidates"]] == [{"text", "score", "log_prob"}] * 2
@@ -371,7 +375,7 @@ def test_json_lines(nmt: Run) -> None:
     assert [len(row) for row in found["attention"]] == [2] * len(found["target_words"])
     assert blank == {
         "source": "", "text": "", "score": 0.0, "log_prob": 0.0, "candidates": [],
-        "source_words": [], "target_words": [], "attention": [], "alignment": [],
+        "source_words": [], "target_words": [], "attention": [], "alignment": [], "flags": [],
     }  # fmt: skip
 
 

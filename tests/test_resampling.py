@@ -86,7 +86,7 @@ def test_frequencies_of_a_unigram_model_by_hand(tiny_config: Path) -> None:
 def test_a_bpe_model_without_dropout_merges_as_sentencepiece_does(tiny_config: Path) -> None:
     prepared = prepare(config.load(tiny_config, ["subword.model_type=bpe"]))
     cutter, characters = Cutter(prepared.subwords.source, 0.0), Cutter(prepared.subwords.source, 1.0)
-    for index in range(200):
+    for index in range(100):
         ids = prepared.train.source(index).tolist()
         assert cutter.cut(ids, random.Random(0)) == ids
         if not any(map(cutter.processor.is_byte, ids)):

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from reliability.job import CASES, check_equal, make_workplace, result, run, write_corpus
+from reliability.job import CASES, check_equal, make_workplace, result, run
 
 from nmt import config
 from nmt.errors import ConfigError, DataError
@@ -318,8 +318,7 @@ def test_a_moved_run_goes_on(workplace, uninterrupted, tmp_path) -> None:
 
 @pytest.mark.parametrize("name", ["train.a", "train.b", "valid.b"])
 def test_edited_data_is_refused(tmp_path, name: str) -> None:
-    write_corpus(tmp_path / "corpus")
-    (tmp_path / "digits.yaml").write_text(CONFIG)
+    make_workplace(tmp_path)
     words = ["training.max_steps=1", "training.validate_every=1"]
     run(tmp_path, tmp_path / "run", *words)
     path = tmp_path / "corpus" / name

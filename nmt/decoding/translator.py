@@ -220,7 +220,7 @@ class Translator:
 def _joined(line: str, spaced: list[bool], parts: list[Translation]) -> Translation:
     """One translation out of those of a line's parts; scores are summed."""
     if len(parts) == 1:
-        return parts[0]
+        return replace(parts[0], source=line)
     ranks = zip(*(part.candidates or [Candidate("", 0.0, 0.0)] for part in parts), strict=False)
     candidates = [
         Candidate(

@@ -51,14 +51,13 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("protocol", [0, 4])
 @pytest.mark.parametrize("command", COMMANDS)
 def test_pickles_under_every_name(
-    tiny_run: Path, tmp_path: Path, monkeypatch, capsys, record_property, command: str, protocol: int
+    tiny_run: Path, tmp_path: Path, monkeypatch, capsys, record_property, command: str
 ) -> None:
     """Never executed. What the command needs is refused with one line and exit status 2, the rest does not matter."""
     (tmp_path / "in.txt").write_text("We see the house.\n")
-    content = pickle.dumps(Canary(tmp_path / "canary"), protocol)
+    content = pickle.dumps(Canary(tmp_path / "canary"))
     refused = 0
     for number, name in enumerate(FILES):
         folder = tmp_path / f"run-{number}"
