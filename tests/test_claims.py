@@ -1,0 +1,147 @@
+"""The scripts behind docs/claims.md: what they write, and that they find what is certain at any size."""
+
+import json
+import re
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from nmt.model.attention import ATTENTIONS
+from nmt.model.init import initialise
+
+PROJECT = Path(__file__).parent.parent
+CLAIMS = (PROJECT / "docs" / "claims.md").read_text(encoding="utf-8")
+
+
+def _load(name: str) -> ModuleType:
+    specification = spec_from_file_location(name, PROJECT / "scripts" / f"{name}.py")
+    assert specification and specification.loader
+    module = module_from_spec(specification)
+    sys.modules[name] = module
+    specification.loader.exec_module(module)
+    return module
+
+
+remember, open_book = _load("remember"), _load("open_book")
+
+
+def columns(row: str) -> list[str]:
+    return [cell.strip() for cell in row.strip().strip("|").split("|")]
+
+
+def test_a_sequence_has_one_mark_and_its_word_is_the_answer() -> None:
+    inputs, first = remember.sequences(6, 3, torch.Generator().manual_seed(1))
+    assert inputs.shape == (6, 4, 33)  # the marked word and three more; 32 words and the mark
+    assert inputs[:, :, 32].tolist() == [[1.0, 0.0, 0.0, 0.0]] * 6
+    assert (inputs[:, :, :32].sum(dim=-1) == 1).all()
+    assert inputs[:, 0, :32].argmax(dim=-1).tolist() == first.tolist()
+
+
+@pytest.mark.parametrize(("cell", "factor"), [("rnn", 0.5), ("lstm", 0.75)])
+def test_gradient_is_what_the_equations_say(cell: str, factor: float) -> None:
+    """No input and no bias: a tanh RNN with U = I/2 passes on half of it; an LSTM with forget gate 3/4 that of c."""
+    model = remember.Recall(cell, 4)
+    with torch.no_grad():
+        for weight in model.recurrent.parameters():
+            weight.zero_()
+        layer = model.recurrent.layers[0]
+        if cell == "rnn":
+            layer.weight_hh_l0.copy_(0.5 * torch.eye(4))
+        else:
+            layer.bias_ih_l0[4:8] = torch.tensor(3.0).log()  # sigmoid(log 3) = 3/4
+    # h = o tanh(c) with c = 0 and output gate 1/2: what reaches c_1 is half of what c_T passes back.
+    share = 1.0 if cell == "rnn" else 0.5
+    for distance in (1, 3):
+        assert remember.gradient(model, distance, count=5) == pytest.approx(share * factor**distance, rel=1e-6)
+
+
+def test_first_weights_of_a_variant_are_the_packages() -> None:
+    torch.manual_seed(1)
+    model = remember.Recall("rnn", 8)
+    initialise(model)
+    recurrence = model.recurrent.layers[0].weight_hh_l0
+    torch.testing.assert_close(recurrence @ recurrence.T, torch.eye(8), atol=1e-5, rtol=0)
+    assert [variant.initialised for variant in remember.VARIANTS.values()] == [True, False, True, True, False]
+
+
+def test_remember(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A tanh RNN with PyTorch's first weights loses nearly all of the gradient over 60 steps, whatever the seed."""
+    small = ["--steps", "60", "--hidden", "16", "--seeds", "1", "2", "--distances", "1", "60", "--cells", "rnn", "lstm"]
+    remember.main(["--out", str(tmp_path), "--learning-rate", "0.02", *small])
+    result = json.loads((tmp_path / "remember.json").read_text(encoding="utf-8"))
+    assert result["settings"]["distances"] == [1, 60]
+    assert len(result["variants"]) == 4
+    for runs in result["variants"].values():
+        assert [run["seed"] for run in runs] == [1, 2]
+        for run in runs:
+            assert [len(run[key]) for key in ("accuracy", "gradient_before", "gradient_after")] == [2, 2, 2]
+            assert all(0 <= share <= 1 for share in run["accuracy"])
+            assert run["accuracy"][0] > 3 / 32  # three times chance, one word later
+    for run in result["variants"]["tanh RNN, uniform (PyTorch)"]:
+        near, far = run["gradient_before"]
+        assert 0 < far < 1e-6 < near
+    assert b"<svg" in (tmp_path / "remember.svg").read_bytes()
+    rows = capsys.readouterr().out.strip().split("\n")
+    assert columns(rows[0])[2:] == ["d = 1", "d = 60"]
+    assert len(rows) == 2 + 4 * 3
+
+
+def test_open_book(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every attention is timed; reading 20,000 pieces costs `additive` more than reading 4, and `none` nothing."""
+    sizes = ["--lengths", "4", "20000", "--steps", "3", "--repetitions", "3", "--hidden", "32"]
+    open_book.main(["--out", str(tmp_path), *sizes])
+    result = json.loads((tmp_path / "open_book.json").read_text(encoding="utf-8"))
+    times = result["seconds_per_token"]
+    assert {route: list(rows) for route, rows in times.items()} == {
+        "step": list(ATTENTIONS),
+        "attention": list(ATTENTIONS),
+        "search": ["none", "local"],
+    }
+    for rows in times.values():
+        for lengths in rows.values():
+            assert {length: len(repetitions) for length, repetitions in lengths.items()} == {"4": 3, "20000": 3}
+            assert all(seconds > 0 for repetitions in lengths.values() for seconds in repetitions)
+    alone = {name: min(times["attention"][name]["20000"]) for name in ("none", "additive")}
+    assert alone["additive"] > 2 * min(times["attention"]["additive"]["4"])
+    assert alone["additive"] > 3 * alone["none"]
+    assert b"<svg" in (tmp_path / "open_book.svg").read_bytes()
+    rows = capsys.readouterr().out.strip().split("\n")
+    assert columns(rows[0]) == ["time", "attention", "4", "20,000", "20,000 / 4"]
+    assert len(rows) == 2 + 12 + 12 + 2
+
+
+def test_hypotheses_of_a_beam_have_a_name_of_their_own(tmp_path: Path) -> None:
+    small = ["--steps", "2", "--repetitions", "1", "--hidden", "16", "--attentions", "coverage", "dot"]
+    open_book.main(["--out", str(tmp_path), "--beam", "3", "--lengths", "4", "8", *small])
+    result = json.loads((tmp_path / "open_book_beam3.json").read_text(encoding="utf-8"))
+    assert result["settings"]["rows"] == 3
+    assert result["seconds_per_token"]["search"] == {}
+
+
+@pytest.mark.parametrize("script", [remember, open_book])
+def test_without_matplotlib_the_remedy_is_said(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(SystemExit, match=r"pip install 'nmt\[plot\]'"):
+        script.main(["--out", str(tmp_path)])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "script"), [("remember", remember), ("open_book", open_book)])
+def test_tables_of_the_page_are_those_of_the_numbers(name: str, script: ModuleType) -> None:
+    """docs/claims.md shows what is in docs/pictures, row by row."""
+    result = json.loads((PROJECT / "docs" / "pictures" / f"{name}.json").read_text(encoding="utf-8"))
+    for row in script.table(result):
+        assert row in CLAIMS, f"docs/claims.md lacks: {row}"
+
+
+def test_commands_of_the_page_are_understood() -> None:
+    commands = re.findall(r"^python scripts/(remember|open_book)\.py(.*)$", CLAIMS, re.MULTILINE)
+    assert len(commands) >= 2
+    for name, arguments in commands:
+        {"remember": remember, "open_book": open_book}[name]._options(arguments.split())
