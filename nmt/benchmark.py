@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -130,7 +131,9 @@ def _training(model: Seq2Seq, work: Work, device: torch.device, rounds: int) -> 
 
 def _training_flops(model: Seq2Seq, batch: Batch) -> float:
     """Of a forward and a backward pass, per real target token: products only, those within kernels included."""
-    with torch.backends.mkldnn.flags(enabled=False), FlopCounterMode(display=False) as counter:
+    counter = FlopCounterMode(display=False)
+    quiet = warnings.catch_warnings(action="ignore")  # that Intel's GPUs are not there
+    with quiet, torch.backends.mkldnn.flags(enabled=False), counter:
         batch_loss(model, batch).backward()
     model.zero_grad()
     return float(counter.get_total_flops()) / batch.target_tokens
@@ -143,7 +146,10 @@ def _decoding(model: Seq2Seq, work: Work, device: torch.device, rounds: int) -> 
     found = {}
     for size, beam in ((32, 1), (32, 5), (1, 1), (1, 5)):
         indices = work.batches[len(work.batches) // 2][:32]
-        batches = [make_batch(work.sentences, indices[start : start + size]).to(device) for start in range(0, 32, size)]
+        batches = [
+            make_batch(work.sentences, indices[start : start + size]).to(device)
+            for start in range(0, len(indices), size)
+        ]
         length = max(1, batches[0].target_tokens // batches[0].source.size(0) - 1)
         settings = DecodingSettings(beam_size=beam, min_length=length, max_length=length)
         rates = []

@@ -31,7 +31,7 @@ def bench(
     if config_file is not None:
         settings = config.load(config_file, overrides)
     else:
-        settings = Settings(data=DataSettings(folder="", source="", target=""), threads=threads)
+        settings = Settings(data=DataSettings(folder=".", source="synthetic", target="synthetic"), threads=threads)
     from nmt.benchmark import bench as measure
     from nmt.benchmark import lines, reference_work, work_of
 

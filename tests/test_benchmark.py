@@ -1,0 +1,83 @@
+"""`nmt bench`: that it measures what it says; the figures themselves belong to the machine."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from nmt import benchmark
+from nmt.benchmark import REFERENCE, REFERENCE_VOCAB, Synthetic, bench, lines
+from nmt.cli import main
+from nmt.config import DataSettings, ModelSettings, Settings, TrainingSettings
+from nmt.data.batch import Batch
+from nmt.model import make_model
+
+SETTINGS = Settings(data=DataSettings(folder=".", source="a", target="b"), threads=1)
+
+
+def test_the_reference_model_has_the_size_that_toolkits_are_compared_at() -> None:
+    parameters = sum(p.numel() for p in make_model(REFERENCE, REFERENCE_VOCAB, REFERENCE_VOCAB).parameters())
+    assert 21e6 < parameters < 23e6
+
+
+def test_products_are_counted_forwards_and_twice_backwards() -> None:
+    """A model without a recurrence to speak of: what the generator takes can be told by hand."""
+    torch.manual_seed(1)
+    model = make_model(ModelSettings(embedding=4, hidden=4, attention="none", decoder_layers=1, decoder="luong",
+                                     input_feeding=False, tying="none"), 5000, 5000)  # fmt: skip
+    source = torch.full((2, 3), 7)
+    found = benchmark._training_flops(model, Batch(source, source, source, 6))
+    generator = 3 * 2 * 4 * 5000
+    assert generator < found < 1.1 * generator
+
+
+def test_synthetic_sentences_are_as_long_as_those_of_multi30k() -> None:
+    sentences = Synthetic(5000, 100)
+    assert 13 < np.mean([len(each) for each in sentences.sources]) < 15.5
+    assert min(min(each) for each in sentences.sources) > 3
+
+
+def test_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benchmark, "MATRIX", 64)
+    sentences = Synthetic(400, 50)
+    order = [np.arange(start, start + 40) for start in range(0, 160, 40)]
+    model = ModelSettings(embedding=8, hidden=8)
+    work = benchmark.Work("tiny", model, TrainingSettings(), (50, 50), sentences, order)
+    found = bench(work, SETTINGS, 2, lambda line: None)
+    assert found["training"]["target_tokens_per_second"] > 0
+    assert len(found["training"]["rounds"]) == 2
+    assert set(found["decoding"]) == {"batch_32_beam_1", "batch_32_beam_5", "batch_1_beam_1", "batch_1_beam_5"}
+    assert (
+        found["decoding"]["batch_32_beam_1"]["sentences_per_second"]
+        > found["decoding"]["batch_1_beam_1"]["sentences_per_second"]
+    )
+    assert 0 < found["start_up_seconds"]["help"] < 30
+    json.dumps(found)
+    text = "\n".join(lines(found))
+    assert re.search(
+        r"^training: [\d,]+ target tokens/s, \d+ % of what the products alone would allow", text, re.MULTILINE
+    )
+
+
+@pytest.mark.parametrize("words", [["bench"], ["bench", "some.yaml", "--reference"]])
+def test_one_of_config_and_reference(words: list[str], monkeypatch, capsys) -> None:
+    monkeypatch.setattr(sys, "argv", ["nmt", *words])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    assert capsys.readouterr().err == "error: bench: name a CONFIG, or give --reference, not both\n"
+
+
+def test_of_a_config(tiny_config: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(benchmark, "MATRIX", 64)
+    words = [str(tiny_config), f"run={tmp_path / 'run'}", "--rounds", "1", "--batches", "4", "--json"]
+    monkeypatch.setattr(sys, "argv", ["nmt", "bench", *words])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 0
+    assert json.loads(capsys.readouterr().out)["training"]["target_tokens_per_second"] > 0
+    assert not (tmp_path / "run").exists()
