@@ -17,7 +17,7 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# All promises of docs/reliability.md, in their long form, and the table there; half an hour.
+# tests/reliability in its long form (300 kills), and the table in docs/reliability.md.
 proof: $(INSTALLED)
 	$(BIN)/python -m pytest tests/reliability -n auto --maxprocesses 8 --dist worksteal --proof docs/reliability.md
 

@@ -35,7 +35,7 @@ def check_picture(path: Path) -> None:
 def attention_picture(matrix: AttentionMatrix, path: Path) -> None:
     """Source words above, target words on the left; the darker, the more the target word looked at the source word."""
     rows, columns = len(matrix.target), len(matrix.source)
-    with _picture(path, 0.45 * columns + 2, 0.45 * rows + 1.5) as figure:
+    with picture(path, 0.45 * columns + 2, 0.45 * rows + 1.5) as figure:
         axes = figure.add_subplot()
         image = axes.imshow(matrix.weights, cmap="Greys", vmin=0, vmax=1)
         axes.set_xticks(range(columns), matrix.source, rotation=90)
@@ -60,7 +60,7 @@ def _write_weights(axes: Any, matrix: AttentionMatrix) -> None:
 def length_picture(sets: Mapping[str, Mapping[str, Sequence["Group"]]], path: Path) -> None:
     """Scores by source length: {test set: {run: its groups}}. A row for each test set, a column for each metric."""
     metrics = list(dict.fromkeys(m for lines in sets.values() for groups in lines.values() for m in groups[0].scores))
-    with _picture(path, 4.5 * len(metrics), 3.5 * len(sets)) as figure:
+    with picture(path, 4.5 * len(metrics), 3.5 * len(sets)) as figure:
         grid = figure.subplots(len(sets), len(metrics), squeeze=False)
         for row, (name, lines) in zip(grid, sets.items(), strict=True):
             for axes, metric in zip(row, metrics, strict=True):
@@ -85,7 +85,7 @@ def _draw_lengths(axes: Any, metric: str, lines: Mapping[str, Sequence["Group"]]
 
 
 @contextmanager
-def _picture(path: Path, width: float, height: float) -> Iterator["Figure"]:
+def picture(path: Path, width: float | int, height: float | int) -> Iterator["Figure"]:
     """A figure of so many inches, written when it is complete; equal figures give equal bytes."""
     import matplotlib
     from matplotlib.figure import Figure

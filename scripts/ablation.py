@@ -2,10 +2,12 @@
 
     python scripts/ablation.py run --out results                    # trains what has no result yet
     python scripts/ablation.py run --out results --shard 2/3        # a third of it, beside others or on another machine
+    python scripts/ablation.py speed --out results                  # what each costs, on a quiet machine
     python scripts/ablation.py table results/*.jsonl                # the table, from all results
 
 The budget is a number of updates, the same for all, so that scores do not depend on the machine; the speed columns do.
-A shard adds its results to a file of its own, a line each; a run that was stopped goes on where it was.
+A shard adds its results to a file of its own, a line each; a run that was stopped goes on where it was. Speeds are the
+medians of several rounds over all systems, so that a slow minute of the machine strikes all of them alike.
 """
 
 import argparse
@@ -38,7 +40,7 @@ COMMON = (
 STUDIES = {
     "bundled": Study(
         "configs/en-fr.yaml",
-        f"{COMMON} model.embedding=96 model.hidden=128 training.max_steps=1200 training.validate_every=600",
+        f"{COMMON} training.max_steps=1000 training.validate_every=500",
         "test",
         "data/en-fr/test.align",
     ),
@@ -81,29 +83,51 @@ def main() -> None:
     if options.action == "table":
         print("\n".join(table(results(options.files))))
         return
+    Path(options.out).mkdir(parents=True, exist_ok=True)
+    if options.action == "speed":
+        _all_speeds(options)
+    else:
+        _all_scores(options)
+
+
+def _all_scores(options: argparse.Namespace) -> None:
     mine, shards = (int(part) for part in options.shard.split("/"))
     out = Path(options.out)
-    out.mkdir(parents=True, exist_ok=True)
     jobs = [(name, seed) for seed in options.seeds for name in options.systems]
     for name, seed in jobs[mine - 1 :: shards]:
-        done = {(result["system"], result["seed"]) for result in results(sorted(out.glob("*.jsonl")))}
+        done = {(result["system"], result.get("seed")) for result in results(sorted(out.glob("*.jsonl")))}
         if (name, seed) not in done:
-            result = measure(STUDIES[options.study], name, seed, out, shlex.split(options.set))
-            with (out / f"{options.study}-{mine}.jsonl").open("a", encoding="utf-8") as file:
-                file.write(json.dumps(result) + "\n")
+            result = score(STUDIES[options.study], name, seed, out, shlex.split(options.set))
+            _add(out / f"{options.study}-{mine}.jsonl", result)
             print(f"{name}, seed {seed}: BLEU {result['bleu']:.1f}", flush=True)
+
+
+def _all_speeds(options: argparse.Namespace) -> None:
+    for _ in range(options.rounds):
+        for name in options.systems:
+            result = speed(STUDIES[options.study], name, shlex.split(options.set))
+            _add(Path(options.out) / f"{options.study}-speed.jsonl", result)
+            print(f"{name}: {result['training_tokens_per_second']:,.0f} tokens/s", flush=True)
+
+
+def _add(file: Path, result: dict[str, Any]) -> None:
+    with file.open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps(result) + "\n")
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     actions = parser.add_subparsers(dest="action", required=True)
     run = actions.add_parser("run", help="train, translate, score")
-    run.add_argument("--out", required=True, help="folder of runs and results")
-    run.add_argument("--study", choices=sorted(STUDIES), default="bundled")
     run.add_argument("--shard", default="1/1", help="this one's part, I/N")
-    run.add_argument("--systems", nargs="+", choices=list(SYSTEMS), default=list(SYSTEMS), metavar="SYSTEM")
     run.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
-    run.add_argument("--set", default="", help="more settings for all systems, such as 'data.folder=FOLDER'")
+    fast = actions.add_parser("speed", help="measure training and decoding")
+    fast.add_argument("--rounds", type=int, default=3)
+    for action in (run, fast):
+        action.add_argument("--out", required=True, help="folder of runs and results")
+        action.add_argument("--study", choices=sorted(STUDIES), default="bundled")
+        action.add_argument("--systems", nargs="+", choices=list(SYSTEMS), default=list(SYSTEMS), metavar="SYSTEM")
+        action.add_argument("--set", default="", help="more settings for all systems, such as 'data.folder=FOLDER'")
     actions.add_parser("table", help="print it").add_argument("files", nargs="+", type=Path, help="results")
     return parser.parse_args()
 
@@ -112,16 +136,17 @@ def _slug(name: str) -> str:
     return name.replace(", ", "-").replace(" ", "_")
 
 
-def measure(study: Study, name: str, seed: int, out: Path, more: list[str]) -> dict[str, Any]:
-    """Trains one system, translates the test set, aligns it; what the table needs."""
+def _words(study: Study, name: str, more: list[str]) -> list[str]:
+    return [str(PROJECT / study.config), *study.shared.split(), *SYSTEMS[name].split(), *more]
+
+
+def score(study: Study, name: str, seed: int, out: Path, more: list[str]) -> dict[str, Any]:
+    """Trains one system, translates the test set, aligns it."""
     run = out / "runs" / f"{_slug(name)}-{seed}"
-    words = [*study.shared.split(), *SYSTEMS[name].split(), *more, f"training.seed={seed}", f"run={run}"]
-    _call("train", str(PROJECT / study.config), *words)
+    _call("train", *_words(study, name, more), f"training.seed={seed}", f"run={run}")
     metrics = ["bleu", "chrf", *(["aer"] if study.gold and "attention=none" not in SYSTEMS[name] else [])]
     sets = json.loads(_call("eval", str(run), "--json", "--by-length", "--threads", "1", "--metric", *metrics))["sets"]
     scores = sets[study.test]
-    log = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").split("\n") if line]
-    speeds = [line["target_tokens_per_second"] for line in log if line["kind"] == "train"]
     return {
         "system": name,
         "seed": seed,
@@ -129,9 +154,17 @@ def measure(study: Study, name: str, seed: int, out: Path, more: list[str]) -> d
         "chrf": scores["chrf"],
         "aer": scores.get("aer"),
         "by_length": [{"words": group["words"], "bleu": group["bleu"]} for group in scores["by_length"]],
-        "training_tokens_per_second": statistics.median(speeds[1:] or speeds),
-        "sentences_per_second": scores["sentences_per_second"],
         "parameters": _parameters(run),
+    }
+
+
+def speed(study: Study, name: str, more: list[str]) -> dict[str, Any]:
+    """Of whole updates, and of beam search with 5 hypotheses and 32 sentences at a time, on one thread."""
+    found = json.loads(_call("bench", *_words(study, name, more), "--json", "--batches", "8", "--rounds", "1"))
+    return {
+        "system": name,
+        "training_tokens_per_second": found["training"]["target_tokens_per_second"],
+        "sentences_per_second": found["decoding"]["batch_32_beam_5"]["sentences_per_second"],
     }
 
 
@@ -155,7 +188,8 @@ def table(found: list[dict[str, Any]]) -> Iterator[str]:
     yield "| system | seeds | BLEU | chrF2++ | AER | training tokens/s | sentences/s | parameters |"
     yield "|---|---|---|---|---|---|---|---|"
     for name in SYSTEMS:
-        group = [result for result in found if result["system"] == name]
+        group = [result for result in found if result["system"] == name and "seed" in result]
+        speeds = [result for result in found if result["system"] == name and "seed" not in result]
         if not group:
             continue
         columns = [
@@ -164,11 +198,15 @@ def table(found: list[dict[str, Any]]) -> Iterator[str]:
             _interval([result["bleu"] for result in group]),
             _interval([result["chrf"] for result in group]),
             "" if group[0]["aer"] is None else _interval([result["aer"] for result in group]),
-            f"{statistics.median(result['training_tokens_per_second'] for result in group):,.0f}",
-            f"{statistics.median(result['sentences_per_second'] for result in group):.0f}",
+            _median("training_tokens_per_second", speeds),
+            _median("sentences_per_second", speeds),
             f"{group[0]['parameters'] / 1e6:.2f} M",
         ]
         yield f"| {' | '.join(columns)} |"
+
+
+def _median(key: str, speeds: list[dict[str, Any]]) -> str:
+    return f"{statistics.median(result[key] for result in speeds):,.0f}" if speeds else ""
 
 
 # Student's t, two-sided 95 %, by degrees of freedom.

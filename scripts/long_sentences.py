@@ -8,14 +8,16 @@ seeds the mean is drawn, with a band from the worst to the best.
 """
 
 import argparse
-import importlib.util
 import statistics
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-PROJECT = Path(__file__).parent.parent
+from ablation import results
+from pictures import PICTURES, need_matplotlib
+
+from nmt.plots import picture
+
 # Okabe & Ito's colours, safe for the colour-blind.
 LOOKS = {"none": ("#000000", "o"), "general": ("#56B4E9", "v"), "additive": ("#D55E00", "s"), "local": ("#009E73", "D")}
 OTHER = ("#CC79A7", "^")
@@ -25,7 +27,7 @@ def by_length(results: list[dict[str, Any]], system: str) -> dict[tuple[int, int
     """{(shortest, longest) in words: BLEU of each seed}."""
     groups: dict[tuple[int, int], list[float]] = {}
     for result in results:
-        if result["system"] == system:
+        if result["system"] == system and "by_length" in result:
             for group in result["by_length"]:
                 groups.setdefault(tuple(group["words"]), []).append(group["bleu"])
     return groups
@@ -43,11 +45,7 @@ def table(results: list[dict[str, Any]], systems: list[str]) -> Iterator[str]:
 
 def draw(results: list[dict[str, Any]], systems: list[str], path: Path) -> None:
     """BLEU over length; the mean of the seeds, and a band from the worst to the best."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    with matplotlib.rc_context({"svg.hashsalt": "nmt", "font.size": 11}):
-        figure = Figure(figsize=(8, 5), layout="constrained")
+    with picture(path, 8, 5) as figure:
         axes = figure.subplots()
         for system in systems:
             colour, marker = LOOKS.get(system, OTHER)
@@ -62,20 +60,15 @@ def draw(results: list[dict[str, Any]], systems: list[str], path: Path) -> None:
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(title="attention", frameon=False)
-        figure.savefig(path, metadata={"Date": None})
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("files", nargs="+", type=Path, help="results of scripts/ablation.py")
     parser.add_argument("--systems", nargs="+", default=["none", "general", "additive"])
-    parser.add_argument("--out", type=Path, default=PROJECT / "docs" / "pictures", metavar="FOLDER")
+    parser.add_argument("--out", type=Path, default=PICTURES, metavar="FOLDER")
     options = parser.parse_args(arguments)
-    if importlib.util.find_spec("matplotlib") is None:
-        sys.exit("the picture needs matplotlib: pip install 'nmt[plot]'")
-    sys.path.insert(0, str(Path(__file__).parent))
-    from ablation import results
-
+    need_matplotlib()
     found = results(options.files)
     draw(found, options.systems, options.out / "long_sentences.svg")
     print("\n".join(table(found, options.systems)))

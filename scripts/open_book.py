@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
+from pictures import PICTURES, need_matplotlib
 from torch import Tensor
 
 from nmt import config
@@ -34,6 +35,7 @@ from nmt.model.attention import ATTENTIONS
 from nmt.model.decoder import RecurrentDecoder
 from nmt.model.memory import Memory
 from nmt.model.recurrent import State
+from nmt.plots import picture
 
 PROJECT = Path(__file__).parent.parent
 CONFIG = PROJECT / "configs" / "multi30k-en-fr.yaml"
@@ -185,12 +187,8 @@ def table(result: dict[str, Any]) -> list[str]:
 
 def draw(result: dict[str, Any], path: Path) -> None:
     """Time by length, both logarithmic: the whole step, and the attention alone."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
     settings = result["settings"]
-    with matplotlib.rc_context({"svg.hashsalt": "nmt", "font.size": 11}):
-        figure = Figure(figsize=(13, 5.6), layout="constrained")
+    with picture(path, 13, 5.6) as figure:
         for axes, (route, title) in zip(figure.subplots(1, 2), TITLES.items(), strict=True):
             _draw_times(axes, settings["lengths"], result["seconds_per_token"][route])
             axes.set_title(title)
@@ -198,7 +196,6 @@ def draw(result: dict[str, Any], path: Path) -> None:
         beam = "1 hypothesis" if settings["rows"] == 1 else f"{settings['rows']} hypotheses"
         names, labels = axes.get_legend_handles_labels()
         figure.legend(names, labels, loc="outside right center", frameon=False, title=f"attention\n({beam})")
-        figure.savefig(path, metadata={"Date": None})
 
 
 def _draw_times(axes: Any, lengths: list[int], times: dict[str, dict[str, list[float]]]) -> None:
@@ -223,10 +220,7 @@ def _draw_times(axes: Any, lengths: list[int], times: dict[str, dict[str, list[f
 
 def main(arguments: list[str] | None = None) -> None:
     options = _options(arguments)
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        sys.exit("the picture needs matplotlib: pip install 'nmt[plot]'")
+    need_matplotlib()
     torch.set_num_threads(1)
     repetitions = 2 if options.quick else options.repetitions
     changes = {} if options.hidden is None else {"hidden": options.hidden}
@@ -252,8 +246,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__.partition("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    pictures = str(PROJECT / "docs" / "pictures")
-    parser.add_argument("--out", default=pictures, metavar="FOLDER", help="for open_book.json and open_book.svg")
+    parser.add_argument("--out", default=str(PICTURES), metavar="FOLDER", help="for open_book.json and open_book.svg")
     parser.add_argument("--quick", action="store_true", help="two repetitions")
     parser.add_argument("--repetitions", type=int, default=5, help="of which the median is taken")
     parser.add_argument("--beam", type=int, default=1, help="hypotheses decoded at once; 5: open_book_beam5.*")

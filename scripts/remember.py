@@ -25,14 +25,15 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
+from pictures import PICTURES, need_matplotlib
 from torch import Tensor, nn
 
 from nmt.model.init import initialise
 from nmt.model.recurrent import Recurrent, State, state_parts
+from nmt.plots import picture
 
 WORDS = 32
 DISTANCES = (1, 2, 5, 10, 20, 50, 100, 200)
-PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
 
 
 class Variant(NamedTuple):
@@ -165,12 +166,8 @@ def table(result: dict[str, Any]) -> list[str]:
 
 def draw(result: dict[str, Any], path: Path) -> None:
     """Accuracy by distance; gradient by distance, before training dashed and after it solid."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    with matplotlib.rc_context({"svg.hashsalt": "nmt", "font.size": 11}):
+    with picture(path, 12, 5.6) as figure:
         distances = result["settings"]["distances"]
-        figure = Figure(figsize=(12, 5.6), layout="constrained")
         left, right = figure.subplots(1, 2)
         for name, runs in result["variants"].items():
             look: dict[str, Any] = {"color": VARIANTS[name].colour, "marker": VARIANTS[name].marker, "markersize": 6}
@@ -196,15 +193,11 @@ def draw(result: dict[str, Any], path: Path) -> None:
             axes.grid(alpha=0.3)
             axes.spines[["top", "right"]].set_visible(False)
         figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
-        figure.savefig(path, metadata={"Date": None})
 
 
 def main(arguments: list[str] | None = None) -> None:
     options = _options(arguments)
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        sys.exit("the picture needs matplotlib: pip install 'nmt[plot]'")
+    need_matplotlib()
     torch.set_num_threads(1)
     out, distances = Path(options.out), tuple(options.distances)
     settings = {

@@ -3,11 +3,14 @@
 import json
 import re
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
+import ablation
+import long_sentences
+import open_book
 import pytest
+import remember
 import torch
 
 from nmt.model.attention import ATTENTIONS
@@ -15,18 +18,6 @@ from nmt.model.init import initialise
 
 PROJECT = Path(__file__).parent.parent
 CLAIMS = (PROJECT / "docs" / "claims.md").read_text(encoding="utf-8")
-
-
-def _load(name: str) -> ModuleType:
-    specification = spec_from_file_location(name, PROJECT / "scripts" / f"{name}.py")
-    assert specification and specification.loader
-    module = module_from_spec(specification)
-    sys.modules[name] = module
-    specification.loader.exec_module(module)
-    return module
-
-
-remember, open_book = _load("remember"), _load("open_book")
 
 
 def columns(row: str) -> list[str]:
@@ -130,6 +121,48 @@ def test_without_matplotlib_the_remedy_is_said(
     with pytest.raises(SystemExit, match=r"pip install 'nmt\[plot\]'"):
         script.main(["--out", str(tmp_path)])
     assert list(tmp_path.iterdir()) == []
+
+
+def result(system: str, seed: int, bleu: float, by_length: tuple[float, float], aer: float | None) -> dict[str, object]:
+    groups = [{"words": words, "bleu": bleu} for words, bleu in zip(([1, 5], [6, 48]), by_length, strict=True)]
+    return {
+        "system": system, "seed": seed, "bleu": bleu, "chrf": 50.0, "aer": aer, "by_length": groups,
+        "parameters": 2_500_000,
+    }  # fmt: skip
+
+
+def speed(system: str, tokens: float, sentences: float) -> dict[str, object]:
+    return {"system": system, "training_tokens_per_second": tokens, "sentences_per_second": sentences}
+
+
+SPEEDS = [speed("dot", 900.0, 20.0), speed("dot", 1000.0, 10.0), speed("dot", 2000.0, 90.0)]
+RESULTS = [
+    result("dot", 1, 20.0, (30.0, 10.0), 40.0),
+    result("none", 1, 10.0, (28.0, 2.0), None),
+    result("dot", 2, 24.0, (32.0, 14.0), 50.0),
+]
+
+
+def test_systems_in_a_table(tmp_path: Path) -> None:
+    """In the order of SYSTEMS; of two seeds the mean and Student's interval: 22 +- 12.71 * 2.83 / sqrt(2); of speeds,
+    which have no seed, the median."""
+    files = [tmp_path / f"bundled-{name}.jsonl" for name in ("1", "2", "speed")]
+    for file, part in zip(files, (RESULTS[:2], RESULTS[2:], SPEEDS), strict=True):
+        file.write_text("".join(json.dumps(each) + "\n" for each in part))
+    rows = [columns(row) for row in ablation.table(ablation.results(files))]
+    assert rows[2:] == [
+        ["none", "1", "10.0", "50.0", "", "", "", "2.50 M"],
+        ["dot", "2", "22.0 ± 25.4", "50.0 ± 0.0", "45.0 ± 63.5", "1,000", "20", "2.50 M"],
+    ]
+
+
+def test_long_sentences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "results.jsonl").write_text("".join(json.dumps(each) + "\n" for each in RESULTS))
+    long_sentences.main([str(tmp_path / "results.jsonl"), "--systems", "none", "dot", "--out", str(tmp_path)])
+    rows = [columns(row) for row in capsys.readouterr().out.strip().split("\n")]
+    assert rows[0] == ["system", "1-5", "6-48"]
+    assert rows[2:] == [["none", "28.0", "2.0"], ["dot", "31.0", "12.0"]]
+    assert b"<svg" in (tmp_path / "long_sentences.svg").read_bytes()
 
 
 @pytest.mark.parametrize(("name", "script"), [("remember", remember), ("open_book", open_book)])

@@ -19,15 +19,14 @@ from nmt.evaluation import (
     Wanted,
     compare,
     comparison_json,
-    configured_sets,
     evaluate,
     group_by_length,
-    read_set,
     save,
     score_files,
     to_json,
 )
 from nmt.metrics import DEFAULT_METRICS
+from nmt.test_sets import configured_sets, read_set
 
 BUNDLED = Path(__file__).parent.parent / "data" / "en-fr"
 USUAL = Wanted(DEFAULT_METRICS)

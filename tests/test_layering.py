@@ -17,7 +17,7 @@ LAYERS: list[set[str]] = [
     {"config", "metrics"},
     {"data", "model"},
     {"device", "run", "decoding"},
-    {"evaluation", "training"},
+    {"test_sets", "evaluation", "training"},
     {"information", "plots", "benchmark"},
     {"cli"},
     {"__main__"},

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nmt.config import DecodingSettings, ModelSettings
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, UNK_ID
+from nmt.decoding.constraints import longest_allowed
 from nmt.decoding.search import (
     Hypothesis,
     Searchable,
@@ -17,7 +18,6 @@ from nmt.decoding.search import (
     coverage_penalty,
     greedy_search,
     length_penalty,
-    longest_allowed,
     search,
 )
 from nmt.model import Memory, Seq2Seq, State, make_model

@@ -14,7 +14,8 @@ from nmt.metrics import AER, CONFIDENCE_SAMPLES, DEFAULT_METRICS, METRICS
 
 if TYPE_CHECKING:
     from nmt.config import DataSettings
-    from nmt.evaluation import Evaluation, EvaluationSet, SetScores
+    from nmt.evaluation import Evaluation, SetScores
+    from nmt.test_sets import EvaluationSet
 
 NAMES = (*METRICS, AER)
 
@@ -134,7 +135,7 @@ def _languages(runs: list[Path]) -> "DataSettings":
 
 def _sets(run: Path, source: Path | None, reference: Path | None) -> "list[EvaluationSet]":
     from nmt.data.corpus import ParallelFiles
-    from nmt.evaluation import configured_sets, read_set
+    from nmt.test_sets import configured_sets, read_set
 
     if source is None or reference is None:
         return configured_sets(run)

@@ -14,9 +14,8 @@ import random
 import numpy as np
 
 from nmt.data.dataset import Dataset, Ids
-from nmt.data.subword import EOS_ID, Subword, Subwords
+from nmt.data.subword import EOS_ID, SPACE_MARK, Subword, Subwords
 
-SPACE = "\u2581"
 MOST = 64  # likeliest segmentations of a word among which one is drawn; Kudo's l
 
 Word = tuple[int, ...]  # ids of a word's pieces
@@ -62,7 +61,7 @@ class Cutter:
         return [piece for word in self._words(ids) for piece in self.draw_word(word, chance)]
 
     def _words(self, ids: list[int]) -> list[Word]:
-        starts = [index for index, piece in enumerate(ids) if index == 0 or self.pieces[piece].startswith(SPACE)]
+        starts = [index for index, piece in enumerate(ids) if index == 0 or self.pieces[piece].startswith(SPACE_MARK)]
         return [tuple(ids[first:end]) for first, end in itertools.pairwise([*starts, len(ids)])]
 
     def _text(self, word: Word) -> str:

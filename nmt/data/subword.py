@@ -16,7 +16,7 @@ PAD_ID, UNK_ID, BOS_ID, EOS_ID = 0, 1, 2, 3
 
 # SentencePiece writes spaces as U+2581, so a U+2581 in the text would come back as a space. It travels as a
 # private-use character instead.
-_SPACE_MARK, _STAND_IN = "\u2581", "\ue581"
+SPACE_MARK, _STAND_IN = "\u2581", "\ue581"
 
 # Byte pieces can spell any character: a newline or a tab would break the lines and columns of the output.
 _NO_CONTROLS = dict.fromkeys([*range(32), 127], " ")
@@ -53,12 +53,12 @@ class Subword:
 
     def encode(self, text: str) -> list[int]:
         """Piece ids of a line, without begin and end. A blank line gives none."""
-        ids: list[int] = self.processor.encode(text.replace(_SPACE_MARK, _STAND_IN))
+        ids: list[int] = self.processor.encode(text.replace(SPACE_MARK, _STAND_IN))
         return ids
 
     def encode_many(self, texts: list[str]) -> list[np.ndarray]:
         arrays: list[np.ndarray] = self.processor.encode(
-            [text.replace(_SPACE_MARK, _STAND_IN) for text in texts], return_type="numpy"
+            [text.replace(SPACE_MARK, _STAND_IN) for text in texts], return_type="numpy"
         )
         return arrays
 
@@ -74,11 +74,11 @@ class Subword:
     def decode(self, ids: list[int]) -> str:
         """Text of piece ids; begin, end and padding are left out. Always one line, and without control characters."""
         text: str = self.processor.decode([index for index in ids if index > EOS_ID])
-        return text.replace(_STAND_IN, _SPACE_MARK).translate(_NO_CONTROLS)
+        return text.replace(_STAND_IN, SPACE_MARK).translate(_NO_CONTROLS)
 
     def pieces(self, text: str, count: int) -> list[Piece]:
         """The first `count` pieces of a line with their places in it. Reads no more of a huge line than it needs."""
-        text, size = text.replace(_SPACE_MARK, _STAND_IN), 8 * count
+        text, size = text.replace(SPACE_MARK, _STAND_IN), 8 * count
         pieces = _pieces(self.processor.encode(text[:size], return_type="offset_mapping"))
         while size < len(text) and len(pieces) < count + 100:  # so far from its end, a cut changes nothing
             size *= 2
@@ -151,7 +151,7 @@ def _trainable(sentences: Iterable[str], limit: int) -> Iterator[str]:
         if count >= limit:
             return
         if len(sentence.encode()) <= MAX_TRAINING_BYTES:
-            yield sentence.replace(_SPACE_MARK, _STAND_IN)
+            yield sentence.replace(SPACE_MARK, _STAND_IN)
 
 
 def _explain(message: str, settings: SubwordSettings) -> str:

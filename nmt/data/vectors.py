@@ -15,10 +15,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from nmt.data.corpus import read_lines
-from nmt.data.subword import EOS_ID, Subword
+from nmt.data.subword import EOS_ID, SPACE_MARK, Subword
 from nmt.errors import ConfigError, DataError
-
-SPACE_MARK = "\u2581"  # begins each word of a SentencePiece vocabulary
 
 EXACT, LOWER = 2, 1  # how a word was found; 0: not at all
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmt.data.corpus import is_blank, read_lines
-from nmt.data.subword import Piece, Subword
+from nmt.data.subword import SPACE_MARK, Piece, Subword
 from nmt.data.words import Word, split_words
 from nmt.errors import DataError
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 Weights = npt.NDArray[np.floating]
 Link = tuple[int, int]  # source word, target word, from 0
 END = "</s>"
-SPACE = "\u2581"
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ def _membership(words: Sequence[Word], pieces: Sequence[Piece]) -> Weights:
     """
     member = np.zeros((len(words), len(pieces)), np.float32)
     for index, piece in enumerate(pieces):
-        end = piece.end + 1 if piece.text == SPACE else max(piece.end, piece.start + 1)
+        end = piece.end + 1 if piece.text == SPACE_MARK else max(piece.end, piece.start + 1)
         overlaps = [min(word.end, end) - max(word.start, piece.start) for word in words]
         if overlaps and max(overlaps) > 0:
             member[int(np.argmax(overlaps)), index] = 1

@@ -1,6 +1,6 @@
 """What looks wrong about a translation, from the text, its attention and its probability: for a second look by people.
 
-A flag is no proof. How often they are right on damaged and on sound translations stands in docs/reliability.md.
+A flag is no proof; how often they are right has not been measured.
 """
 
 import re

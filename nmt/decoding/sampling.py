@@ -10,7 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nmt.config import DecodingSettings
-from nmt.decoding.search import Hypothesis, Searchable, longest_allowed, word_by_word
+from nmt.decoding.constraints import longest_allowed
+from nmt.decoding.search import Hypothesis, Searchable, word_by_word
 from nmt.errors import ConfigError
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -61,6 +62,13 @@ class _Search:
         return self.mbr or (self.n_best if self.sampling else 1)
 
 
+class _Encoded(NamedTuple):
+    """A line, as a whole or in parts, and the pieces of each part."""
+
+    parts: Parts
+    ids: list[list[int]]
+
+
 class Translator:
     """A model, or several that decode as an ensemble, with their subwords and their way of searching."""
 
@@ -110,28 +118,37 @@ class Translator:
         settings = changed(self.settings, **{**(changes or {}), **named})
         way = _Search(n_best, sampling, mbr)
         lines = list(lines)
-        parts = [self._parts(line) for line in lines]
-        numbers = [first_line + index for index, part in enumerate(parts) for _ in part.texts]
-        found = iter(
-            self._translate([text for part in parts for text in part.texts], numbers, settings, way, attention)
-        )
+        encoded = [self._encode_parts(line) for line in lines]
+        texts = [text for each in encoded for text in each.parts.texts]
+        ids = [part for each in encoded for part in each.ids]
+        numbers = [first_line + index for index, each in enumerate(encoded) for _ in each.ids]
+        found = iter(self._translate(texts, ids, numbers, settings, way, attention))
         return [
-            _joined(line, part.spaced, [next(found) for _ in part.texts])
-            for line, part in zip(lines, parts, strict=True)
+            _joined(line, each.parts.spaced, [next(found) for _ in each.ids])
+            for line, each in zip(lines, encoded, strict=True)
         ]
 
-    def _parts(self, line: str) -> Parts:
-        """The line as a whole, unless it is longer than `longest`."""
-        longest = self.longest
-        if not longest or len(line.encode()) <= longest or len(self.subwords.source.encode(line)) <= longest:
-            return Parts([line], [False])
-        return split_line(line, lambda text: len(self.subwords.source.encode(text)), longest)
+    def _encode(self, line: str) -> list[int]:
+        return [] if is_blank(line) else self.subwords.source.encode(line)
+
+    def _encode_parts(self, line: str) -> _Encoded:
+        """The line as a whole, unless it has more than `longest` pieces."""
+        ids = self._encode(line)
+        if not self.longest or len(ids) <= self.longest:
+            return _Encoded(Parts([line], [False]), [ids])
+        parts = split_line(line, lambda text: len(self._encode(text)), self.longest)
+        return _Encoded(parts, [self._encode(text) for text in parts.texts])
 
     def _translate(
-        self, lines: list[str], numbers: list[int], settings: DecodingSettings, way: _Search, attention: bool
+        self,
+        lines: list[str],
+        ids: list[list[int]],
+        numbers: list[int],
+        settings: DecodingSettings,
+        way: _Search,
+        attention: bool,
     ) -> list[Translation]:
         """`numbers`: of the line that each is, or is part of."""
-        ids = [[] if is_blank(line) else self.subwords.source.encode(line) for line in lines]
         found: list[Translation] = [Translation(line, "") for line in lines]
         real = [index for index in range(len(lines)) if ids[index]]
         for batch in _batches(real, [len(each) for each in ids], max(1, settings.batch_size // way.copies)):
@@ -191,7 +208,7 @@ class Translator:
         """How probable the given translation of each line is, token by token; (source, target) in their order."""
         settings = changed(self.settings, **(changes or {}))
         pairs, limit = list(pairs), settings.max_source
-        sources = [[] if is_blank(source) else self.subwords.source.encode(source) for source, _ in pairs]
+        sources = [self._encode(source) for source, _ in pairs]
         targets = [[] if is_blank(target) else self.subwords.target.encode(target) for _, target in pairs]
         found: dict[int, Scored] = {}
         for batch in _batches(range(len(pairs)), [len(target) for target in targets], settings.batch_size):

@@ -64,41 +64,32 @@ def remarks(signs: Signs, progress: Progress, training: TrainingSettings) -> dic
     """{kind: line}. Nothing is said of the first epoch, in which all of this is as it should be."""
     if progress.epochs < 1 or progress.step < training.warmup:
         return {}
-    found = {}
-    if signs.source_gain < DEAF:
-        found["source"] = (
-            f"the decoder hardly reads the source: another costs only {max(signs.source_gain, 0.0):.2f} nats a piece "
-            "more; look whether line n of one file translates line n of the other, then train longer"
-        )
-    if signs.same > MOST:
-        found["same"] = (
-            f"{signs.same:.0%} of the validation outputs are the same line; train longer, or with a lower "
-            "training.learning_rate"
-        )
-    if signs.cut > MANY:
-        found["cut"] = (
-            f"{signs.cut:.0%} of the validation outputs reach the maximum length, mostly by repeating themselves; "
-            "train longer, or translate with decoding.no_repeat_ngram=3"
-        )
-    if signs.flatness > FLAT:
-        found["flat"] = (
-            f"the attention is flat ({signs.flatness:.0%} of the entropy of even weights): it has not formed yet; "
-            "train longer, or try model.attention=multihead"
-        )
-    if rise := _rise(progress):
-        found["overfitting"] = (
-            f"the validation loss has risen by {rise - 1:.0%} since its best, {WAIT} or more validations ago: the "
-            "model learns the training text by heart; write a higher model.dropout, or a training.patience"
-        )
-    return found
+    rise = _rise(progress)
+    lines = {
+        "source": signs.source_gain < DEAF
+        and f"the decoder hardly reads the source: another costs only {max(signs.source_gain, 0.0):.2f} nats a piece "
+        "more; look whether line n of one file translates line n of the other, then train longer",
+        "same": signs.same > MOST
+        and f"{signs.same:.0%} of the validation outputs are the same line; train longer, or with a lower "
+        "training.learning_rate",
+        "cut": signs.cut > MANY
+        and f"{signs.cut:.0%} of the validation outputs reach the maximum length, mostly by repeating themselves; "
+        "train longer, or translate with decoding.no_repeat_ngram=3",
+        "flat": signs.flatness > FLAT
+        and f"the attention is flat ({signs.flatness:.0%} of the entropy of even weights): it has not formed yet; "
+        "train longer, or try model.attention=multihead",
+        "overfitting": rise > RISE
+        and f"the validation loss has risen by {rise - 1:.0%} since its best, {WAIT} or more validations ago: the "
+        "model learns the training text by heart; write a higher model.dropout, or a training.patience",
+    }
+    return {kind: line for kind, line in lines.items() if line}
 
 
 def _rise(progress: Progress) -> float:
-    """The last validation loss over the best, if that is long ago and it is much higher; else 0."""
+    """The last validation loss over the best, if that is long ago; else 0."""
     losses = [validation.loss for validation in progress.regular()]
     best = losses.index(min(losses)) if losses else 0
-    long_ago = len(losses) - 1 - best >= WAIT
-    return losses[-1] / losses[best] if long_ago and losses[-1] > RISE * losses[best] else 0.0
+    return losses[-1] / losses[best] if len(losses) - 1 - best >= WAIT else 0.0
 
 
 def of_stopping(reason: str, progress: Progress, training: TrainingSettings) -> str:

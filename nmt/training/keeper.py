@@ -51,6 +51,7 @@ class Keeper:
         """These weights become the run's model."""
         try:
             self._write_model(weights)
+            self._unpublished = False
         except OSError as error:
             self._unpublished = True
             self.warn(f"{self.model}: cannot write: {error.strerror}; training goes on")

@@ -7,7 +7,6 @@ function of the saved progress.
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -27,24 +26,16 @@ from nmt.training.checkpoint import load_newest
 from nmt.training.health import of_stopping, remarks
 from nmt.training.keeper import Keeper
 from nmt.training.log import Log, clock
+from nmt.training.optimizer import load_optimizer, optimizer_tensors
+from nmt.training.report import Report
 from nmt.training.schedule import Moment, budget_used, interval_count, learning_rate
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import Progress, TrainState, Validation
-from nmt.training.update import Updater, load_optimizer, optimizer_tensors
+from nmt.training.update import Updater
 from nmt.training.validation import ValidationResult, ValidationSet, validate
 from nmt.training.vectors import FrozenRows
 
 TOO_MANY = 5  # updates in a row that are not finite
-
-
-@dataclass
-class Since:
-    """What happened since the last log entry."""
-
-    started: float = field(default_factory=time.monotonic)
-    loss: float = 0.0
-    tokens: int = 0
-    norm: float = 0.0
 
 
 class Trainer:
@@ -69,8 +60,7 @@ class Trainer:
         self.progress = Progress()
         self.batches: list[np.ndarray] = []
         self.saved_at = (0, 0.0)
-        self.remarked: set[str] = set()  # kinds of remarks on the last validation
-        self.since = Since()
+        self.report = Report(log, validation.pairs, self.training.samples)
         self._clock = time.monotonic()
 
     # The loop ---------------------------------------------------------------------------------------------------------
@@ -91,7 +81,7 @@ class Trainer:
                 self.signals.check()
                 self._step()
                 if self.progress.step % self.training.log_every == 0:
-                    self._log()
+                    self.report.step(self.progress, self.learning_rate(), self.share())
             self._finish()
             if remark := of_stopping(reason, self.progress, self.training):
                 self.log.say(f"note: {remark}")
@@ -138,9 +128,7 @@ class Trainer:
             self.log.warn(
                 f"step {progress.step + 1:,}: out of memory, batch split; write a lower training.batch_tokens"
             )
-        self.since.loss += update.loss
-        self.since.tokens += update.tokens
-        self.since.norm = update.norm
+        self.report.add(update)
         self._advance(len(chosen), update.tokens)
         self._watch(update.fault, chosen)
 
@@ -213,21 +201,23 @@ class Trainer:
     # Validate ---------------------------------------------------------------------------------------------------------
 
     def _validate(self) -> None:
-        """Scores the weights (their moving average, if there is one); the best go into the run as its model."""
-        with self._weights(self.updater.average or runs.named_weights(self.model)):
-            result = self._scores()
-            validation = self._record(result, averaged=False)
-            if self.progress.best(self.training.metric) is validation:
-                self.keeper.publish(runs.named_weights(self.model))
-        self._show_samples(result)
-        self._remark(remarks(result.signs, self.progress, self.training))
+        """Scores the weights, or their moving average if there is one."""
+        result = self._judge(self.updater.average or runs.named_weights(self.model), averaged=False)
+        self.report.samples(result)
+        self.report.remarks(remarks(result.signs, self.progress, self.training))
 
-    def _remark(self, found: dict[str, str]) -> None:
-        """Says what looks wrong when it begins, not again at each validation that it lasts."""
-        for kind, line in found.items():
-            if kind not in self.remarked:
-                self.log.say(f"note: {line}")
-        self.remarked = set(found)
+    def _judge(self, weights: dict[str, Tensor], *, averaged: bool) -> ValidationResult:
+        """Scores these weights; the best so far go into the run as its model."""
+        progress = self.progress
+        with self._weights(weights):
+            result = self._scores()
+            validation = Validation(progress.step, progress.epochs, result.loss, result.bleu, result.chrf, averaged)
+            progress.validations.append(validation)
+            best = progress.best(self.training.metric) is validation
+            self.report.validation(validation, progress.seconds, best=best)
+            if best:
+                self.keeper.publish(runs.named_weights(self.model))
+        return result
 
     def _scores(self) -> ValidationResult:
         result = validate(
@@ -236,29 +226,8 @@ class Trainer:
         now = time.monotonic()
         self.progress.seconds += now - self._clock
         self._clock = now
-        self.since = Since()
+        self.report.restart()
         return result
-
-    def _record(self, result: ValidationResult, *, averaged: bool) -> Validation:
-        progress = self.progress
-        validation = Validation(progress.step, progress.epochs, result.loss, result.bleu, result.chrf, averaged)
-        progress.validations.append(validation)
-        best = progress.best(self.training.metric) is validation
-        what = "average of the best" if averaged else "validation"
-        self.log.say(
-            f"{what}: step {validation.step:,}, epoch {validation.epoch:.1f}, {clock(progress.seconds)}: "
-            f"loss {validation.loss:.3f}, perplexity {validation.perplexity:.2f}, "
-            f"BLEU {validation.bleu:.1f}, chrF2++ {validation.chrf:.1f}{'  (best so far)' if best else ''}"
-        )
-        self.log.record("validation", **vars(validation), perplexity=validation.perplexity, seconds=progress.seconds)
-        return validation
-
-    def _show_samples(self, result: ValidationResult) -> None:
-        pairs = self.validation_set.pairs
-        for index in np.linspace(0, len(pairs) - 1, min(self.training.samples, len(pairs)), dtype=int):
-            self.log.say(f"    source      {pairs[index].source[:160]}")
-            self.log.say(f"    reference   {pairs[index].target[:160]}")
-            self.log.say(f"    hypothesis  {result.hypotheses[index][:160]}")
 
     @contextmanager
     def _weights(self, weights: dict[str, Tensor]) -> Iterator[None]:
@@ -306,10 +275,7 @@ class Trainer:
             self._validate()
             self._save()
         if self._averaging_due():
-            with self._weights(self._mean_of_best()):
-                validation = self._record(self._scores(), averaged=True)
-                if self.progress.best(self.training.metric) is validation:
-                    self.keeper.publish(runs.named_weights(self.model))
+            self._judge(self._mean_of_best(), averaged=True)
             self._save()
 
     def _averaging_due(self) -> bool:
@@ -320,31 +286,6 @@ class Trainer:
         """The mean of the best checkpoints, damaged ones left out."""
         weights = checkpoint_weights(self.keeper.best(self.progress), self.log.say)
         return mean_weights(list(weights.values()) or [self.updater.average or runs.named_weights(self.model)])
-
-    # Log --------------------------------------------------------------------------------------------------------------
-
-    def _log(self) -> None:
-        since, progress, share = self.since, self.progress, self.share()
-        speed = since.tokens / max(time.monotonic() - since.started, 1e-9)
-        loss, rate = since.loss / max(since.tokens, 1), self.learning_rate()
-        self.since = Since(norm=since.norm)
-        self.log.record(
-            "train",
-            step=progress.step,
-            epoch=progress.epochs,
-            seconds=progress.seconds,
-            loss=loss,
-            learning_rate=rate,
-            target_tokens_per_second=speed,
-            gradient_norm=since.norm,
-        )
-        left = progress.seconds / share - progress.seconds if share else 0
-        to_go = f", {clock(left)} to go" if share else ""
-        self.log.entry(
-            f"step {progress.step:,}, epoch {progress.epochs:.1f}: loss {loss:.3f}, learning rate {rate:.2e}, "
-            f"{speed:,.0f} target tokens/s, {clock(progress.seconds)} passed{to_go}"
-        )
-        self.log.progress(progress.step, share, f"loss {loss:.2f}, lr {rate:.1e}, {speed:,.0f} tokens/s")
 
 
 def _copy(weights: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Optimizers, clipping, and the moving average of the weights."""
+"""Optimizers and their state as tensors, clipping, and the moving average of the weights."""
 
 from collections.abc import Callable, Iterable
 
@@ -49,6 +49,25 @@ def update_average(average: dict[str, Tensor], weights: dict[str, Tensor], decay
     """average <- decay * average + (1 - decay) * weights; early on the decay is smaller, so the start is forgotten."""
     decay = min(decay, (1 + step) / (10 + step))
     torch._foreach_lerp_(list(average.values()), [weights[name] for name in average], 1 - decay)
+
+
+def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
+    """{`parameter index.name`: tensor}."""
+    state = optimizer.state_dict()["state"]
+    return {
+        f"{index}.{name}": value
+        for index, values in state.items()
+        for name, value in values.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def load_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        index, _, name = key.partition(".")
+        state.setdefault(int(index), {})[name] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
 OPTIMIZERS: dict[str, Callable[[Parameters, TrainingSettings], Optimizer]] = {

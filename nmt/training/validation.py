@@ -12,7 +12,8 @@ from nmt.data.corpus import Pair
 from nmt.data.dataset import Dataset
 from nmt.data.sampler import cut
 from nmt.data.subword import Subwords
-from nmt.decoding.search import longest_allowed, search
+from nmt.decoding.constraints import longest_allowed
+from nmt.decoding.search import search
 from nmt.metrics import score
 from nmt.model import Seq2Seq
 from nmt.training.health import Signs, flatness, share_of_one, source_gain

@@ -1,0 +1,49 @@
+"""Which tokens may come next: no padding, no unknown word, no repetition if asked; an end neither early nor late."""
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from nmt.config import DecodingSettings
+from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, UNK_ID
+
+
+def longest_allowed(source: Int[Tensor, "batch src"], settings: DecodingSettings) -> Int[Tensor, "batch"]:
+    """Most tokens, the end not counted, that each sentence's translation may have."""
+    pieces = (source != PAD_ID).sum(dim=1) - 1
+    return (pieces * settings.max_ratio).ceil().long().add(10).clamp(max=settings.max_length)
+
+
+def allow(
+    log_probs: Float[Tensor, "rows vocab"],
+    tokens: Int[Tensor, "rows time"],
+    limit: Int[Tensor, "rows"],
+    settings: DecodingSettings,
+) -> Float[Tensor, "rows vocab"]:
+    """Log-probabilities with everything that may not come next at -inf. `tokens` starts with begin."""
+    length = tokens.size(1) - 1
+    log_probs = log_probs.clone()
+    log_probs[:, [PAD_ID, UNK_ID, BOS_ID]] = -math.inf
+    if settings.no_repeat_ngram:
+        _forbid_repeats(log_probs, tokens, settings.no_repeat_ngram)
+    end = log_probs[:, EOS_ID].clone()
+    log_probs = log_probs.masked_fill((length >= limit).unsqueeze(1), -math.inf)
+    log_probs[:, EOS_ID] = -math.inf
+    if length < settings.min_length:
+        stuck = log_probs.isneginf().all(dim=1)  # at the limit, or every word would be a repetition
+        end = torch.where(stuck, end, -math.inf)
+    log_probs[:, EOS_ID] = end
+    return log_probs
+
+
+def _forbid_repeats(log_probs: Float[Tensor, "rows vocab"], tokens: Int[Tensor, "rows time"], n: int) -> None:
+    """Sets to -inf, in place, every token that would complete an n-gram for the second time."""
+    if tokens.size(1) < n:
+        return
+    ngrams = tokens.unfold(1, n, 1)
+    recent = tokens[:, tokens.size(1) - n + 1 :]
+    seen = (ngrams[:, :, :-1] == recent.unsqueeze(1)).all(dim=-1)
+    penalty = torch.where(seen, -math.inf, 0.0).to(log_probs.dtype)
+    log_probs.scatter_reduce_(1, ngrams[:, :, -1], penalty, reduce="sum")

@@ -1,0 +1,89 @@
+"""How training goes, in lines for people and in metrics.jsonl."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from nmt.data.corpus import Pair
+from nmt.training.log import Log, clock
+from nmt.training.state import Progress, Validation
+from nmt.training.update import Update
+from nmt.training.validation import ValidationResult
+
+
+@dataclass
+class Since:
+    """What happened since the last line."""
+
+    started: float = field(default_factory=time.monotonic)
+    loss: float = 0.0
+    tokens: int = 0
+    norm: float = 0.0
+
+
+class Report:
+    """`pairs` are those of the validation set, of which `samples` are shown."""
+
+    def __init__(self, log: Log, pairs: Sequence[Pair], samples: int) -> None:
+        self.log, self.pairs = log, pairs
+        self.shown = np.linspace(0, len(pairs) - 1, min(samples, len(pairs)), dtype=int)
+        self.remarked: set[str] = set()  # kinds of remarks on the last validation
+        self.since = Since()
+
+    def add(self, update: Update) -> None:
+        self.since.loss += update.loss
+        self.since.tokens += update.tokens
+        self.since.norm = update.norm
+
+    def restart(self) -> None:
+        """The time until now is not that of updates."""
+        self.since = Since()
+
+    def step(self, progress: Progress, learning_rate: float, share: float) -> None:
+        """The updates since the last line; `share` of the budget is used."""
+        since = self.since
+        speed = since.tokens / max(time.monotonic() - since.started, 1e-9)
+        loss = since.loss / max(since.tokens, 1)
+        self.restart()
+        self.log.record(
+            "train",
+            step=progress.step,
+            epoch=progress.epochs,
+            seconds=progress.seconds,
+            loss=loss,
+            learning_rate=learning_rate,
+            target_tokens_per_second=speed,
+            gradient_norm=since.norm,
+        )
+        left = progress.seconds / share - progress.seconds if share else 0
+        to_go = f", {clock(left)} to go" if share else ""
+        self.log.entry(
+            f"step {progress.step:,}, epoch {progress.epochs:.1f}: loss {loss:.3f}, learning rate {learning_rate:.2e}, "
+            f"{speed:,.0f} target tokens/s, {clock(progress.seconds)} passed{to_go}"
+        )
+        values = f"loss {loss:.2f}, lr {learning_rate:.1e}, {speed:,.0f} tokens/s"
+        self.log.progress(progress.step, share, values)
+
+    def validation(self, validation: Validation, seconds: float, *, best: bool) -> None:
+        what = "average of the best" if validation.averaged else "validation"
+        self.log.say(
+            f"{what}: step {validation.step:,}, epoch {validation.epoch:.1f}, {clock(seconds)}: "
+            f"loss {validation.loss:.3f}, perplexity {validation.perplexity:.2f}, "
+            f"BLEU {validation.bleu:.1f}, chrF2++ {validation.chrf:.1f}{'  (best so far)' if best else ''}"
+        )
+        self.log.record("validation", **vars(validation), perplexity=validation.perplexity, seconds=seconds)
+
+    def samples(self, result: ValidationResult) -> None:
+        for index in self.shown:
+            self.log.say(f"    source      {self.pairs[index].source[:160]}")
+            self.log.say(f"    reference   {self.pairs[index].target[:160]}")
+            self.log.say(f"    hypothesis  {result.hypotheses[index][:160]}")
+
+    def remarks(self, found: dict[str, str]) -> None:
+        """Says what looks wrong when it begins, not again at each validation that it lasts."""
+        for kind, line in found.items():
+            if kind not in self.remarked:
+                self.log.say(f"note: {line}")
+        self.remarked = set(found)
