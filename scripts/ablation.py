@@ -40,7 +40,7 @@ COMMON = (
 STUDIES = {
     "bundled": Study(
         "configs/en-fr.yaml",
-        f"{COMMON} training.max_steps=1000 training.validate_every=500",
+        f"{COMMON} training.max_steps=800 training.validate_every=800",
         "test",
         "data/en-fr/test.align",
     ),
