@@ -128,7 +128,7 @@ def test_an_ensemble_is_not_one_of_its_members() -> None:
             self, tokens: Tensor, state: tuple[Tensor, ...], memory: nmt.decoding.search.Encoded
         ) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
             shares = self.shares if int(tokens[0]) == BOS_ID else torch.eye(VOCAB)[EOS_ID] + 1e-9
-            return shares.log().expand(len(tokens), -1), state, torch.zeros(len(tokens), memory.mask.size(1))
+            return shares.log().repeat(len(tokens), 1), state, torch.zeros(len(tokens), memory.mask.size(1))
 
     first, second = Sure({4: 0.55, 6: 0.45}), Sure({5: 0.55, 6: 0.45})
     assert isinstance(Ensemble([first, second]), Searchable)

@@ -14,6 +14,7 @@ from nmt.decoding.constraints import longest_allowed
 from nmt.decoding.search import (
     Hypothesis,
     Searchable,
+    _largest,
     beam_search,
     coverage_penalty,
     greedy_search,
@@ -340,7 +341,7 @@ def test_poor_endings_do_not_stop_a_good_hypothesis(beam_size: int, alpha: float
         shares[EOS_ID] = 0.01 if position < len(words) else 0.98
         if position < len(words):
             shares[words[position]] = 0.98
-        return shares.log().expand(len(tokens), -1), tuple(part + 1 for part in state), attention
+        return shares.log().repeat(len(tokens), 1), tuple(part + 1 for part in state), attention
 
     model.step = by_position  # type: ignore[method-assign]
     for found in search(model, SOURCE, decoding(beam_size=beam_size, length_penalty=alpha)):
@@ -387,3 +388,15 @@ def test_search_accepts_whatever_encodes_and_steps() -> None:
     assert all(isinstance(model, Searchable) for model in (Table(0), Fixed({}), real(0)))
     for kind, seed in itertools.product(MODELS, range(2)):
         assert all(len(found) == 1 for found in search(MODELS[kind](seed), SOURCE, decoding()))
+
+
+@pytest.mark.parametrize("size", [3, 64, 200, 5 * 64, 5 * 64 + 7, 2000])
+@pytest.mark.parametrize("count", [1, 2, 10])
+def test_the_largest_are_torchs(size: int, count: int) -> None:
+    torch.manual_seed(size)
+    values = torch.randn(4, size).masked_fill(torch.rand(4, size) < 0.3, -math.inf)
+    count = min(count, size)
+    found, places = _largest(values, count)
+    torch.testing.assert_close(found, values.topk(count).values)
+    torch.testing.assert_close(values.gather(1, places), found)
+    assert all(len(set(row)) == count for row in places.tolist())

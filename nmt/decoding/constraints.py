@@ -22,19 +22,20 @@ def allow(
     limit: Int[Tensor, "rows"],
     settings: DecodingSettings,
 ) -> Float[Tensor, "rows vocab"]:
-    """Log-probabilities with everything that may not come next at -inf. `tokens` starts with begin."""
+    """Sets everything that may not come next to -inf, in place. `tokens` starts with begin."""
     length = tokens.size(1) - 1
-    log_probs = log_probs.clone()
     log_probs[:, [PAD_ID, UNK_ID, BOS_ID]] = -math.inf
     if settings.no_repeat_ngram:
         _forbid_repeats(log_probs, tokens, settings.no_repeat_ngram)
     end = log_probs[:, EOS_ID].clone()
-    log_probs = log_probs.masked_fill((length >= limit).unsqueeze(1), -math.inf)
-    log_probs[:, EOS_ID] = -math.inf
+    late = length >= limit
+    if late.any():
+        log_probs.masked_fill_(late.unsqueeze(1), -math.inf)
+        log_probs[:, EOS_ID] = end
     if length < settings.min_length:
-        stuck = log_probs.isneginf().all(dim=1)  # at the limit, or every word would be a repetition
-        end = torch.where(stuck, end, -math.inf)
-    log_probs[:, EOS_ID] = end
+        log_probs[:, EOS_ID] = -math.inf
+        stuck = log_probs.amax(dim=1).isneginf()  # at the limit, or every word would be a repetition
+        log_probs[:, EOS_ID] = torch.where(stuck, end, -math.inf)
     return log_probs
 
 

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from nmt.config import ModelSettings
+from nmt.model.loop import Linear, product
 from nmt.model.memory import Attended, Attention, Memory, masked_softmax
 from nmt.model.recurrent import State
 
@@ -38,7 +39,7 @@ class DotAttention(Attention):
     def score(
         self, query: Float[Tensor, "batch tgt hidden"], keys: Float[Tensor, "batch src key"]
     ) -> Float[Tensor, "batch tgt src"]:
-        return query @ keys.transpose(1, 2)
+        return product(query, keys.transpose(1, 2))
 
 
 class ScaledDotAttention(DotAttention):
@@ -85,7 +86,7 @@ class AdditiveAttention(Attention):
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)
-        self.query = nn.Linear(settings.hidden, settings.hidden)
+        self.query = Linear(settings.hidden, settings.hidden)
         self.key = nn.Linear(settings.hidden, settings.hidden, bias=False)
         self.energy = nn.Linear(settings.hidden, 1, bias=False)
 
@@ -105,7 +106,7 @@ class QueryKeyValueAttention(Attention):
     def __init__(self, settings: ModelSettings, heads: int = 1) -> None:
         super().__init__(settings)
         self.heads = heads
-        self.query = nn.Linear(settings.hidden, settings.hidden, bias=False)
+        self.query = Linear(settings.hidden, settings.hidden, bias=False)
         self.key = nn.Linear(settings.hidden, settings.hidden, bias=False)
         self.value = nn.Linear(settings.hidden, settings.hidden, bias=False)
 
@@ -116,9 +117,9 @@ class QueryKeyValueAttention(Attention):
         self, query: Float[Tensor, "batch tgt hidden"], word: Float[Tensor, "batch tgt embed"], memory: Memory
     ) -> tuple[Float[Tensor, "batch tgt context"], Float[Tensor, "batch tgt src"]]:
         q, k, v = (self._split(part) for part in (self.query(query), memory.keys, memory.values))
-        scores = q @ k.transpose(2, 3) / math.sqrt(q.size(-1))
+        scores = product(q, k.transpose(2, 3)) / math.sqrt(q.size(-1))
         weights = masked_softmax(scores.flatten(1, 2), memory.mask).view_as(scores)
-        return (weights @ v).transpose(1, 2).flatten(2), weights.mean(dim=1)
+        return product(weights, v).transpose(1, 2).flatten(2), weights.mean(dim=1)
 
     def _split(self, part: Float[Tensor, "batch time hidden"]) -> Float[Tensor, "batch heads time size"]:
         batch, time, _ = part.shape
@@ -130,7 +131,7 @@ class MultiHeadAttention(QueryKeyValueAttention):
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings, settings.attention_heads)
-        self.output = nn.Linear(settings.hidden, settings.hidden, bias=False)
+        self.output = Linear(settings.hidden, settings.hidden, bias=False)
 
     def attend(
         self, query: Float[Tensor, "batch tgt hidden"], word: Float[Tensor, "batch tgt embed"], memory: Memory
@@ -166,7 +167,7 @@ class LocationAttention(Attention):
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)
-        self.position = nn.Linear(settings.hidden + settings.embedding, settings.attention_length)
+        self.position = Linear(settings.hidden + settings.embedding, settings.attention_length)
 
     def attend(
         self, query: Float[Tensor, "batch tgt hidden"], word: Float[Tensor, "batch tgt embed"], memory: Memory
@@ -174,7 +175,7 @@ class LocationAttention(Attention):
         scores = self.position(torch.cat([query, word], dim=-1))
         beyond = memory.mask.size(1) - scores.size(-1)  # positions that have no score; negative: scores left over
         weights = masked_softmax(F.pad(scores, (0, beyond), value=-torch.inf), memory.mask)
-        return weights @ memory.values, weights
+        return product(weights, memory.values), weights
 
 
 class LocalAttention(GeneralAttention):
@@ -189,7 +190,7 @@ class LocalAttention(GeneralAttention):
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)
         self.reach = settings.attention_window
-        self.query = nn.Linear(settings.hidden, settings.hidden)
+        self.query = Linear(settings.hidden, settings.hidden)
         self.centre = nn.Linear(settings.hidden, 1, bias=False)
 
     def attend(
@@ -202,7 +203,7 @@ class LocalAttention(GeneralAttention):
         places = torch.arange(memory.mask.size(1), device=query.device).view(1, 1, -1)
         scores = self.score(query, memory.keys) + self._nearness(places, centre)
         weights = masked_softmax(scores, memory.mask)
-        return weights @ memory.values, weights
+        return product(weights, memory.values), weights
 
     def _nearness(
         self, places: Int[Tensor, "#batch #tgt place"], centre: Float[Tensor, "batch tgt 1"]

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from nmt.config import ModelSettings
 from nmt.model.attention import ATTENTIONS
+from nmt.model.loop import Linear, loop_over_positions
 from nmt.model.memory import Memory
-from nmt.model.recurrent import Masks, Recurrent, SequenceDropout, State, state_parts
+from nmt.model.recurrent import Masks, Recurrent, SequenceDropout, State, join_layers, split_layers, state_parts
 
 
 class Decoded(NamedTuple):
@@ -107,7 +108,7 @@ class Readout(nn.Module):
 
     def __init__(self, input_size: int, features: int, layer_norm: bool) -> None:
         super().__init__()
-        self.linear = nn.Linear(input_size, features)
+        self.linear = Linear(input_size, features)
         self.norm = nn.LayerNorm(features) if layer_norm else nn.Identity()
 
     def forward(self, *parts: Float[Tensor, "rows tgt _"]) -> Float[Tensor, "rows tgt features"]:
@@ -134,29 +135,33 @@ class LuongDecoder(RecurrentDecoder):
         return (*state, *feed, *self.attention.start(memory))
 
     def _decode(self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks) -> Decoded:
-        if not self.feeding:
-            return self._attend_after_rnn(embedded, embedded, state, memory, masks)
-        steps: list[Decoded] = []
-        for word in embedded.split(1, dim=1):
-            feed, others = state[self.parts], state[: self.parts] + state[self.parts + 1 :]
-            step = self._attend_after_rnn(torch.cat([word, feed.transpose(0, 1)], dim=-1), word, others, memory, masks)
-            state = (*step.state[: self.parts], step.features.transpose(0, 1), *step.state[self.parts :])
-            steps.append(step)
-        features = torch.cat([step.features for step in steps], dim=1)
-        attention = torch.cat([step.attention for step in steps], dim=1)
-        return Decoded(features, attention, state)
+        recurrent, past = state[: self.parts], state[self.parts :]
+        if self.feeding:
+            return self._feed(embedded, recurrent, past[0], past[1:], memory, masks)
+        outputs, recurrent = self.rnn(embedded, recurrent, masks)
+        context, attention, past = self.attention(outputs, memory, embedded, past)
+        return Decoded(self.readout(outputs, context), attention, (*recurrent, *past))
 
-    def _attend_after_rnn(
+    def _feed(
         self,
-        inputs: Float[Tensor, "rows tgt input"],
-        word: Float[Tensor, "rows tgt embed"],
-        state: State,
+        embedded: Float[Tensor, "rows tgt embed"],
+        recurrent: State,
+        fed: Float[Tensor, "1 rows features"],
+        past: State,
         memory: Memory,
         masks: Masks,
     ) -> Decoded:
-        outputs, recurrent = self.rnn(inputs, state[: self.parts], masks)
-        attended = self.attention(outputs, memory, word, state[self.parts :])
-        return Decoded(self.readout(outputs, attended.context), attended.weights, (*recurrent, *attended.past))
+        feed, layers = fed.transpose(0, 1), split_layers(recurrent)
+        features, attention = [], []
+        with loop_over_positions():
+            for word in embedded.split(1, dim=1):
+                outputs, layers = self.rnn.run(torch.cat([word, feed], dim=-1), layers, masks)
+                context, weights, past = self.attention(outputs, memory, word, past)
+                feed = self.readout(outputs, context)
+                features.append(feed)
+                attention.append(weights)
+        state = (*join_layers(layers), feed.transpose(0, 1), *past)
+        return Decoded(torch.cat(features, dim=1), torch.cat(attention, dim=1), state)
 
 
 class BahdanauDecoder(RecurrentDecoder):
@@ -170,18 +175,18 @@ class BahdanauDecoder(RecurrentDecoder):
         self.readout = Readout(settings.hidden + context + settings.embedding, self.features, settings.layer_norm)
 
     def _decode(self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks) -> Decoded:
-        outputs, contexts, weights = [], [], []
-        for word in embedded.split(1, dim=1):
-            query = state[0][-1].unsqueeze(1)
-            attended = self.attention(query, memory, word, state[self.parts :])
-            inputs = torch.cat([word, attended.context], dim=-1)
-            output, recurrent = self.rnn(inputs, state[: self.parts], masks, attended.context)
-            state = (*recurrent, *attended.past)
-            outputs.append(output)
-            contexts.append(attended.context)
-            weights.append(attended.weights)
+        past, layers = state[self.parts :], split_layers(state[: self.parts])
+        outputs, contexts, attention = [], [], []
+        with loop_over_positions():
+            for word in embedded.split(1, dim=1):
+                query = layers[-1][0].transpose(0, 1)
+                context, weights, past = self.attention(query, memory, word, past)
+                output, layers = self.rnn.run(torch.cat([word, context], dim=-1), layers, masks, context)
+                outputs.append(output)
+                contexts.append(context)
+                attention.append(weights)
         features = self.readout(torch.cat(outputs, dim=1), torch.cat(contexts, dim=1), embedded)
-        return Decoded(features, torch.cat(weights, dim=1), state)
+        return Decoded(features, torch.cat(attention, dim=1), (*join_layers(layers), *past))
 
 
 class ConditionalDecoder(RecurrentDecoder):

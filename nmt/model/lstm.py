@@ -6,8 +6,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from nmt.model.loop import affine, in_a_loop, once
+
 # sigmoid(HOLD + anything a gate may hold) is exactly 1 in float32, and sigmoid(-HOLD ...) exactly 0.
 HOLD = 300.0
+FEW = 8  # rows, up to which a product with the weights takes as long as reading them, in whatever order
 
 
 class LSTM(nn.LSTM):
@@ -17,11 +20,28 @@ class LSTM(nn.LSTM):
         super().__init__(input_size, hidden_size, batch_first=True, bidirectional=bidirectional)
 
     def forward(self, inputs: Any, state: Any = None) -> Any:
-        """As torch's; for a single position torch's cell, since the kernel rearranges the weights at each call."""
+        """As torch's. Single positions do without the kernel for sequences, which rearranges the weights each time."""
         if state is None or self.bidirectional or not isinstance(inputs, Tensor) or inputs.size(1) != 1:
             return super().forward(inputs, state)
-        hidden, cell = torch.lstm_cell(inputs[:, 0], [part[0] for part in state], *self.all_weights[0])
+        step = self._step if in_a_loop() and inputs.size(0) > FEW else self._cell
+        hidden, cell = step(inputs[:, 0], state[0][0], state[1][0])
         return hidden.unsqueeze(1), (hidden.unsqueeze(0), cell.unsqueeze(0))
+
+    def _cell(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        found: tuple[Tensor, Tensor] = torch.lstm_cell(inputs, (hidden, cell), *self.all_weights[0])
+        return found
+
+    def _step(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        """What `_cell` gives, made for a loop: features come first in memory, also in the state that is returned."""
+        weight, bias = once(self, self._joined)
+        sums = affine(torch.cat([inputs.t(), hidden.t()]), weight, bias)
+        hidden, cell = _Gates.apply(sums, cell.t().contiguous())  # type: ignore[no-untyped-call]
+        return hidden.t(), cell.t()
+
+    def _joined(self) -> tuple[Tensor, Tensor]:
+        """The weights of input and state beside each other, and the sum of their biases."""
+        of_input, of_hidden, *biases = self.all_weights[0]
+        return torch.cat([of_input, of_hidden], dim=1), biases[0] + biases[1]
 
     def padded(
         self, inputs: Float[Tensor, "batch time input"], mask: Bool[Tensor, "batch time"]
@@ -59,3 +79,33 @@ class LSTM(nn.LSTM):
         for of_input, *others in self.all_weights:
             weights += [torch.cat([of_input, gates.to(of_input)], dim=1), *others]
         return weights
+
+
+class _Gates(torch.autograd.Function):
+    """c' = f c + i g and h' = o tanh(c'), from the sums of the gates i, f, g, o and the cell c."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, sums: Float[Tensor, "gates rows"], cell: Float[Tensor, "hidden rows"]
+    ) -> tuple[Float[Tensor, "hidden rows"], Float[Tensor, "hidden rows"]]:
+        gates = torch.sigmoid(sums)
+        enter, keep, new, out = gates.chunk(4)
+        torch.tanh(sums.chunk(4)[2], out=new)
+        after = torch.addcmul(keep * cell, enter, new)
+        squashed = torch.tanh(after)
+        ctx.save_for_backward(gates, cell, squashed)
+        return out * squashed, after
+
+    @staticmethod
+    def backward(ctx: Any, of_hidden: Tensor, of_cell: Tensor) -> tuple[Tensor, Tensor]:
+        gates, cell, squashed = ctx.saved_tensors
+        enter, keep, new, out = gates.chunk(4)
+        of_after = torch.addcmul(of_cell, of_hidden * out, 1 - squashed * squashed)
+        of_sums = torch.addcmul(gates, gates, gates, value=-1)  # s (1 - s), the slope of a sigmoid
+        slope_enter, slope_keep, slope_new, slope_out = of_sums.chunk(4)
+        torch.addcmul(torch.ones_like(new), new, new, value=-1, out=slope_new)
+        slope_enter.mul_(new).mul_(of_after)
+        slope_keep.mul_(cell).mul_(of_after)
+        slope_new.mul_(enter).mul_(of_after)
+        slope_out.mul_(squashed).mul_(of_hidden)
+        return of_sums, of_after * keep

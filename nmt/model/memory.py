@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from nmt.config import ModelSettings
+from nmt.model.loop import product
 from nmt.model.recurrent import State
 
 
@@ -70,7 +71,7 @@ class Attention(nn.Module):
         self, query: Float[Tensor, "batch tgt hidden"], word: Float[Tensor, "batch tgt embed"], memory: Memory
     ) -> tuple[Float[Tensor, "batch tgt context"], Float[Tensor, "batch tgt src"]]:
         weights = self.weigh(self.score(query, memory.keys), memory.mask)
-        return weights @ memory.values, weights
+        return product(weights, memory.values), weights
 
     def score(
         self, query: Float[Tensor, "batch tgt hidden"], keys: Float[Tensor, "batch src key"]

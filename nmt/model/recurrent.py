@@ -129,15 +129,35 @@ class Recurrent(nn.Module):
 
         `extra` enters every layer but the first beside its input, if the stack was made for it.
         """
+        outputs, states = self.run(inputs, split_layers(state), masks, extra)
+        return outputs, join_layers(states)
+
+    def run(
+        self,
+        inputs: Float[Tensor, "batch time input"],
+        states: list[State],
+        masks: Masks = (),
+        extra: Float[Tensor, "batch time extra"] | None = None,
+    ) -> tuple[Float[Tensor, "batch time hidden"], list[State]]:
+        """As `forward`, with a state (1, batch, hidden) for each layer: in a loop nothing is joined and split again."""
         last: list[State] = []
         outputs = inputs
-        for index, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
+        for index, (layer, norm, before) in enumerate(zip(self.layers, self.norms, states, strict=True)):
             below = outputs
             if index > 0:
                 below = self.dropout(below, masks[index - 1] if masks else None)
-            before = tuple(part[index : index + 1].contiguous() for part in state)
             beside = torch.cat([below, extra], dim=-1) if index > 0 and self.extra and extra is not None else below
             outputs, after = call_cell(layer, beside, before)
             outputs = norm(outputs + below if self.residual and index > 0 else outputs)
             last.append(after)
-        return outputs, tuple(torch.cat(parts) for parts in zip(*last, strict=True))
+        return outputs, last
+
+
+def split_layers(state: State) -> list[State]:
+    """(layers, rows, size) to a state (1, rows, size) for each layer."""
+    return list(zip(*(part.contiguous().split(1) for part in state), strict=True))
+
+
+def join_layers(states: list[State]) -> State:
+    """The opposite."""
+    return tuple(torch.cat(parts) for parts in zip(*states, strict=True))

@@ -15,6 +15,7 @@ from nmt.model.embedding import PAD_ID, Embedding
 from nmt.model.encoder import Encoder
 from nmt.model.generator import Generator
 from nmt.model.init import initialise
+from nmt.model.loop import loop_over_positions
 from nmt.model.memory import Memory
 from nmt.model.recurrent import Masks, State
 
@@ -113,10 +114,11 @@ class Seq2Seq(nn.Module):
         """
         free = (~forced & (target_input != PAD_ID)).any(dim=0).nonzero().flatten().tolist()
         words = target_input.clone()
-        for position in range(1, max(free, default=0) + 1):
-            last = words[:, position - 1 : position]
-            decoded = self.decoder(self.target_embedding(last, word_mask), state, memory, masks)
-            own = self.generator(decoded.features[:, 0]).argmax(dim=-1)
-            words[:, position] = torch.where(forced[:, position], words[:, position], own)
-            state = decoded.state
+        with loop_over_positions():
+            for position in range(1, max(free, default=0) + 1):
+                last = words[:, position - 1 : position]
+                decoded = self.decoder(self.target_embedding(last, word_mask), state, memory, masks)
+                own = self.generator(decoded.features[:, 0]).argmax(dim=-1)
+                words[:, position] = torch.where(forced[:, position], words[:, position], own)
+                state = decoded.state
         return words

@@ -1,13 +1,13 @@
 """The training loss: cross-entropy with label smoothing, over real tokens only."""
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from nmt.data.batch import Batch
 from nmt.data.subword import PAD_ID
 from nmt.model import Seq2Seq
+from nmt.training.cross_entropy import cross_entropy
 
 
 def batch_loss(
@@ -19,15 +19,15 @@ def batch_loss(
     whole_sentences: bool = False,
     coverage_loss: float = 0.0,
 ) -> Float[Tensor, ""]:
-    """Sum over the batch's target tokens, in nats. With label smoothing e: (1 - e) of the truth, e of all pieces alike
-    (Szegedy et al. 2016). `coverage_loss` is the weight of `repeated_attention`; the others are `Seq2Seq.forward`'s.
+    """Sum over the batch's target tokens, in nats. `label_smoothing` is `cross_entropy`'s, `coverage_loss` the weight
+    of `repeated_attention`; the others are `Seq2Seq.forward`'s.
 
     Padding is taken out before the generator, which is half of the work.
     """
     decoded = model(batch.source, batch.target_input, teacher_forcing, whole_sentences)
     real = batch.target_output != PAD_ID
-    logits = model.generator(decoded.features[real])
-    loss = F.cross_entropy(logits.float(), batch.target_output[real], label_smoothing=label_smoothing, reduction="sum")
+    rows = model.generator.projection(decoded.features[real])
+    loss = cross_entropy(rows, model.generator.output, batch.target_output[real], label_smoothing)
     if coverage_loss:
         loss = loss + coverage_loss * repeated_attention(decoded.attention, real)
     return loss

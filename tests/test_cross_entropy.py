@@ -1,0 +1,52 @@
+"""The output layer's loss in chunks against the plain one: equal losses, equal gradients, little memory."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from nmt.training import cross_entropy as module
+from nmt.training.cross_entropy import cross_entropy
+
+ROWS, FEATURES, VOCAB = 7, 5, 11
+
+
+@pytest.fixture
+def output() -> nn.Linear:
+    torch.manual_seed(1)
+    return nn.Linear(FEATURES, VOCAB).double()
+
+
+@pytest.mark.parametrize("chunk", [1, 2 * VOCAB, 7 * VOCAB, 1000])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_equal_to_the_plain_one(output, monkeypatch, chunk: int, smoothing: float) -> None:
+    monkeypatch.setattr(module, "CHUNK", chunk)
+    rows = (30 * torch.randn(ROWS, FEATURES, dtype=torch.float64)).requires_grad_()
+    targets = torch.randint(VOCAB, (ROWS,))
+    plain = F.cross_entropy(output(rows), targets, label_smoothing=smoothing, reduction="sum")
+    found = cross_entropy(rows, output, targets, smoothing)
+    with torch.no_grad():
+        torch.testing.assert_close(cross_entropy(rows, output, targets, smoothing), plain)
+    torch.testing.assert_close(found, plain)
+    wanted = [rows, output.weight, output.bias]
+    for one, other in zip(torch.autograd.grad(3 * found, wanted), torch.autograd.grad(3 * plain, wanted), strict=True):
+        torch.testing.assert_close(one, other, rtol=0.0, atol=1e-10)
+
+
+def test_no_logit_is_too_large(output) -> None:
+    rows = torch.full((2, FEATURES), 1e4, dtype=torch.float64, requires_grad=True)
+    assert cross_entropy(rows, output, torch.tensor([3, 4]), 0.0).isfinite()
+
+
+def test_what_is_not_a_number_stays_so(output) -> None:
+    rows = torch.full((2, FEATURES), float("nan"), dtype=torch.float64, requires_grad=True)
+    assert cross_entropy(rows, output, torch.tensor([3, 4]), 0.0).isnan()
+
+
+def test_logits_are_never_all_there(output, monkeypatch) -> None:
+    monkeypatch.setattr(module, "CHUNK", 2 * VOCAB)
+    sizes = []
+    real = module._slopes
+    monkeypatch.setattr(module, "_slopes", lambda logits, *rest: (sizes.append(len(logits)), real(logits, *rest))[1])
+    cross_entropy(torch.randn(ROWS, FEATURES, dtype=torch.float64, requires_grad=True), output, torch.arange(ROWS), 0.0)
+    assert sizes == [2, 2, 2, 1]

@@ -1,0 +1,100 @@
+"""Products in a loop over positions: whatever is put off, gradients are those of the plain loop."""
+
+import contextlib
+
+import pytest
+import torch
+from torch import Tensor
+
+from nmt.config import ModelSettings
+from nmt.model import Seq2Seq, decoder, lstm, make_model
+from nmt.model.attention import ATTENTIONS
+from nmt.model.loop import Linear, affine, in_a_loop, loop_over_positions, product
+from nmt.model.lstm import LSTM, _Gates
+
+VOCAB = 11
+SOURCE = torch.tensor([[5, 6, 7, 8, 3], [4, 9, 3, 0, 0], [10, 3, 0, 0, 0]])
+TARGET = torch.tensor([[2, 5, 6, 7], [2, 8, 9, 0], [2, 4, 0, 0]])
+EXACT = {"rtol": 0.0, "atol": 1e-10}
+
+
+def gradients(model: Seq2Seq) -> dict[str, Tensor]:
+    model.zero_grad()
+    decoded = model(SOURCE, TARGET)
+    (model.generator(decoded.features).logsumexp(-1) * (TARGET != 0)).sum().backward()
+    return {name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None}
+
+
+@pytest.mark.parametrize("kind", ["luong", "bahdanau"])
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_gradients_are_those_of_the_plain_loop(attention, cell, kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = ModelSettings(
+        embedding=6, hidden=8, attention=attention, attention_heads=2, attention_length=6, attention_window=1,
+        cell=cell, decoder=kind, decoder_layers=2, dropout=0.0, embedding_dropout=0.0,
+    )  # fmt: skip
+    monkeypatch.setattr(lstm, "FEW", 0)
+    torch.manual_seed(1)
+    model = make_model(settings, VOCAB, VOCAB).double().eval()
+    found = gradients(model)
+    monkeypatch.setattr(decoder, "loop_over_positions", contextlib.nullcontext)
+    plain = gradients(model)
+    assert found.keys() == plain.keys()
+    assert any(gradient.abs().max() > 1e-3 for gradient in plain.values())
+    for name, gradient in plain.items():
+        torch.testing.assert_close(found[name], gradient, **EXACT, msg=lambda text, name=name: f"{name}: {text}")
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_shared_factors_get_their_gradients_by_one_product(bias: bool) -> None:
+    torch.manual_seed(1)
+    layer, keys = Linear(3, 5, bias=bias).double(), torch.randn(4, 3, 6, dtype=torch.float64, requires_grad=True)
+    states = [torch.randn(4, 1, 3, dtype=torch.float64, requires_grad=True) for _ in range(7)]
+    wanted = [*layer.parameters(), keys, *states]
+
+    def total() -> Tensor:
+        return sum(layer(state).sin().sum() + product(state, keys).exp().sum() for state in states)
+
+    plain = torch.autograd.grad(total(), wanted)
+    with loop_over_positions():
+        looped = total()
+    for one, other in zip(torch.autograd.grad(looped, wanted), plain, strict=True):
+        torch.testing.assert_close(one, other, **EXACT)
+
+
+def test_each_shared_factor_is_one_node_of_the_graph() -> None:
+    weight, bias, keys = (torch.randn(size, requires_grad=True) for size in ((5, 3), (5,), (4, 3, 6)))
+    state = torch.randn(4, 1, 3, requires_grad=True)
+    with loop_over_positions():
+        affines = [affine(state[:, 0].t(), weight, bias) for _ in range(3)]
+        products = [product(state, keys) for _ in range(3)]
+    assert len({each.grad_fn.next_functions[1][0] for each in affines}) == 1
+    assert len({each.grad_fn.next_functions[1][0] for each in products}) == 1
+
+
+def test_outside_of_a_loop_and_without_gradients_nothing_is_put_off() -> None:
+    layer, rows, keys = Linear(3, 5), torch.randn(4, 1, 3), torch.randn(4, 3, 6, requires_grad=True)
+    assert "_Affine" not in layer(rows).grad_fn.name()
+    assert "_Product" not in product(rows, keys).grad_fn.name()
+    with loop_over_positions(), torch.no_grad():
+        assert layer(rows).grad_fn is None
+    assert not in_a_loop()
+    with torch.autocast("cpu", torch.bfloat16), loop_over_positions():
+        assert layer(rows).dtype == torch.bfloat16
+
+
+def test_gates_by_differences() -> None:
+    torch.manual_seed(2)
+    sums = torch.randn(16, 3, dtype=torch.float64, requires_grad=True)
+    cell = torch.randn(4, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(_Gates.apply, (sums, cell))
+
+
+def test_steps_are_torchs_cell() -> None:
+    torch.manual_seed(3)
+    layer = LSTM(5, 4)
+    inputs, hidden, cell = torch.randn(3, 5), torch.randn(3, 4), torch.randn(3, 4)
+    with loop_over_positions():
+        found = layer._step(inputs, hidden, cell)
+    for one, other in zip(found, layer._cell(inputs, hidden, cell), strict=True):
+        torch.testing.assert_close(one, other)
