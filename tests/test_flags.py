@@ -21,6 +21,9 @@ def attention(*received: float) -> AttentionMatrix:
         (SOURCE, SOUND, []),
         (SOURCE, "Un homme en chemise rouge lit un lit un lit un journal.", ["repetition"]),
         (SOURCE, "Un homme homme homme lit un journal sur un banc rouge.", ["repetition"]),
+        (SOURCE, "Un homme assis sur un banc lit un homme assis sur un banc lit", ["repetition"]),
+        (SOURCE, "Un homme lit un journal . . . sur un un banc.", []),
+        (SOURCE, "lit un journal sur un banc et lit un journal sur un banc", []),
         ("Very, very, very good!", "Très, très, très bien !", []),
         ("No no no!", "Non non non !", []),
         (SOURCE, "Un homme.", ["length"]),
@@ -31,6 +34,11 @@ def attention(*received: float) -> AttentionMatrix:
         ("He has 3 dogs and 12 cats.", "Il a 3 chiens et 12 chats.", []),
         ("He has 3 dogs and 12 cats.", "Il a 3 chiens et 13 chats.", ["numbers"]),
         ("It has 21 cats, in 2016 200 dogs.", "Il a 12 chats, en 2016 200 chiens.", ["numbers"]),
+        ("4 people sit on a ledge.", "Quatre personnes sont assises.", []),
+        ("Four people sit on a ledge.", "4 personnes sont assises.", []),
+        ("4 people sit on a ledge.", "5 personnes sont assises.", ["numbers"]),
+        ("40 people sit on a ledge.", "Quatre personnes sont assises.", ["numbers"]),
+        ("Four people sit on a ledge.", "44 personnes sont assises.", ["numbers"]),
         ("It is 3.14 wide.", "Il fait 3,14 de large.", []),
         ("It costs 1,250 euros.", "Cela coûte 1 250 euros.", []),
         ("", "", []),
@@ -62,5 +70,5 @@ def test_probability(log_prob: float, expected: list[str]) -> None:
 
 
 def test_all_are_in_the_order_of_the_table() -> None:
-    found = flags("He has 3 red dogs and a cat", "a cat a cat a cat a cat red red red red he he has has", -99.0, None)
+    found = flags("He has 30 red dogs and a cat", "a cat a cat a cat a cat red red red red he he has has", -99.0, None)
     assert found == [name for name in FLAGS if name in found] == ["repetition", "copied", "numbers", "improbable"]

@@ -1,6 +1,6 @@
 """What looks wrong about a translation, from the text, its attention and its probability: for a second look by people.
 
-A flag is no proof; how often they are right has not been measured.
+A flag is no proof; docs/reliability.md tells how often they are right, as `scripts/measure_flags.py` measured it.
 """
 
 import re
@@ -40,19 +40,18 @@ def flags(source: str, target: str, log_prob: float, attention: AttentionMatrix 
 
 
 def repetition(evidence: Evidence) -> bool:
-    """A word three times in a row, or a group of up to five words twice, where the source repeats nothing."""
+    """A word three times in a row, or a group of words twice, where the source repeats nothing."""
     return _repeats(evidence.target) and not _repeats(evidence.source)
 
 
 def _repeats(words: Sequence[str]) -> bool:
     lowered = [word.lower() for word in words]
-    for size in range(1, 6):
-        times = 3 if size == 1 else 2
-        for start in range(len(lowered) - size * times + 1):
-            group = lowered[start : start + size]
-            if any(word.isalnum() for word in group) and all(
-                lowered[start + size * turn : start + size * (turn + 1)] == group for turn in range(1, times)
-            ):
+    for size in range(1, len(words) // 2 + 1):
+        enough = 2 if size == 1 else size  # words in a row that are the same `size` words later
+        run = 0
+        for start, (word, later) in enumerate(zip(lowered, lowered[size:], strict=False)):
+            run = run + 1 if word == later else 0
+            if run >= enough and any(each.isalnum() for each in lowered[start + 1 : start + 1 + size]):
                 return True
     return False
 
@@ -83,9 +82,10 @@ def copied(evidence: Evidence) -> bool:
 
 
 def numbers(evidence: Evidence) -> bool:
-    """The numbers in figures differ; 1,250 and 1 250 are one."""
+    """The numbers in figures differ; 1,250 and 1 250 are one. One of a single digit may be spelt out: 3, trois."""
     source, target = (Counter(re.sub(r"\D", "", found) for found in NUMBER.findall(text)) for text in evidence.texts)
-    return source != target
+    lost, new = source - target, target - source
+    return bool(lost and new) or any(len(number) > 1 for number in lost | new)
 
 
 def improbable(evidence: Evidence) -> bool:
