@@ -1,0 +1,64 @@
+"""nmt, by its own update and its own search. Model R starts the decoder by a copy of the encoder's states, as
+OpenNMT-py does; `nmt bench` measures it with its linear bridge."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from peers.work import Ids, Sizes, Work
+from peers.worker import About, parameters, portions, serve
+from safetensors.torch import load_file
+
+from nmt.benchmark import REFERENCE, REFERENCE_TRAINING
+from nmt.config import DecodingSettings, ModelSettings
+from nmt.data.batch import Batch, pad_sources, pad_targets
+from nmt.decoding.search import search
+from nmt.model import Seq2Seq, make_model
+from nmt.training.update import Updater
+
+
+def model_settings(sizes: Sizes) -> ModelSettings:
+    fields = {"embedding": sizes.embedding, "hidden": sizes.hidden, "dropout": sizes.dropout, "bridge": "copy",
+              "encoder_layers": sizes.layers, "decoder_layers": sizes.layers}  # fmt: skip
+    return REFERENCE.model_copy(update=fields)
+
+
+def new_model(sizes: Sizes) -> Seq2Seq:
+    return make_model(model_settings(sizes), sizes.vocab, sizes.vocab)
+
+
+def training_batches(work: Work) -> list[Batch]:
+    return [
+        Batch(pad_sources(sources), *pad_targets(targets), sum(len(ids) + 1 for ids in targets))
+        for sources, targets in work.batches
+    ]
+
+
+class Ours:
+    def __init__(self, work: Work, folder: Path) -> None:
+        self.work = work
+        self.batches = training_batches(work)
+        training = REFERENCE_TRAINING.model_copy(update={"clip_norm": work.clip_norm})
+        self.updater = Updater(new_model(work.sizes), training, torch.device("cpu"))
+        self.translator = new_model(work.sizes).eval()
+        self.translator.load_state_dict(load_file(folder / "weights.safetensors"))
+
+    def about(self) -> About:
+        return About(version("nmt"), parameters(self.translator))
+
+    def train(self) -> int:
+        updates = (self.updater([batch], step, self.work.learning_rate) for step, batch in enumerate(self.batches))
+        return sum(update.tokens for update in updates)
+
+    def decode(self, batch: int, beam: int) -> list[Ids]:
+        length = self.work.length
+        settings = DecodingSettings(beam_size=beam, min_length=length, max_length=length)
+        return [
+            best.tokens
+            for sources in portions(self.work.sources, batch)
+            for [best, *_] in search(self.translator, pad_sources(sources), settings)
+        ]
+
+
+if __name__ == "__main__":
+    serve(Ours)
