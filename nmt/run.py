@@ -3,6 +3,7 @@
 config.yaml            every setting, as resolved
 subword.model          or subword.source.model and subword.target.model
 model.safetensors      the best weights; carries its own checksum, the model's settings and the subwords' hash
+shortlist.safetensors  if exported with one: the likely translations of each piece
 checkpoints/           what training needs to go on (see training/checkpoint.py)
 metrics.jsonl          a line per log entry and validation
 train.log              what the terminal showed
@@ -27,10 +28,12 @@ if TYPE_CHECKING:  # torch takes seconds to import, and `newest` is needed befor
     import torch
     from torch import Tensor
 
+    from nmt.decoding.shortlist import Shortlist
     from nmt.decoding.translator import Translator
     from nmt.model import Seq2Seq
 
 CONFIG, WEIGHTS, METRICS, LOG = "config.yaml", "model.safetensors", "metrics.jsonl", "train.log"
+SHORTLIST = "shortlist.safetensors"
 PROVENANCE, SCORES, CHECKPOINTS = "provenance.json", "scores.json", "checkpoints"
 FORMAT = "1"
 MAX_HEADER = 1_000_000  # bytes of names and shapes in a weights file: thousands of tensors
@@ -177,6 +180,7 @@ class LoadedRun(NamedTuple):
     settings: Settings
     subwords: Subwords
     model: "Seq2Seq"
+    eight_bits: bool = False  # whether the weights were stored so
 
 
 def load_settings(path: Path) -> Settings:
@@ -207,7 +211,7 @@ def save_subwords(path: Path, subwords: Subwords) -> None:
 
 def load_run(path: Path, device: "torch.device") -> LoadedRun:
     """Settings, subwords and best weights of a run. Raises DataError if any is missing, damaged or unfit."""
-    from nmt.model import make_model
+    from nmt.model import int8, make_model
 
     settings, subwords = load_settings(path), load_subwords(path)
     file = path / WEIGHTS
@@ -219,8 +223,8 @@ def load_run(path: Path, device: "torch.device") -> LoadedRun:
     if metadata.get("subwords") != _subwords_hash(subwords):
         raise DataError(f"{file}: was trained with another subword model than the one beside it; restore that file")
     model = make_model(settings.model, len(subwords.source), len(subwords.target))
-    set_weights(model, weights, file)
-    return LoadedRun(path, settings, subwords, model.to(device).eval())
+    set_weights(model, int8.unpack(weights), file)
+    return LoadedRun(path, settings, subwords, model.to(device).eval(), int8.is_packed(weights))
 
 
 def set_weights(model: "Seq2Seq", weights: Mapping[str, "Tensor"], name: Path) -> None:
@@ -251,6 +255,7 @@ def load_translator(
     """
     from nmt.decoding.translator import Translator
     from nmt.device import choose_device
+    from nmt.model.int8 import quantize
 
     folders = [Path(path) for path in ([paths] if isinstance(paths, Path | str) else paths)]
     settings = load_settings(folders[0])
@@ -258,9 +263,18 @@ def load_translator(
     chosen = choose_device(config.changed(settings, **{k: v for k, v in changes.items() if v is not None}))
     loaded = [load_run(path, chosen) for path in folders]
     check_same_subwords(loaded)
+    for run in loaded:
+        if run.eight_bits and chosen.type == "cpu":
+            quantize(run.model)
     first = loaded[0].settings
-    models = [run.model for run in loaded]
-    return Translator(models, loaded[0].subwords, first.decoding, chosen, first.data.max_length)
+    return Translator(
+        [run.model for run in loaded],
+        loaded[0].subwords,
+        first.decoding,
+        chosen,
+        first.data.max_length,
+        load_shortlist(loaded[0]) if len(loaded) == 1 and chosen.type == "cpu" else None,
+    )
 
 
 def check_same_subwords(loaded: Sequence[LoadedRun]) -> None:
@@ -271,6 +285,34 @@ def check_same_subwords(loaded: Sequence[LoadedRun]) -> None:
                 f"{other.path}: its subwords differ from those of {first.path}; runs go together only if they are "
                 "trained with the same subword.model"
             )
+
+
+def save_shortlist(path: Path, shortlist: "Shortlist", run: LoadedRun) -> None:
+    tensors = {"table": shortlist.table, "common": shortlist.common}
+    write_atomic(path / SHORTLIST, pack_weights(tensors, run.settings, run.subwords))
+
+
+def load_shortlist(run: LoadedRun) -> "Shortlist | None":
+    """The shortlist beside a model, if there is one. Raises DataError if it is damaged, or another model's."""
+    from nmt.decoding.shortlist import Shortlist
+
+    file = run.path / SHORTLIST
+    if not file.exists():
+        return None
+    tensors, metadata = unpack_weights(read_file(file), file)
+    sizes = [len(subword) for subword in run.subwords]
+    try:
+        table, common = tensors["table"].long(), tensors["common"].long()
+        fits = (
+            metadata["subwords"] == _subwords_hash(run.subwords)
+            and table.shape[0] == sizes[0]
+            and bool(((table >= -1) & (table < sizes[1])).all() and ((common >= 0) & (common < sizes[1])).all())
+        )
+    except (KeyError, IndexError):
+        fits = False
+    if not fits:
+        raise DataError(f"{file}: not a shortlist of this model; export it again, or remove the file")
+    return Shortlist(table, common)
 
 
 def save_run(path: Path, settings: Settings, subwords: Subwords, weights: Mapping[str, "Tensor"]) -> None:

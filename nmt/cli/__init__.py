@@ -14,6 +14,7 @@ from nmt.cli.align import align
 from nmt.cli.average import average
 from nmt.cli.bench import bench
 from nmt.cli.evaluate import ManyMetrics, evaluate, info
+from nmt.cli.export import export
 from nmt.cli.score import score
 from nmt.cli.train import check, train
 from nmt.cli.translate import translate
@@ -66,5 +67,6 @@ app.command(name="eval", cls=ManyMetrics)(evaluate)
 app.command()(align)
 app.command()(score)
 app.command()(average)
+app.command()(export)
 app.command()(info)
 app.command()(bench)

@@ -19,10 +19,16 @@ def epoch_batches(
     """
     random = np.random.default_rng((settings.seed, epoch))
     order = random.permutation(len(source))
+    source, target = _small(source), _small(target)
     order = order[np.lexsort((source[order], target[order]))]
-    longest = np.maximum(source, target)[order] + 1  # with begin or end
+    longest = np.maximum(source, target)[order].astype(np.int64) + 1  # with begin or end
     batches = cut(order, longest, settings.batch_tokens, settings.batch_sentences)
     return [batches[index] for index in random.permutation(len(batches))]
+
+
+def _small(lengths: npt.NDArray) -> npt.NDArray:
+    """In 16 bits if they fit: numpy sorts these by radix, ten times as fast."""
+    return lengths.astype(np.uint16) if lengths.size and lengths.max() < 1 << 16 else lengths
 
 
 def cut(
@@ -31,10 +37,11 @@ def cut(
     """Cuts sorted sentences into batches of at most `batch_sentences`, or `batch_tokens` if that is 0."""
     if batch_sentences:
         return [order[start : start + batch_sentences] for start in range(0, len(order), batch_sentences)]
-    batches, start, width = [], 0, 0
-    for index, length in enumerate(longest.tolist()):
-        width = max(width, length)
-        if index > start and width * (index - start + 1) > batch_tokens:
-            batches.append(order[start:index])
-            start, width = index, length
-    return [*batches, order[start:]] if len(order) else []
+    batches, start = [], 0
+    while start < len(order):
+        window = longest[start : start + max(1, batch_tokens // int(longest[start]))]  # no batch is longer
+        padded = np.maximum.accumulate(window) * np.arange(1, len(window) + 1)
+        end = start + max(1, int(np.searchsorted(padded, batch_tokens, side="right")))
+        batches.append(order[start:end])
+        start = end
+    return batches

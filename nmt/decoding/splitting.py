@@ -22,16 +22,33 @@ class Parts(NamedTuple):
 def split_line(line: str, size: Callable[[str], int], longest: int) -> Parts:
     """As few parts as possible of at most `longest` pieces each (`size` counts them); a part is whole sentences, and a
     sentence that is longer by itself stays one part."""
-    parts = Parts([], [])
-    current, spaced_before = "", False
-    for sentence in _sentences(line):
-        joined = current + sentence
-        if current and size(joined.rstrip()) > longest:
-            parts.texts.append(current.strip())
-            parts.spaced.append(spaced_before)
-            spaced_before, joined = current != current.rstrip(), sentence
-        current = joined
-    return Parts([*parts.texts, current.strip()], [*parts.spaced, spaced_before])
+    sentences = _sentences(line)
+    sizes = [size(sentence.rstrip()) for sentence in sentences]
+    parts, start, spaced_before = Parts([], []), 0, False
+    while start < len(sentences):
+        end = _end(sentences, sizes, start, size, longest)
+        text = "".join(sentences[start:end])
+        parts.texts.append(text.strip())
+        parts.spaced.append(spaced_before)
+        start, spaced_before = end, text != text.rstrip()
+    return parts
+
+
+def _end(sentences: list[str], sizes: list[int], start: int, size: Callable[[str], int], longest: int) -> int:
+    """Where the part ends that begins at sentence `start`: guessed by the sum of `sizes`, then counted, since a line of
+    a hundred thousand sentences must not be encoded anew for each of them."""
+
+    def fits(end: int) -> bool:
+        return size("".join(sentences[start:end]).rstrip()) <= longest
+
+    end, total = start + 1, sizes[start]
+    while end < len(sentences) and total + sizes[end] <= longest:
+        end, total = end + 1, total + sizes[end]
+    while end < len(sentences) and fits(end + 1):
+        end += 1
+    while end > start + 1 and not fits(end):
+        end -= 1
+    return end
 
 
 def _sentences(line: str) -> list[str]:

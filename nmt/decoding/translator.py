@@ -19,6 +19,7 @@ from nmt.decoding.forced import Scored, attention_to, token_log_probs
 from nmt.decoding.mbr import rank_by_chrf
 from nmt.decoding.sampling import Sampling, sample
 from nmt.decoding.search import Hypothesis, Searchable, search
+from nmt.decoding.shortlist import Shortlist
 from nmt.decoding.splitting import Parts, join, join_attention, join_links, split_line
 from nmt.model import Seq2Seq
 
@@ -79,14 +80,16 @@ class Translator:
         settings: DecodingSettings,
         device: torch.device | None = None,
         longest: int = 0,
+        shortlist: Shortlist | None = None,
     ) -> None:
-        """`longest`: lines with more pieces are split at sentence ends; 0: none are."""
+        """Lines with more pieces than `longest` are split at sentence ends; 0: none are. A shortlist: for one model."""
         self.members = [member.eval() for member in members]
         self.model: Searchable = self.members[0] if len(members) == 1 else Ensemble(self.members)
         self.subwords = subwords
         self.settings = settings
         self.longest = longest
         self.device = device or torch.device("cpu")
+        self.shortlist = shortlist
 
     @property
     def attends(self) -> bool:
@@ -164,6 +167,8 @@ class Translator:
     ) -> list[list[Hypothesis]]:
         source = self._padded(sources)
         if not (way.sampling or way.mbr):
+            if self.shortlist:
+                return self.shortlist.search(self.members[0], source, settings, way.n_best)
             return search(self.model, source, settings, way.n_best)
         drawn = sample(self.model, source, settings, way.sampling or Sampling(), way.copies, lines)
         if not way.mbr:

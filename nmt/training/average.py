@@ -4,7 +4,6 @@ The mean of checkpoints near the end of a training often translates better than 
 2016). Weights of trainings that began apart do not average to anything.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +13,8 @@ from torch import Tensor
 
 from nmt import config
 from nmt import run as runs
-from nmt.errors import ConfigError, DataError
+from nmt.derived import check_new, save_derived
+from nmt.errors import DataError
 from nmt.run import LoadedRun
 from nmt.training.checkpoint import best_names, list_checkpoints, load_checkpoint
 
@@ -45,7 +45,7 @@ def average_checkpoints(
     run: Path, out: Path, *, best: int | None, last: int | None, command: list[str], warn: Callable[[str], None]
 ) -> Averaged:
     """The mean of the `last` newest checkpoints of a run, or of its `best`; by default of all the best it kept."""
-    _check_new(out)
+    check_new(out)
     loaded = runs.load_run(run, torch.device("cpu"))
     folder, training = run / runs.CHECKPOINTS, loaded.settings.training
     paths = _last(folder) if last else _best(folder, training.metric, best or training.keep_best)
@@ -76,7 +76,7 @@ def _best(folder: Path, metric: str, count: int) -> list[Path]:
 
 def average_runs(paths: Sequence[Path], out: Path, command: list[str]) -> Averaged:
     """The mean of the models of several runs with the same model settings and subwords."""
-    _check_new(out)
+    check_new(out)
     loaded = [runs.load_run(path, torch.device("cpu")) for path in paths]
     runs.check_same_subwords(loaded)
     for other in loaded[1:]:
@@ -86,19 +86,8 @@ def average_runs(paths: Sequence[Path], out: Path, command: list[str]) -> Averag
     return _save(out, loaded[0], [runs.named_weights(run.model) for run in loaded], [str(p) for p in paths], command)
 
 
-def _check_new(out: Path) -> None:
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise ConfigError(f"{out}: exists already; name a new directory")
-
-
 def _save(
     out: Path, first: LoadedRun, weights: Sequence[Mapping[str, Tensor]], of: list[str], command: list[str]
 ) -> Averaged:
-    try:
-        if (first.path / runs.PROVENANCE).exists():
-            provenance = runs.read_json(first.path / runs.PROVENANCE) | {"command": command, "average_of": of}
-            runs.write_atomic(out / runs.PROVENANCE, json.dumps(provenance, indent=1).encode())
-        runs.save_run(out, first.settings, first.subwords, mean_weights(weights))
-    except OSError as error:
-        raise DataError(f"{out}: cannot write: {error.strerror}") from None
+    save_derived(out, first, mean_weights(weights), {"command": command, "average_of": of})
     return Averaged(out, of)

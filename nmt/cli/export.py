@@ -1,0 +1,35 @@
+"""`nmt export`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nmt.cli.options import RunArgument
+
+
+def export(
+    run: RunArgument = None,
+    out: Annotated[Path, typer.Option("--output", "-o", help="The new run directory")] = ...,  # type: ignore[assignment]
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Weights in 8 bits; on a CPU the search computes with them")
+    ] = False,
+    shortlist: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Consider N translations of each source piece; 0: all pieces")
+    ] = 0,
+) -> None:
+    """Make a run for those who only translate: without checkpoints, in 8 bits, with a shortlist of translations."""
+    from nmt.export import export as make
+    from nmt.run import newest
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr)
+
+    run = run or newest()
+    make(run, out, eight_bits=int8, shortlist=shortlist, command=sys.argv, say=say)
+    print(f"model: {out}, {_megabytes(out):.1f} MB of {_megabytes(run):.1f}; see whether it is as good: nmt eval {out}")
+
+
+def _megabytes(folder: Path) -> float:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6

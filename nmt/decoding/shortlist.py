@@ -1,0 +1,59 @@
+"""A shortlist: the pieces that may come in the translation of some sentences, so that the generator has fewer to rank.
+
+For each source piece its likeliest translations, and for all the commonest target pieces (Jean et al. 2015, section
+3.3).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from nmt.config import DecodingSettings
+from nmt.data.lexicon import Lexicon
+from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, UNK_ID
+from nmt.decoding.search import Hypothesis, search
+from nmt.model import Seq2Seq
+from nmt.model.restricted import Restricted
+
+COMMON = 100  # commonest target pieces that are in every shortlist
+SPECIAL = (PAD_ID, UNK_ID, BOS_ID, EOS_ID)  # the first pieces of every vocabulary, and so of every shortlist
+
+
+@dataclass(frozen=True)
+class Shortlist:
+    """`table`: translations of each source piece, -1 where there are no more; `common`: those of every sentence."""
+
+    table: Int[Tensor, "source_vocab count"]
+    common: Int[Tensor, " common"]
+
+    @classmethod
+    def of(cls, lexicon: Lexicon, count: int, source_vocab: int) -> "Shortlist":
+        common = np.argsort(-lexicon.frequency, kind="stable")[:COMMON]
+        return cls(torch.from_numpy(lexicon.best(count, source_vocab)), torch.from_numpy(common))
+
+    def pieces(self, source: Int[Tensor, "batch src"]) -> Int[Tensor, " pieces"] | None:
+        """Sorted. None if a source piece was never seen in training: then any may come."""
+        seen = source.unique()
+        found = self.table[seen[~torch.isin(seen, torch.tensor(SPECIAL))]]
+        if (found[:, 0] < 0).any():
+            return None
+        special = torch.tensor(SPECIAL)
+        allowed: Tensor = torch.cat([special, self.common, found[found >= 0]]).unique()
+        return allowed
+
+    def search(
+        self, model: Seq2Seq, source: Int[Tensor, "batch src"], settings: DecodingSettings, n_best: int
+    ) -> list[list[Hypothesis]]:
+        """As `search`, among the pieces of the shortlist."""
+        pieces = self.pieces(source)
+        if pieces is None:
+            return search(model, source, settings, n_best)
+        found = search(Restricted(model, pieces), source, settings, n_best)
+        names = pieces.tolist()
+        return [
+            [hypothesis._replace(tokens=[names[token] for token in hypothesis.tokens]) for hypothesis in hypotheses]
+            for hypotheses in found
+        ]

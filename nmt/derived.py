@@ -1,0 +1,28 @@
+"""Runs that are made out of others: averages, exports."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from nmt import run as runs
+from nmt.errors import ConfigError, DataError
+from nmt.run import LoadedRun
+
+
+def check_new(out: Path) -> None:
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise ConfigError(f"{out}: exists already; name a new directory")
+
+
+def save_derived(out: Path, first: LoadedRun, weights: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
+    """A run with the settings and subwords of `first` and other weights; `notes` are added to its provenance."""
+    try:
+        if (first.path / runs.PROVENANCE).exists():
+            provenance = {**runs.read_json(first.path / runs.PROVENANCE), **notes}
+            runs.write_atomic(out / runs.PROVENANCE, json.dumps(provenance, indent=1).encode())
+        runs.save_run(out, first.settings, first.subwords, weights)
+    except OSError as error:
+        raise DataError(f"{out}: cannot write: {error.strerror}") from None
