@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check proof format reference corpus clean
+.PHONY: demo test check proof bench-check format reference corpus clean
 
 demo: $(INSTALLED)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh
@@ -17,9 +17,13 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# tests/reliability in its long form (300 kills), and the table in docs/reliability.md.
+# tests/reliability in its long form (300 kills, about 20 minutes), and the table in docs/reliability.md.
 proof: $(INSTALLED)
 	$(BIN)/python -m pytest tests/reliability -n auto --maxprocesses 8 --dist worksteal --proof docs/reliability.md
+
+# Fails if nmt has become slower beside a plain model, measured in the same minutes; let nothing else run meanwhile.
+bench-check: $(INSTALLED)
+	$(BIN)/python scripts/bench_peers.py --toolkits nmt "nmt int8" plain --check docs/benchmarks.json
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

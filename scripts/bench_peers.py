@@ -2,7 +2,8 @@
 
     python scripts/bench_peers.py                               # installs the peers, measures, prints the table
     python scripts/bench_peers.py --page docs/benchmarks.md     # and writes it there
-    python scripts/bench_peers.py --toolkits nmt plain          # installs nothing
+    python scripts/bench_peers.py --toolkits nmt "nmt int8" plain --check docs/benchmarks.json
+                                                                # installs nothing; fails if nmt has become slower
 
 Every toolkit has a process of its own. They take turns, round by round, so that a slow minute of the machine strikes
 all alike; a figure is the median over the rounds. docs/benchmarks.md tells what is counted, and how each is set up.
@@ -27,10 +28,15 @@ from safetensors.torch import save_file
 from nmt import benchmark
 
 PROJECT = Path(__file__).parent.parent
-TOOLKITS = {"nmt": "ours", "plain": "plain", "OpenNMT-py": "opennmt", "JoeyNMT": "joey"}  # name -> module of peers
+TOOLKITS = {  # name -> module of peers
+    "nmt": "ours", "nmt int8": "ours_int8", "plain": "plain", "OpenNMT-py": "opennmt", "JoeyNMT": "joey",
+}  # fmt: skip
+OWN = {"nmt", "nmt int8", "plain"}  # what needs no environment of its own
 INSTALLED = ("OpenNMT-py==3.5.1", "joeynmt==2.3.0")
 SAME_WEIGHTS = ("nmt", "OpenNMT-py")  # whose translations must be equal before anything is timed
-CAN_DECODE = ("nmt", "OpenNMT-py", "JoeyNMT")
+CAN_TRAIN = ("nmt", "plain", "OpenNMT-py", "JoeyNMT")
+CAN_DECODE = ("nmt", "nmt int8", "OpenNMT-py", "JoeyNMT")
+TOLERANCE = 0.9  # share of a recorded ratio that is still as fast as before
 SEARCHES = ((32, 1), (32, 5), (1, 1), (1, 5))  # sentences at a time, beam
 MARKS = ("<!-- written by `python scripts/bench_peers.py --page docs/benchmarks.md` -->", "<!-- end -->")
 
@@ -52,7 +58,7 @@ def main() -> None:
     options = _options()
     folder = Path(options.folder)
     folder.mkdir(parents=True, exist_ok=True)
-    python = environment(folder) if set(options.toolkits) - {"nmt", "plain"} else Path(sys.executable)
+    python = environment(folder) if set(options.toolkits) - OWN else Path(sys.executable)
     threads = options.threads or os.cpu_count() or 1
     torch.set_num_threads(threads)
     work = new_work(threads, options.batches)
@@ -61,9 +67,9 @@ def main() -> None:
     workers = {name: Process(name, _python(name, python), folder, threads) for name in options.toolkits}
     if len({worker.about["torch"] for worker in workers.values()}) > 1:
         sys.exit(f"error: the toolkits have different versions of torch; remove {folder} and start again")
-    decoding = [name for name in options.toolkits if name in CAN_DECODE]
+    training, decoding = ([name for name in options.toolkits if name in able] for able in (CAN_TRAIN, CAN_DECODE))
     equal = check_equal({name: workers[name] for name in SAME_WEIGHTS if name in workers})
-    rounds = measure(workers, decoding, len(work.sources), options.rounds)
+    rounds = measure(workers, training, decoding, len(work.sources), options.rounds)
     for worker in workers.values():
         worker.end()
     about = {
@@ -81,6 +87,31 @@ def main() -> None:
     print(text)
     if options.page:
         write_page(Path(options.page), text)
+        Path(options.page).with_suffix(".json").write_text(
+            json.dumps(ratios(rounds), indent=1) + "\n", encoding="utf-8"
+        )
+    if options.check:
+        slower = list(falls(json.loads(Path(options.check).read_text(encoding="utf-8")), ratios(rounds)))
+        sys.exit("\n".join(slower) or 0)
+
+
+def ratios(rounds: Rounds) -> dict[str, dict[str, float]]:
+    """{training or a search: {toolkit: by how many times nmt is faster}}"""
+    works = {"training": rounds.training, **rounds.decoding}
+    return {
+        work: {name: _faster(rates, name) for name in rates if name != "nmt"}
+        for work, rates in works.items()
+        if "nmt" in rates
+    }
+
+
+def falls(before: dict[str, dict[str, float]], now: dict[str, dict[str, float]]) -> Iterator[str]:
+    """A line for every ratio that has fallen by more than a tenth. nmt's own other way is faster if nmt is slower."""
+    for work, found in now.items():
+        for name, ratio in found.items():
+            old = before.get(work, {}).get(name)
+            if old and (ratio / old < TOLERANCE if name != "nmt int8" else old / ratio < TOLERANCE):
+                yield f"{work}: nmt was {old:.2f} times as fast as {name}, and is {ratio:.2f} times as fast"
 
 
 def new_work(threads: int, count: int) -> Work:
@@ -142,7 +173,7 @@ def _pip(python: Path, *words: str) -> None:
 
 
 def _python(name: str, peers: Path) -> Path:
-    return Path(sys.executable) if name in {"nmt", "plain"} else peers
+    return Path(sys.executable) if name in OWN else peers
 
 
 class Process:
@@ -187,14 +218,16 @@ def check_equal(workers: dict[str, Process]) -> int:
     return compared
 
 
-def measure(workers: dict[str, Process], decoding: list[str], sentences: int, count: int) -> Rounds:
+def measure(
+    workers: dict[str, Process], training: list[str], decoding: list[str], sentences: int, count: int
+) -> Rounds:
     """Rounds in which all toolkits take turns; a first one, which warms up, does not count."""
     searches = {f"batch_{batch}_beam_{beam}": {"batch": batch, "beam": beam} for batch, beam in SEARCHES}
-    rounds = Rounds({name: [] for name in workers}, {key: {name: [] for name in decoding} for key in searches}, [])
+    rounds = Rounds({name: [] for name in training}, {key: {name: [] for name in decoding} for key in searches}, [])
     for index in range(count + 1):
         counted = set()
-        for name, worker in workers.items():
-            done = worker(do="train")
+        for name in training:
+            done = workers[name](do="train")
             counted.add(done["tokens"])
             rounds.training[name].append(done["tokens"] / done["seconds"])
         if len(counted) > 1:
@@ -253,10 +286,11 @@ def _title(name: str, about: dict[str, Any]) -> str:
 
 def _times(rates: dict[str, list[float]], name: str) -> str:
     """By how many times nmt is faster than `name`, each round by itself."""
-    if "nmt" not in rates:
-        return "-"
-    ratios = [our / their for our, their in zip(rates["nmt"], rates[name], strict=True)]
-    return f"{statistics.median(ratios):.2f}x"
+    return f"{_faster(rates, name):.2f}x" if "nmt" in rates else "-"
+
+
+def _faster(rates: dict[str, list[float]], name: str) -> float:
+    return statistics.median(our / their for our, their in zip(rates["nmt"], rates[name], strict=True))
 
 
 def _search(key: str) -> str:
@@ -281,7 +315,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7, help="rounds, of which the median is taken")
     parser.add_argument("--batches", type=int, default=12, help="batches of a round")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: one per core")
-    parser.add_argument("--page", help="Markdown page to write the table into")
+    parser.add_argument("--page", help="Markdown page to write the table into; the ratios go into a .json beside it")
+    parser.add_argument("--check", help="such a .json; ends with status 1 if a ratio has fallen by more than a tenth")
     return parser.parse_args()
 
 
