@@ -1,10 +1,7 @@
 """Settings: every message word for word, the values as people write them, and the way back to a file."""
 
-import random
-import string
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -473,33 +470,6 @@ def _names(key: str) -> tuple[str, ...]:
         return found[0].names()
     annotation = config.field(key).annotation
     return get_args(annotation) if get_origin(annotation) is Literal else ()
-
-
-# Typos ---------------------------------------------------------------------------------------------------------------
-
-
-def _typos(key: str, chance: random.Random) -> list[str]:
-    """Every deletion, and some of the transpositions, substitutions and insertions, of one character."""
-    letters = string.ascii_lowercase + "_"
-    deleted = [key[:i] + key[i + 1 :] for i in range(len(key))]
-    swapped = [key[:i] + key[i + 1] + key[i] + key[i + 2 :] for i in chance.sample(range(len(key) - 1), 1)]
-    replaced = [key[:i] + chance.choice(letters) + key[i + 1 :] for i in chance.sample(range(len(key)), 1)]
-    inserted = [key[:i] + chance.choice(letters) + key[i:] for i in chance.sample(range(len(key)), 1)]
-    return sorted({*deleted, *swapped, *replaced, *inserted} - set(KEYS))
-
-
-def test_every_typo_is_refused_and_nearly_all_get_the_right_suggestion(file: Path) -> None:
-    chance = random.Random(1)
-    meant = {typo: key for key in KEYS for typo in _typos(key, chance)}
-    assert len(meant) > 1000
-    started = time.process_time()
-    found = problems(file, BASE, *(f"{typo}=1" for typo in meant))
-    seconds = time.process_time() - started
-    refused = [line.removeprefix("command line: ").split(": ")[0] for line in found]
-    assert sorted(refused) == sorted(meant)
-    right = sum(line.endswith(f"; did you mean {meant[typo]}?") for typo, line in zip(refused, found, strict=True))
-    assert right >= 0.95 * len(meant)
-    assert seconds < 0.05 * len(meant)
 
 
 # Speed ---------------------------------------------------------------------------------------------------------------

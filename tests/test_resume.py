@@ -6,9 +6,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +13,7 @@ import pytest
 from reliability.job import CASES, check_equal, make_workplace, result, run
 
 from nmt import config
-from nmt.errors import ConfigError, DataError
+from nmt.errors import ConfigError
 from nmt.run import CHECKPOINTS, METRICS, WEIGHTS
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
 from nmt.training.signals import Signals
@@ -163,60 +160,6 @@ def crash_at(left: int, operation: Callable[[int], None]) -> Callable[[int], Non
     return failing
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_exit_status_of_a_signal(workplace, tmp_path, number: signal.Signals, status: int) -> None:
-    folder = tmp_path / "run"
-    words = [f"run={folder}", "training.max_steps=1000000", "training.schedule=constant"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "nmt", "train", str(workplace / "digits.yaml"), *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent.parent)},
-    )
-    deadline = time.monotonic() + 60
-    while not (folder / METRICS).exists() and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.05)
-    process.send_signal(number)
-    output, errors = process.communicate(timeout=60)
-    assert process.returncode == status, errors
-    assert errors == ""
-    newest = load_checkpoint(list_checkpoints(folder / CHECKPOINTS)[-1])
-    step = newest.progress.step
-    assert output.split("\n")[-2] == f"stopped at step {step:,}, saved; the same command goes on from here"
-    assert json.loads((folder / METRICS).read_text().splitlines()[-1])["step"] == step
-
-
-def test_a_damaged_checkpoint_costs_only_the_steps_since_the_one_before(
-    workplace, uninterrupted, monkeypatch, tmp_path, capsys
-) -> None:
-    expected, folder = uninterrupted("conditional"), tmp_path / "run"
-    monkeypatch.setattr("nmt.training.train.Signals", lambda: StopAt(10, crash=True))
-    with pytest.raises(Crash):
-        run(workplace, folder)
-    monkeypatch.undo()
-    damaged = list_checkpoints(folder / CHECKPOINTS)[-1]
-    content = (damaged / WEIGHTS).read_bytes()
-    (damaged / WEIGHTS).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    capsys.readouterr()
-    run(workplace, folder)
-    assert capsys.readouterr().out.count("using the checkpoint before it") == 1
-    check_equal(folder, expected)
-
-
-def test_a_damaged_checkpoint_is_left_out_of_the_average(workplace, tmp_path, capsys) -> None:
-    folder = tmp_path / "run"
-    run(workplace, folder, "training.average=false")
-    oldest = list_checkpoints(folder / CHECKPOINTS)[0]
-    (oldest / WEIGHTS).write_bytes((oldest / WEIGHTS).read_bytes()[:-1])
-    capsys.readouterr()
-    run(workplace, folder, "training.average=true")
-    assert capsys.readouterr().out.count("left out of the average") == 1
-    run(workplace, folder, "training.average=true")
-    assert "finished already" in capsys.readouterr().out
-
-
 def test_what_a_crash_left_is_removed(workplace, uninterrupted, monkeypatch, tmp_path) -> None:
     folder = tmp_path / "run"
     monkeypatch.setattr("nmt.training.train.Signals", lambda: StopAt(9, crash=True))
@@ -231,14 +174,6 @@ def test_what_a_crash_left_is_removed(workplace, uninterrupted, monkeypatch, tmp
 
 
 # Starting again ------------------------------------------------------------------------------------------------------
-
-
-def test_equal_seeds_give_equal_runs_and_others_do_not(workplace, uninterrupted, tmp_path) -> None:
-    expected = uninterrupted("conditional")
-    run(workplace, tmp_path / "same")
-    check_equal(tmp_path / "same", expected)
-    run(workplace, tmp_path / "other", "training.seed=2", "training.max_steps=4")
-    assert result(tmp_path / "other")["weights"] != result(expected)["weights"]
 
 
 def test_more_steps_equal_a_longer_run(workplace, tmp_path) -> None:
@@ -314,16 +249,3 @@ def test_what_may_change_is_shown(workplace, uninterrupted, tmp_path, capsys) ->
 def test_a_moved_run_goes_on(workplace, uninterrupted, tmp_path) -> None:
     shutil.copytree(uninterrupted("conditional"), tmp_path / "moved")
     assert run(workplace, tmp_path / "moved").reason == "training.max_steps=12 reached"
-
-
-@pytest.mark.parametrize("name", ["train.a", "train.b", "valid.b"])
-def test_edited_data_is_refused(tmp_path, name: str) -> None:
-    make_workplace(tmp_path)
-    words = ["training.max_steps=1", "training.validate_every=1"]
-    run(tmp_path, tmp_path / "run", *words)
-    path = tmp_path / "corpus" / name
-    path.write_text("7" + path.read_text())
-    before = contents(tmp_path / "run")
-    with pytest.raises(DataError, match=f"{name}: has changed since this run began"):
-        run(tmp_path, tmp_path / "run", "training.max_steps=3", "training.validate_every=1")
-    assert contents(tmp_path / "run") == before

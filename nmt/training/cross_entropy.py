@@ -55,7 +55,7 @@ class _CrossEntropy(torch.autograd.Function):
             losses, slopes = _slopes(logits, truth.unsqueeze(1), label_smoothing)
             loss += losses.sum()
             torch.mm(slopes, weight, out=place)
-            of_weight.addmm_(slopes.t(), part)
+            torch.addmm(of_weight, slopes.t(), part, out=of_weight)
             of_bias += slopes.sum(dim=0)
         ctx.save_for_backward(of_rows, of_weight, of_bias)
         return loss

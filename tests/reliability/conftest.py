@@ -1,14 +1,15 @@
 """The workplace of the proofs, and their table: `pytest tests/reliability --proof FILE` writes it into a page."""
 
+import functools
 import importlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from reliability.job import make_workplace
+from reliability.job import CASES, make_workplace, run
 
 BEGIN, END = "<!-- written by `make proof` -->", "<!-- end -->"
 
@@ -17,6 +18,22 @@ BEGIN, END = "<!-- written by `make proof` -->", "<!-- end -->"
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a corpus and `digits.yaml`. Train into folders of your own."""
     return make_workplace(tmp_path_factory.mktemp("reliability"))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(workplace: Path) -> Callable[..., Path]:
+    """The run of a case, with further settings, that nothing ever stopped."""
+
+    @functools.cache
+    def trained(case: str, *words: str) -> Path:
+        folder = workplace / "whole" / str(trained.cache_info().misses)
+        assert run(workplace, folder, *CASES[case], *words).signal == 0
+        return folder
+
+    return trained
+
+
+# The table -----------------------------------------------------------------------------------------------------------
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -51,21 +68,19 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def table() -> Iterator[str]:
     yield "| row | what is shown | cases | failed | seconds |"
     yield "|---|---|---:|---:|---:|"
-    for row in sorted(
-        rows.values(), key=lambda row: [int(n) if n.isdigit() else n for n in re.split(r"(\d+)", row.what)]
-    ):
+    for row in sorted(rows.values(), key=_place):
         name, _, what = row.what.partition(": ")
         yield f"| {name} | {what} | {row.cases:,} | {row.failed} | {row.seconds:.0f} |"
 
 
 def _place(row: Row) -> tuple[str, int, str]:
     """R2 before R10, and after them what has no number."""
-    found = re.match(r"(R)(\d+)", row.what)
-    return (found[1], int(found[2]), row.what) if found else ("S", 0, row.what)
+    found = re.match(r"R(\d+)", row.what)
+    return ("R", int(found[1]), row.what) if found else ("S", 0, row.what)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    place = session.config.getoption("--proof")
+    place = session.config.getoption("--proof", default=None)
     if place and not hasattr(session.config, "workerinput"):
         page = Path(place).read_text(encoding="utf-8")
         before, after = page.split(BEGIN)[0], page.split(END)[1]

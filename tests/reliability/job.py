@@ -1,14 +1,21 @@
 """The small job that the proofs of reliability train, whole or in processes of its own."""
 
+import io
 import json
+import multiprocessing
 import os
 import random
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
+from contextlib import redirect_stderr, redirect_stdout
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from nmt import config
+import pytest
+
+from nmt import cli, config
 from nmt.run import CHECKPOINTS, METRICS, WEIGHTS, tensors_hash, unpack_weights
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
 from nmt.training.train import Outcome, train
@@ -86,6 +93,76 @@ def write_corpus(folder: Path) -> None:
 def run(workplace: Path, folder: Path, *words: str) -> Outcome:
     """Trains in this process."""
     return train(config.load(workplace / "digits.yaml", [f"run={folder}", *words]), ["nmt", "train"])
+
+
+def sampled(values: Iterable[Any], every: int) -> list[Any]:
+    """All of these parameters in the long form, the first of `every` in the quick one."""
+    slow = pytest.mark.slow
+    return [
+        value if index % every == 0 else pytest.param(*_tuple(value), marks=slow) for index, value in enumerate(values)
+    ]
+
+
+def _tuple(value: Any) -> tuple[Any, ...]:
+    return value if type(value) is tuple else (value,)
+
+
+class Called(NamedTuple):
+    """What a command did in this process."""
+
+    status: int
+    output: str
+    errors: str
+
+
+def call(*words: object) -> Called:
+    """`nmt WORDS` in this process. What the command does not catch is raised, and so is no exit status."""
+    output, errors = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="") for _ in range(2))
+    argv, sys.argv = sys.argv, ["nmt", *map(str, words)]
+    status: int | str | None = None
+    try:
+        with redirect_stdout(output), redirect_stderr(errors):
+            cli.main()
+    except SystemExit as leaving:
+        status = leaving.code
+    finally:
+        sys.argv = argv
+    for stream in (output, errors):
+        stream.seek(0)
+    return Called(int(status or 0), output.read(), errors.read())
+
+
+def fork(*words: object, output: Path = Path(os.devnull), before: Callable[[], None] | None = None) -> BaseProcess:
+    """`nmt WORDS` in a process of its own, forked off one that has imported everything, so that each costs little.
+
+    What it prints goes to `output`; `before` is called there first.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["nmt.training.train", "torch._dynamo", "pytest"])
+    process = context.Process(target=_main, args=([str(word) for word in words], output, before))
+    process.start()
+    return process
+
+
+def _main(words: list[str], output: Path, before: Callable[[], None] | None) -> None:
+    with output.open("ab") as file:
+        for descriptor in (1, 2):
+            os.dup2(file.fileno(), descriptor)
+    sys.argv = ["nmt", *words]
+    if before:
+        before()
+    cli.main()
+
+
+def ended(process: BaseProcess, seconds: float = 120.0) -> int:
+    """The exit status, or minus the signal, of a process that ends by itself."""
+    process.join(seconds)
+    status = process.exitcode
+    process.kill()
+    process.join()
+    process.close()
+    assert status is not None, "no end"
+    return status
 
 
 def command(workplace: Path, *words: str, before: str = "") -> subprocess.CompletedProcess[str]:

@@ -120,6 +120,7 @@ def test_a_corpus_whose_lines_do_not_fit(learning, tmp_path, capsys) -> None:
     assert [line for line in notes(capsys) if line.startswith("note: the decoder hardly reads the source")]
 
 
+@pytest.mark.slow
 def test_attention_that_cannot_form(learning, tmp_path, capsys, monkeypatch) -> None:
     from nmt.model.attention import GeneralAttention
 
@@ -134,6 +135,7 @@ def test_a_learning_rate_that_is_far_too_high(learning, tmp_path, capsys) -> Non
     assert "are the same line" in found or "reach the maximum length" in found
 
 
+@pytest.mark.slow
 def test_learning_by_heart(learning, tmp_path, capsys) -> None:
     few = tmp_path / "few"
     few.mkdir()

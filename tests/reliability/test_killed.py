@@ -2,88 +2,127 @@
 
 import functools
 import multiprocessing
+import os
 import random
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable
-from multiprocessing.process import BaseProcess
-from pathlib import Path
+from typing import Any
 
 import pytest
 
-from nmt import config
-from nmt.config import Settings
-from nmt.run import CHECKPOINTS
-from nmt.training.train import train
-from reliability.job import CASES, check_equal, run
+from nmt.training.keeper import Keeper
+from nmt.training.loop import Trainer
+from reliability.job import CASES, check_equal, ended, fork
 
 WORDS = ["training.save_every=1", "training.max_steps=30"]
+PLACES = {b"step": "_step", b"save": "_save", b"validation": "_validate", b"edge": "_load_epoch"}  # of an epoch
+Place = Any  # a C string that both processes see
 
 
-@pytest.fixture(scope="module")
-def uninterrupted(workplace: Path) -> Callable[[str], Path]:
-    """The run of a case that nothing ever stopped."""
-
-    @functools.cache
-    def trained(case: str) -> Path:
-        folder = workplace / f"whole-{case}"
-        assert run(workplace, folder, *CASES[case], *WORDS).signal == 0
-        return folder
-
-    return trained
+def announce(place: Place) -> None:
+    """Training says where it is."""
+    for name, method in PLACES.items():
+        setattr(Trainer, method, _announced(getattr(Trainer, method), name, place))
 
 
-def start(settings: Settings) -> BaseProcess:
-    """A process of its own, forked off one that has imported everything, so that each costs little."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["nmt.training.train"])
-    process = context.Process(target=train, args=(settings, ["nmt", "train"]))
-    process.start()
-    return process
+def _announced(method: Callable[..., None], name: bytes, place: Place) -> Callable[..., None]:
+    def announced(self: Trainer, *values: object, **options: object) -> None:
+        outer, place.value = place.value, name
+        method(self, *values, **options)
+        place.value = outer or b"loop"
+
+    return announced
 
 
-def wait_for_a_save(process: BaseProcess, checkpoints: Path) -> None:
-    """Until a checkpoint is being written."""
-    while process.is_alive() and not any(".tmp-" in path.name for path in _names(checkpoints)):
-        pass
-
-
-def _names(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except OSError:
-        return []
+def killed_somewhere(chance: random.Random, aim: bytes, *words: str) -> bytes | None:
+    """Trains in a process that is killed: in the place that is aimed at, or at any time. Where it was, or None if it
+    finished before."""
+    place = multiprocessing.get_context("forkserver").RawArray("c", 16)
+    process = fork("train", "digits.yaml", *words, before=functools.partial(announce, place))
+    if aim:
+        while place.value != aim and process.is_alive():
+            pass
+    else:
+        starting = chance.random() < 0.2
+        while not starting and not place.value and process.is_alive():
+            time.sleep(0.001)
+        process.join(chance.uniform(0.0, 0.15))
+    process.kill()
+    status = ended(process)
+    assert status in {0, -signal.SIGKILL}
+    return place.value if status else None
 
 
 @pytest.mark.parametrize("kills", [4, pytest.param(60, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("case", CASES)
-def test_killed_at_random(workplace, uninterrupted, tmp_path, record_property, case: str, kills: int) -> None:
-    expected, chance = uninterrupted(case), random.Random(f"{case} {kills}")
-    killed = within_a_save = runs = 0
-    while killed < kills:
-        folder = tmp_path / str(runs)
-        process = start(config.load(workplace / "digits.yaml", [f"run={folder}", *CASES[case], *WORDS]))
-        started = time.monotonic()
-        while not (folder / "train.log").exists() and process.is_alive() and time.monotonic() < started + 60:
-            time.sleep(0.005)
-        saving = killed % 3 == 0
-        if saving:
-            wait_for_a_save(process, folder / CHECKPOINTS)
-        else:
-            process.join(chance.uniform(0.0, 0.5))
-        process.kill()
-        process.join()
-        if process.exitcode == -signal.SIGKILL:
-            killed += 1
-            within_a_save += saving
-        else:
-            assert process.exitcode == 0
+def test_killed_at_random(
+    workplace, uninterrupted, tmp_path, monkeypatch, record_property, case: str, kills: int
+) -> None:
+    """A third of the kills within a save, some of them in validations and between epochs, many of them in one run."""
+    expected, chance = uninterrupted(case, *WORDS), random.Random(f"{case} {kills}")
+    monkeypatch.chdir(workplace)
+    places: Counter[bytes] = Counter()
+    in_runs = [0]
+    while places.total() < kills:
+        aim = {0: b"save", 1: b"validation", 4: b"edge", 3: b"save", 6: b"save"}.get(places.total() % 9, b"")
+        folder = tmp_path / str(len(in_runs))
+        place = killed_somewhere(chance, aim, f"run={folder}", *CASES[case], *WORDS)
+        if place is None:
             check_equal(folder, expected)
-            runs += 1
-        process.close()
-    last = start(config.load(workplace / "digits.yaml", [f"run={tmp_path / str(runs)}", *CASES[case], *WORDS]))
-    last.join(120)
-    assert last.exitcode == 0
-    check_equal(tmp_path / str(runs), expected)
-    assert within_a_save >= kills // 4
-    record_property("cases", killed)
+            in_runs.append(0)
+        else:
+            places[place] += 1
+            in_runs[-1] += 1
+    last = tmp_path / str(len(in_runs))
+    assert ended(fork("train", "digits.yaml", f"run={last}", *CASES[case], *WORDS)) == 0
+    check_equal(last, expected)
+    record_property("cases", kills)
+    assert places[b"save"] >= kills // 4
+    if kills >= 60:
+        assert places[b"validation"] >= 3 and places[b"step"] + places[b"loop"] >= 5, places
+        assert max(in_runs) >= 10, in_runs
+
+
+def kill_itself(owner: type, method: str, count: int, after: bool) -> None:
+    real, left = getattr(owner, method), count
+
+    def killing(*values: object, **options: object) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0 and not after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        real(*values, **options)
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(owner, method, killing)
+
+
+EDGES = [
+    (Trainer, "_load_epoch", 2, False),  # the first is the beginning
+    (Trainer, "_validate", 1, True),
+    pytest.param(Trainer, "_load_epoch", 2, True, marks=pytest.mark.slow),
+    pytest.param(Trainer, "_load_epoch", 3, False, marks=pytest.mark.slow),
+    pytest.param(Trainer, "_validate", 3, False, marks=pytest.mark.slow),
+    pytest.param(Trainer, "_finish", 1, False, marks=pytest.mark.slow),
+    pytest.param(Trainer, "_finish", 1, True, marks=pytest.mark.slow),
+    pytest.param(Keeper, "publish", 2, False, marks=pytest.mark.slow),
+    pytest.param(Keeper, "publish", 2, True, marks=pytest.mark.slow),
+    pytest.param(Keeper, "save", 5, True, marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("owner", "method", "count", "after"), EDGES)
+def test_killed_at_an_edge(
+    workplace, uninterrupted, tmp_path, monkeypatch, owner: type, method: str, count: int, after: bool
+) -> None:
+    """Of an epoch, a validation, the end of training, the writing of the model, a save."""
+    case = "conditional"
+    monkeypatch.chdir(workplace)
+    words = ["train", "digits.yaml", f"run={tmp_path / 'run'}", *CASES[case], *WORDS]
+    before = functools.partial(kill_itself, owner, method, count, after)
+    assert ended(fork(*words, before=before)) == -signal.SIGKILL
+    assert ended(fork(*words)) == 0
+    check_equal(tmp_path / "run", uninterrupted(case, *WORDS))

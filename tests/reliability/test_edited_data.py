@@ -1,0 +1,55 @@
+"""R9: a run whose text has changed since it began does not go on: the file is named, and nothing is touched."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from reliability.job import call, make_workplace, sampled
+
+WORDS = ["training.max_steps=1", "training.validate_every=1", "training.schedule=constant"]
+EDITS: dict[str, Callable[[Path], object]] = {
+    "a character more": lambda path: path.write_text("7" + path.read_text()),
+    "another digit": lambda path: path.write_text(path.read_text()[:-2] + "x\n"),
+    "two lines swapped": lambda path: path.write_text(
+        "\n".join([path.read_text().split("\n")[1], path.read_text().split("\n")[0], *path.read_text().split("\n")[2:]])
+    ),
+    "no newline at the end": lambda path: path.write_text(path.read_text()[:-1]),
+}
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workplace with a run that has begun. Copy it first."""
+    folder = make_workplace(tmp_path_factory.mktemp("edited"))
+    assert call("train", folder / "digits.yaml", f"run={folder / 'run'}", *WORDS).status == 0
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("name", "edit"),
+    sampled([(name, edit) for edit in EDITS for name in ("train.a", "train.b", "valid.a", "valid.b")], 5),
+)
+def test_an_edited_file_is_refused(begun, tmp_path, name: str, edit: str) -> None:
+    folder = Path(shutil.copytree(begun, tmp_path / "workplace"))
+    EDITS[edit](folder / "corpus" / name)
+    before = contents(folder / "run")
+    done = call("train", folder / "digits.yaml", f"run={folder / 'run'}", *WORDS, "training.max_steps=3")
+    assert done.status == 2
+    [error] = done.errors.splitlines()
+    assert error == f"error: {name}: has changed since this run began; restore it, or train another run: run=runs/NAME"
+    assert contents(folder / "run") == before
+
+
+def test_equal_text_elsewhere_and_at_another_time_is_the_same(begun, tmp_path) -> None:
+    folder = Path(shutil.copytree(begun, tmp_path / "workplace"))
+    for path in (folder / "corpus").iterdir():
+        os.utime(path, (0, 0))
+    words = [f"run={folder / 'run'}", *WORDS, "training.max_steps=2"]
+    assert call("train", folder / "digits.yaml", *words).status == 0

@@ -1,0 +1,80 @@
+"""R12: a million lines translated, 20,000 steps trained: memory grows by less than 50 MB; a line in is a line out."""
+
+import functools
+import resource
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reliability.job import ended, fork, run
+
+MEGABYTES = 50
+WARM_UP = 0.1  # of the calls
+
+
+def watch(place: Path, every: int, what: str) -> None:
+    """Memory in use is written down before every n-th step, or window of lines."""
+    from nmt.decoding.translator import Translator
+    from nmt.training.update import Updater
+
+    owner, name = {"train": (Updater, "__call__"), "translate": (Translator, "translate")}[what]
+    setattr(owner, name, _watched(getattr(owner, name), place, every))
+
+
+def _watched(method: Callable[..., Any], place: Path, every: int) -> Callable[..., Any]:
+    calls = 0
+
+    def watched(*values: Any, **options: Any) -> Any:
+        nonlocal calls
+        if calls % every == 0:
+            pages = int(Path("/proc/self/statm").read_text().split()[1])
+            with place.open("a") as file:
+                file.write(f"{pages * resource.getpagesize() / 1e6:.3f}\n")
+        calls += 1
+        return method(*values, **options)
+
+    return watched
+
+
+def growth(place: Path) -> float:
+    """MB, from the end of the warm-up to the highest later."""
+    used = [float(line) for line in place.read_text().split()]
+    start = int(WARM_UP * len(used))
+    assert len(used) >= 20
+    return max(used[start:]) - used[start]
+
+
+@pytest.mark.parametrize("steps", [200, pytest.param(20_000, marks=pytest.mark.slow)])
+def test_training(workplace, tmp_path, monkeypatch, record_property, steps: int) -> None:
+    monkeypatch.chdir(workplace)
+    words = [f"run={tmp_path / 'run'}", f"training.max_steps={steps}", "training.log_every=100"]
+    words += [f"training.validate_every={steps // 20}", f"training.save_every={steps // 20}"]
+    before = functools.partial(watch, tmp_path / "memory", steps // 100, "train")
+    assert ended(fork("train", "digits.yaml", *words, before=before), 1800) == 0
+    assert growth(tmp_path / "memory") < MEGABYTES
+    record_property("cases", steps)
+
+
+@pytest.mark.parametrize("count", [10_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+def test_translating(workplace, tmp_path, record_property, count: int) -> None:
+    """The same 1,000 lines again and again: so every line shows whether it is in its place."""
+    run(workplace, tmp_path / "run", "training.max_steps=2", "decoding.window=500", "decoding.max_length=4")
+    source, target = tmp_path / "source", tmp_path / "target"
+    block = "".join(f"{number % 7919 if number % 50 else ''}\n" for number in range(1000))
+    source.write_text(block * (count // 1000))
+    words = ["--beam-size", 1, "--batch-size", 500, "--threads", 1, "-i", source, "-o", target]
+    before = functools.partial(watch, tmp_path / "memory", max(1, count // 50_000), "translate")
+    assert ended(fork("translate", tmp_path / "run", *words, before=before), 1800) == 0
+    with target.open() as file:
+        first = list(islice(file, 1000))
+        assert len(first) == 1000 and first[0] == first[50] == "\n" and len(set(first)) > 1
+        blocks = 1
+        while lines := list(islice(file, 1000)):
+            assert lines == first
+            blocks += 1
+    assert blocks * 1000 == count
+    assert growth(tmp_path / "memory") < MEGABYTES
+    record_property("cases", count)
