@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nmt.config import DecodingSettings
-from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, UNK_ID
+from nmt.data.subword import EOS_ID, PAD_ID
 
 
 def longest_allowed(source: Int[Tensor, "batch src"], settings: DecodingSettings) -> Int[Tensor, "batch"]:
@@ -24,7 +24,7 @@ def allow(
 ) -> Float[Tensor, "rows vocab"]:
     """Sets everything that may not come next to -inf, in place. `tokens` starts with begin."""
     length = tokens.size(1) - 1
-    log_probs[:, [PAD_ID, UNK_ID, BOS_ID]] = -math.inf
+    log_probs[:, :EOS_ID] = -math.inf  # padding, unknown and begin: the ids below that of the end
     if settings.no_repeat_ngram:
         _forbid_repeats(log_probs, tokens, settings.no_repeat_ngram)
     end = log_probs[:, EOS_ID].clone()

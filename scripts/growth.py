@@ -1,0 +1,161 @@
+"""What grows with what: an update's time with the length of sentences, preparing's with the size of the corpus.
+
+    python scripts/growth.py --quick                    # a look
+    python scripts/growth.py                            # table; docs/pictures/growth.json and growth.svg; 10 minutes
+    python scripts/growth.py --pairs 10000 10000000     # 2 GB of text, half an hour
+
+Every case has a process of its own, which says how much memory it needed at most. Sentences are random: for updates
+ids, as many target tokens at every length; for preparing, words as frequent as words are (Zipf 1935), 12 a line.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pictures import PICTURES, need_matplotlib
+
+from nmt import config
+from nmt.data.batch import Batch, pad_sources, pad_targets
+from nmt.data.prepare import prepare
+from nmt.data.sampler import epoch_batches
+from nmt.model import make_model
+from nmt.plots import picture
+from nmt.training.update import Updater
+
+PROJECT = Path(__file__).parent.parent
+CONFIG = PROJECT / "configs" / "multi30k-en-fr.yaml"
+LENGTHS = (25, 50, 100, 200, 500, 1000, 2000)
+PAIRS = (10_000, 100_000, 1_000_000)
+TOKENS = 4_000  # of a batch, on each side
+UPDATES = 5
+WORDS, PER_LINE = 30_000, 12
+
+
+def update(length: int) -> dict[str, float]:
+    """Seconds per target token, of sentences of so many pieces; the model of Multi30k."""
+    torch.set_num_threads(1)
+    torch.manual_seed(1)
+    settings = config.load(CONFIG)
+    vocab = settings.subword.vocab_size
+    updater = Updater(make_model(settings.model, vocab, vocab), settings.training, torch.device("cpu"))
+    ids = torch.randint(4, vocab, (TOKENS // length, length - 1)).tolist()
+    batch = Batch(pad_sources(ids), *pad_targets(ids), len(ids) * length)
+    taken = []
+    for step in range(1 + UPDATES):  # the first is a warm-up and not counted
+        begun = time.perf_counter()
+        updater([batch], step, 1e-4)
+        taken.append(time.perf_counter() - begun)
+    return {"seconds_per_token": statistics.median(taken[1:]) / batch.target_tokens}
+
+
+def preparing(pairs: int) -> dict[str, float]:
+    """Seconds of reading, learning subwords and encoding; then of putting an epoch in order."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.environ["NMT_CACHE"] = str(folder / "cache")
+        for stem, count in (("train", pairs), ("val", 100)):
+            for seed, side in enumerate(("en", "fr")):
+                write_text(folder / f"{stem}.{side}", count, seed)
+        settings = config.load(CONFIG, [f"data.folder={folder}"])
+        begun = time.perf_counter()
+        data = prepare(settings).train
+        prepared = time.perf_counter()
+        epoch_batches(data.source_lengths(), data.target_lengths(), settings.training, 0)
+        return {"seconds": prepared - begun, "order_seconds": time.perf_counter() - prepared}
+
+
+def write_text(path: Path, lines: int, seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    words = np.array(["".join(chance.choice(list("abcdefghijklmnopqrstuvwxyz"), chance.integers(2, 10)))
+                      for _ in range(WORDS)])  # fmt: skip
+    frequency = 1 / np.arange(1, WORDS + 1)
+    with path.open("w", encoding="utf-8") as file:
+        for start in range(0, lines, 10_000):
+            chosen = chance.choice(WORDS, (min(10_000, lines - start), PER_LINE), p=frequency / frequency.sum())
+            file.writelines(f"{' '.join(row)}\n" for row in words[chosen])
+
+
+STUDIES = {"update": update, "preparing": preparing}
+
+
+def measure(study: str, size: int) -> dict[str, float]:
+    """In a process of its own."""
+    done = subprocess.run([sys.executable, __file__, "--one", study, str(size)], stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout)
+
+
+def table(result: dict[str, Any]) -> Iterator[str]:
+    """Markdown."""
+    yield "| length of sentences (pieces) | update, microseconds per target token | peak memory (MB) |"
+    yield "|---:|---:|---:|"
+    for length, found in result["update"].items():
+        yield f"| {int(length):,} | {1e6 * found['seconds_per_token']:,.0f} | {found['peak_mb']:,.0f} |"
+    yield ""
+    yield "| pairs | preparing (s) | microseconds per pair | an epoch's order (s) | peak memory (MB) |"
+    yield "|---:|---:|---:|---:|---:|"
+    for pairs, found in result["preparing"].items():
+        yield (
+            f"| {int(pairs):,} | {found['seconds']:,.1f} | {1e6 * found['seconds'] / int(pairs):,.0f} | "
+            f"{found['order_seconds']:.2f} | {found['peak_mb']:,.0f} |"
+        )
+
+
+def draw(result: dict[str, Any], path: Path) -> None:
+    studies = (
+        ("update", "seconds_per_token", "length of sentences (pieces)", "time of an update per target token (s)"),
+        ("preparing", "seconds", "pairs of sentences", "time of preparing (s)"),
+    )
+    with picture(path, 11, 4.5) as figure:
+        for axes, (study, key, across, up) in zip(figure.subplots(1, 2), studies, strict=True):
+            sizes = [int(size) for size in result[study]]
+            axes.loglog(sizes, [found[key] for found in result[study].values()], color="#0072B2", marker="o")
+            axes.set(xlabel=across, ylabel=up)
+            memory = axes.twinx()
+            peaks = [found["peak_mb"] for found in result[study].values()]
+            memory.plot(sizes, peaks, color="#D55E00", marker="s", linestyle="--")
+            memory.set(ylabel="peak memory (MB, dashed)", ylim=(0, 1.2 * max(peaks)))
+            axes.grid(alpha=0.3)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = _options(arguments)
+    if options.one:
+        study, size = options.one
+        found = STUDIES[study](int(size))
+        print(json.dumps({**found, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+        return
+    need_matplotlib()
+    lengths, pairs = (options.lengths[:2], [5_000, 10_000]) if options.quick else (options.lengths, options.pairs)
+    result = {
+        "update": {str(length): measure("update", length) for length in lengths},
+        "preparing": {str(count): measure("preparing", count) for count in pairs},
+    }
+    print("\n".join(table(result)))
+    if not options.quick or options.out != PICTURES:
+        (options.out / "growth.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        draw(result, options.out / "growth.svg")
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="few and small cases; writes nothing into docs")
+    parser.add_argument("--lengths", type=int, nargs="+", default=list(LENGTHS))
+    parser.add_argument("--pairs", type=int, nargs="+", default=list(PAIRS))
+    parser.add_argument("--out", type=Path, default=PICTURES, metavar="FOLDER")
+    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main()
