@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nmt import run as runs
 from nmt.errors import ConfigError, DataError
+from nmt.files import read_json, write_atomic
 from nmt.run import LoadedRun
 
 
@@ -21,8 +22,8 @@ def save_derived(out: Path, first: LoadedRun, weights: Mapping[str, Tensor], not
     """A run with the settings and subwords of `first` and other weights; `notes` are added to its provenance."""
     try:
         if (first.path / runs.PROVENANCE).exists():
-            provenance = {**runs.read_json(first.path / runs.PROVENANCE), **notes}
-            runs.write_atomic(out / runs.PROVENANCE, json.dumps(provenance, indent=1).encode())
+            provenance = {**read_json(first.path / runs.PROVENANCE), **notes}
+            write_atomic(out / runs.PROVENANCE, json.dumps(provenance, indent=1).encode())
         runs.save_run(out, first.settings, first.subwords, weights)
     except OSError as error:
         raise DataError(f"{out}: cannot write: {error.strerror}") from None

@@ -16,6 +16,7 @@ from nmt.data.words import split_words
 from nmt.decoding.alignment import Agreement, Gold, agreement, align
 from nmt.decoding.translator import Translator
 from nmt.errors import ConfigError, DataError
+from nmt.files import write_atomic
 from nmt.metrics import AER, METRICS, Difference, Score, Statistics, statistics
 from nmt.test_sets import EvaluationSet
 
@@ -212,7 +213,7 @@ def compare(first: Evaluation, second: Evaluation) -> dict[str, dict[str, Differ
 def save(run: Path, evaluation: Evaluation) -> None:
     """Keeps the result in the run, for `nmt info`."""
     content = json.dumps(to_json(evaluation), ensure_ascii=False, indent=1)
-    runs.write_atomic(run / runs.SCORES, content.encode())
+    write_atomic(run / runs.SCORES, content.encode())
 
 
 def to_json(evaluation: Evaluation) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from nmt.data.sampler import epoch_batches
 from nmt.data.subword import UNK_ID, Subword
 from nmt.device import choose_device, describe
 from nmt.errors import DataError
+from nmt.files import read_json
 from nmt.model import Seq2Seq, make_model
 from nmt.training.vectors import find_vectors
 
@@ -61,7 +62,7 @@ def _part(name: str) -> str:
 def _describe_provenance(path: Path) -> Iterator[str]:
     if not (path / runs.PROVENANCE).exists():
         return
-    provenance: dict[str, Any] = runs.read_json(path / runs.PROVENANCE)
+    provenance: dict[str, Any] = read_json(path / runs.PROVENANCE)
     yield ""
     yield "provenance:"
     yield f"  command   {' '.join(provenance['command'])}"
@@ -81,7 +82,7 @@ def _describe_scores(path: Path) -> Iterator[str]:
         return
     yield ""
     yield "scores:"
-    for name, scores in runs.read_json(path / runs.SCORES)["sets"].items():
+    for name, scores in read_json(path / runs.SCORES)["sets"].items():
         yield f"  {name}: {scores['sentences']:,} lines, {scores['decoding']}"
         for metric, signature in scores["signatures"].items():
             yield f"    {metric} {scores[metric]:.1f} ± {scores['confidence'][metric]:.1f}  [{signature}]"

@@ -13,7 +13,6 @@ scores.json            the last result of `nmt eval`
 
 import hashlib
 import json
-import os
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from nmt import config
 from nmt.config import ModelSettings, Settings
 from nmt.data.subword import Subwords, load_subword
 from nmt.errors import ConfigError, DataError
+from nmt.files import read_file, write_atomic
 
 if TYPE_CHECKING:  # torch takes seconds to import, and `newest` is needed before
     import torch
@@ -37,55 +37,6 @@ SHORTLIST = "shortlist.safetensors"
 PROVENANCE, SCORES, CHECKPOINTS = "provenance.json", "scores.json", "checkpoints"
 FORMAT = "1"
 MAX_HEADER = 1_000_000  # bytes of names and shapes in a weights file: thousands of tensors
-
-
-# Files ---------------------------------------------------------------------------------------------------------------
-
-
-def write_atomic(path: Path, content: bytes) -> None:
-    """The file has either its old content or all of the new, whatever happens in between."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.tmp-{os.getpid()}")
-    try:
-        write_synced(unfinished, content)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    sync_folder(path.parent)
-
-
-def write_synced(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder, as after a rename, survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def read_file(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot read: {error.strerror}") from None
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object of a run. Raises DataError if the file is missing or damaged."""
-    try:
-        values = json.loads(read_file(path))
-    except (ValueError, RecursionError):
-        values = None
-    if not isinstance(values, dict):
-        raise DataError(f"{path}: damaged: not a JSON object; copy the run again, or remove the file")
-    return values
 
 
 def newest(folder: Path = Path("runs")) -> Path:

@@ -11,6 +11,7 @@ import nmt
 from nmt import config
 from nmt import run as runs
 from nmt.errors import ConfigError, DataError, UserError
+from nmt.files import read_json
 from nmt.training.average import Averaged, average_checkpoints, average_runs, mean_weights
 from nmt.training.checkpoint import best_names, list_checkpoints, load_checkpoint
 from nmt.training.state import Progress, Validation
@@ -108,7 +109,7 @@ def test_the_average_is_a_run(run: Path, tmp_path: Path) -> None:
     shutil.move(tmp_path / "out", tmp_path / "moved")
     assert nmt.load(tmp_path / "moved").translate(["a cat", ""], changes={"max_length": 9})[1].text == ""
     assert runs.load_settings(tmp_path / "moved").model == runs.load_settings(run).model
-    provenance = runs.read_json(tmp_path / "moved" / runs.PROVENANCE)
+    provenance = read_json(tmp_path / "moved" / runs.PROVENANCE)
     assert len(provenance["average_of"]) == 3
     assert provenance["command"] == ["nmt", "average"]
     assert not list((tmp_path / "moved").glob("*.tmp*"))

@@ -13,7 +13,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS: list[set[str]] = [
     {"errors"},
-    {"config", "metrics"},
+    {"config", "metrics", "files"},
     {"data", "model"},
     {"device", "run", "decoding"},
     {"test_sets", "evaluation", "training", "derived", "export"},

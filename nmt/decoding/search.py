@@ -16,6 +16,7 @@ from torch import Tensor
 from nmt.config import DecodingSettings
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID
 from nmt.decoding.constraints import allow, longest_allowed
+from nmt.decoding.largest import largest
 from nmt.model import State
 from nmt.model.loop import loop_over_positions
 
@@ -208,7 +209,7 @@ def _advance(model: Searchable, beam: _Beam, settings: DecodingSettings) -> _Bea
 
     # Twice the beam, since at most one candidate per hypothesis is an ending: enough go on living.
     totals = log_probs.add_(beam.log_prob.flatten().unsqueeze(1)).view(batch, -1)
-    log_prob, index = _largest(totals, min(2 * size, totals.size(1)))
+    log_prob, index = largest(totals, min(2 * size, totals.size(1)))
     vocab = log_probs.size(1)
     parent, token = index // vocab, index % vocab
     tokens = torch.cat([_gather(beam.tokens, parent), token.unsqueeze(-1)], dim=-1)
@@ -227,23 +228,6 @@ def _advance(model: Searchable, beam: _Beam, settings: DecodingSettings) -> _Bea
         log_prob=log_prob,
         coverage=_gather(coverage, parent),
     )
-
-
-BLOCK = 64
-
-
-def _largest(values: Float[Tensor, "batch values"], count: int) -> tuple[Tensor, Tensor]:
-    """torch.topk, which sorts more than it must: the largest are within as many blocks, those of the largest maxima."""
-    whole = values.size(1) // BLOCK * BLOCK
-    if whole <= count * BLOCK:
-        plain = values.topk(count)
-        return plain.values, plain.indices
-    blocks = values[:, :whole].unflatten(1, (-1, BLOCK))
-    first = blocks.amax(dim=2).topk(count).indices * BLOCK
-    rest = torch.arange(whole, values.size(1), device=values.device).expand(values.size(0), -1)
-    places = torch.cat([(first.unsqueeze(2) + torch.arange(BLOCK, device=values.device)).flatten(1), rest], dim=1)
-    found, index = values.gather(1, places).topk(count)
-    return found, places.gather(1, index)
 
 
 def _gather(values: Tensor, index: Int[Tensor, "batch chosen"]) -> Tensor:

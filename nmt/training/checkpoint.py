@@ -16,7 +16,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from nmt.errors import DataError
-from nmt.run import read_file, sync_folder, write_synced
+from nmt.files import read_file, sync_folder, write_synced
 from nmt.training.state import Progress, TrainState
 
 MANIFEST, STATE = "manifest.json", "state.json"

@@ -9,6 +9,7 @@ from nmt import run as runs
 from nmt.config import Settings
 from nmt.data.subword import Subwords
 from nmt.errors import NotSaved
+from nmt.files import write_atomic
 from nmt.training.checkpoint import best_names, list_checkpoints, load_checkpoint, prune, save_checkpoint
 from nmt.training.state import Progress, TrainState
 
@@ -64,4 +65,4 @@ class Keeper:
             self._unpublished = False
 
     def _write_model(self, weights: Mapping[str, Tensor]) -> None:
-        runs.write_atomic(self.model, runs.pack_weights(weights, self.settings, self.subwords))
+        write_atomic(self.model, runs.pack_weights(weights, self.settings, self.subwords))

@@ -11,7 +11,8 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
-from nmt.run import LOG, METRICS, write_atomic
+from nmt.files import write_atomic
+from nmt.run import LOG, METRICS
 
 QUIET_SECONDS = 20.0  # without a terminal, at most one progress line in so many
 

@@ -17,6 +17,7 @@ from nmt.data.corpus import parallel_files, read_pairs
 from nmt.data.prepare import Prepared, prepare
 from nmt.device import choose_device, describe
 from nmt.errors import ConfigError, DataError, NotSaved
+from nmt.files import read_json, write_atomic
 from nmt.metrics import signature
 from nmt.model import make_model
 from nmt.training.checkpoint import load_newest
@@ -89,10 +90,10 @@ def _make_trainer(
     log.open(folder)
     for leftover in folder.glob("*.tmp-*"):  # of a crash
         leftover.unlink()
-    runs.write_atomic(folder / runs.CONFIG, config.dump(settings.model_copy(update={"run": "."})).encode())
+    write_atomic(folder / runs.CONFIG, config.dump(settings.model_copy(update={"run": "."})).encode())
     if state is None:
         runs.save_subwords(folder, data.subwords)
-        runs.write_atomic(folder / runs.PROVENANCE, json.dumps(provenance, indent=1).encode())
+        write_atomic(folder / runs.PROVENANCE, json.dumps(provenance, indent=1).encode())
     torch.manual_seed(settings.training.seed)
     model = make_model(settings.model, len(data.subwords.source), len(data.subwords.target)).to(device)
     start_from(model, vectors)
@@ -187,7 +188,7 @@ def _provenance(settings: Settings, data: Prepared, command: list[str], device: 
 
 def _check_provenance(folder: Path, now: dict[str, Any], say: Callable[[str], None]) -> None:
     """Refuses other data; says so if the results can no longer be equal to the last bit."""
-    before = runs.read_json(folder / runs.PROVENANCE)
+    before = read_json(folder / runs.PROVENANCE)
     for name, digest in now["data"].items():
         if before.get("data", {}).get(name) != digest:
             raise DataError(

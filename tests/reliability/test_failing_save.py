@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from nmt.run import write_atomic
+from nmt.files import write_atomic
 from nmt.training.checkpoint import checkpoint_name, prune, save_checkpoint
 from reliability.job import ended, fork, result
 from reliability.states import newest, state

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from nmt import run as runs
+from nmt import files
 from nmt.errors import NotSaved
 from nmt.run import CHECKPOINTS, WEIGHTS, load_run
 from nmt.training import checkpoint
@@ -17,7 +17,7 @@ from reliability.job import check_equal, command, run
 
 def full_between(monkeypatch: pytest.MonkeyPatch, first: int, last: int) -> None:
     """Writing of files to be synced fails from the `first` to the `last` time, counted from 1."""
-    real, done = runs.write_synced, 0
+    real, done = files.write_synced, 0
 
     def write(path: Path, content: bytes) -> None:
         nonlocal done
@@ -27,7 +27,7 @@ def full_between(monkeypatch: pytest.MonkeyPatch, first: int, last: int) -> None
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real(path, content)
 
-    monkeypatch.setattr(runs, "write_synced", write)
+    monkeypatch.setattr(files, "write_synced", write)
     monkeypatch.setattr(checkpoint, "write_synced", write)
 
 
