@@ -145,11 +145,15 @@ def load_settings(path: Path) -> Settings:
         raise DataError("\n".join(error.problems)) from None
 
 
+def subword_files(path: Path) -> list[Path]:
+    """One if source and target share their pieces, else two."""
+    joint = path / "subword.model"
+    return [joint] if joint.exists() else [path / "subword.source.model", path / "subword.target.model"]
+
+
 def load_subwords(path: Path) -> Subwords:
-    if (path / "subword.model").exists():
-        joint = load_subword(path / "subword.model")
-        return Subwords(joint, joint)
-    return Subwords(load_subword(path / "subword.source.model"), load_subword(path / "subword.target.model"))
+    models = [load_subword(file) for file in subword_files(path)]
+    return Subwords(models[0], models[-1])
 
 
 def save_subwords(path: Path, subwords: Subwords) -> None:

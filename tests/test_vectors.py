@@ -365,7 +365,8 @@ def test_a_run_goes_on_with_the_same_file_only(place: Path) -> None:
     with pytest.raises(DataError) as caught:
         run(place, f"training.source_vectors={place}/moved.txt")
     assert str(caught.value) == (
-        "training.source_vectors: has changed since this run began; restore it, or train another run: run=runs/NAME"
+        "training.source_vectors: has changed since this run began; restore it, or train another run: run=runs/NAME "
+        "(or go on with it: --changed-data)"
     )
     assert last(place).progress.step == 2
 

@@ -1,6 +1,9 @@
 """`nmt train` and `nmt check`."""
 
 import sys
+from typing import Annotated
+
+import typer
 
 from nmt.cli.options import ConfigArgument, Overrides
 
@@ -8,6 +11,9 @@ from nmt.cli.options import ConfigArgument, Overrides
 def train(
     config_file: ConfigArgument,
     overrides: Overrides = None,
+    changed_data: Annotated[
+        bool, typer.Option("--changed-data", help="Go on with a run although its text has changed since it began")
+    ] = False,
 ) -> None:
     """Train a model from raw parallel text; run again to go on where it stopped."""
     from nmt import config
@@ -15,7 +21,7 @@ def train(
     settings = config.load(config_file, overrides)
     from nmt.training.train import train as train_run
 
-    outcome = train_run(settings, sys.argv)
+    outcome = train_run(settings, sys.argv, changed_data)
     if outcome.signal:
         sys.exit(128 + outcome.signal)
 

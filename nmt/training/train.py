@@ -20,7 +20,7 @@ from nmt.errors import ConfigError, DataError, NotSaved
 from nmt.files import read_json, write_atomic
 from nmt.metrics import signature
 from nmt.model import make_model
-from nmt.training.checkpoint import load_newest
+from nmt.training.checkpoint import list_checkpoints, load_newest
 from nmt.training.log import Log, clock
 from nmt.training.loop import Trainer
 from nmt.training.signals import Interrupted, Signals
@@ -36,20 +36,28 @@ class Outcome(NamedTuple):
     signal: int = 0  # 0: training is finished
 
 
-def train(settings: Settings, command: list[str]) -> Outcome:
-    """Trains or goes on. Raises ConfigError and DataError before anything in the run has changed."""
+def train(settings: Settings, command: list[str], changed_data: bool = False) -> Outcome:
+    """Trains or goes on, with `changed_data` also if the text is not what it was. Raises ConfigError and DataError
+    before anything in the run has changed."""
     folder = Path(settings.run)
     _check_unchanged(settings, folder)
     device = choose_device(settings)
     log = Log()
     log.say(f"nmt {__version__}, torch {torch.__version__}, {describe(device)}, run {_shown(folder)}")
-    data = prepare(settings, log.say)
+    begun = bool(list_checkpoints(folder / runs.CHECKPOINTS))
+    data = prepare(_with_pieces_of(folder, settings) if begun else settings, log.say)
     try:
         signals = Signals()
-        trainer = _begin(settings, data, command, device, log, signals)
+        trainer = _begin(settings, data, command, device, log, signals, changed_data)
         return _train(trainer, log, signals)
     finally:
         log.close()
+
+
+def _with_pieces_of(folder: Path, settings: Settings) -> Settings:
+    """With the subwords of the run, which those of its text are no longer if it has changed."""
+    files = [str(file) for file in runs.subword_files(folder)]
+    return settings.model_copy(update={"subword": settings.subword.model_copy(update={"model": files})})
 
 
 def _train(trainer: Trainer, log: Log, signals: Signals) -> Outcome:
@@ -69,30 +77,45 @@ def _train(trainer: Trainer, log: Log, signals: Signals) -> Outcome:
 
 
 def _begin(
-    settings: Settings, data: Prepared, command: list[str], device: torch.device, log: Log, signals: Signals
+    settings: Settings,
+    data: Prepared,
+    command: list[str],
+    device: torch.device,
+    log: Log,
+    signals: Signals,
+    changed_data: bool,
 ) -> Trainer:
     try:
-        return _make_trainer(settings, data, command, device, log, signals)
+        return _make_trainer(settings, data, command, device, log, signals, changed_data)
     except OSError as error:
         raise NotSaved(f"{settings.run}: cannot write: {error.strerror}; training has not begun") from None
 
 
 def _make_trainer(
-    settings: Settings, data: Prepared, command: list[str], device: torch.device, log: Log, signals: Signals
+    settings: Settings,
+    data: Prepared,
+    command: list[str],
+    device: torch.device,
+    log: Log,
+    signals: Signals,
+    changed_data: bool,
 ) -> Trainer:
     """A trainer at the beginning, or at the newest checkpoint of its run."""
     folder = Path(settings.run)
     state = load_newest(folder / runs.CHECKPOINTS, log.say)
     vectors = find_vectors(settings, data.subwords, log.say) if state is None else {}
     provenance = _provenance(settings, data, command, device)
+    changed: list[str] = []
     if state is not None:
-        _check_provenance(folder, provenance, log.say)
+        changed = _changed_files(folder, provenance, changed_data)
+        _note_changes(folder, provenance, log.say)
     log.open(folder)
     for leftover in folder.glob("*.tmp-*"):  # of a crash
         leftover.unlink()
     write_atomic(folder / runs.CONFIG, config.dump(settings.model_copy(update={"run": "."})).encode())
     if state is None:
         runs.save_subwords(folder, data.subwords)
+    if state is None or changed:
         write_atomic(folder / runs.PROVENANCE, json.dumps(provenance, indent=1).encode())
     torch.manual_seed(settings.training.seed)
     model = make_model(settings.model, len(data.subwords.source), len(data.subwords.target)).to(device)
@@ -102,6 +125,9 @@ def _make_trainer(
         trainer.freeze({side: found.ids.tolist() for side, found in vectors.items()})
     _introduce(trainer, data, log.say)
     if state is not None:
+        if changed:
+            log.say(f"note: {', '.join(changed)}: other text than when this run began; its epoch begins anew")
+            state.progress.batch = 0
         trainer.restore(state, folder / runs.CHECKPOINTS)
         log.say(f"going on from step {trainer.progress.step:,} (epoch {trainer.progress.epochs:.1f})")
     log.forget_after(trainer.progress.step, len(trainer.progress.validations))
@@ -186,14 +212,21 @@ def _provenance(settings: Settings, data: Prepared, command: list[str], device: 
     }
 
 
-def _check_provenance(folder: Path, now: dict[str, Any], say: Callable[[str], None]) -> None:
-    """Refuses other data; says so if the results can no longer be equal to the last bit."""
+def _changed_files(folder: Path, now: dict[str, Any], allowed: bool) -> list[str]:
+    """Names of the files whose text is not what it was. Raises DataError if that is not allowed."""
+    before = read_json(folder / runs.PROVENANCE).get("data", {})
+    changed = [name for name, digest in now["data"].items() if before.get(name) != digest]
+    if changed and not allowed:
+        raise DataError(
+            f"{changed[0]}: has changed since this run began; restore it, or train another run: run=runs/NAME "
+            "(or go on with it: --changed-data)"
+        )
+    return changed
+
+
+def _note_changes(folder: Path, now: dict[str, Any], say: Callable[[str], None]) -> None:
+    """Says so if the results can no longer be equal to the last bit."""
     before = read_json(folder / runs.PROVENANCE)
-    for name, digest in now["data"].items():
-        if before.get("data", {}).get(name) != digest:
-            raise DataError(
-                f"{name}: has changed since this run began; restore it, or train another run: run=runs/NAME"
-            )
     changes = [
         f"{name} {old} -> {new}"
         for name, old, new in (

@@ -1,4 +1,4 @@
-"""R9: a run whose text has changed since it began does not go on: the file is named, and nothing is touched."""
+"""R9: a run whose text has changed does not go on: the file is named, nothing touched; unless it is told to."""
 
 import os
 import shutil
@@ -43,7 +43,10 @@ def test_an_edited_file_is_refused(begun, tmp_path, name: str, edit: str) -> Non
     done = call("train", folder / "digits.yaml", f"run={folder / 'run'}", *WORDS, "training.max_steps=3")
     assert done.status == 2
     [error] = done.errors.splitlines()
-    assert error == f"error: {name}: has changed since this run began; restore it, or train another run: run=runs/NAME"
+    assert error == (
+        f"error: {name}: has changed since this run began; restore it, or train another run: run=runs/NAME "
+        "(or go on with it: --changed-data)"
+    )
     assert contents(folder / "run") == before
 
 
@@ -53,3 +56,20 @@ def test_equal_text_elsewhere_and_at_another_time_is_the_same(begun, tmp_path) -
         os.utime(path, (0, 0))
     words = [f"run={folder / 'run'}", *WORDS, "training.max_steps=2"]
     assert call("train", folder / "digits.yaml", *words).status == 0
+
+
+@pytest.mark.parametrize("name", ["train.a", "valid.b"])
+def test_if_told_so_training_goes_on_with_other_text(begun, tmp_path, name: str) -> None:
+    """With the pieces of the run, from the beginning of the epoch; and then as if the text had always been so."""
+    folder = Path(shutil.copytree(begun, tmp_path / "workplace"))
+    pieces = (folder / "run" / "subword.model").read_bytes()
+    EDITS["another digit"](folder / "corpus" / name)
+    words = ["train", folder / "digits.yaml", f"run={folder / 'run'}", *WORDS]
+    done = call(*words, "training.max_steps=3", "--changed-data")
+    assert done.status == 0, done.errors
+    assert f"note: {name}: other text than when this run began; its epoch begins anew" in done.output
+    assert (folder / "run" / "subword.model").read_bytes() == pieces
+    again = call(*words, "training.max_steps=4")
+    assert again.status == 0
+    assert "other text" not in again.output
+    assert (folder / "run" / "subword.model").read_bytes() == pieces
