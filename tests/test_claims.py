@@ -178,3 +178,11 @@ def test_commands_of_the_page_are_understood() -> None:
     assert len(commands) >= 2
     for name, arguments in commands:
         {"remember": remember, "open_book": open_book}[name]._options(arguments.split())
+
+
+def test_the_page_of_the_ablation_is_its_table() -> None:
+    page = (PROJECT / "docs" / "ablation.md").read_text(encoding="utf-8")
+    rows = list(ablation.table(ablation.results([PROJECT / "docs" / "pictures" / "ablation.jsonl"])))
+    assert len(rows) > 10
+    for row in rows:
+        assert row in page
