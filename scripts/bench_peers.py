@@ -31,7 +31,8 @@ PROJECT = Path(__file__).parent.parent
 TOOLKITS = {  # name -> module of peers
     "nmt": "ours", "nmt int8": "ours_int8", "plain": "plain", "OpenNMT-py": "opennmt", "JoeyNMT": "joey",
 }  # fmt: skip
-OWN = {"nmt", "nmt int8", "plain"}  # what needs no environment of its own
+OURS = ("nmt", "nmt int8")
+OWN = {*OURS, "plain"}  # what needs no environment of its own
 INSTALLED = ("OpenNMT-py==3.5.1", "joeynmt==2.3.0")
 SAME_WEIGHTS = ("nmt", "OpenNMT-py")  # whose translations must be equal before anything is timed
 CAN_TRAIN = ("nmt", "plain", "OpenNMT-py", "JoeyNMT")
@@ -96,22 +97,26 @@ def main() -> None:
 
 
 def ratios(rounds: Rounds) -> dict[str, dict[str, float]]:
-    """{training or a search: {toolkit: by how many times nmt is faster}}"""
+    """{training or a search: {`ours / other`: by how many times ours is faster}}"""
     works = {"training": rounds.training, **rounds.decoding}
+    pairs = [("nmt", name) for name in TOOLKITS if name not in OURS] + [
+        ("nmt int8", name) for name in TOOLKITS if name != "nmt int8"
+    ]
     return {
-        work: {name: _faster(rates, name) for name in rates if name != "nmt"}
+        work: {
+            f"{our} / {other}": _faster(rates, our, other) for our, other in pairs if our in rates and other in rates
+        }
         for work, rates in works.items()
-        if "nmt" in rates
     }
 
 
 def falls(before: dict[str, dict[str, float]], now: dict[str, dict[str, float]]) -> Iterator[str]:
-    """A line for every ratio that has fallen by more than a tenth. nmt's own other way is faster if nmt is slower."""
+    """A line for every ratio that has fallen by more than a tenth."""
     for work, found in now.items():
-        for name, ratio in found.items():
-            old = before.get(work, {}).get(name)
-            if old and (ratio / old < TOLERANCE if name != "nmt int8" else old / ratio < TOLERANCE):
-                yield f"{work}: nmt was {old:.2f} times as fast as {name}, and is {ratio:.2f} times as fast"
+        for pair, ratio in found.items():
+            old = before.get(work, {}).get(pair)
+            if old and ratio / old < TOLERANCE:
+                yield f"{work}: {pair} was {old:.2f}, and is {ratio:.2f}"
 
 
 def new_work(threads: int, count: int) -> Work:
@@ -286,11 +291,11 @@ def _title(name: str, about: dict[str, Any]) -> str:
 
 def _times(rates: dict[str, list[float]], name: str) -> str:
     """By how many times nmt is faster than `name`, each round by itself."""
-    return f"{_faster(rates, name):.2f}x" if "nmt" in rates else "-"
+    return f"{_faster(rates, 'nmt', name):.2f}x" if "nmt" in rates else "-"
 
 
-def _faster(rates: dict[str, list[float]], name: str) -> float:
-    return statistics.median(our / their for our, their in zip(rates["nmt"], rates[name], strict=True))
+def _faster(rates: dict[str, list[float]], ours: str, other: str) -> float:
+    return statistics.median(our / their for our, their in zip(rates[ours], rates[other], strict=True))
 
 
 def _search(key: str) -> str:

@@ -150,18 +150,20 @@ def test_a_failed_installation_is_one_line(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_ratio_that_falls_by_more_than_a_tenth_is_told() -> None:
-    before = {"training": {"plain": 2.0, "OpenNMT-py": 1.5}, "batch_1_beam_1": {"nmt int8": 0.5}}
-    now = {"training": {"plain": 1.81, "JoeyNMT": 1.0}, "batch_1_beam_1": {"nmt int8": 0.54}}
+    before = {"training": {"nmt / plain": 2.0, "nmt / OpenNMT-py": 1.5}, "batch_1_beam_1": {"nmt int8 / nmt": 1.5}}
+    now = {"training": {"nmt / plain": 1.81, "nmt / JoeyNMT": 1.0}, "batch_1_beam_1": {"nmt int8 / nmt": 1.4}}
     assert list(bench_peers.falls(before, now)) == []
-    now = {"training": {"plain": 1.79, "OpenNMT-py": 1.6}, "batch_1_beam_1": {"nmt int8": 0.6}}
+    now = {"training": {"nmt / plain": 1.79, "nmt / OpenNMT-py": 1.6}, "batch_1_beam_1": {"nmt int8 / nmt": 1.3}}
     assert list(bench_peers.falls(before, now)) == [
-        "training: nmt was 2.00 times as fast as plain, and is 1.79 times as fast",
-        "batch_1_beam_1: nmt was 0.50 times as fast as nmt int8, and is 0.60 times as fast",
+        "training: nmt / plain was 2.00, and is 1.79",
+        "batch_1_beam_1: nmt int8 / nmt was 1.50, and is 1.30",
     ]
 
 
 def test_ratios_are_medians_of_rounds() -> None:
-    rounds = Rounds(
-        {"nmt": [2.0, 4.0, 9.0], "plain": [1.0, 4.0, 3.0]}, {"batch_1_beam_1": {"OpenNMT-py": [1.0]}}, [1.0]
-    )
-    assert bench_peers.ratios(rounds) == {"training": {"plain": 2.0}}
+    training = {"nmt": [2.0, 4.0, 9.0], "plain": [1.0, 4.0, 3.0]}
+    decoding = {"batch_1_beam_1": {"OpenNMT-py": [1.0], "nmt int8": [3.0], "nmt": [2.0]}}
+    assert bench_peers.ratios(Rounds(training, decoding, [1.0])) == {
+        "training": {"nmt / plain": 2.0},
+        "batch_1_beam_1": {"nmt / OpenNMT-py": 2.0, "nmt int8 / nmt": 1.5, "nmt int8 / OpenNMT-py": 3.0},
+    }

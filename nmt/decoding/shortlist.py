@@ -36,11 +36,10 @@ class Shortlist:
 
     def pieces(self, source: Int[Tensor, "batch src"]) -> Int[Tensor, " pieces"] | None:
         """Sorted. None if a source piece was never seen in training: then any may come."""
-        seen = source.unique()
-        found = self.table[seen[~torch.isin(seen, torch.tensor(SPECIAL))]]
+        seen, special = source.unique(), torch.tensor(SPECIAL)
+        found = self.table[seen[~torch.isin(seen, special)]]
         if (found[:, 0] < 0).any():
             return None
-        special = torch.tensor(SPECIAL)
         allowed: Tensor = torch.cat([special, self.common, found[found >= 0]]).unique()
         return allowed
 

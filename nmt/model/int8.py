@@ -119,6 +119,6 @@ def quantize(module: nn.Module) -> None:
         if isinstance(child, nn.Linear) and min(child.weight.shape) >= SMALLEST_SIDE:
             setattr(module, name, Int8Linear(child.weight, child.bias))
         elif isinstance(child, LSTM) and not child.bidirectional:
-            module._modules[name] = Int8LSTM(child)
+            setattr(module, name, Int8LSTM(child))
         else:
             quantize(child)

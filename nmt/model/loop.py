@@ -79,7 +79,7 @@ class Linear(nn.Linear):
     def forward(self, inputs: Float[Tensor, "*rows input"]) -> Float[Tensor, "*rows output"]:
         if not _puts_off(self.weight):
             return super().forward(inputs)
-        bias = self.weight.new_zeros(self.out_features) if self.bias is None else self.bias
+        bias = once(self, lambda: self.weight.new_zeros(self.out_features)) if self.bias is None else self.bias
         columns = affine(inputs.flatten(0, -2).t().contiguous(), self.weight, bias)
         outputs: Tensor = columns.t().unflatten(0, inputs.shape[:-1])
         return outputs

@@ -1,5 +1,8 @@
 """A model that knows only some of its target pieces, so that its generator has fewer to rank."""
 
+from collections.abc import Callable
+from functools import partial
+
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -30,12 +33,8 @@ class Restricted:
         return F.log_softmax(logits.float(), dim=-1), decoded.state, decoded.attention[:, 0]
 
 
-def _only(output: nn.Module, pieces: Int[Tensor, " pieces"]) -> nn.Module:
+def _only(output: nn.Linear | Int8Linear, pieces: Int[Tensor, " pieces"]) -> Callable[[Tensor], Tensor]:
     """Some outputs of the generator's last layer."""
     if isinstance(output, Int8Linear):
         return output.only(pieces)
-    assert isinstance(output, nn.Linear)
-    smaller = nn.Linear(output.in_features, len(pieces), device="meta")
-    smaller.weight = nn.Parameter(output.weight.detach()[pieces], requires_grad=False)
-    smaller.bias = nn.Parameter(output.bias.detach()[pieces], requires_grad=False)
-    return smaller
+    return partial(F.linear, weight=output.weight.detach()[pieces], bias=output.bias.detach()[pieces])

@@ -3,7 +3,8 @@
 import json
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,7 +49,8 @@ def train(settings: Settings, command: list[str], changed_data: bool = False) ->
     data = prepare(_with_pieces_of(folder, settings) if begun else settings, log.say)
     try:
         signals = Signals()
-        trainer = _begin(settings, data, command, device, log, signals, changed_data)
+        with _writing(folder):
+            trainer = _make_trainer(settings, data, command, device, log, signals, changed_data)
         return _train(trainer, log, signals)
     finally:
         log.close()
@@ -76,19 +78,13 @@ def _train(trainer: Trainer, log: Log, signals: Signals) -> Outcome:
     return Outcome(Path(trainer.settings.run), reason)
 
 
-def _begin(
-    settings: Settings,
-    data: Prepared,
-    command: list[str],
-    device: torch.device,
-    log: Log,
-    signals: Signals,
-    changed_data: bool,
-) -> Trainer:
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """The run's first files."""
     try:
-        return _make_trainer(settings, data, command, device, log, signals, changed_data)
+        yield
     except OSError as error:
-        raise NotSaved(f"{settings.run}: cannot write: {error.strerror}; training has not begun") from None
+        raise NotSaved(f"{folder}: cannot write: {error.strerror}; training has not begun") from None
 
 
 def _make_trainer(
@@ -107,8 +103,9 @@ def _make_trainer(
     provenance = _provenance(settings, data, command, device)
     changed: list[str] = []
     if state is not None:
-        changed = _changed_files(folder, provenance, changed_data)
-        _note_changes(folder, provenance, log.say)
+        before = read_json(folder / runs.PROVENANCE)
+        changed = _changed_files(before, provenance, changed_data)
+        _note_changes(before, provenance, log.say)
     log.open(folder)
     for leftover in folder.glob("*.tmp-*"):  # of a crash
         leftover.unlink()
@@ -212,10 +209,9 @@ def _provenance(settings: Settings, data: Prepared, command: list[str], device: 
     }
 
 
-def _changed_files(folder: Path, now: dict[str, Any], allowed: bool) -> list[str]:
+def _changed_files(before: dict[str, Any], now: dict[str, Any], allowed: bool) -> list[str]:
     """Names of the files whose text is not what it was. Raises DataError if that is not allowed."""
-    before = read_json(folder / runs.PROVENANCE).get("data", {})
-    changed = [name for name, digest in now["data"].items() if before.get(name) != digest]
+    changed = [name for name, digest in now["data"].items() if before.get("data", {}).get(name) != digest]
     if changed and not allowed:
         raise DataError(
             f"{changed[0]}: has changed since this run began; restore it, or train another run: run=runs/NAME "
@@ -224,9 +220,8 @@ def _changed_files(folder: Path, now: dict[str, Any], allowed: bool) -> list[str
     return changed
 
 
-def _note_changes(folder: Path, now: dict[str, Any], say: Callable[[str], None]) -> None:
+def _note_changes(before: dict[str, Any], now: dict[str, Any], say: Callable[[str], None]) -> None:
     """Says so if the results can no longer be equal to the last bit."""
-    before = read_json(folder / runs.PROVENANCE)
     changes = [
         f"{name} {old} -> {new}"
         for name, old, new in (
