@@ -13,6 +13,7 @@ from nmt.errors import ConfigError
 from reliability.job import call, command, make_workplace, sampled
 
 KEYS = config.keys()
+LETTERS = ["abcd", "efgh", "ijkl", "mnop", "qrst", "uvwx", "yz_"]  # in processes of their own
 BASE = "data:\n  folder: corpus\n  source: a\n  target: b\ntraining:\n  max_steps: 9\n"  # six lines
 
 
@@ -34,7 +35,10 @@ def meant(letters: str, share: float) -> dict[str, str]:
     return {slip: key for slip, key in found.items() if slip and slip not in KEYS and "=" not in slip}
 
 
-@pytest.mark.parametrize(("letters", "share"), [("e_", 0.06), pytest.param("e_", 1.0, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("letters", "share"),
+    [("e_", 0.06), *(pytest.param(some, 1.0, marks=pytest.mark.slow) for some in LETTERS)],
+)
 def test_a_slip_gets_its_key(tmp_path: Path, record_property, letters: str, share: float) -> None:
     (tmp_path / "a.yaml").write_text(BASE)
     slips = meant(letters, share)
