@@ -27,15 +27,19 @@ def allow(
     log_probs[:, :EOS_ID] = -math.inf  # padding, unknown and begin: the ids below that of the end
     if settings.no_repeat_ngram:
         _forbid_repeats(log_probs, tokens, settings.no_repeat_ngram)
+    early, late = length < settings.min_length, length >= limit
+    at_the_limit = bool(late.any())
+    if not (early or at_the_limit):
+        return log_probs
     end = log_probs[:, EOS_ID].clone()
-    late = length >= limit
-    if late.any():
+    if at_the_limit:
         log_probs.masked_fill_(late.unsqueeze(1), -math.inf)
         log_probs[:, EOS_ID] = end
-    if length < settings.min_length:
+    if early:
         log_probs[:, EOS_ID] = -math.inf
-        stuck = log_probs.amax(dim=1).isneginf()  # at the limit, or every word would be a repetition
-        log_probs[:, EOS_ID] = torch.where(stuck, end, -math.inf)
+        if at_the_limit or settings.no_repeat_ngram:  # where no word is left, the end may come all the same
+            stuck = log_probs.amax(dim=1).isneginf()
+            log_probs[:, EOS_ID] = torch.where(stuck, end, -math.inf)
     return log_probs
 
 

@@ -214,11 +214,12 @@ def _advance(model: Searchable, beam: _Beam, settings: DecodingSettings) -> _Bea
     parent, token = index // vocab, index % vocab
     tokens = torch.cat([_gather(beam.tokens, parent), token.unsqueeze(-1)], dim=-1)
 
-    ends = (token == EOS_ID) & log_prob.isfinite()
-    beam = _add_endings(
-        beam, tokens[:, :size], log_prob[:, :size], ends[:, :size], _gather(coverage, parent[:, :size]), settings
-    )
-    log_prob, place = log_prob.masked_fill(token == EOS_ID, -math.inf).topk(size)
+    end = token == EOS_ID
+    ends = end[:, :size] & log_prob[:, :size].isfinite()
+    if ends.any():
+        reached = _gather(coverage, parent[:, :size])
+        beam = _add_endings(beam, tokens[:, :size], log_prob[:, :size], ends, reached, settings)
+    log_prob, place = log_prob.masked_fill_(end, -math.inf).topk(size)
     parent = parent.gather(1, place)
     rows = (parent + torch.arange(batch, device=parent.device).unsqueeze(1) * size).flatten()
     return replace(
@@ -246,7 +247,8 @@ def _add_endings(
     """Puts the candidates that end among those that have ended before, and keeps the best."""
     score = _score(log_prob, tokens.size(-1) - 1, coverage, beam.memory.mask.unsqueeze(1), settings)
     score = score.masked_fill(~ends, -math.inf)
-    before = torch.nn.functional.pad(beam.ended_tokens, (0, 1), value=PAD_ID)
+    longer = tokens.size(-1) - beam.ended_tokens.size(-1)
+    before = torch.nn.functional.pad(beam.ended_tokens, (0, longer), value=PAD_ID)
     best, place = torch.cat([beam.ended_score, score], dim=1).topk(beam.size)
     return replace(
         beam,
@@ -262,7 +264,10 @@ def _done(beam: _Beam, settings: DecodingSettings, n_best: int) -> Tensor:
     No live hypothesis can beat the `n_best`-th that ended, even if all that it adds is certain and makes it as long as
     may be (longer is cheaper per token); or, once `beam_size` have ended, none is better than that one as it stands.
     """
-    worst, live = beam.ended_score[:, n_best - 1], beam.log_prob[:, 0]
+    live = beam.log_prob[:, 0]
+    if beam.ended_tokens.size(-1) == 1:  # none has ended
+        return live.isinf()
+    worst = beam.ended_score[:, n_best - 1]
     bound = live / length_penalty(beam.limit + 1, settings.length_penalty)
     score = _score(live, beam.tokens.size(-1) - 1, beam.coverage[:, 0], beam.memory.mask, settings)
     full = beam.ended_score[:, -1].isfinite()

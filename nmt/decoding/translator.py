@@ -20,6 +20,7 @@ from nmt.decoding.mbr import rank_by_chrf
 from nmt.decoding.sampling import Sampling, sample
 from nmt.decoding.search import Hypothesis, Searchable, search
 from nmt.decoding.shortlist import Shortlist
+from nmt.decoding.side_by_side import side_by_side
 from nmt.decoding.splitting import Parts, join, join_attention, join_links, split_line
 from nmt.model import Seq2Seq
 
@@ -154,10 +155,14 @@ class Translator:
         """`numbers`: of the line that each is, or is part of."""
         found: list[Translation] = [Translation(line, "") for line in lines]
         real = [index for index in range(len(lines)) if ids[index]]
-        for batch in _batches(real, [len(each) for each in ids], max(1, settings.batch_size // way.copies)):
+
+        def of_batch(batch: list[int]) -> list[Translation]:
             sources = [ids[index][: settings.max_source] for index in batch]
             hypotheses = self._search(sources, settings, way, [numbers[index] for index in batch])
-            results = self._render([lines[index] for index in batch], sources, hypotheses, attention)
+            return self._render([lines[index] for index in batch], sources, hypotheses, attention)
+
+        batches = list(_batches(real, [len(each) for each in ids], max(1, settings.batch_size // way.copies)))
+        for batch, results in zip(batches, side_by_side(of_batch, batches, self.device), strict=True):
             for index, translation in zip(batch, results, strict=True):
                 found[index] = replace(translation, cut=len(ids[index]) > settings.max_source)
         return found

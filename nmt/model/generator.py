@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nmt.model.embedding import Embedding
+from nmt.model.loop import Linear
 
 
 class Generator(nn.Module):
@@ -14,7 +15,7 @@ class Generator(nn.Module):
         super().__init__()
         size = tied.table.embedding_dim if tied else features
         self.projection = nn.Linear(features, size, bias=False) if size != features else nn.Identity()
-        self.output = nn.Linear(size, vocab)
+        self.output = Linear(size, vocab)
         if tied:
             self.output.weight = tied.table.weight
 

@@ -22,7 +22,7 @@ def rounded(
     values: Float[Tensor, "rows columns"],
 ) -> tuple[Int8[Tensor, "rows columns"], Float[Tensor, "rows 1"]]:
     """q and s."""
-    scale = values.abs().amax(dim=1, keepdim=True).clamp(min=1e-20) / LARGEST
+    scale = values.abs().amax(dim=1, keepdim=True).clamp_(min=1e-20).div_(LARGEST)
     return (values / scale).round_().to(torch.int8), scale
 
 

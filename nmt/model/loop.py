@@ -18,6 +18,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 Uses = list[tuple[Tensor, Tensor]]  # (gradient of the product, other factor) of each step, noted in the backward pass
+FEW = 8  # rows, up to which a product with a weight takes as long as reading it, in whatever order
+MANY = 64  # rows, from which on making rows of the result takes what columns have won
 T = TypeVar("T")
 _loop = threading.local()
 
@@ -73,16 +75,25 @@ def product(
     return result
 
 
+def linear(
+    inputs: Float[Tensor, "*rows input"], weight: Float[Tensor, "output input"], bias: Float[Tensor, " output"] | None
+) -> Float[Tensor, "*rows output"]:
+    """torch's; in a loop by columns where that is faster, the gradient of the weight put off."""
+    rows = inputs.shape[:-1]
+    by_columns = _puts_off(weight) or (in_a_loop() and FEW < rows.numel() <= MANY)
+    if not by_columns:
+        return nn.functional.linear(inputs, weight, bias)
+    if bias is None:
+        bias = once(("no bias", len(weight)), lambda: weight.new_zeros(len(weight)))
+    outputs: Tensor = affine(inputs.flatten(0, -2).t().contiguous(), weight, bias).t().unflatten(0, rows)
+    return outputs
+
+
 class Linear(nn.Linear):
-    """torch's, whose gradient is put off in a loop."""
+    """A layer that computes by `linear`."""
 
     def forward(self, inputs: Float[Tensor, "*rows input"]) -> Float[Tensor, "*rows output"]:
-        if not _puts_off(self.weight):
-            return super().forward(inputs)
-        bias = once(self, lambda: self.weight.new_zeros(self.out_features)) if self.bias is None else self.bias
-        columns = affine(inputs.flatten(0, -2).t().contiguous(), self.weight, bias)
-        outputs: Tensor = columns.t().unflatten(0, inputs.shape[:-1])
-        return outputs
+        return linear(inputs, self.weight, self.bias)
 
 
 def _place(tensor: Tensor) -> Hashable:

@@ -6,11 +6,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from nmt.model.loop import affine, in_a_loop, once
+from nmt.model.loop import FEW, affine, in_a_loop, once
 
 # sigmoid(HOLD + anything a gate may hold) is exactly 1 in float32, and sigmoid(-HOLD ...) exactly 0.
 HOLD = 300.0
-FEW = 8  # rows, up to which a product with the weights takes as long as reading them, in whatever order
 
 
 class LSTM(nn.LSTM):

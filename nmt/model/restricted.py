@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from nmt.model.int8 import Int8Linear
+from nmt.model.loop import linear
 from nmt.model.memory import Memory
 from nmt.model.recurrent import State
 from nmt.model.seq2seq import Seq2Seq
@@ -37,4 +38,4 @@ def _only(output: nn.Linear | Int8Linear, pieces: Int[Tensor, " pieces"]) -> Cal
     """Some outputs of the generator's last layer."""
     if isinstance(output, Int8Linear):
         return output.only(pieces)
-    return partial(F.linear, weight=output.weight.detach()[pieces], bias=output.bias.detach()[pieces])
+    return partial(linear, weight=output.weight.detach()[pieces], bias=output.bias.detach()[pieces])

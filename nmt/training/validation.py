@@ -14,6 +14,7 @@ from nmt.data.sampler import cut
 from nmt.data.subword import Subwords
 from nmt.decoding.constraints import longest_allowed
 from nmt.decoding.search import search
+from nmt.decoding.side_by_side import side_by_side
 from nmt.metrics import score
 from nmt.model import Seq2Seq
 from nmt.training.health import Signs, flatness, share_of_one, source_gain
@@ -37,6 +38,15 @@ class ValidationResult(NamedTuple):
     signs: Signs
 
 
+class _Part(NamedTuple):
+    """Of one batch."""
+
+    loss: float  # summed over the target tokens
+    tokens: int
+    hypotheses: list[list[int]]
+    cut: int  # hypotheses that hit their maximum length, and the reference did not
+
+
 @torch.inference_mode()
 def validate(
     model: Seq2Seq,
@@ -48,28 +58,35 @@ def validate(
     """`check` is called between batches and may raise to break off. Leaves the model in evaluation mode."""
     model.eval()
     greedy = decoding.model_copy(update={"beam_size": 1})
-    total, tokens, cut = 0.0, 0, 0
-    hypotheses = [""] * len(data.dataset)
     batches = list(_batches(data.dataset))
-    for indices in batches:
+
+    def of_batch(indices: list[int]) -> _Part:
         check()
         batch = make_batch(data.dataset, indices).to(device)
-        total += float(batch_loss(model, batch))
-        tokens += batch.target_tokens
+        found = [hypothesis.tokens for [hypothesis] in search(model, batch.source, greedy)]
         limits = longest_allowed(batch.source, greedy).tolist()
-        for index, limit, [hypothesis] in zip(indices, limits, search(model, batch.source, greedy), strict=True):
-            hypotheses[index] = data.subwords.target.decode(hypothesis.tokens)
-            cut += len(hypothesis.tokens) >= limit > len(data.dataset.target(index))
+        own = [len(data.dataset.target(index)) for index in indices]
+        cut = sum(len(one) >= most > length for one, most, length in zip(found, limits, own, strict=True))
+        return _Part(float(batch_loss(model, batch)), batch.target_tokens, found, cut)
+
+    parts = list(side_by_side(of_batch, batches, device))
+    texts = {
+        index: data.subwords.target.decode(tokens)
+        for indices, part in zip(batches, parts, strict=True)
+        for index, tokens in zip(indices, part.hypotheses, strict=True)
+    }
+    hypotheses = [texts[index] for index in range(len(texts))]
     middle = make_batch(data.dataset, batches[len(batches) // 2][:MOST_ROWS]).to(device)
     signs = Signs(
         share_of_one(hypotheses),
-        cut / len(hypotheses),
+        sum(part.cut for part in parts) / len(hypotheses),
         flatness(model, middle) if model.settings.attention != "none" else 0.0,
         source_gain(model, middle),
     )
     references = [pair.target for pair in data.pairs]
     bleu, chrf = (score(metric, hypotheses, references).value for metric in ("bleu", "chrf"))
-    return ValidationResult(total / tokens, bleu, chrf, hypotheses, signs)
+    loss = sum(part.loss for part in parts) / sum(part.tokens for part in parts)
+    return ValidationResult(loss, bleu, chrf, hypotheses, signs)
 
 
 def _batches(dataset: Dataset) -> Iterator[list[int]]:
