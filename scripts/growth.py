@@ -1,4 +1,5 @@
-"""What grows with what: an update's time with the length of sentences, preparing's with the size of the corpus.
+"""What grows with what: an update's time with the length of sentences, memory with the size of a batch, the time of
+preparing with the size of the corpus.
 
     python scripts/growth.py --quick                    # a look
     python scripts/growth.py                            # table; docs/pictures/growth.json and growth.svg; 10 minutes
@@ -26,11 +27,17 @@ import torch
 from pictures import PICTURES, need_matplotlib
 
 from nmt import config
+from nmt.benchmark import REFERENCE, REFERENCE_TRAINING, REFERENCE_VOCAB
+from nmt.config import ModelSettings, TrainingSettings
 from nmt.data.batch import Batch, pad_sources, pad_targets
 from nmt.data.prepare import prepare
 from nmt.data.sampler import epoch_batches
 from nmt.model import make_model
 from nmt.plots import picture
+from nmt.run import named_weights
+from nmt.training.checkpoint import save_checkpoint
+from nmt.training.optimizer import optimizer_tensors
+from nmt.training.state import Progress, TrainState
 from nmt.training.update import Updater
 
 PROJECT = Path(__file__).parent.parent
@@ -38,25 +45,48 @@ CONFIG = PROJECT / "configs" / "multi30k-en-fr.yaml"
 LENGTHS = (25, 50, 100, 200, 500, 1000, 2000)
 PAIRS = (10_000, 100_000, 1_000_000)
 TOKENS = 4_000  # of a batch, on each side
+BATCHES = (1_024, 2_048, 4_096)  # tokens, likewise
+BATCH_LENGTH = 25  # pieces of each of their sentences
 UPDATES = 5
 WORDS, PER_LINE = 30_000, 12
 
 
 def update(length: int) -> dict[str, float]:
-    """Seconds per target token, of sentences of so many pieces; the model of Multi30k."""
+    """Seconds per target token, of sentences of so many pieces; the model of Multi30k, one thread."""
     torch.set_num_threads(1)
-    torch.manual_seed(1)
     settings = config.load(CONFIG)
-    vocab = settings.subword.vocab_size
-    updater = Updater(make_model(settings.model, vocab, vocab), settings.training, torch.device("cpu"))
-    ids = torch.randint(4, vocab, (TOKENS // length, length - 1)).tolist()
+    _, seconds = run_updates(settings.model, settings.training, settings.subword.vocab_size, TOKENS, length)
+    return {"seconds_per_token": seconds}
+
+
+def batch(tokens: int) -> dict[str, float]:
+    """Of the reference model (`nmt bench --reference`) with batches of so many tokens, on all threads: seconds of an
+    update, and of saving a checkpoint."""
+    updater, seconds = run_updates(REFERENCE, REFERENCE_TRAINING, REFERENCE_VOCAB, tokens, BATCH_LENGTH)
+    taken = []
+    for step in range(UPDATES):
+        with tempfile.TemporaryDirectory() as folder:
+            begun = time.perf_counter()
+            tensors = optimizer_tensors(updater.optimizer)
+            save_checkpoint(Path(folder), TrainState(Progress(step), named_weights(updater.model), {}, tensors))
+            taken.append(time.perf_counter() - begun)
+    return {"update_seconds": seconds * tokens, "save_seconds": statistics.median(taken)}
+
+
+def run_updates(
+    model: ModelSettings, training: TrainingSettings, vocab: int, tokens: int, length: int
+) -> tuple[Updater, float]:
+    """An updater that has been used, and the median of seconds per target token."""
+    torch.manual_seed(1)
+    updater = Updater(make_model(model, vocab, vocab), training, torch.device("cpu"))
+    ids = torch.randint(4, vocab, (tokens // length, length - 1)).tolist()
     batch = Batch(pad_sources(ids), *pad_targets(ids), len(ids) * length)
     taken = []
     for step in range(1 + UPDATES):  # the first is a warm-up and not counted
         begun = time.perf_counter()
         updater([batch], step, 1e-4)
         taken.append(time.perf_counter() - begun)
-    return {"seconds_per_token": statistics.median(taken[1:]) / batch.target_tokens}
+    return updater, statistics.median(taken[1:]) / batch.target_tokens
 
 
 def preparing(pairs: int) -> dict[str, float]:
@@ -86,7 +116,7 @@ def write_text(path: Path, lines: int, seed: int) -> None:
             file.writelines(f"{' '.join(row)}\n" for row in words[chosen])
 
 
-STUDIES = {"update": update, "preparing": preparing}
+STUDIES = {"update": update, "batch": batch, "preparing": preparing}
 
 
 def measure(study: str, size: int) -> dict[str, float]:
@@ -101,6 +131,12 @@ def table(result: dict[str, Any]) -> Iterator[str]:
     yield "|---:|---:|---:|"
     for length, found in result["update"].items():
         yield f"| {int(length):,} | {1e6 * found['seconds_per_token']:,.0f} | {found['peak_mb']:,.0f} |"
+    yield ""
+    yield "| tokens of a batch | update (s) | saving a checkpoint (s) | peak memory (MB) |"
+    yield "|---:|---:|---:|---:|"
+    for tokens, found in result["batch"].items():
+        times = f"{found['update_seconds']:.2f} | {found['save_seconds']:.2f}"
+        yield f"| {int(tokens):,} | {times} | {found['peak_mb']:,.0f} |"
     yield ""
     yield "| pairs | preparing (s) | microseconds per pair | an epoch's order (s) | peak memory (MB) |"
     yield "|---:|---:|---:|---:|---:|"
@@ -136,9 +172,12 @@ def main(arguments: list[str] | None = None) -> None:
         print(json.dumps({**found, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
         return
     need_matplotlib()
-    lengths, pairs = (options.lengths[:2], [5_000, 10_000]) if options.quick else (options.lengths, options.pairs)
+    lengths, batches, pairs = options.lengths, BATCHES, options.pairs
+    if options.quick:
+        lengths, batches, pairs = lengths[:2], batches[:1], [5_000, 10_000]
     result = {
         "update": {str(length): measure("update", length) for length in lengths},
+        "batch": {str(tokens): measure("batch", tokens) for tokens in batches},
         "preparing": {str(count): measure("preparing", count) for count in pairs},
     }
     print("\n".join(table(result)))

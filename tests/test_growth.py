@@ -10,6 +10,7 @@ PROJECT = Path(__file__).parent.parent
 KEPT = PROJECT / "docs" / "pictures" / "growth.json"
 RESULT = {
     "update": {"25": {"seconds_per_token": 0.00044, "peak_mb": 700.4}},
+    "batch": {"1024": {"update_seconds": 1.234, "save_seconds": 0.456, "peak_mb": 900.0}},
     "preparing": {"10000": {"seconds": 2.5, "order_seconds": 0.01, "peak_mb": 1264.0}},
 }
 
@@ -17,6 +18,7 @@ RESULT = {
 def test_table() -> None:
     rows = list(growth.table(RESULT))
     assert rows[2] == "| 25 | 440 | 700 |"
+    assert rows[6] == "| 1,024 | 1.23 | 0.46 | 900 |"
     assert rows[-1] == "| 10,000 | 2.5 | 250 | 0.01 | 1,264 |"
 
 
