@@ -7,7 +7,8 @@ import pytest
 
 from nmt import config
 from nmt.config import Settings
-from nmt.data.prepare import cache_folder, prepare
+from nmt.data.prepare import cache_folder, prepare, thinned
+from nmt.data.subword import train_subword
 from nmt.errors import ConfigError, DataError
 
 CONFIG = """\
@@ -233,3 +234,32 @@ def test_the_cache_is_where_the_environment_says(tmp_path: Path, monkeypatch: py
     assert cache_folder() == tmp_path / "xdg" / "nmt"
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache_folder() == Path.home() / ".cache" / "nmt"
+
+
+# Large corpora -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 8, 99, 100, 101, 1000])
+@pytest.mark.parametrize("count", [0, 1, 2, 9, 100, 1000])
+def test_thinned_is_evenly_spaced_from_the_first(count: int, limit: int) -> None:
+    kept = thinned(range(count), limit)
+    assert len(kept) <= limit
+    if count <= limit:
+        assert kept == list(range(count))
+        return
+    step = kept[1] if len(kept) > 1 else count
+    assert kept == list(range(0, count, step))[: len(kept)]
+    assert count - 1 - kept[-1] < step  # up to the end
+    assert len(kept) > limit / 2 - 1
+
+
+def test_subwords_are_learnt_from_pairs_all_over_the_text(corpus: Path) -> None:
+    prepared = prepare(settings(corpus, "subword.sample=200", "subword.vocab_size=320"))
+    source, target = (
+        (corpus / f"train.{side}").read_text(encoding="utf-8").splitlines()  # (a corpus without blank lines)
+        for side in ("en", "fr")
+    )
+    pairs = thinned(list(zip(source, target, strict=True)), 100)
+    assert 50 <= len(pairs) < len(source)
+    how = settings(corpus, "subword.vocab_size=320").subword
+    assert prepared.subwords.source.model == train_subword([text for pair in pairs for text in pair], how)

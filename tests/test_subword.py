@@ -126,12 +126,6 @@ def test_equal_text_gives_equal_bytes(sentences: list[str], model_type: str) -> 
     assert train_subword(sentences, settings) == train_subword(iter(sentences), settings)
 
 
-def test_the_sample_is_the_beginning(sentences: list[str]) -> None:
-    settings = SETTINGS.model_copy(update={"sample": 100, "vocab_size": 330})
-    assert train_subword(sentences, settings) == train_subword(sentences[:100], settings)
-    assert train_subword(sentences, settings) != train_subword(sentences[:99], settings)
-
-
 def test_a_huge_line_is_not_trained_on(sentences: list[str]) -> None:
     assert train_subword([*sentences, "z" * 1_000_000], SETTINGS) == train_subword(sentences, SETTINGS)
 

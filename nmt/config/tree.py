@@ -34,7 +34,9 @@ class SubwordSettings(Section):
         ge=0,
         le=1,
     )
-    sample: Count = setting(500_000, "sentences that the subword model is trained on, at most", "sentences", ge=100)
+    sample: Count = setting(
+        500_000, "sentences from all over the text to learn subwords from, at most", "sentences", ge=100
+    )
     model: Names = setting([], "take these SentencePiece files (one joint, or source and target) instead of training")
 
 

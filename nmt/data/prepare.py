@@ -5,9 +5,9 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import sentencepiece
 
@@ -17,9 +17,10 @@ from nmt.data.dataset import Dataset, write_dataset
 from nmt.data.subword import Subword, Subwords, load_subword, train_subword
 from nmt.errors import DataError
 
-FORMAT = 1  # raise it when the meaning of a cached file changes
+FORMAT = 2  # raise it when the meaning of a cached file changes
 
 Say = Callable[[str], None]
+Item = TypeVar("Item")
 
 
 class Prepared(NamedTuple):
@@ -79,22 +80,34 @@ def _trained(
 
     def make(folder: Path) -> None:
         folder.mkdir(parents=True)
-        (folder / "subword.model").write_bytes(train_subword(_side_texts(files, sides), settings))
+        (folder / "subword.model").write_bytes(train_subword(_side_texts(files, sides, settings.sample), settings))
 
     names = " + ".join(path.name for path in dict.fromkeys(learn_from))
     folder = _cached(recipe, make, say, f"training a {settings.model_type} subword model on {names}")
     return load_subword(folder / "subword.model")
 
 
-def _side_texts(files: ParallelFiles, sides: tuple[int, ...]) -> Iterator[str]:
-    pair = None
-    for pair in usable_pairs(read_pairs(files), Counter()):
-        for side in sides:
-            yield (pair.source, pair.target)[side]
-    if pair is None:
+def _side_texts(files: ParallelFiles, sides: tuple[int, ...], limit: int) -> list[str]:
+    """At most `limit` sentences, from all over the text."""
+    pairs = thinned(usable_pairs(read_pairs(files), Counter()), max(1, limit // len(sides)))
+    if not pairs:
         raise DataError(
             f"{files.source}: no usable pair of sentences: the file is empty, or every pair has a blank side"
         )
+    return [(pair.source, pair.target)[side] for pair in pairs for side in sides]
+
+
+def thinned(items: Iterable[Item], limit: int) -> list[Item]:
+    """At most `limit` of them, evenly spaced: whenever there are too many, every second goes."""
+    kept: list[Item] = []
+    step = 1
+    for place, item in enumerate(items):
+        if place % step:
+            continue
+        kept.append(item)
+        if len(kept) > limit:
+            kept, step = kept[::2], 2 * step
+    return kept
 
 
 def _dataset(

@@ -116,7 +116,7 @@ def train_subword(sentences: Iterable[str], settings: SubwordSettings) -> bytes:
     def guarded() -> Iterator[str]:
         """SentencePiece turns what its iterator raises into an error of its own, so it is kept aside."""
         try:
-            yield from _trainable(sentences, settings.sample)
+            yield from _trainable(sentences)
         except UserError as error:
             failures.append(error)
             raise
@@ -146,10 +146,8 @@ def train_subword(sentences: Iterable[str], settings: SubwordSettings) -> bytes:
     return model.getvalue()
 
 
-def _trainable(sentences: Iterable[str], limit: int) -> Iterator[str]:
-    for count, sentence in enumerate(sentences):
-        if count >= limit:
-            return
+def _trainable(sentences: Iterable[str]) -> Iterator[str]:
+    for sentence in sentences:
         if len(sentence.encode()) <= MAX_TRAINING_BYTES:
             yield sentence.replace(SPACE_MARK, _STAND_IN)
 
