@@ -11,13 +11,14 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from nmt.config import DecodingSettings, ModelSettings, Settings, TrainingSettings
+from nmt.config import DecodingSettings, ModelSettings, Settings, TrainingSettings, load
 from nmt.data.batch import Batch, Sentences, make_batch
 from nmt.data.dataset import Ids
 from nmt.data.prepare import prepare
@@ -31,14 +32,7 @@ from nmt.training.update import Updater
 
 MATRIX = 2048  # rows and columns of the product that stands for the machine's own rate
 WARM_UP = 3  # updates before the first that counts
-
-# The model that toolkits are compared with: two layers, input feeding, Luong et al. 2015's general attention.
-REFERENCE = ModelSettings(
-    embedding=512, hidden=512, encoder_layers=2, decoder_layers=2, decoder="luong", attention="general", tying="none",
-    dropout=0.3, embedding_dropout=0.0, layer_norm=False, residual=False, variational=False,
-)  # fmt: skip
-REFERENCE_TRAINING = TrainingSettings(batch_sentences=64, label_smoothing=0.0)
-REFERENCE_VOCAB = 8000
+REFERENCE = Path(__file__).with_name("reference.yaml")
 
 
 class Work(NamedTuple):
@@ -69,12 +63,18 @@ class Synthetic:
         return self.targets[index]
 
 
-def reference_work(batches: int) -> Work:
-    sentences = Synthetic(64 * 4 * batches, REFERENCE_VOCAB)
+def reference(changes: list[str] | None = None) -> Settings:
+    """Of the model that toolkits are compared with. Raises ConfigError if a change, `key.sub=value`, cannot be."""
+    return load(REFERENCE, changes)
+
+
+def reference_work(settings: Settings, batches: int) -> Work:
+    """A model on random sentences."""
+    training, vocab = settings.training, settings.subword.vocab_size
+    sentences = Synthetic(4 * batches * max(64, training.batch_sentences), vocab)
     sources, targets = (np.array([len(each) for each in side]) for side in (sentences.sources, sentences.targets))
-    order = epoch_batches(sources, targets, REFERENCE_TRAINING, 0)
-    vocab = (REFERENCE_VOCAB, REFERENCE_VOCAB)
-    return Work("reference", REFERENCE, REFERENCE_TRAINING, vocab, sentences, order[:batches])
+    order = epoch_batches(sources, targets, training, 0)
+    return Work("reference", settings.model, training, (vocab, vocab), sentences, order[:batches])
 
 
 def work_of(settings: Settings, batches: int, say: Callable[[str], None]) -> Work:

@@ -121,8 +121,9 @@ def falls(before: dict[str, dict[str, float]], now: dict[str, dict[str, float]])
 
 def new_work(threads: int, count: int) -> Work:
     """The sentences of `nmt bench --reference`."""
-    made = benchmark.reference_work(count)
-    model, training = benchmark.REFERENCE, benchmark.REFERENCE_TRAINING
+    settings = benchmark.reference()
+    made = benchmark.reference_work(settings, count)
+    model, training = settings.model, settings.training
     sizes = Sizes(made.vocab[1], model.embedding, model.hidden, model.encoder_layers, model.dropout)
     batches = [
         ([made.sentences.source(index).tolist() for index in indices.tolist()],

@@ -27,8 +27,8 @@ import torch
 from pictures import PICTURES, need_matplotlib
 
 from nmt import config
-from nmt.benchmark import REFERENCE, REFERENCE_TRAINING, REFERENCE_VOCAB
-from nmt.config import ModelSettings, TrainingSettings
+from nmt.benchmark import reference
+from nmt.config import Settings
 from nmt.data.batch import Batch, pad_sources, pad_targets
 from nmt.data.prepare import prepare
 from nmt.data.sampler import epoch_batches
@@ -54,15 +54,14 @@ WORDS, PER_LINE = 30_000, 12
 def update(length: int) -> dict[str, float]:
     """Seconds per target token, of sentences of so many pieces; the model of Multi30k, one thread."""
     torch.set_num_threads(1)
-    settings = config.load(CONFIG)
-    _, seconds = run_updates(settings.model, settings.training, settings.subword.vocab_size, TOKENS, length)
+    _, seconds = run_updates(config.load(CONFIG), TOKENS, length)
     return {"seconds_per_token": seconds}
 
 
 def batch(tokens: int) -> dict[str, float]:
     """Of the reference model (`nmt bench --reference`) with batches of so many tokens, on all threads: seconds of an
     update, and of saving a checkpoint."""
-    updater, seconds = run_updates(REFERENCE, REFERENCE_TRAINING, REFERENCE_VOCAB, tokens, BATCH_LENGTH)
+    updater, seconds = run_updates(reference(), tokens, BATCH_LENGTH)
     taken = []
     for step in range(UPDATES):
         with tempfile.TemporaryDirectory() as folder:
@@ -73,12 +72,11 @@ def batch(tokens: int) -> dict[str, float]:
     return {"update_seconds": seconds * tokens, "save_seconds": statistics.median(taken)}
 
 
-def run_updates(
-    model: ModelSettings, training: TrainingSettings, vocab: int, tokens: int, length: int
-) -> tuple[Updater, float]:
+def run_updates(settings: Settings, tokens: int, length: int) -> tuple[Updater, float]:
     """An updater that has been used, and the median of seconds per target token."""
     torch.manual_seed(1)
-    updater = Updater(make_model(model, vocab, vocab), training, torch.device("cpu"))
+    vocab = settings.subword.vocab_size
+    updater = Updater(make_model(settings.model, vocab, vocab), settings.training, torch.device("cpu"))
     ids = torch.randint(4, vocab, (tokens // length, length - 1)).tolist()
     batch = Batch(pad_sources(ids), *pad_targets(ids), len(ids) * length)
     taken = []

@@ -10,18 +10,31 @@ import pytest
 import torch
 
 from nmt import benchmark
-from nmt.benchmark import REFERENCE, REFERENCE_VOCAB, Synthetic, bench, lines
+from nmt.benchmark import Synthetic, bench, lines, reference, reference_work
 from nmt.cli import main
 from nmt.config import DataSettings, ModelSettings, Settings, TrainingSettings
 from nmt.data.batch import Batch
+from nmt.errors import ConfigError
 from nmt.model import make_model
 
 SETTINGS = Settings(data=DataSettings(folder=".", source="a", target="b"), threads=1)
 
 
 def test_the_reference_model_has_the_size_that_toolkits_are_compared_at() -> None:
-    parameters = sum(p.numel() for p in make_model(REFERENCE, REFERENCE_VOCAB, REFERENCE_VOCAB).parameters())
+    settings = reference()
+    vocab = settings.subword.vocab_size
+    parameters = sum(p.numel() for p in make_model(settings.model, vocab, vocab).parameters())
     assert 21e6 < parameters < 23e6
+    work = reference_work(settings, 4)
+    assert [len(batch) for batch in work.batches] == [64] * 4
+
+
+def test_the_reference_can_be_changed_as_any_config() -> None:
+    settings = reference(["model.input_feeding=false", "training.precision=bf16", "training.batch_sentences=128"])
+    assert (settings.model.input_feeding, settings.training.precision) == (False, "bf16")
+    assert len(reference_work(settings, 4).batches[0]) == 128
+    with pytest.raises(ConfigError, match=r"model\.hiden: unknown key; did you mean `?model\.hidden"):
+        reference(["model.hiden=3"])
 
 
 def test_products_are_counted_forwards_and_twice_backwards() -> None:
@@ -63,7 +76,7 @@ def test_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-@pytest.mark.parametrize("words", [["bench"], ["bench", "some.yaml", "--reference"]])
+@pytest.mark.parametrize("words", [["bench"], ["bench", "threads=1"], ["bench", "some.yaml", "--reference"]])
 def test_one_of_config_and_reference(words: list[str], monkeypatch, capsys) -> None:
     monkeypatch.setattr(sys, "argv", ["nmt", *words])
     with pytest.raises(SystemExit) as left:
@@ -81,3 +94,15 @@ def test_of_a_config(tiny_config: Path, tmp_path: Path, monkeypatch, capsys) -> 
     assert left.value.code == 0
     assert json.loads(capsys.readouterr().out)["training"]["target_tokens_per_second"] > 0
     assert not (tmp_path / "run").exists()
+
+
+def test_of_the_reference(monkeypatch, capsys) -> None:
+    monkeypatch.setattr(benchmark, "MATRIX", 64)
+    small = ["subword.vocab_size=50", "model.hidden=8", "model.embedding=8", "threads=1", "training.batch_sentences=8"]
+    monkeypatch.setattr(
+        sys, "argv", ["nmt", "bench", *small, "--reference", "--rounds", "1", "--batches", "4", "--json"]
+    )
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 0
+    assert json.loads(capsys.readouterr().out)["work"] == "reference"

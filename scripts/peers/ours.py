@@ -9,7 +9,7 @@ from peers.work import Ids, Sizes, Work
 from peers.worker import About, parameters, portions, serve
 from safetensors.torch import load_file
 
-from nmt.benchmark import REFERENCE, REFERENCE_TRAINING
+from nmt.benchmark import reference
 from nmt.config import DecodingSettings, ModelSettings
 from nmt.data.batch import Batch, pad_sources, pad_targets
 from nmt.decoding.search import search
@@ -20,7 +20,7 @@ from nmt.training.update import Updater
 def model_settings(sizes: Sizes) -> ModelSettings:
     fields = {"embedding": sizes.embedding, "hidden": sizes.hidden, "dropout": sizes.dropout, "bridge": "copy",
               "encoder_layers": sizes.layers, "decoder_layers": sizes.layers}  # fmt: skip
-    return REFERENCE.model_copy(update=fields)
+    return reference().model.model_copy(update=fields)
 
 
 def new_model(sizes: Sizes) -> Seq2Seq:
@@ -38,7 +38,7 @@ class Ours:
     def __init__(self, work: Work, folder: Path) -> None:
         self.work = work
         self.batches = training_batches(work)
-        training = REFERENCE_TRAINING.model_copy(update={"clip_norm": work.clip_norm})
+        training = reference().training.model_copy(update={"clip_norm": work.clip_norm})
         self.updater = Updater(new_model(work.sizes), training, torch.device("cpu"))
         self.translator = new_model(work.sizes).eval()
         self.translator.load_state_dict(load_file(folder / "weights.safetensors"))
