@@ -81,3 +81,11 @@ def test_linear_layers_start_without_bias() -> None:
 def test_equal_seeds_give_equal_weights() -> None:
     first, second = (dict(model().named_parameters()) for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("attention", ["general", "local", "hard", "scaled_dot"])
+def test_scores_of_normalised_states_begin_about_one(attention: str) -> None:
+    """Far larger ones make a hard softmax, through which nothing is learnt."""
+    built = model(attention=attention, hidden=128).decoder.attention
+    memory = built.memory(torch.randn(40, 20, 128), torch.ones(40, 20, dtype=torch.bool))
+    assert 0.5 < built.score(torch.randn(40, 10, 128), memory.keys).std().item() < 1.5

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from nmt.model.attention import GeneralAttention
 from nmt.model.cells import Cell, LayerNormLSTMCell, Transition
 from nmt.model.embedding import PAD_ID
 
@@ -21,6 +22,9 @@ def initialise(model: nn.Module) -> None:
             nn.init.normal_(module.weight, std=module.embedding_dim**-0.5)
             with torch.no_grad():
                 module.weight[PAD_ID].zero_()
+        elif isinstance(module, GeneralAttention):
+            with torch.no_grad():  # as scaled dot: scores of normalised states would saturate the softmax
+                module.key.weight.mul_(module.key.in_features**-0.5)
 
 
 def _recurrent(layer: nn.Module, hidden: int) -> None:
