@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 FORMATS = (".svg", ".png", ".pdf")
 MANY_CELLS = 200  # in a larger matrix the numbers are left out
+SHORT = 5  # characters of a word that fit above a column
 # The first that are installed: matplotlib's own has no Chinese, Japanese and Korean.
 FONTS = ("DejaVu Sans", "Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo")
 
@@ -38,7 +39,8 @@ def attention_picture(matrix: AttentionMatrix, path: Path) -> None:
     with picture(path, 0.45 * columns + 2, 0.45 * rows + 1.5) as figure:
         axes = figure.add_subplot()
         image = axes.imshow(matrix.weights, cmap="Greys", vmin=0, vmax=1)
-        axes.set_xticks(range(columns), matrix.source, rotation=90)
+        upright = max(map(len, matrix.source)) <= SHORT
+        axes.set_xticks(range(columns), matrix.source, rotation=0 if upright else 90)
         axes.set_yticks(range(rows), matrix.target)
         axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
         axes.xaxis.set_label_position("top")

@@ -81,6 +81,17 @@ def test_remember(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(rows) == 2 + 4 * 3
 
 
+def test_each_word_of_i_love_you_looks_most_at_the_right_one() -> None:
+    found = json.loads((PROJECT / "docs" / "pictures" / "i_love_you.json").read_text(encoding="utf-8"))
+    looked_at = {
+        word: found["source_words"][max(range(len(row)), key=row.__getitem__)]
+        for word, row in zip(found["target_words"], found["attention"], strict=True)
+    }
+    assert {word: looked_at[word] for word in ("Je", "t'", "aime")} == {"Je": "I", "t'": "you", "aime": "love"}
+    for word, row in zip(found["target_words"], found["attention"], strict=True):
+        assert f"| {word} | {' | '.join(f'{weight:.2f}' for weight in row)} |" in CLAIMS
+
+
 def test_open_book(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Every attention is timed; reading 20,000 pieces costs `additive` more than reading 4, and `none` nothing."""
     sizes = ["--lengths", "4", "20000", "--steps", "3", "--repetitions", "3", "--hidden", "32"]
