@@ -39,7 +39,7 @@ def attention_picture(matrix: AttentionMatrix, path: Path) -> None:
     with picture(path, 0.45 * columns + 2, 0.45 * rows + 1.5) as figure:
         axes = figure.add_subplot()
         image = axes.imshow(matrix.weights, cmap="Greys", vmin=0, vmax=1)
-        upright = max(map(len, matrix.source)) <= SHORT
+        upright = max(map(len, matrix.source), default=0) <= SHORT
         axes.set_xticks(range(columns), matrix.source, rotation=0 if upright else 90)
         axes.set_yticks(range(rows), matrix.target)
         axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
