@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from safetensors.torch import load, save
@@ -37,7 +37,7 @@ def save_checkpoint(folder: Path, state: TrainState) -> Path:
     unfinished.mkdir(parents=True)
     try:
         manifest = {}
-        for file, content in _contents(state).items():
+        for file, content in _contents(state):
             write_synced(unfinished / file, content)
             manifest[file] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         write_synced(unfinished / MANIFEST, json.dumps(manifest, indent=1).encode())
@@ -50,13 +50,13 @@ def save_checkpoint(folder: Path, state: TrainState) -> Path:
     return final
 
 
-def _contents(state: TrainState) -> dict[str, bytes]:
-    contents = {STATE: json.dumps(state.progress.to_json(), indent=1).encode()}
+def _contents(state: TrainState) -> Iterator[tuple[str, bytes]]:
+    """One file at a time, since they are large."""
+    yield STATE, json.dumps(state.progress.to_json(), indent=1).encode()
     for field, file in TENSORS.items():
         tensors: dict[str, Tensor] = getattr(state, field)
         if tensors:
-            contents[file] = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
-    return contents
+            yield file, save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
