@@ -147,14 +147,16 @@ def table(result: dict[str, Any]) -> Iterator[str]:
 
 def draw(result: dict[str, Any], path: Path) -> None:
     studies = (
-        ("update", "seconds_per_token", "length of sentences (pieces)", "time of an update per target token (s)"),
-        ("preparing", "seconds", "pairs of sentences", "time of preparing (s)"),
+        ("update", 1e6, "length of sentences (pieces)", "update per target token (microseconds)"),
+        ("preparing", 1, "pairs of sentences", "preparing (s)"),
     )
+    keys = {"update": "seconds_per_token", "preparing": "seconds"}
     with picture(path, 11, 4.5) as figure:
-        for axes, (study, key, across, up) in zip(figure.subplots(1, 2), studies, strict=True):
+        for axes, (study, factor, across, up) in zip(figure.subplots(1, 2), studies, strict=True):
             sizes = [int(size) for size in result[study]]
-            axes.loglog(sizes, [found[key] for found in result[study].values()], color="#0072B2", marker="o")
-            axes.set(xlabel=across, ylabel=up)
+            times = [factor * found[keys[study]] for found in result[study].values()]
+            axes.plot(sizes, times, color="#0072B2", marker="o")
+            axes.set(xlabel=across, ylabel=up, xscale="log", ylim=(0, 1.2 * max(times)))
             memory = axes.twinx()
             peaks = [found["peak_mb"] for found in result[study].values()]
             memory.plot(sizes, peaks, color="#D55E00", marker="s", linestyle="--")
