@@ -147,14 +147,13 @@ def table(result: dict[str, Any]) -> Iterator[str]:
 
 def draw(result: dict[str, Any], path: Path) -> None:
     studies = (
-        ("update", 1e6, "length of sentences (pieces)", "update per target token (microseconds)"),
-        ("preparing", 1, "pairs of sentences", "preparing (s)"),
+        ("update", "seconds_per_token", 1e6, "length of sentences (pieces)", "update per target token (microseconds)"),
+        ("preparing", "seconds", 1, "pairs of sentences", "preparing (s)"),
     )
-    keys = {"update": "seconds_per_token", "preparing": "seconds"}
     with picture(path, 11, 4.5) as figure:
-        for axes, (study, factor, across, up) in zip(figure.subplots(1, 2), studies, strict=True):
+        for axes, (study, key, factor, across, up) in zip(figure.subplots(1, 2), studies, strict=True):
             sizes = [int(size) for size in result[study]]
-            times = [factor * found[keys[study]] for found in result[study].values()]
+            times = [factor * found[key] for found in result[study].values()]
             axes.plot(sizes, times, color="#0072B2", marker="o")
             axes.set(xlabel=across, ylabel=up, xscale="log", ylim=(0, 1.2 * max(times)))
             memory = axes.twinx()

@@ -89,7 +89,7 @@ def _trained(
 
 def _side_texts(files: ParallelFiles, sides: tuple[int, ...], limit: int) -> list[str]:
     """At most `limit` sentences, from all over the text."""
-    pairs = thinned(usable_pairs(read_pairs(files), Counter()), max(1, limit // len(sides)))
+    pairs = thinned(usable_pairs(read_pairs(files), Counter()), limit // len(sides))
     if not pairs:
         raise DataError(
             f"{files.source}: no usable pair of sentences: the file is empty, or every pair has a blank side"
