@@ -27,6 +27,7 @@ from nmt.data.subword import EOS_ID
 from nmt.decoding.search import search
 from nmt.device import choose_device, describe
 from nmt.model import Seq2Seq, make_model
+from nmt.model.loop import PackedWeights, same_weights
 from nmt.training.loss import batch_loss
 from nmt.training.update import Updater
 
@@ -144,6 +145,7 @@ def _decoding(model: Seq2Seq, work: Work, device: torch.device, rounds: int) -> 
     translation is made as long as the reference of its batch is on average."""
     model.eval()
     found = {}
+    packed: PackedWeights = {}
     for size, beam in ((32, 1), (32, 5), (1, 1), (1, 5)):
         indices = work.batches[len(work.batches) // 2][:32]
         batches = [
@@ -155,8 +157,9 @@ def _decoding(model: Seq2Seq, work: Work, device: torch.device, rounds: int) -> 
         rates = []
         for _ in range(rounds + 1):
             begun = time.perf_counter()
-            for batch in batches:
-                search(model, batch.source, settings)
+            with same_weights(packed):  # as in a `Translator`
+                for batch in batches:
+                    search(model, batch.source, settings)
             _wait(device)
             rates.append(sum(batch.source.size(0) for batch in batches) / (time.perf_counter() - begun))
         median = statistics.median(rates[1:])

@@ -1,16 +1,18 @@
 """Products in a loop over positions: whatever is put off, gradients are those of the plain loop."""
 
 import contextlib
+from collections.abc import Iterator
 
 import pytest
 import torch
 from torch import Tensor
 
 from nmt.config import ModelSettings
-from nmt.model import Seq2Seq, decoder, lstm, make_model
+from nmt.model import Seq2Seq, decoder, loop, make_model
 from nmt.model.attention import ATTENTIONS
-from nmt.model.loop import Linear, affine, in_a_loop, loop_over_positions, product
+from nmt.model.loop import Linear, PackedWeights, in_a_loop, linear, loop_over_positions, product, same_weights
 from nmt.model.lstm import LSTM, _Gates
+from nmt.model.packed import Packed
 
 VOCAB = 11
 SOURCE = torch.tensor([[5, 6, 7, 8, 3], [4, 9, 3, 0, 0], [10, 3, 0, 0, 0]])
@@ -33,7 +35,6 @@ def test_gradients_are_those_of_the_plain_loop(attention, cell, kind, monkeypatc
         embedding=6, hidden=8, attention=attention, attention_heads=2, attention_length=6, attention_window=1,
         cell=cell, decoder=kind, decoder_layers=2, dropout=0.0, embedding_dropout=0.0,
     )  # fmt: skip
-    monkeypatch.setattr(lstm, "FEW", 0)
     torch.manual_seed(1)
     model = make_model(settings, VOCAB, VOCAB).double().eval()
     found = gradients(model)
@@ -66,15 +67,15 @@ def test_each_shared_factor_is_one_node_of_the_graph() -> None:
     weight, bias, keys = (torch.randn(size, requires_grad=True) for size in ((5, 3), (5,), (4, 3, 6)))
     state = torch.randn(4, 1, 3, requires_grad=True)
     with loop_over_positions():
-        affines = [affine(state[:, 0].t(), weight, bias) for _ in range(3)]
+        linears = [linear(state, weight, bias) for _ in range(3)]
         products = [product(state, keys) for _ in range(3)]
-    assert len({each.grad_fn.next_functions[1][0] for each in affines}) == 1
+    assert len({each.grad_fn.next_functions[0][0].next_functions[1][0] for each in linears}) == 1
     assert len({each.grad_fn.next_functions[1][0] for each in products}) == 1
 
 
 def test_outside_of_a_loop_and_without_gradients_nothing_is_put_off() -> None:
     layer, rows, keys = Linear(3, 5), torch.randn(4, 1, 3), torch.randn(4, 3, 6, requires_grad=True)
-    assert "_Affine" not in layer(rows).grad_fn.name()
+    assert "_Linear" not in layer(rows).grad_fn.name()
     assert "_Product" not in product(rows, keys).grad_fn.name()
     with loop_over_positions(), torch.no_grad():
         assert layer(rows).grad_fn is None
@@ -85,8 +86,8 @@ def test_outside_of_a_loop_and_without_gradients_nothing_is_put_off() -> None:
 
 def test_gates_by_differences() -> None:
     torch.manual_seed(2)
-    sums = torch.randn(16, 3, dtype=torch.float64, requires_grad=True)
-    cell = torch.randn(4, 3, dtype=torch.float64, requires_grad=True)
+    sums = torch.randn(3, 16, dtype=torch.float64, requires_grad=True)
+    cell = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(_Gates.apply, (sums, cell))
 
 
@@ -98,3 +99,60 @@ def test_steps_are_torchs_cell() -> None:
         found = layer._step(inputs, hidden, cell)
     for one, other in zip(found, layer._cell(inputs, hidden, cell), strict=True):
         torch.testing.assert_close(one, other)
+
+
+# Large enough for packing to pay.
+ROWS, SIZE = 48, 256
+
+
+def test_packed_weights_give_the_same_outputs_and_gradients() -> None:
+    torch.manual_seed(4)
+    layer, states = Linear(SIZE, SIZE), [torch.randn(ROWS, 1, SIZE, requires_grad=True) for _ in range(3)]
+    wanted = [*layer.parameters(), *states]
+
+    def total() -> Tensor:
+        return sum(layer(state).sin().sum() for state in states)
+
+    plain = torch.autograd.grad(total(), wanted)
+    with loop_over_positions(), counted_packing() as packed:
+        looped = total()
+    assert packed == [layer.weight]
+    for one, other in zip(torch.autograd.grad(looped, wanted), plain, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+@contextlib.contextmanager
+def counted_packing() -> Iterator[list[Tensor]]:
+    """The weights that are packed meanwhile."""
+    packed: list[Tensor] = []
+
+    def pack(weight: Tensor) -> Packed:
+        packed.append(weight)
+        return Packed(weight)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "Packed", pack)
+        yield packed
+
+
+def test_weights_are_packed_once_in_a_loop_or_where_they_stay_the_same() -> None:
+    layer, inputs = Linear(SIZE, SIZE), torch.randn(ROWS, SIZE)
+    some = layer.weight.detach()[: SIZE - 1]
+
+    def two_loops() -> None:
+        for _ in range(2):
+            with loop_over_positions():
+                for _ in range(3):
+                    layer(inputs)
+                    linear(inputs, some, None)
+
+    with torch.inference_mode():
+        with counted_packing() as packed:
+            two_loops()
+        assert [len(weight) for weight in packed] == [SIZE, SIZE - 1] * 2
+        kept: PackedWeights = {}
+        with counted_packing() as packed, same_weights(kept):
+            two_loops()
+        # What is not the model's own is not kept: it may be gone, and another in its place.
+        assert [len(weight) for weight in packed] == [SIZE, SIZE - 1, SIZE - 1]
+        assert list(kept) == [layer.weight]

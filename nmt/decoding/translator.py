@@ -23,6 +23,7 @@ from nmt.decoding.shortlist import Shortlist
 from nmt.decoding.side_by_side import side_by_side
 from nmt.decoding.splitting import Parts, join, join_attention, join_links, split_line
 from nmt.model import Seq2Seq
+from nmt.model.loop import PackedWeights, same_weights
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ class Translator:
         self.longest = longest
         self.device = device or torch.device("cpu")
         self.shortlist = shortlist
+        self._packed: PackedWeights = {}
 
     @property
     def attends(self) -> bool:
@@ -158,8 +160,9 @@ class Translator:
 
         def of_batch(batch: list[int]) -> list[Translation]:
             sources = [ids[index][: settings.max_source] for index in batch]
-            hypotheses = self._search(sources, settings, way, [numbers[index] for index in batch])
-            return self._render([lines[index] for index in batch], sources, hypotheses, attention)
+            with same_weights(self._packed):
+                hypotheses = self._search(sources, settings, way, [numbers[index] for index in batch])
+                return self._render([lines[index] for index in batch], sources, hypotheses, attention)
 
         batches = list(_batches(real, [len(each) for each in ids], max(1, settings.batch_size // way.copies)))
         for batch, results in zip(batches, side_by_side(of_batch, batches, self.device), strict=True):

@@ -2,10 +2,8 @@
 
 Each step uses the same weights, keys and values. By itself autograd would make, at every step, a gradient of their full
 size out of a few rows, and add it to the last: a third of the arithmetic, at a fraction of the machine's speed. Here
-a step's backward pass only notes its rows; after the last one a single product has them all.
-
-Inside the loop rows stand as columns, (features, rows): a product W x of a large matrix and a few columns is up to
-twice as fast as x W^T of a few rows (docs/benchmarks.md).
+a step's backward pass only notes its rows; after the last one a single product has them all. And weights are packed
+once (`packed.py`), for all steps of a loop or, where the caller says so, of many.
 """
 
 import threading
@@ -17,9 +15,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from nmt.model.packed import Packed, pays
+
 Uses = list[tuple[Tensor, Tensor]]  # (gradient of the product, other factor) of each step, noted in the backward pass
-FEW = 8  # rows, up to which a product with a weight takes as long as reading it, in whatever order
-MANY = 64  # rows, from which on making rows of the result takes what columns have won
+PackedWeights = dict[Hashable, Packed]  # by the weight
 T = TypeVar("T")
 _loop = threading.local()
 
@@ -37,8 +36,25 @@ def loop_over_positions() -> Iterator[None]:
         _loop.kept = before
 
 
+@contextmanager
+def same_weights(packed: PackedWeights) -> Iterator[None]:
+    """Loops within this context find the model's weights packed in `packed`, or put them there; threads may share it.
+    For a model that stays alive and does not change while `packed` is in use."""
+    before = getattr(_loop, "packed", None)
+    _loop.packed = packed
+    try:
+        yield
+    finally:
+        _loop.packed = before
+
+
 def in_a_loop() -> bool:
     return getattr(_loop, "kept", None) is not None
+
+
+def shares(rows: int, weight: Tensor) -> bool:
+    """Whether `linear` prepares anything for a product of this weight and so many rows."""
+    return in_a_loop() and (_puts_off(weight) or pays(rows, weight))
 
 
 def _puts_off(factor: Tensor) -> bool:
@@ -53,15 +69,31 @@ def once(key: Hashable, make: Callable[[], T]) -> T:
     return kept[key]
 
 
-def affine(
-    columns: Float[Tensor, "input rows"], weight: Float[Tensor, "output input"], bias: Float[Tensor, " output"]
-) -> Float[Tensor, "output rows"]:
-    """W x + b for each column x."""
-    if not _puts_off(weight):
-        return torch.addmm(bias.unsqueeze(1), weight, columns)
-    shared = once(("affine", _place(weight)), lambda: _SharedWeight.make(weight, bias))
-    result: Tensor = _Affine.apply(columns, *shared)  # type: ignore[no-untyped-call]
+def linear(
+    inputs: Float[Tensor, "*rows input"], weight: Float[Tensor, "output input"], bias: Float[Tensor, " output"] | None
+) -> Float[Tensor, "*rows output"]:
+    """torch's; in a loop with a packed weight where that is faster, the gradient of the weight put off."""
+    rows = inputs.shape[:-1]
+    if not shares(rows.numel(), weight):
+        return nn.functional.linear(inputs, weight, bias)
+    if _puts_off(weight):
+        key = ("linear", _place(weight))
+        shared = once(key, lambda: _SharedWeight.make(weight, bias, pays(rows.numel(), weight)))
+        outputs = _Linear.apply(inputs.flatten(0, -2), *shared)  # type: ignore[no-untyped-call]
+    else:
+        outputs = _packed(weight)(inputs.flatten(0, -2), bias)
+    result: Tensor = outputs.unflatten(0, rows)
     return result
+
+
+def _packed(weight: Tensor) -> Packed:
+    """Kept beyond the loop if it is the model's own, and the caller wishes it."""
+    longer: PackedWeights | None = getattr(_loop, "packed", None)
+    if longer is None or not isinstance(weight, nn.Parameter):
+        return once(("packed", _place(weight)), lambda: (Packed(weight), weight))[0]
+    if weight not in longer:
+        longer[weight] = Packed(weight)
+    return longer[weight]
 
 
 def product(
@@ -73,20 +105,6 @@ def product(
     shared = once(("product", _place(matrix)), lambda: _SharedBatch.make(matrix))
     result: Tensor = _Product.apply(rows, *shared)  # type: ignore[no-untyped-call]
     return result
-
-
-def linear(
-    inputs: Float[Tensor, "*rows input"], weight: Float[Tensor, "output input"], bias: Float[Tensor, " output"] | None
-) -> Float[Tensor, "*rows output"]:
-    """torch's; in a loop by columns where that is faster, the gradient of the weight put off."""
-    rows = inputs.shape[:-1]
-    by_columns = _puts_off(weight) or (in_a_loop() and FEW < rows.numel() <= MANY)
-    if not by_columns:
-        return nn.functional.linear(inputs, weight, bias)
-    if bias is None:
-        bias = once(("no bias", len(weight)), lambda: weight.new_zeros(len(weight)))
-    outputs: Tensor = affine(inputs.flatten(0, -2).t().contiguous(), weight, bias).t().unflatten(0, rows)
-    return outputs
 
 
 class Linear(nn.Linear):
@@ -106,40 +124,44 @@ class _SharedWeight(torch.autograd.Function):
     """A weight and a bias as they are. Backwards this comes after all uses, whose gradients it forms."""
 
     @staticmethod
-    def make(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, Tensor, Uses]:
+    def make(weight: Tensor, bias: Tensor | None, pack: bool) -> tuple[Tensor, Tensor | None, Packed | None, Uses]:
+        """What `_Linear` takes beside its rows."""
         uses: Uses = []
-        transposed = weight.detach().t().contiguous()
+        packed = Packed(weight) if pack else None
         weight, bias = _SharedWeight.apply(weight, bias, uses)  # type: ignore[no-untyped-call]
-        return weight, bias, transposed, uses
+        return weight, bias, packed, uses
 
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, bias: Tensor, uses: Uses) -> tuple[Tensor, Tensor]:
-        ctx.uses = uses
+    def forward(ctx: Any, weight: Tensor, bias: Tensor | None, uses: Uses) -> tuple[Tensor, Tensor | None]:
+        ctx.uses, ctx.biased = uses, bias is not None
         ctx.set_materialize_grads(False)
-        return weight.view_as(weight), bias.view_as(bias)
+        return weight.view_as(weight), None if bias is None else bias.view_as(bias)
 
     @staticmethod
     def backward(ctx: Any, *_: None) -> tuple[Tensor | None, Tensor | None, None]:
         if not ctx.uses:
             return None, None, None
-        gradients, columns = (torch.cat(parts, dim=1) for parts in zip(*ctx.uses, strict=True))
+        gradients, rows = (torch.cat(parts) for parts in zip(*ctx.uses, strict=True))
         ctx.uses.clear()
-        return gradients @ columns.t(), gradients.sum(dim=1), None
+        return gradients.t() @ rows, gradients.sum(dim=0) if ctx.biased else None, None
 
 
-class _Affine(torch.autograd.Function):
+class _Linear(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, columns: Tensor, weight: Tensor, bias: Tensor, transposed: Tensor, uses: Uses) -> Tensor:
-        ctx.save_for_backward(columns, transposed)
+    def forward(
+        ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor | None, packed: Packed | None, uses: Uses
+    ) -> Tensor:
+        ctx.save_for_backward(rows, weight)
         ctx.uses = uses
-        return torch.addmm(bias.unsqueeze(1), weight, columns)
+        return packed(rows, bias) if packed else nn.functional.linear(rows, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
-        columns, transposed = ctx.saved_tensors
+        """With the weight as it is: packing its transpose takes longer than it saves."""
+        rows, weight = ctx.saved_tensors
         gradient = gradient.contiguous()
-        ctx.uses.append((gradient, columns))
-        return transposed @ gradient, None, None, None, None
+        ctx.uses.append((gradient, rows))
+        return gradient @ weight, None, None, None, None
 
 
 class _SharedBatch(torch.autograd.Function):

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from nmt.model.loop import FEW, affine, in_a_loop, once
+from nmt.model.loop import linear, shares
 
 # sigmoid(HOLD + anything a gate may hold) is exactly 1 in float32, and sigmoid(-HOLD ...) exactly 0.
 HOLD = 300.0
@@ -22,7 +22,7 @@ class LSTM(nn.LSTM):
         """As torch's. Single positions do without the kernel for sequences, which rearranges the weights each time."""
         if state is None or self.bidirectional or not isinstance(inputs, Tensor) or inputs.size(1) != 1:
             return super().forward(inputs, state)
-        step = self._step if in_a_loop() and inputs.size(0) > FEW else self._cell
+        step = self._step if shares(inputs.size(0), self.all_weights[0][1]) else self._cell
         hidden, cell = step(inputs[:, 0], state[0][0], state[1][0])
         return hidden.unsqueeze(1), (hidden.unsqueeze(0), cell.unsqueeze(0))
 
@@ -31,16 +31,11 @@ class LSTM(nn.LSTM):
         return found
 
     def _step(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        """What `_cell` gives, made for a loop: features come first in memory, also in the state that is returned."""
-        weight, bias = once(self, self._joined)
-        sums = affine(torch.cat([inputs.t(), hidden.t()]), weight, bias)
-        hidden, cell = _Gates.apply(sums, cell.t().contiguous())  # type: ignore[no-untyped-call]
-        return hidden.t(), cell.t()
-
-    def _joined(self) -> tuple[Tensor, Tensor]:
-        """The weights of input and state beside each other, and the sum of their biases."""
+        """What `_cell` gives, made for a loop."""
         of_input, of_hidden, *biases = self.all_weights[0]
-        return torch.cat([of_input, of_hidden], dim=1), biases[0] + biases[1]
+        sums = linear(inputs, of_input, biases[0]) + linear(hidden, of_hidden, biases[1])
+        after: tuple[Tensor, Tensor] = _Gates.apply(sums, cell)  # type: ignore[no-untyped-call]
+        return after
 
     def padded(
         self, inputs: Float[Tensor, "batch time input"], mask: Bool[Tensor, "batch time"]
@@ -85,11 +80,11 @@ class _Gates(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, sums: Float[Tensor, "gates rows"], cell: Float[Tensor, "hidden rows"]
-    ) -> tuple[Float[Tensor, "hidden rows"], Float[Tensor, "hidden rows"]]:
+        ctx: Any, sums: Float[Tensor, "rows gates"], cell: Float[Tensor, "rows hidden"]
+    ) -> tuple[Float[Tensor, "rows hidden"], Float[Tensor, "rows hidden"]]:
         gates = torch.sigmoid(sums)
-        enter, keep, new, out = gates.chunk(4)
-        torch.tanh(sums.chunk(4)[2], out=new)
+        enter, keep, new, out = gates.chunk(4, dim=1)
+        torch.tanh(sums.chunk(4, dim=1)[2], out=new)
         after = torch.addcmul(keep * cell, enter, new)
         squashed = torch.tanh(after)
         ctx.save_for_backward(gates, cell, squashed)
@@ -98,10 +93,10 @@ class _Gates(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, of_hidden: Tensor, of_cell: Tensor) -> tuple[Tensor, Tensor]:
         gates, cell, squashed = ctx.saved_tensors
-        enter, keep, new, out = gates.chunk(4)
+        enter, keep, new, out = gates.chunk(4, dim=1)
         of_after = torch.addcmul(of_cell, of_hidden * out, 1 - squashed * squashed)
         of_sums = torch.addcmul(gates, gates, gates, value=-1)  # s (1 - s), the slope of a sigmoid
-        slope_enter, slope_keep, slope_new, slope_out = of_sums.chunk(4)
+        slope_enter, slope_keep, slope_new, slope_out = of_sums.chunk(4, dim=1)
         torch.addcmul(torch.ones_like(new), new, new, value=-1, out=slope_new)
         slope_enter.mul_(new).mul_(of_after)
         slope_keep.mul_(cell).mul_(of_after)

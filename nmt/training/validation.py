@@ -17,6 +17,7 @@ from nmt.decoding.search import search
 from nmt.decoding.side_by_side import side_by_side
 from nmt.metrics import score
 from nmt.model import Seq2Seq
+from nmt.model.loop import PackedWeights, same_weights
 from nmt.training.health import Signs, flatness, share_of_one, source_gain
 from nmt.training.loss import batch_loss
 
@@ -59,15 +60,18 @@ def validate(
     model.eval()
     greedy = decoding.model_copy(update={"beam_size": 1})
     batches = list(_batches(data.dataset))
+    packed: PackedWeights = {}
 
     def of_batch(indices: list[int]) -> _Part:
         check()
         batch = make_batch(data.dataset, indices).to(device)
-        found = [hypothesis.tokens for [hypothesis] in search(model, batch.source, greedy)]
+        with same_weights(packed):
+            found = [hypothesis.tokens for [hypothesis] in search(model, batch.source, greedy)]
+            loss = float(batch_loss(model, batch))
         limits = longest_allowed(batch.source, greedy).tolist()
         own = [len(data.dataset.target(index)) for index in indices]
         cut = sum(len(one) >= most > length for one, most, length in zip(found, limits, own, strict=True))
-        return _Part(float(batch_loss(model, batch)), batch.target_tokens, found, cut)
+        return _Part(loss, batch.target_tokens, found, cut)
 
     parts = list(side_by_side(of_batch, batches, device))
     texts = {

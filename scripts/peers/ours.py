@@ -14,6 +14,7 @@ from nmt.config import DecodingSettings, ModelSettings
 from nmt.data.batch import Batch, pad_sources, pad_targets
 from nmt.decoding.search import search
 from nmt.model import Seq2Seq, make_model
+from nmt.model.loop import PackedWeights, same_weights
 from nmt.training.update import Updater
 
 
@@ -42,6 +43,7 @@ class Ours:
         self.updater = Updater(new_model(work.sizes), training, torch.device("cpu"))
         self.translator = new_model(work.sizes).eval()
         self.translator.load_state_dict(load_file(folder / "weights.safetensors"))
+        self.packed: PackedWeights = {}
 
     def about(self) -> About:
         return About(version("nmt"), parameters(self.translator))
@@ -53,11 +55,12 @@ class Ours:
     def decode(self, batch: int, beam: int) -> list[Ids]:
         length = self.work.length
         settings = DecodingSettings(beam_size=beam, min_length=length, max_length=length)
-        return [
-            best.tokens
-            for sources in portions(self.work.sources, batch)
-            for [best, *_] in search(self.translator, pad_sources(sources), settings)
-        ]
+        with same_weights(self.packed):  # as `Translator` does
+            return [
+                best.tokens
+                for sources in portions(self.work.sources, batch)
+                for [best, *_] in search(self.translator, pad_sources(sources), settings)
+            ]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,37 @@
+"""Weights arranged for products with few rows, as a loop over positions has them.
+
+A plain product of a large weight and 5 to 200 rows takes up to three times as long as its arithmetic: the library
+rearranges the weight anew each time. Here it is rearranged once, by oneDNN, into the blocks that its kernels read
+(docs/benchmarks.md has the times). What oneDNN does not know, other types and devices, stays as it is.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+ROWS = 32  # that the blocks are chosen for; as good for 5 and for 300
+WORTH = 2_000_000  # multiplications, from which on a product gains more than the call costs
+
+
+def pays(rows: int, weight: Tensor) -> bool:
+    """Whether a product with so many rows is faster with a packed weight. One row is read at memory's speed anyhow."""
+    return rows > 1 and rows * weight.numel() >= WORTH and _known(weight)
+
+
+def _known(weight: Tensor) -> bool:
+    if weight.device.type != "cpu" or weight.dtype != torch.float32:
+        return False
+    return bool(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled)
+
+
+class Packed:
+    """x -> x W^T + b, for a weight that does not change meanwhile."""
+
+    def __init__(self, weight: Float[Tensor, "output input"]) -> None:
+        self._blocks = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), ROWS)
+
+    def __call__(
+        self, inputs: Float[Tensor, "rows input"], bias: Float[Tensor, " output"] | None
+    ) -> Float[Tensor, "rows output"]:
+        result: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, self._blocks, bias, "none", [], "")
+        return result

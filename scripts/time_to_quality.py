@@ -1,0 +1,184 @@
+"""Time to quality: how long OpenNMT-py trains model R until it translates as well as nmt's own recipe does.
+
+    python scripts/time_to_quality.py run --data FOLDER --minutes 60 --each 20      # FOLDER: Multi30k
+    python scripts/time_to_quality.py table build/time/times.json
+
+Both train at the same time, each on one thread, so that what slows the machine slows both: OpenNMT-py by its own
+command, beside it `configs/multi30k-en-fr.yaml`, one seed after another. BLEU is that of greedy translations of the
+validation set. nmt's clock has everything from raw text to the validation's end; OpenNMT-py's begins with pieces ready,
+and stands still while its checkpoints are translated, which happens afterwards.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import sentencepiece
+import yaml
+from bench_peers import environment
+from sacrebleu import corpus_bleu
+
+PROJECT = Path(__file__).parent.parent
+ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}
+VOCAB = 8000
+SPECIALS = 3  # of SentencePiece: unknown, begin, end
+SOURCE, TARGET = "en", "fr"
+LEVELS = (30, 35, 40, 42.5, 45, 47.5, 50)
+
+Curve = list[tuple[float, float]]  # (minutes, BLEU of the validation set)
+
+
+def main() -> None:
+    options = _options()
+    if options.action == "table":
+        print("\n".join(table(json.loads(options.file.read_text(encoding="utf-8")))))
+        return
+    out: Path = options.out
+    out.mkdir(parents=True, exist_ok=True)
+    peers = environment(Path(options.peers)).parent
+    subwords = pieces(options.data, out)
+    times, ours = race(options, out, peers)
+    found = {"OpenNMT-py": list(peer_curve(times, subwords, options.data, out, peers)), "nmt": ours}
+    (out / "times.json").write_text(json.dumps(found), encoding="utf-8")
+    print("\n".join(table(found)))
+
+
+def pieces(data: Path, out: Path) -> sentencepiece.SentencePieceProcessor:
+    """Writes training text and validation source in the pieces of one vocabulary for both languages."""
+    prefix = out / "subwords"
+    texts = [data / f"train.{language}" for language in (SOURCE, TARGET)]
+    sentencepiece.SentencePieceTrainer.train(
+        input=[str(text) for text in texts], model_prefix=str(prefix), vocab_size=VOCAB, character_coverage=1.0,
+        minloglevel=2,
+    )  # fmt: skip
+    subwords = sentencepiece.SentencePieceProcessor(model_file=f"{prefix}.model")
+    for text in (*texts, data / f"val.{SOURCE}"):
+        lines = text.read_text(encoding="utf-8").splitlines()
+        encoded = (" ".join(subwords.encode(line, out_type=str)) for line in lines)
+        (out / text.name).write_text("\n".join(encoded) + "\n", encoding="utf-8")
+    known = (subwords.id_to_piece(id) for id in range(SPECIALS, subwords.get_piece_size()))
+    (out / "vocabulary").write_text("\n".join(known) + "\n", encoding="utf-8")
+    return subwords
+
+
+def race(options: argparse.Namespace, out: Path, peers: Path) -> tuple[list[tuple[float, Path]], list[Curve]]:
+    """When each checkpoint of OpenNMT-py was there (minutes), and the curve of each of nmt's seeds."""
+    config = out / "opennmt.yaml"
+    config.write_text(yaml.safe_dump(peer_settings(out, options.every)), encoding="utf-8")
+    command = [peers / "onmt_train", "-config", config]
+    with (out / "opennmt.log").open("w", encoding="utf-8") as log:
+        begun = time.monotonic()
+        peer = subprocess.Popen(command, env=ONE_THREAD, stdout=log, stderr=log)
+    times: dict[Path, float] = {}
+    curves: list[Curve] = []
+    own: subprocess.Popen[bytes] | None = None
+    while (minutes := (time.monotonic() - begun) / 60) < options.minutes:
+        if peer.poll() is not None:
+            sys.exit(f"error: OpenNMT-py has ended; {out / 'opennmt.log'} tells why")
+        for checkpoint in out.glob("model_step_*.pt"):
+            times.setdefault(checkpoint, minutes)
+        if own is None or own.poll() is not None:
+            run = out / f"nmt-{len(curves) + 1}"
+            own, own_begun = _train(options, run), time.monotonic()
+            curves.append([])
+        validations = _validations(run)
+        curves[-1] += [((time.monotonic() - own_begun) / 60, bleu) for bleu in validations[len(curves[-1]) :]]
+        time.sleep(0.5)
+    for process in (peer, own):
+        if process and process.poll() is None:
+            process.terminate()
+            process.wait()
+    return [(minutes, checkpoint) for checkpoint, minutes in times.items()], curves
+
+
+def _train(options: argparse.Namespace, run: Path) -> "subprocess.Popen[bytes]":
+    """The next seed: the number in the name of `run`."""
+    changes = [f"data.folder={options.data}", "threads=1", f"training.seed={run.name.rpartition('-')[2]}"]
+    changes += [f"training.max_time={options.each:g}m", f"run={run}"]
+    command = [sys.executable, "-m", "nmt", "train", PROJECT / "configs" / "multi30k-en-fr.yaml", *changes]
+    with (run.parent / f"{run.name}.log").open("w", encoding="utf-8") as log:
+        return subprocess.Popen(command, cwd=PROJECT, env=ONE_THREAD, stdout=log, stderr=log)
+
+
+def _validations(run: Path) -> list[float]:
+    """BLEU of each validation so far."""
+    file = run / "metrics.jsonl"
+    lines = file.read_text(encoding="utf-8").split("\n")[:-1] if file.exists() else []
+    return [entry["bleu"] for entry in map(json.loads, lines) if entry["kind"] == "validation"]
+
+
+def peer_settings(out: Path, every: int) -> dict[str, Any]:
+    """Model R with the optimizer and learning rate that OpenNMT-py recommends for it; 64 sentences a batch."""
+    return {
+        "data": {"multi30k": {"path_src": str(out / f"train.{SOURCE}"), "path_tgt": str(out / f"train.{TARGET}")}},
+        "src_vocab": str(out / "vocabulary"), "tgt_vocab": str(out / "vocabulary"),
+        "save_model": str(out / "model"), "save_checkpoint_steps": every, "train_steps": 10**9,
+        "encoder_type": "brnn", "decoder_type": "rnn", "rnn_type": "LSTM", "global_attention": "general",
+        "layers": 2, "word_vec_size": 512, "hidden_size": 512, "dropout": [0.3],
+        "optim": "adam", "learning_rate": 0.001, "max_grad_norm": 5.0,
+        "batch_type": "sents", "batch_size": 64, "bucket_size": 32768, "num_workers": 0, "seed": 1,
+    }  # fmt: skip
+
+
+def peer_curve(
+    times: list[tuple[float, Path]],
+    subwords: sentencepiece.SentencePieceProcessor,
+    data: Path,
+    out: Path,
+    peers: Path,
+) -> Iterator[tuple[float, float]]:
+    references = (data / f"val.{TARGET}").read_text(encoding="utf-8").splitlines()
+    found = out / "translations"
+    for minutes, checkpoint in sorted(times):
+        command = [peers / "onmt_translate", "-model", checkpoint, "-src", out / f"val.{SOURCE}", "-output", found]
+        subprocess.run([*command, "-beam_size", "1"], env=ONE_THREAD, check=True, capture_output=True)
+        lines = found.read_text(encoding="utf-8").splitlines()
+        bleu = corpus_bleu([subwords.decode(line.split()) for line in lines], [references]).score
+        print(f"{checkpoint.name}: {minutes:.1f} minutes, BLEU {bleu:.1f}", file=sys.stderr, flush=True)
+        yield minutes, bleu
+
+
+def reached(curve: Curve, level: float) -> float | None:
+    """Minutes until the first validation of at least that BLEU."""
+    return next((minutes for minutes, bleu in curve if bleu >= level), None)
+
+
+def table(found: dict[str, Any]) -> Iterator[str]:
+    """Markdown: the time to each level; nmt's is the mean of those seeds that had the time for it."""
+    yield "| BLEU of the validation set | OpenNMT-py, model R (minutes) | nmt (minutes, each seed) | nmt is faster |"
+    yield "|---|---|---|---|"
+    limit = max(minutes for minutes, _ in found["OpenNMT-py"])
+    for level in LEVELS:
+        ours = [minutes for curve in found["nmt"] if (minutes := reached(curve, level)) is not None]
+        theirs = reached(found["OpenNMT-py"], level)
+        if not ours:
+            continue
+        mean = sum(ours) / len(ours)
+        each = ", ".join(f"{minutes:.1f}" for minutes in ours)
+        text = f"more than {limit:.0f}" if theirs is None else f"{theirs:.1f}"
+        ratio = f"more than {limit / mean:.1f}x" if theirs is None else f"{theirs / mean:.1f}x"
+        yield f"| {level} | {text} | {each} | {ratio} |"
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    actions = parser.add_subparsers(dest="action", required=True)
+    run = actions.add_parser("run", help="train both, then score them")
+    run.add_argument("--data", type=Path, required=True, help="folder with train.en, train.fr, val.en and val.fr")
+    run.add_argument("--minutes", type=float, default=60, help="of OpenNMT-py")
+    run.add_argument("--each", type=float, default=20, help="minutes of each of nmt's seeds")
+    run.add_argument("--every", type=int, default=450, help="updates between OpenNMT-py's checkpoints; 450: an epoch")
+    run.add_argument("--out", type=Path, default=Path("build/time"))
+    run.add_argument("--peers", default="build/peers", help="folder of the environment of scripts/bench_peers.py")
+    actions.add_parser("table", help="print it").add_argument("file", type=Path, help="times.json")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

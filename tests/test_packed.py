@@ -1,0 +1,29 @@
+"""Packed weights: the same products, wherever they are chosen."""
+
+import pytest
+import torch
+
+from nmt.model.packed import WORTH, Packed, pays
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("rows", [0, 1, 2, 5, 33, 200])
+@pytest.mark.parametrize(("inputs", "outputs"), [(1, 1), (7, 30), (96, 130), (512, 300)])
+def test_products_are_the_plain_ones(inputs: int, outputs: int, rows: int, bias: bool) -> None:
+    torch.manual_seed(rows)
+    weight, shift = torch.randn(outputs, inputs), torch.randn(outputs) if bias else None
+    # Columns of something larger: not contiguous.
+    given = torch.randn(inputs + 1, rows).t()[:, 1:]
+    torch.testing.assert_close(
+        Packed(weight)(given, shift), torch.nn.functional.linear(given, weight, shift), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_packing_pays_for_large_products_of_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    weight = torch.zeros(500, WORTH // 1000)
+    assert pays(2, weight)
+    assert not pays(1, weight)
+    assert not pays(2, weight[1:])
+    assert not pays(2, weight.double())
+    monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
+    assert not pays(2, weight)

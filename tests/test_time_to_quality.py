@@ -1,0 +1,46 @@
+"""scripts/time_to_quality.py: the pieces that the peer reads, validations as they come, the table by hand."""
+
+import json
+from pathlib import Path
+
+import time_to_quality
+from time_to_quality import pieces, reached, table
+
+PROJECT = Path(__file__).parent.parent
+
+
+def test_table_takes_the_first_time_at_each_level() -> None:
+    ours = [[(2.0, 31.0), (4.0, 41.0)], [(3.0, 36.0)]]
+    found = {"OpenNMT-py": [(10.0, 20.0), (20.0, 36.0), (30.0, 33.0)], "nmt": ours}
+    assert reached(ours[0], 42.0) is None
+    assert list(table(found))[2:] == [
+        "| 30 | 20.0 | 2.0, 3.0 | 8.0x |",
+        "| 35 | 20.0 | 4.0, 3.0 | 5.7x |",
+        "| 40 | more than 30 | 4.0 | more than 7.5x |",
+    ]
+
+
+def test_pieces_give_the_text_again_and_are_all_in_the_vocabulary(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(time_to_quality, "VOCAB", 400)
+    data = tmp_path / "data"
+    data.mkdir()
+    for name, kept in (("train", 300), ("val", 20)):
+        for language in ("en", "fr"):
+            lines = (PROJECT / "data" / "en-fr" / f"train.{language}").read_text(encoding="utf-8").splitlines()
+            (data / f"{name}.{language}").write_text("\n".join(lines[:kept]) + "\n", encoding="utf-8")
+    subwords = pieces(data, tmp_path)
+    vocabulary = (tmp_path / "vocabulary").read_text(encoding="utf-8").split("\n")[:-1]
+    assert len(vocabulary) == len(set(vocabulary)) == 400 - time_to_quality.SPECIALS
+    for name in ("train.en", "train.fr", "val.en"):
+        encoded = (tmp_path / name).read_text(encoding="utf-8").splitlines()
+        assert {piece for line in encoded for piece in line.split()} <= set(vocabulary)
+        text = (data / name).read_text(encoding="utf-8").splitlines()
+        assert [subwords.decode(line.split()) for line in encoded] == text
+
+
+def test_validations_are_read_up_to_the_last_whole_line(tmp_path: Path) -> None:
+    assert time_to_quality._validations(tmp_path) == []
+    entries = [{"kind": "train", "loss": 1.0}, {"kind": "validation", "bleu": 12.5}]
+    text = "\n".join(json.dumps(entry) for entry in entries) + '\n{"kind": "valid'
+    (tmp_path / "metrics.jsonl").write_text(text, encoding="utf-8")
+    assert time_to_quality._validations(tmp_path) == [12.5]
