@@ -31,6 +31,8 @@ SPECIALS = 3  # of SentencePiece: unknown, begin, end
 SOURCE, TARGET = "en", "fr"
 LEVELS = (30, 35, 40, 42.5, 45, 47.5, 50)
 
+STILL_WRITTEN = 10  # seconds in which a checkpoint may be incomplete
+
 Curve = list[tuple[float, float]]  # (minutes, BLEU of the validation set)
 
 
@@ -40,7 +42,9 @@ def main() -> None:
         print("\n".join(table(json.loads(options.file.read_text(encoding="utf-8")))))
         return
     out: Path = options.out
-    out.mkdir(parents=True, exist_ok=True)
+    if out.exists():
+        sys.exit(f"error: {out} is there already; remove it, or name another folder with --out")
+    out.mkdir(parents=True)
     peers = environment(Path(options.peers)).parent
     subwords = pieces(options.data, out)
     times, ours = race(options, out, peers)
@@ -67,43 +71,50 @@ def pieces(data: Path, out: Path) -> sentencepiece.SentencePieceProcessor:
     return subwords
 
 
-def race(options: argparse.Namespace, out: Path, peers: Path) -> tuple[list[tuple[float, Path]], list[Curve]]:
-    """When each checkpoint of OpenNMT-py was there (minutes), and the curve of each of nmt's seeds."""
+def race(options: argparse.Namespace, out: Path, peers: Path) -> tuple[dict[Path, float], list[Curve]]:
+    """The checkpoints of OpenNMT-py with the minutes at which they were there, and the curve of each of nmt's seeds."""
     config = out / "opennmt.yaml"
     config.write_text(yaml.safe_dump(peer_settings(out, options.every)), encoding="utf-8")
-    command = [peers / "onmt_train", "-config", config]
-    with (out / "opennmt.log").open("w", encoding="utf-8") as log:
-        begun = time.monotonic()
-        peer = subprocess.Popen(command, env=ONE_THREAD, stdout=log, stderr=log)
-    times: dict[Path, float] = {}
+    begun = time.time()
+    peer = _start([peers / "onmt_train", "-config", config], out / "opennmt.log")
     curves: list[Curve] = []
-    own: subprocess.Popen[bytes] | None = None
-    while (minutes := (time.monotonic() - begun) / 60) < options.minutes:
+    while time.time() < begun + 60 * options.minutes:
+        curves.append(own_curve(options, out, len(curves) + 1, begun + 60 * options.minutes))
         if peer.poll() is not None:
             sys.exit(f"error: OpenNMT-py has ended; {out / 'opennmt.log'} tells why")
-        for checkpoint in out.glob("model_step_*.pt"):
-            times.setdefault(checkpoint, minutes)
-        if own is None or own.poll() is not None:
-            run = out / f"nmt-{len(curves) + 1}"
-            own, own_begun = _train(options, run), time.monotonic()
-            curves.append([])
-        validations = _validations(run)
-        curves[-1] += [((time.monotonic() - own_begun) / 60, bleu) for bleu in validations[len(curves[-1]) :]]
+    _stop(peer)
+    written = {checkpoint: checkpoint.stat().st_mtime for checkpoint in out.glob("model_step_*.pt")}
+    whole = time.time() - STILL_WRITTEN
+    return {checkpoint: (at - begun) / 60 for checkpoint, at in written.items() if at < whole}, curves
+
+
+def own_curve(options: argparse.Namespace, out: Path, seed: int, until: float) -> Curve:
+    """nmt, by its own command, to its end or until that time."""
+    run, log = out / f"nmt-{seed}", out / f"nmt-{seed}.log"
+    changes = [f"data.folder={options.data}", "threads=1", f"training.seed={seed}", f"run={run}"]
+    config, limit = PROJECT / "configs" / "multi30k-en-fr.yaml", f"training.max_time={options.each:g}m"
+    begun = time.time()
+    own = _start([sys.executable, "-m", "nmt", "train", config, *changes, limit], log)
+    curve: Curve = []
+    goes_on = True
+    while goes_on:
         time.sleep(0.5)
-    for process in (peer, own):
-        if process and process.poll() is None:
-            process.terminate()
-            process.wait()
-    return [(minutes, checkpoint) for checkpoint, minutes in times.items()], curves
+        goes_on = own.poll() is None and time.time() < until
+        curve += [((time.time() - begun) / 60, bleu) for bleu in _validations(run)[len(curve) :]]
+    if own.poll():
+        sys.exit(f"error: nmt has ended with status {own.returncode}; {log} tells why")
+    _stop(own)
+    return curve
 
 
-def _train(options: argparse.Namespace, run: Path) -> "subprocess.Popen[bytes]":
-    """The next seed: the number in the name of `run`."""
-    changes = [f"data.folder={options.data}", "threads=1", f"training.seed={run.name.rpartition('-')[2]}"]
-    changes += [f"training.max_time={options.each:g}m", f"run={run}"]
-    command = [sys.executable, "-m", "nmt", "train", PROJECT / "configs" / "multi30k-en-fr.yaml", *changes]
-    with (run.parent / f"{run.name}.log").open("w", encoding="utf-8") as log:
-        return subprocess.Popen(command, cwd=PROJECT, env=ONE_THREAD, stdout=log, stderr=log)
+def _start(command: list[str | Path], log: Path) -> "subprocess.Popen[bytes]":
+    with log.open("w", encoding="utf-8") as lines:
+        return subprocess.Popen(command, env=ONE_THREAD, stdout=lines, stderr=lines)
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    process.wait()
 
 
 def _validations(run: Path) -> list[float]:
@@ -127,7 +138,7 @@ def peer_settings(out: Path, every: int) -> dict[str, Any]:
 
 
 def peer_curve(
-    times: list[tuple[float, Path]],
+    times: dict[Path, float],
     subwords: sentencepiece.SentencePieceProcessor,
     data: Path,
     out: Path,
@@ -135,7 +146,7 @@ def peer_curve(
 ) -> Iterator[tuple[float, float]]:
     references = (data / f"val.{TARGET}").read_text(encoding="utf-8").splitlines()
     found = out / "translations"
-    for minutes, checkpoint in sorted(times):
+    for checkpoint, minutes in sorted(times.items(), key=lambda each: each[1]):
         command = [peers / "onmt_translate", "-model", checkpoint, "-src", out / f"val.{SOURCE}", "-output", found]
         subprocess.run([*command, "-beam_size", "1"], env=ONE_THREAD, check=True, capture_output=True)
         lines = found.read_text(encoding="utf-8").splitlines()

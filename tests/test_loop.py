@@ -156,3 +156,11 @@ def test_weights_are_packed_once_in_a_loop_or_where_they_stay_the_same() -> None
         # What is not the model's own is not kept: it may be gone, and another in its place.
         assert [len(weight) for weight in packed] == [SIZE, SIZE - 1, SIZE - 1]
         assert list(kept) == [layer.weight]
+
+
+def test_inputs_get_their_gradient_from_a_weight_that_has_none() -> None:
+    torch.manual_seed(5)
+    weight, inputs = torch.randn(SIZE, SIZE), torch.randn(ROWS, SIZE, requires_grad=True)
+    with loop_over_positions():
+        [gradient] = torch.autograd.grad(linear(inputs, weight, None).sum(), inputs)
+    torch.testing.assert_close(gradient, weight.sum(dim=0).expand(ROWS, SIZE), rtol=1e-4, atol=1e-4)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from nmt.model.packed import Packed, pays
 
 Uses = list[tuple[Tensor, Tensor]]  # (gradient of the product, other factor) of each step, noted in the backward pass
-PackedWeights = dict[Hashable, Packed]  # by the weight
+PackedWeights = dict[nn.Parameter, Packed]
 T = TypeVar("T")
 _loop = threading.local()
 
@@ -53,8 +53,9 @@ def in_a_loop() -> bool:
 
 
 def shares(rows: int, weight: Tensor) -> bool:
-    """Whether `linear` prepares anything for a product of this weight and so many rows."""
-    return in_a_loop() and (_puts_off(weight) or pays(rows, weight))
+    """Whether `linear` prepares anything for a product of this weight and so many rows. Packed products by themselves
+    have no gradient, not even for their inputs."""
+    return in_a_loop() and (_puts_off(weight) or (not torch.is_grad_enabled() and pays(rows, weight)))
 
 
 def _puts_off(factor: Tensor) -> bool:
