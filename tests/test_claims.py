@@ -169,11 +169,12 @@ def test_systems_in_a_table(tmp_path: Path) -> None:
 
 def test_long_sentences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "results.jsonl").write_text("".join(json.dumps(each) + "\n" for each in RESULTS))
-    long_sentences.main([str(tmp_path / "results.jsonl"), "--systems", "none", "dot", "--out", str(tmp_path)])
+    picture = tmp_path / "lengths.svg"
+    long_sentences.main([str(tmp_path / "results.jsonl"), "--systems", "none", "dot", "--out", str(picture)])
     rows = [columns(row) for row in capsys.readouterr().out.strip().split("\n")]
     assert rows[0] == ["system", "1-5", "6-48"]
     assert rows[2:] == [["none", "28.0", "2.0"], ["dot", "31.0", "12.0"]]
-    assert b"<svg" in (tmp_path / "long_sentences.svg").read_bytes()
+    assert b"<svg" in picture.read_bytes()
 
 
 @pytest.mark.parametrize(("name", "script"), [("remember", remember), ("open_book", open_book)])
