@@ -79,7 +79,7 @@ SEEDS = (1, 2, 3)
 
 
 def main() -> None:
-    options = _options()
+    options = _options(None)
     if options.action == "table":
         print("\n".join(table(results(options.files))))
         return
@@ -115,7 +115,7 @@ def _add(file: Path, result: dict[str, Any]) -> None:
         lines.write(json.dumps(result) + "\n")
 
 
-def _options() -> argparse.Namespace:
+def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     actions = parser.add_subparsers(dest="action", required=True)
     run = actions.add_parser("run", help="train, translate, score")
@@ -129,7 +129,7 @@ def _options() -> argparse.Namespace:
         action.add_argument("--systems", nargs="+", choices=list(SYSTEMS), default=list(SYSTEMS), metavar="SYSTEM")
         action.add_argument("--set", default="", help="more settings for all systems, such as 'data.folder=FOLDER'")
     actions.add_parser("table", help="print it").add_argument("files", nargs="+", type=Path, help="results")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def _slug(name: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -186,15 +187,27 @@ def test_tables_of_the_page_are_those_of_the_numbers(name: str, script: ModuleTy
 
 
 def test_commands_of_the_page_are_understood() -> None:
-    commands = re.findall(r"^python scripts/(remember|open_book)\.py(.*)$", CLAIMS, re.MULTILINE)
-    assert len(commands) >= 2
-    for name, arguments in commands:
-        {"remember": remember, "open_book": open_book}[name]._options(arguments.split())
+    lines = re.findall(r"^python scripts/(\w+)\.py(.*)$", CLAIMS, re.MULTILINE)
+    scripts = {"remember": remember, "open_book": open_book, "long_sentences": long_sentences, "ablation": ablation}
+    assert {name for name, _ in lines} == set(scripts)
+    for name, arguments in lines:
+        scripts[name]._options(shlex.split(arguments))
 
 
-def test_the_page_of_the_ablation_is_its_table() -> None:
+@pytest.mark.parametrize("name", ["ablation", "ablation_multi30k"])
+def test_the_page_of_the_ablation_is_its_tables(name: str) -> None:
     page = (PROJECT / "docs" / "ablation.md").read_text(encoding="utf-8")
-    rows = list(ablation.table(ablation.results([PROJECT / "docs" / "pictures" / "ablation.jsonl"])))
-    assert len(rows) > 10
+    rows = list(ablation.table(ablation.results([PROJECT / "docs" / "pictures" / f"{name}.jsonl"])))
+    assert len(rows) > 7
     for row in rows:
         assert row in page
+
+
+@pytest.mark.parametrize(
+    ("name", "systems"),
+    [("long_sentences", ["none", "general", "additive"]), ("ablation_multi30k", ["none", "scaled dot", "additive"])],
+)
+def test_scores_by_length_are_those_of_the_numbers(name: str, systems: list[str]) -> None:
+    found = ablation.results([PROJECT / "docs" / "pictures" / f"{name}.jsonl"])
+    for row in long_sentences.table(found, systems):
+        assert row in CLAIMS
