@@ -78,8 +78,8 @@ SYSTEMS = {
 SEEDS = (1, 2, 3)
 
 
-def main() -> None:
-    options = _options(None)
+def main(arguments: list[str] | None = None) -> None:
+    options = _options(arguments)
     if options.action == "table":
         print("\n".join(table(results(options.files))))
         return

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,6 @@ VOCAB = 8000
 SPECIALS = 3  # of SentencePiece: unknown, begin, end
 SOURCE, TARGET = "en", "fr"
 LEVELS = (30, 35, 40, 42.5, 45, 47.5, 50)
-
 STILL_WRITTEN = 10  # seconds in which a checkpoint may be incomplete
 
 Curve = list[tuple[float, float]]  # (minutes, BLEU of the validation set)
@@ -76,13 +76,12 @@ def race(options: argparse.Namespace, out: Path, peers: Path) -> tuple[dict[Path
     config = out / "opennmt.yaml"
     config.write_text(yaml.safe_dump(peer_settings(out, options.every)), encoding="utf-8")
     begun = time.time()
-    peer = _start([peers / "onmt_train", "-config", config], out / "opennmt.log")
     curves: list[Curve] = []
-    while time.time() < begun + 60 * options.minutes:
-        curves.append(own_curve(options, out, len(curves) + 1, begun + 60 * options.minutes))
-        if peer.poll() is not None:
-            sys.exit(f"error: OpenNMT-py has ended; {out / 'opennmt.log'} tells why")
-    _stop(peer)
+    with _running([peers / "onmt_train", "-config", config], out / "opennmt.log") as peer:
+        while time.time() < begun + 60 * options.minutes:
+            curves.append(own_curve(options, out, len(curves) + 1, begun + 60 * options.minutes))
+            if peer.poll() is not None:
+                sys.exit(f"error: OpenNMT-py has ended; {out / 'opennmt.log'} tells why")
     written = {checkpoint: checkpoint.stat().st_mtime for checkpoint in out.glob("model_step_*.pt")}
     whole = time.time() - STILL_WRITTEN
     return {checkpoint: (at - begun) / 60 for checkpoint, at in written.items() if at < whole}, curves
@@ -94,27 +93,28 @@ def own_curve(options: argparse.Namespace, out: Path, seed: int, until: float) -
     changes = [f"data.folder={options.data}", "threads=1", f"training.seed={seed}", f"run={run}"]
     config, limit = PROJECT / "configs" / "multi30k-en-fr.yaml", f"training.max_time={options.each:g}m"
     begun = time.time()
-    own = _start([sys.executable, "-m", "nmt", "train", config, *changes, limit], log)
     curve: Curve = []
-    goes_on = True
-    while goes_on:
-        time.sleep(0.5)
-        goes_on = own.poll() is None and time.time() < until
-        curve += [((time.time() - begun) / 60, bleu) for bleu in _validations(run)[len(curve) :]]
-    if own.poll():
-        sys.exit(f"error: nmt has ended with status {own.returncode}; {log} tells why")
-    _stop(own)
+    with _running([sys.executable, "-m", "nmt", "train", config, *changes, limit], log) as own:
+        goes_on = True
+        while goes_on:
+            time.sleep(0.5)
+            goes_on = own.poll() is None and time.time() < until
+            curve += [((time.time() - begun) / 60, bleu) for bleu in _validations(run)[len(curve) :]]
+        if own.returncode:
+            sys.exit(f"error: nmt has ended with status {own.returncode}; {log} tells why")
     return curve
 
 
-def _start(command: list[str | Path], log: Path) -> "subprocess.Popen[bytes]":
+@contextmanager
+def _running(command: list[str | Path], log: Path) -> "Iterator[subprocess.Popen[bytes]]":
+    """A program that ends with the context, whatever ends that."""
     with log.open("w", encoding="utf-8") as lines:
-        return subprocess.Popen(command, env=ONE_THREAD, stdout=lines, stderr=lines)
-
-
-def _stop(process: "subprocess.Popen[bytes]") -> None:
-    process.terminate()
-    process.wait()
+        process = subprocess.Popen(command, env=ONE_THREAD, stdout=lines, stderr=lines)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def _validations(run: Path) -> list[float]:

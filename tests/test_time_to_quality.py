@@ -1,8 +1,13 @@
-"""scripts/time_to_quality.py: the pieces that the peer reads, validations as they come, the table by hand."""
+"""scripts/time_to_quality.py: the pieces that the peer reads, validations as they come, the table by hand, and that
+nothing goes on running."""
 
+import argparse
 import json
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 import time_to_quality
 from time_to_quality import pieces, reached, table
 
@@ -44,3 +49,23 @@ def test_validations_are_read_up_to_the_last_whole_line(tmp_path: Path) -> None:
     text = "\n".join(json.dumps(entry) for entry in entries) + '\n{"kind": "valid'
     (tmp_path / "metrics.jsonl").write_text(text, encoding="utf-8")
     assert time_to_quality._validations(tmp_path) == [12.5]
+
+
+def test_a_failure_of_one_program_ends_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The peer would go on for ever; nmt does not find its corpus."""
+    peer = tmp_path / "onmt_train"
+    peer.write_text(f"#!{sys.executable}\nimport time\ntime.sleep(600)\n", encoding="utf-8")
+    peer.chmod(0o755)
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Noted(subprocess.Popen):
+        def __init__(self, *words: object, **how: object) -> None:
+            super().__init__(*words, **how)
+            started.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Noted)
+    options = argparse.Namespace(minutes=1, each=1, every=1, data=tmp_path / "nowhere")
+    with pytest.raises(SystemExit, match=r"nmt has ended with status 2; .*nmt-1\.log tells why"):
+        time_to_quality.race(options, tmp_path, tmp_path)
+    assert [Path(str(process.args[0])) for process in started] == [peer, Path(sys.executable)]
+    assert all(process.returncode is not None for process in started)
