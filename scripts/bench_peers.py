@@ -2,8 +2,7 @@
 
     python scripts/bench_peers.py                               # installs the peers, measures, prints the table
     python scripts/bench_peers.py --page docs/benchmarks.md     # and writes it there
-    python scripts/bench_peers.py --toolkits nmt "nmt int8" plain --check docs/benchmarks.json
-                                                                # installs nothing; fails if nmt has become slower
+    make bench-check                                            # installs nothing; fails if nmt has become slower
 
 Every toolkit has a process of its own. They take turns, round by round, so that a slow minute of the machine strikes
 all alike; a figure is the median over the rounds. docs/benchmarks.md tells what is counted, and how each is set up.
@@ -29,14 +28,16 @@ from nmt import benchmark
 
 PROJECT = Path(__file__).parent.parent
 TOOLKITS = {  # name -> module of peers
-    "nmt": "ours", "nmt int8": "ours_int8", "plain": "plain", "OpenNMT-py": "opennmt", "JoeyNMT": "joey",
+    "nmt": "ours", "nmt int8": "ours_int8", "nmt int8 shortlist": "ours_shortlist", "plain": "plain",
+    "OpenNMT-py": "opennmt", "JoeyNMT": "joey",
 }  # fmt: skip
-OURS = ("nmt", "nmt int8")
+EXPORTED = ("nmt int8", "nmt int8 shortlist")  # what `nmt export` makes
+OURS = ("nmt", *EXPORTED)
 OWN = {*OURS, "plain"}  # what needs no environment of its own
 INSTALLED = ("OpenNMT-py==3.5.1", "joeynmt==2.3.0")
 SAME_WEIGHTS = ("nmt", "OpenNMT-py")  # whose translations must be equal before anything is timed
 CAN_TRAIN = ("nmt", "plain", "OpenNMT-py", "JoeyNMT")
-CAN_DECODE = ("nmt", "nmt int8", "OpenNMT-py", "JoeyNMT")
+CAN_DECODE = (*OURS, "OpenNMT-py", "JoeyNMT")
 TOLERANCE = 0.9  # share of a recorded ratio that is still as fast as before
 SEARCHES = ((32, 1), (32, 5), (1, 1), (1, 5))  # sentences at a time, beam
 MARKS = ("<!-- written by `python scripts/bench_peers.py --page docs/benchmarks.md` -->", "<!-- end -->")
@@ -99,9 +100,8 @@ def main() -> None:
 def ratios(rounds: Rounds) -> dict[str, dict[str, float]]:
     """{training or a search: {`ours / other`: by how many times ours is faster}}"""
     works = {"training": rounds.training, **rounds.decoding}
-    pairs = [("nmt", name) for name in TOOLKITS if name not in OURS] + [
-        ("nmt int8", name) for name in TOOLKITS if name != "nmt int8"
-    ]
+    peers = [name for name in TOOLKITS if name not in OURS]
+    pairs = [("nmt", peer) for peer in peers] + [(own, other) for own in EXPORTED for other in ("nmt", *peers)]
     return {
         work: {
             f"{our} / {other}": _faster(rates, our, other) for our, other in pairs if our in rates and other in rates

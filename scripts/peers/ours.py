@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from nmt.benchmark import reference
 from nmt.config import DecodingSettings, ModelSettings
 from nmt.data.batch import Batch, pad_sources, pad_targets
-from nmt.decoding.search import search
+from nmt.decoding.search import Hypothesis, search
 from nmt.model import Seq2Seq, make_model
 from nmt.model.loop import PackedWeights, same_weights
 from nmt.training.update import Updater
@@ -59,8 +59,11 @@ class Ours:
             return [
                 best.tokens
                 for sources in portions(self.work.sources, batch)
-                for [best, *_] in search(self.translator, pad_sources(sources), settings)
+                for [best, *_] in self.search(sources, settings)
             ]
+
+    def search(self, sources: list[Ids], settings: DecodingSettings) -> list[list[Hypothesis]]:
+        return search(self.translator, pad_sources(sources), settings)
 
 
 if __name__ == "__main__":
