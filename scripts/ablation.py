@@ -26,33 +26,16 @@ NMT = [sys.executable, "-m", "nmt"]
 
 
 class Study(NamedTuple):
-    """A config with what all its systems share, its test set, and the gold alignments of that."""
+    """A config with what all its systems share, its test set, the gold alignments of that, and the systems."""
 
     config: str
     shared: str
     test: str
     gold: str | None
+    systems: dict[str, str]  # what differs from the config
 
 
-COMMON = (
-    "threads=1 training.max_time=0 training.warmup=100 training.log_every=50 training.samples=0 training.average=false"
-)
-STUDIES = {
-    "bundled": Study(
-        "configs/en-fr.yaml",
-        f"{COMMON} training.max_steps=800 training.validate_every=800",
-        "test",
-        "data/en-fr/test.align",
-    ),
-    "multi30k": Study(
-        "configs/multi30k-en-fr.yaml",
-        f"{COMMON} training.max_steps=2400 training.validate_every=600",
-        "test_2016_flickr",
-        None,
-    ),
-}
-
-# System -> what differs from the config (conditional LSTM decoder with multihead attention).
+# From conditional LSTM decoder with multihead attention.
 SYSTEMS = {
     "none": "model.attention=none",
     "location": "model.attention=location",
@@ -75,7 +58,53 @@ SYSTEMS = {
     "additive, bahdanau": "model.attention=additive model.decoder=bahdanau",
     "transformer": "model.architecture=transformer model.hidden=128 training.learning_rate=1e-3",
 }
+
+# From the recipe of configs/multi30k-en-fr.yaml.
+PARTS = {
+    "the recipe": "",
+    "no dropout": "model.dropout=0 model.embedding_dropout=0 model.word_dropout=0",
+    "dropout 0.2": "model.dropout=0.2",
+    "no layer normalisation": "model.layer_norm=false",
+    "nothing tied": "model.tying=none",
+    "no label smoothing": "training.label_smoothing=0",
+    "no average of weights": "training.ema=0",
+    "learning rate 1e-3": "training.learning_rate=1e-3",
+    "8,000 pieces": "subword.vocab_size=8000",
+    "2,000 pieces": "subword.vocab_size=2000",
+    "two encoder layers": "model.encoder_layers=2",
+    "one attention head": "model.attention_heads=1",
+    "embedding 256, hidden 320": "model.embedding=256 model.hidden=320",
+}
+
+COMMON = (
+    "threads=1 training.max_time=0 training.warmup=100 training.log_every=50 training.samples=0 training.average=false"
+)
+STUDIES = {
+    "bundled": Study(
+        "configs/en-fr.yaml",
+        f"{COMMON} training.max_steps=800 training.validate_every=800",
+        "test",
+        "data/en-fr/test.align",
+        SYSTEMS,
+    ),
+    "multi30k": Study(
+        "configs/multi30k-en-fr.yaml",
+        f"{COMMON} training.max_steps=2400 training.validate_every=600",
+        "test_2016_flickr",
+        None,
+        SYSTEMS,
+    ),
+    # What a recipe's parts give is for choosing, so the validation set is scored.
+    "recipe": Study(
+        "configs/multi30k-en-fr.yaml",
+        f"{COMMON} training.max_steps=2400 training.validate_every=600 data.test=[val]",
+        "val",
+        None,
+        PARTS,
+    ),
+}
 SEEDS = (1, 2, 3)
+COLUMNS = ("system", "seeds", "BLEU", "chrF2++", "AER", "training tokens/s", "sentences/s", "parameters")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -93,21 +122,30 @@ def main(arguments: list[str] | None = None) -> None:
 def _all_scores(options: argparse.Namespace) -> None:
     mine, shards = (int(part) for part in options.shard.split("/"))
     out = Path(options.out)
-    jobs = [(name, seed) for seed in options.seeds for name in options.systems]
+    study = STUDIES[options.study]
+    jobs = [(name, seed) for seed in options.seeds for name in _systems(study, options.systems)]
     for name, seed in jobs[mine - 1 :: shards]:
         done = {(result["system"], result.get("seed")) for result in results(sorted(out.glob("*.jsonl")))}
         if (name, seed) not in done:
-            result = score(STUDIES[options.study], name, seed, out, shlex.split(options.set))
+            result = score(study, name, seed, out, shlex.split(options.set))
             _add(out / f"{options.study}-{mine}.jsonl", result)
             print(f"{name}, seed {seed}: BLEU {result['bleu']:.1f}", flush=True)
 
 
 def _all_speeds(options: argparse.Namespace) -> None:
+    study = STUDIES[options.study]
     for _ in range(options.rounds):
-        for name in options.systems:
-            result = speed(STUDIES[options.study], name, shlex.split(options.set))
+        for name in _systems(study, options.systems):
+            result = speed(study, name, shlex.split(options.set))
             _add(Path(options.out) / f"{options.study}-speed.jsonl", result)
             print(f"{name}: {result['training_tokens_per_second']:,.0f} tokens/s", flush=True)
+
+
+def _systems(study: Study, chosen: list[str]) -> list[str]:
+    """All of the study's, if none is chosen."""
+    if unknown := sorted(set(chosen) - set(study.systems)):
+        sys.exit(f"error: --systems: {', '.join(unknown)}: not in this study, which has {', '.join(study.systems)}")
+    return chosen or list(study.systems)
 
 
 def _add(file: Path, result: dict[str, Any]) -> None:
@@ -126,7 +164,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     for action in (run, fast):
         action.add_argument("--out", required=True, help="folder of runs and results")
         action.add_argument("--study", choices=sorted(STUDIES), default="bundled")
-        action.add_argument("--systems", nargs="+", choices=list(SYSTEMS), default=list(SYSTEMS), metavar="SYSTEM")
+        action.add_argument("--systems", nargs="+", default=[], metavar="SYSTEM", help="[default: all]")
         action.add_argument("--set", default="", help="more settings for all systems, such as 'data.folder=FOLDER'")
     actions.add_parser("table", help="print it").add_argument("files", nargs="+", type=Path, help="results")
     return parser.parse_args(arguments)
@@ -137,14 +175,14 @@ def _slug(name: str) -> str:
 
 
 def _words(study: Study, name: str, more: list[str]) -> list[str]:
-    return [str(PROJECT / study.config), *study.shared.split(), *SYSTEMS[name].split(), *more]
+    return [str(PROJECT / study.config), *study.shared.split(), *study.systems[name].split(), *more]
 
 
 def score(study: Study, name: str, seed: int, out: Path, more: list[str]) -> dict[str, Any]:
     """Trains one system, translates the test set, aligns it."""
     run = out / "runs" / f"{_slug(name)}-{seed}"
     _call("train", *_words(study, name, more), f"training.seed={seed}", f"run={run}")
-    metrics = ["bleu", "chrf", *(["aer"] if study.gold and "attention=none" not in SYSTEMS[name] else [])]
+    metrics = ["bleu", "chrf", *(["aer"] if study.gold and "attention=none" not in study.systems[name] else [])]
     sets = json.loads(_call("eval", str(run), "--json", "--by-length", "--threads", "1", "--metric", *metrics))["sets"]
     scores = sets[study.test]
     return {
@@ -184,25 +222,33 @@ def results(files: list[Path]) -> list[dict[str, Any]]:
 
 
 def table(found: list[dict[str, Any]]) -> Iterator[str]:
-    """Markdown, a row per system, in the order of SYSTEMS."""
-    yield "| system | seeds | BLEU | chrF2++ | AER | training tokens/s | sentences/s | parameters |"
-    yield "|---|---|---|---|---|---|---|---|"
-    for name in SYSTEMS:
-        group = [result for result in found if result["system"] == name and "seed" in result]
-        speeds = [result for result in found if result["system"] == name and "seed" not in result]
-        if not group:
-            continue
-        columns = [
-            name,
-            str(len(group)),
-            _interval([result["bleu"] for result in group]),
-            _interval([result["chrf"] for result in group]),
-            "" if group[0]["aer"] is None else _interval([result["aer"] for result in group]),
-            _median("training_tokens_per_second", speeds),
-            _median("sentences_per_second", speeds),
-            f"{group[0]['parameters'] / 1e6:.2f} M",
-        ]
-        yield f"| {' | '.join(columns)} |"
+    """Markdown, a row per system, in the order of its study; without columns of which nothing is known."""
+    rows = [_row(name, found) for name in (*SYSTEMS, *PARTS)]
+    rows = [row for row in rows if row]
+    known = [title for title in COLUMNS if any(row[title] for row in rows)]
+    yield f"| {' | '.join(known)} |"
+    yield "|---" * len(known) + "|"
+    for row in rows:
+        yield f"| {' | '.join(row[title] for title in known)} |"
+
+
+def _row(name: str, found: list[dict[str, Any]]) -> dict[str, str]:
+    """Cells by column; none if there is no result."""
+    group = [result for result in found if result["system"] == name and "seed" in result]
+    speeds = [result for result in found if result["system"] == name and "seed" not in result]
+    if not group:
+        return {}
+    cells = (
+        name,
+        str(len(group)),
+        _interval([result["bleu"] for result in group]),
+        _interval([result["chrf"] for result in group]),
+        "" if group[0]["aer"] is None else _interval([result["aer"] for result in group]),
+        _median("training_tokens_per_second", speeds),
+        _median("sentences_per_second", speeds),
+        f"{group[0]['parameters'] / 1e6:.2f} M",
+    )
+    return dict(zip(COLUMNS, cells, strict=True))
 
 
 def _median(key: str, speeds: list[dict[str, Any]]) -> str:

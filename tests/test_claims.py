@@ -14,6 +14,7 @@ import pytest
 import remember
 import torch
 
+from nmt import config
 from nmt.model.attention import ATTENTIONS
 from nmt.model.init import initialise
 
@@ -166,6 +167,26 @@ def test_systems_in_a_table(tmp_path: Path) -> None:
         ["none", "1", "10.0", "50.0", "", "", "", "2.50 M"],
         ["dot", "2", "22.0 ± 25.4", "50.0 ± 0.0", "45.0 ± 63.5", "1,000", "20", "2.50 M"],
     ]
+
+
+def test_columns_of_which_nothing_is_known_are_left_out() -> None:
+    title, _, row = (columns(row) for row in ablation.table(RESULTS[1:2]))
+    assert title == ["system", "seeds", "BLEU", "chrF2++", "parameters"]
+    assert row == ["none", "1", "10.0", "50.0", "2.50 M"]
+
+
+def test_systems_of_another_study_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        SystemExit, match=r"^error: --systems: dot: not in this study, which has the recipe, no dropout"
+    ):
+        ablation.main(["run", "--study", "recipe", "--out", str(tmp_path), "--systems", "dot", "the recipe"])
+
+
+def test_every_system_of_every_study_is_a_config() -> None:
+    for study in ablation.STUDIES.values():
+        for name in study.systems:
+            file, *changes = ablation._words(study, name, ["data.folder=."])
+            assert config.load(file, changes)
 
 
 def test_long_sentences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
