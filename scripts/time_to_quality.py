@@ -90,7 +90,10 @@ def race(options: argparse.Namespace, out: Path, peers: Path) -> tuple[dict[Path
 def own_curve(options: argparse.Namespace, out: Path, seed: int, until: float) -> Curve:
     """nmt, by its own command, to its end or until that time."""
     run, log = out / f"nmt-{seed}", out / f"nmt-{seed}.log"
-    changes = [f"data.folder={options.data}", "threads=1", f"training.seed={seed}", f"run={run}"]
+    changes = [
+        f"data.folder={options.data}", "threads=1", f"training.seed={seed}", f"run={run}",
+        "training.validate_every=300",  # often, so that the time of each level is known; it counts as nmt's
+    ]  # fmt: skip
     config, limit = PROJECT / "configs" / "multi30k-en-fr.yaml", f"training.max_time={options.each:g}m"
     begun = time.time()
     curve: Curve = []
@@ -184,7 +187,7 @@ def _options() -> argparse.Namespace:
     run.add_argument("--data", type=Path, required=True, help="folder with train.en, train.fr, val.en and val.fr")
     run.add_argument("--minutes", type=float, default=60, help="of OpenNMT-py")
     run.add_argument("--each", type=float, default=20, help="minutes of each of nmt's seeds")
-    run.add_argument("--every", type=int, default=450, help="updates between OpenNMT-py's checkpoints; 450: an epoch")
+    run.add_argument("--every", type=int, default=150, help="updates between OpenNMT-py's checkpoints; 450 are an epoch")
     run.add_argument("--out", type=Path, default=Path("build/time"))
     run.add_argument("--peers", default="build/peers", help="folder of the environment of scripts/bench_peers.py")
     actions.add_parser("table", help="print it").add_argument("file", type=Path, help="times.json")
