@@ -72,7 +72,8 @@ PARTS = {
     "8,000 pieces": "subword.vocab_size=8000",
     "2,000 pieces": "subword.vocab_size=2000",
     "two encoder layers": "model.encoder_layers=2",
-    "one attention head": "model.attention_heads=1",
+    "additive attention": "model.attention=additive",
+    "scaled dot attention": "model.attention=scaled_dot",
     "embedding 256, hidden 320": "model.embedding=256 model.hidden=320",
 }
 

@@ -252,7 +252,7 @@ def measure(
 
 
 def table(rounds: Rounds, about: dict[str, Any]) -> Iterator[str]:
-    """Markdown: medians, and in brackets how many times as fast nmt is, the median over the rounds of that as well."""
+    """Markdown: medians, and ratios, which are medians over the rounds as well."""
     products = statistics.median(rounds.matmul)
     yield (
         f"Threads: {about['threads']}; torch {about['torch']}, float32; {len(rounds.matmul)} rounds of "
@@ -275,7 +275,7 @@ def table(rounds: Rounds, about: dict[str, Any]) -> Iterator[str]:
     yield f"| decoding, sentences/s | {' | '.join(_search(key) for key in rounds.decoding)} |"
     yield f"|---|{'---|' * len(rounds.decoding)}"
     for name in toolkits:
-        cells = (f"{statistics.median(rates[name]):,.1f} ({_times(rates, name)})" for rates in rounds.decoding.values())
+        cells = (_rate(rates, name) for rates in rounds.decoding.values())
         yield f"| {_title(name, about)} | {' | '.join(cells)} |"
     yield ""
     yield f"A translation has {about['length']} pieces and its end. " + (
@@ -293,6 +293,12 @@ def _title(name: str, about: dict[str, Any]) -> str:
 def _times(rates: dict[str, list[float]], name: str) -> str:
     """By how many times nmt is faster than `name`, each round by itself."""
     return f"{_faster(rates, 'nmt', name):.2f}x" if "nmt" in rates else "-"
+
+
+def _rate(rates: dict[str, list[float]], name: str) -> str:
+    """With how many times as fast it is as OpenNMT-py, if that was measured."""
+    peer = SAME_WEIGHTS[1]
+    return f"{statistics.median(rates[name]):,.1f}" + (f" ({_faster(rates, name, peer):.2f}x)" if peer in rates else "")
 
 
 def _faster(rates: dict[str, list[float]], ours: str, other: str) -> float:

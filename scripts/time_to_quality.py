@@ -187,7 +187,7 @@ def _options() -> argparse.Namespace:
     run.add_argument("--data", type=Path, required=True, help="folder with train.en, train.fr, val.en and val.fr")
     run.add_argument("--minutes", type=float, default=60, help="of OpenNMT-py")
     run.add_argument("--each", type=float, default=20, help="minutes of each of nmt's seeds")
-    run.add_argument("--every", type=int, default=150, help="updates between OpenNMT-py's checkpoints; 450 are an epoch")
+    run.add_argument("--every", type=int, default=150, help="updates between checkpoints of OpenNMT-py; 450: an epoch")
     run.add_argument("--out", type=Path, default=Path("build/time"))
     run.add_argument("--peers", default="build/peers", help="folder of the environment of scripts/bench_peers.py")
     actions.add_parser("table", help="print it").add_argument("file", type=Path, help="times.json")
