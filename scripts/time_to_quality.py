@@ -7,6 +7,8 @@ Both train at the same time, each on one thread, so that what slows the machine 
 command, beside it `configs/multi30k-en-fr.yaml`, one seed after another. BLEU is that of greedy translations of the
 validation set. nmt's clock has everything from raw text to the validation's end; OpenNMT-py's begins with pieces ready,
 and stands still while its checkpoints are translated, which happens afterwards.
+
+`translate_beside.py` then asks how fast the two models translate.
 """
 
 import argparse
@@ -26,7 +28,8 @@ from bench_peers import environment
 from sacrebleu import corpus_bleu
 
 PROJECT = Path(__file__).parent.parent
-ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}
+ENVIRONMENT = os.environ | {"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}  # the peer's checkpoints are pickles
+ONE_THREAD = ENVIRONMENT | {"OMP_NUM_THREADS": "1"}
 VOCAB = 8000
 SPECIALS = 3  # of SentencePiece: unknown, begin, end
 SOURCE, TARGET = "en", "fr"
