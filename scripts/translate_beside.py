@@ -35,6 +35,7 @@ def main() -> None:
     text = source_text(options.data)
     write(trained / "text", text)
     write(trained / "text.pieces", [" ".join(subwords.encode(line, out_type=str)) for line in text])
+    make_small(trained)
     commands = all_commands(trained, environment(Path(options.peers)).parent)
     speeds = measure(commands, trained, len(text), options.rounds)
     references = read(options.data / f"val.{TARGET}")
@@ -51,11 +52,15 @@ def source_text(data: Path) -> list[str]:
     return [line for file in (data / f"val.{SOURCE}", *others) for line in read(file)]
 
 
+def make_small(trained: Path) -> None:
+    if not (trained / "nmt-1-small").exists():
+        command = ["export", trained / "nmt-1", "-o", trained / "nmt-1-small", "--int8", "--shortlist", "20"]
+        subprocess.run([*NMT, *command], check=True, stdout=sys.stderr)
+
+
 def all_commands(trained: Path, peers: Path) -> Commands:
     newest = max(trained.glob("model_step_*.pt"), key=lambda file: int(file.stem.rpartition("_")[2]))
     run, small = trained / "nmt-1", trained / "nmt-1-small"
-    if not small.exists():
-        subprocess.run([*NMT, "export", run, "-o", small, "--int8", "--shortlist", "20"], check=True)
     ours = ["--threads", str(THREADS), "-i", trained / "text", "-o"]
     peer = ["-batch_size", "32", "-src", trained / "text.pieces", "-output"]
     return {

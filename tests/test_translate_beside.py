@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from sentencepiece import SentencePieceProcessor
-from translate_beside import OURS, PEER, SMALL, all_commands, bleu, measure, read, source_text, table, write
+from translate_beside import OURS, PEER, SMALL, all_commands, bleu, make_small, measure, read, source_text, table, write
 
 from nmt.run import subword_files
 
@@ -19,7 +19,6 @@ def test_training_text_is_not_translated_and_validation_comes_first(tmp_path: Pa
 def test_the_newest_model_of_the_peer_is_taken(tmp_path: Path) -> None:
     for step in (900, 1050, 150):
         (tmp_path / f"model_step_{step}.pt").touch()
-    (tmp_path / "nmt-1-small").mkdir()
     commands = all_commands(tmp_path, tmp_path)
     assert list(commands) == [(name, beam) for beam in (5, 1) for name in (PEER, OURS, SMALL)]
     for (name, beam), command in commands.items():
@@ -29,9 +28,8 @@ def test_the_newest_model_of_the_peer_is_taken(tmp_path: Path) -> None:
 
 
 def test_the_small_model_is_made_if_it_is_not_there(tiny_run: Path, tmp_path: Path) -> None:
-    (tmp_path / "model_step_1.pt").touch()
     (tmp_path / "nmt-1").symlink_to(tiny_run)
-    all_commands(tmp_path, tmp_path)
+    make_small(tmp_path)
     assert (tmp_path / "nmt-1-small" / "shortlist.safetensors").exists()
 
 
