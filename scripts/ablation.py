@@ -35,7 +35,7 @@ class Study(NamedTuple):
     systems: dict[str, str]  # what differs from the config
 
 
-# From conditional LSTM decoder with multihead attention.
+# System -> what differs from the config (conditional LSTM decoder with multihead attention).
 SYSTEMS = {
     "none": "model.attention=none",
     "location": "model.attention=location",
@@ -59,7 +59,7 @@ SYSTEMS = {
     "transformer": "model.architecture=transformer model.hidden=128 training.learning_rate=1e-3",
 }
 
-# From the recipe of configs/multi30k-en-fr.yaml.
+# What is changed of the recipe in configs/multi30k-en-fr.yaml -> how.
 PARTS = {
     "the recipe": "",
     "no dropout": "model.dropout=0 model.embedding_dropout=0 model.word_dropout=0",

@@ -35,7 +35,8 @@ EXPORTED = ("nmt int8", "nmt int8 shortlist")  # what `nmt export` makes
 OURS = ("nmt", *EXPORTED)
 OWN = {*OURS, "plain"}  # what needs no environment of its own
 INSTALLED = ("OpenNMT-py==3.5.1", "joeynmt==2.3.0")
-SAME_WEIGHTS = ("nmt", "OpenNMT-py")  # whose translations must be equal before anything is timed
+PEER = "OpenNMT-py"  # what decoding is compared with
+SAME_WEIGHTS = ("nmt", PEER)  # whose translations must be equal before anything is timed
 CAN_TRAIN = ("nmt", "plain", "OpenNMT-py", "JoeyNMT")
 CAN_DECODE = (*OURS, "OpenNMT-py", "JoeyNMT")
 TOLERANCE = 0.9  # share of a recorded ratio that is still as fast as before
@@ -296,9 +297,8 @@ def _times(rates: dict[str, list[float]], name: str) -> str:
 
 
 def _rate(rates: dict[str, list[float]], name: str) -> str:
-    """With how many times as fast it is as OpenNMT-py, if that was measured."""
-    peer = SAME_WEIGHTS[1]
-    return f"{statistics.median(rates[name]):,.1f}" + (f" ({_faster(rates, name, peer):.2f}x)" if peer in rates else "")
+    """With how many times as fast it is as the peer, if that was measured."""
+    return f"{statistics.median(rates[name]):,.1f}" + (f" ({_faster(rates, name, PEER):.2f}x)" if PEER in rates else "")
 
 
 def _faster(rates: dict[str, list[float]], ours: str, other: str) -> float:

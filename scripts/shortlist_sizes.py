@@ -7,8 +7,8 @@ The shortlist is learnt from the training text, as `nmt export --shortlist` does
 validation text, sorted by length and taken so many at a time, as `nmt translate` takes them.
 """
 
+import argparse
 import statistics
-import sys
 from collections.abc import Iterator
 
 from nmt import config
@@ -23,8 +23,11 @@ AT_A_TIME = (1, 32, 64)
 
 
 def main() -> None:
-    file, *overrides = sys.argv[1:]
-    data = prepare(config.load(file, overrides), print)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config")
+    parser.add_argument("settings", nargs="*", metavar="KEY=VALUE")
+    options = parser.parse_args()
+    data = prepare(config.load(options.config, options.settings), print)
     sizes = [len(subword) for subword in data.subwords]
     lexicon = learn_lexicon(data.train, *sizes)
     print(f"median pieces of {sizes[1]:,}, and batches that have none, for a piece that training has not seen")

@@ -17,7 +17,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -66,12 +66,27 @@ def pieces(data: Path, out: Path) -> sentencepiece.SentencePieceProcessor:
     )  # fmt: skip
     subwords = sentencepiece.SentencePieceProcessor(model_file=f"{prefix}.model")
     for text in (*texts, data / f"val.{SOURCE}"):
-        lines = text.read_text(encoding="utf-8").splitlines()
-        encoded = (" ".join(subwords.encode(line, out_type=str)) for line in lines)
-        (out / text.name).write_text("\n".join(encoded) + "\n", encoding="utf-8")
+        write_lines(out / text.name, in_pieces(read_lines(text), subwords))
     known = (subwords.id_to_piece(id) for id in range(SPECIALS, subwords.get_piece_size()))
-    (out / "vocabulary").write_text("\n".join(known) + "\n", encoding="utf-8")
+    write_lines(out / "vocabulary", known)
     return subwords
+
+
+def in_pieces(lines: Iterable[str], subwords: sentencepiece.SentencePieceProcessor) -> Iterator[str]:
+    return (" ".join(subwords.encode(line, out_type=str)) for line in lines)
+
+
+def whole(lines: Iterable[str], subwords: sentencepiece.SentencePieceProcessor) -> list[str]:
+    """Text of lines in pieces."""
+    return [subwords.decode(line.split()) for line in lines]
+
+
+def read_lines(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8").split("\n")[:-1]
+
+
+def write_lines(file: Path, lines: Iterable[str]) -> None:
+    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def race(options: argparse.Namespace, out: Path, peers: Path) -> tuple[dict[Path, float], list[Curve]]:
@@ -126,7 +141,7 @@ def _running(command: list[str | Path], log: Path) -> "Iterator[subprocess.Popen
 def _validations(run: Path) -> list[float]:
     """BLEU of each validation so far."""
     file = run / "metrics.jsonl"
-    lines = file.read_text(encoding="utf-8").split("\n")[:-1] if file.exists() else []
+    lines = read_lines(file) if file.exists() else []
     return [entry["bleu"] for entry in map(json.loads, lines) if entry["kind"] == "validation"]
 
 
@@ -150,13 +165,12 @@ def peer_curve(
     out: Path,
     peers: Path,
 ) -> Iterator[tuple[float, float]]:
-    references = (data / f"val.{TARGET}").read_text(encoding="utf-8").splitlines()
+    references = read_lines(data / f"val.{TARGET}")
     found = out / "translations"
     for checkpoint, minutes in sorted(times.items(), key=lambda each: each[1]):
         command = [peers / "onmt_translate", "-model", checkpoint, "-src", out / f"val.{SOURCE}", "-output", found]
         subprocess.run([*command, "-beam_size", "1"], env=ONE_THREAD, check=True, capture_output=True)
-        lines = found.read_text(encoding="utf-8").splitlines()
-        bleu = corpus_bleu([subwords.decode(line.split()) for line in lines], [references]).score
+        bleu = corpus_bleu(whole(read_lines(found), subwords), [references]).score
         print(f"{checkpoint.name}: {minutes:.1f} minutes, BLEU {bleu:.1f}", file=sys.stderr, flush=True)
         yield minutes, bleu
 

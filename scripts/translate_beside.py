@@ -19,7 +19,7 @@ from pathlib import Path
 from bench_peers import environment
 from sacrebleu import corpus_bleu
 from sentencepiece import SentencePieceProcessor
-from time_to_quality import ENVIRONMENT, SOURCE, TARGET
+from time_to_quality import ENVIRONMENT, SOURCE, TARGET, in_pieces, read_lines, whole, write_lines
 
 PEER, OURS, SMALL = "OpenNMT-py, model R", "nmt", "nmt, 8 bits and shortlist"
 NMT = [sys.executable, "-m", "nmt"]
@@ -33,23 +33,24 @@ def main() -> None:
     trained: Path = options.trained
     subwords = SentencePieceProcessor(model_file=str(trained / "subwords.model"))
     text = source_text(options.data)
-    write(trained / "text", text)
-    write(trained / "text.pieces", [" ".join(subwords.encode(line, out_type=str)) for line in text])
+    write_lines(trained / "text", text)
+    write_lines(trained / "text.pieces", in_pieces(text, subwords))
     make_small(trained)
     commands = all_commands(trained, environment(Path(options.peers)).parent)
     speeds = measure(commands, trained, len(text), options.rounds)
-    references = read(options.data / f"val.{TARGET}")
+    references = read_lines(options.data / f"val.{TARGET}")
     scores = {}
-    for way in commands:
-        found = read(trained / _file(*way))[: len(references)]
-        scores[way] = bleu(found, references, subwords if way[0] == PEER else None)
+    for name, beam in commands:
+        found = read_lines(trained / _file(name, beam))[: len(references)]
+        found = whole(found, subwords) if name == PEER else found
+        scores[name, beam] = corpus_bleu(found, [references]).score
     print("\n".join(table(speeds, scores)))
 
 
 def source_text(data: Path) -> list[str]:
     """Of the validation set first, then of the test sets."""
     others = sorted(file for file in data.glob(f"*.{SOURCE}") if file.stem not in {"train", "val"})
-    return [line for file in (data / f"val.{SOURCE}", *others) for line in read(file)]
+    return [line for file in (data / f"val.{SOURCE}", *others) for line in read_lines(file)]
 
 
 def make_small(trained: Path) -> None:
@@ -86,12 +87,6 @@ def measure(commands: Commands, trained: Path, lines: int, rounds: int) -> dict[
     return speeds
 
 
-def bleu(found: list[str], references: list[str], subwords: SentencePieceProcessor | None) -> float:
-    """Translations in pieces need the subwords."""
-    whole = [subwords.decode(line.split()) for line in found] if subwords else found
-    return corpus_bleu(whole, [references]).score
-
-
 def table(speeds: dict[tuple[str, int], list[float]], scores: dict[tuple[str, int], float]) -> Iterator[str]:
     """Markdown: medians over the rounds, of the ratios too."""
     yield "| model | beam | BLEU of the validation set | lines per second | beside OpenNMT-py with a beam of 5 |"
@@ -100,14 +95,6 @@ def table(speeds: dict[tuple[str, int], list[float]], scores: dict[tuple[str, in
     for (name, beam), rates in speeds.items():
         ratio = statistics.median(own / peer for own, peer in zip(rates, peers, strict=True))
         yield f"| {name} | {beam} | {scores[name, beam]:.1f} | {statistics.median(rates):.0f} | {ratio:.1f}x |"
-
-
-def read(file: Path) -> list[str]:
-    return file.read_text(encoding="utf-8").split("\n")[:-1]
-
-
-def write(file: Path, lines: list[str]) -> None:
-    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def _file(name: str, beam: int) -> str:

@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-import pytest
 from sentencepiece import SentencePieceProcessor
-from translate_beside import OURS, PEER, SMALL, all_commands, bleu, make_small, measure, read, source_text, table, write
+from time_to_quality import in_pieces, read_lines, whole, write_lines
+from translate_beside import OURS, PEER, SMALL, all_commands, make_small, measure, source_text, table
 
 from nmt.run import subword_files
 
 
 def test_training_text_is_not_translated_and_validation_comes_first(tmp_path: Path) -> None:
     for name in ("a", "test", "train", "val"):
-        write(tmp_path / f"{name}.en", [f"{name} {number}" for number in (1, 2)])
-        write(tmp_path / f"{name}.fr", ["not this"])
+        write_lines(tmp_path / f"{name}.en", [f"{name} {number}" for number in (1, 2)])
+        write_lines(tmp_path / f"{name}.fr", ["not this"])
     assert source_text(tmp_path) == ["val 1", "val 2", "a 1", "a 2", "test 1", "test 2"]
 
 
@@ -37,19 +37,20 @@ def test_commands_write_their_files_in_turns(tmp_path: Path) -> None:
     log = tmp_path / "log"
     commands = {(name, 5): ["sh", "-c", f'echo {name} >>{log}; echo found >"$0"'] for name in ("one", "two")}
     speeds = measure(commands, tmp_path, 100, 2)
-    assert read(log) == ["one", "two"] * 2
+    assert read_lines(log) == ["one", "two"] * 2
     assert {way: len(rates) for way, rates in speeds.items()} == {("one", 5): 2, ("two", 5): 2}
     assert min(map(min, speeds.values())) > 0 and max(map(max, speeds.values())) < 1e5
-    assert read(tmp_path / "one-5.txt") == ["found"]
+    assert read_lines(tmp_path / "one-5.txt") == ["found"]
 
 
-def test_pieces_are_put_together_before_they_are_scored(tiny_run: Path) -> None:
+def test_pieces_are_put_together_again(tiny_run: Path, tmp_path: Path) -> None:
+    """Also around what other ways of reading lines take for the end of one."""
     subwords = SentencePieceProcessor(model_file=str(subword_files(tiny_run)[-1]))
-    lines = ["un chien court dans le jardin", "deux chats mangent du pain blanc"]
-    pieces = [" ".join(subwords.encode(line, out_type=str)) for line in lines]
-    assert bleu(pieces, lines, subwords) == pytest.approx(100)
-    assert bleu(pieces, lines, None) < 50
-    assert bleu(lines, lines, None) == pytest.approx(100)
+    lines = ["un chien court dans le jardin", "deux chats mangent du\u2028pain blanc"]
+    write_lines(tmp_path / "pieces", in_pieces(lines, subwords))
+    pieces = read_lines(tmp_path / "pieces")
+    assert len(pieces) == 2 and pieces != lines
+    assert whole(pieces, subwords) == [line.replace("\u2028", " ") for line in lines]
 
 
 def test_ratios_are_those_of_rounds() -> None:
