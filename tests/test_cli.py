@@ -112,6 +112,21 @@ def test_version(nmt: Run) -> None:
     assert nmt("--version") == Result(0, "nmt 0.1.0\n", "")
 
 
+@pytest.mark.parametrize(
+    ("variables", "spins"),
+    [({}, "2000"), ({"OMP_WAIT_POLICY": "active"}, None), ({"GOMP_SPINCOUNT": "7"}, "7")],
+)
+def test_threads_that_wait_spin_briefly_unless_the_user_says_how(
+    nmt: Run, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], spins: str | None
+) -> None:
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.setenv(name, variables.get(name, ""))
+        if name not in variables:
+            monkeypatch.delenv(name)
+    nmt("--version")
+    assert os.environ.get("GOMP_SPINCOUNT") == spins
+
+
 def test_help_as_a_module_imports_no_torch() -> None:
     out = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "nmt", "--help"],

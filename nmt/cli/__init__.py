@@ -3,6 +3,7 @@
 Nothing here imports torch before it is needed: `--help` and configuration errors answer at once.
 """
 
+import os
 import signal
 import sys
 from typing import Annotated
@@ -33,6 +34,7 @@ app = typer.Typer(
 def main() -> None:
     """Runs a command. What the user can mend is one line per problem and the error's exit status, mostly 2; the rest
     is a traceback."""
+    _spin_briefly()
     try:
         app(prog_name="nmt")
     except UserError as error:
@@ -42,6 +44,16 @@ def main() -> None:
     except KeyboardInterrupt:
         print(file=sys.stderr)
         sys.exit(128 + signal.SIGINT)
+
+
+def _spin_briefly() -> None:
+    """Lets a thread that waits for others give its core away after about 0.1 ms instead of 15 (GNU OpenMP).
+
+    Where another program needs a core, threads that spin for long keep each other from working (docs/benchmarks.md).
+    What the user has set of this stays. It is read when torch is imported.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 
 def _version(wanted: bool) -> bool:

@@ -183,7 +183,7 @@ class Settings(Section):
     decoding: DecodingSettings = DecodingSettings()
     run: str = setting("", "the run directory; by default runs/NAME, after the config file's name", resume=True)
     device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "where to compute", resume=True)
-    threads: Count = setting(0, "CPU threads; 0: one per core", "threads", resume=True, ge=0)
+    threads: Count = setting(0, "CPU threads; 0: one per core, or OMP_NUM_THREADS", "threads", resume=True, ge=0)
 
 
 # Which key has an effect only under which value of another key. (That one may itself need a value of a third.)

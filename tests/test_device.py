@@ -1,0 +1,44 @@
+"""Where to compute, and with how many threads."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from nmt import config
+from nmt.device import THREADS, choose_device, describe
+from nmt.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def same_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(("wanted", "used"), [(3, 3), (0, THREADS)])
+def test_threads(tiny_config: Path, wanted: int, used: int) -> None:
+    torch.set_num_threads(2)
+    device = choose_device(config.load(tiny_config, ["device=cpu", f"threads={wanted}"]))
+    assert torch.get_num_threads() == used
+    assert describe(device) == f"cpu ({used} threads)"
+
+
+def test_threads_are_as_many_as_the_environment_says() -> None:
+    program = "import nmt.device; print(nmt.device.THREADS)"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "1\n"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_a_device_that_is_not_there(tiny_config: Path) -> None:
+    with pytest.raises(ConfigError, match="device: cuda is not available here; write device=auto or device=cpu"):
+        choose_device(config.load(tiny_config, ["device=cuda"]))
