@@ -63,6 +63,10 @@ SYSTEMS = {
 PARTS = {
     "the recipe": "",
     "no dropout": "model.dropout=0 model.embedding_dropout=0 model.word_dropout=0",
+    "no embedding or word dropout": "model.embedding_dropout=0 model.word_dropout=0",
+    "no word dropout": "model.word_dropout=0",
+    "no embedding dropout": "model.embedding_dropout=0",
+    "dropout anew at each position": "model.variational=false",
     "dropout 0.2": "model.dropout=0.2",
     "no layer normalisation": "model.layer_norm=false",
     "nothing tied": "model.tying=none",

@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def _spin_briefly() -> None:
-    """Lets a thread that waits for others give its core away after about 0.1 ms instead of 15 (GNU OpenMP).
+    """Lets a thread that waits for others give its core away after 2,000 rounds, not 300,000 (GNU OpenMP).
 
     Where another program needs a core, threads that spin for long keep each other from working (docs/benchmarks.md).
     What the user has set of this stays. It is read when torch is imported.
