@@ -62,12 +62,12 @@ SYSTEMS = {
 # What is changed of the recipe in configs/multi30k-en-fr.yaml -> how.
 PARTS = {
     "the recipe": "",
-    "no dropout": "model.dropout=0 model.embedding_dropout=0 model.word_dropout=0",
-    "no embedding or word dropout": "model.embedding_dropout=0 model.word_dropout=0",
-    "no word dropout": "model.word_dropout=0",
-    "no embedding dropout": "model.embedding_dropout=0",
-    "dropout anew at each position": "model.variational=false",
+    "no dropout": "model.dropout=0",
     "dropout 0.2": "model.dropout=0.2",
+    "dropout anew at each position": "model.variational=false",
+    "dropout on embeddings": "model.embedding_dropout=0.1",
+    "dropout of words": "model.word_dropout=0.05",
+    "dropout of all three": "model.embedding_dropout=0.1 model.word_dropout=0.05",
     "no layer normalisation": "model.layer_norm=false",
     "nothing tied": "model.tying=none",
     "no label smoothing": "training.label_smoothing=0",
