@@ -466,6 +466,15 @@ def test_a_damaged_run_is_refused(nmt: Run, command: str, damage: Callable[[Path
     assert result.err.startswith(f"error: {message.format('runs/tiny')}")
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Processes that are started take SIGINT, although this one ignores it if a shell runs it in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_each_line_is_answered_before_the_next_and_an_interrupt_ends_it(tiny_run: Path) -> None:
     with subprocess.Popen(
         [*NMT, "translate", str(tiny_run), "--beam-size", "1"],
