@@ -140,8 +140,9 @@ def table(result: dict[str, Any]) -> Iterator[str]:
     yield "| pairs | preparing (s) | microseconds per pair | an epoch's order (s) | peak memory (MB) |"
     yield "|---:|---:|---:|---:|---:|"
     for pairs, found in result["preparing"].items():
+        each = found["seconds_per_pair"]
         yield (
-            f"| {int(pairs):,} | {int(pairs) * found['seconds_per_pair']:,.1f} | {1e6 * found['seconds_per_pair']:,.0f} | "
+            f"| {int(pairs):,} | {int(pairs) * each:,.1f} | {1e6 * each:,.0f} | "
             f"{found['order_seconds']:.2f} | {found['peak_mb']:,.0f} |"
         )
 
