@@ -40,7 +40,8 @@ SAME_WEIGHTS = ("nmt", PEER)  # whose translations must be equal before anything
 CAN_TRAIN = ("nmt", "plain", "OpenNMT-py", "JoeyNMT")
 CAN_DECODE = (*OURS, "OpenNMT-py", "JoeyNMT")
 TOLERANCE = 0.9  # share of a recorded ratio that is still as fast as before
-SEARCHES = ((32, 1), (32, 5), (1, 1), (1, 5))  # sentences at a time, beam
+SEARCHES = ((128, 32, 1), (128, 32, 5), (32, 1, 1), (32, 1, 5))  # sentences, how many at a time, beam
+DECODED = max(sentences for sentences, _, _ in SEARCHES)
 MARKS = ("<!-- written by `python scripts/bench_peers.py --page docs/benchmarks.md` -->", "<!-- end -->")
 
 # The weights that are decoded with, drawn at random, are changed so that the end follows as soon as it may, what nmt
@@ -72,7 +73,7 @@ def main() -> None:
         sys.exit(f"error: the toolkits have different versions of torch; remove {folder} and start again")
     training, decoding = ([name for name in options.toolkits if name in able] for able in (CAN_TRAIN, CAN_DECODE))
     equal = check_equal({name: workers[name] for name in SAME_WEIGHTS if name in workers})
-    rounds = measure(workers, training, decoding, len(work.sources), options.rounds)
+    rounds = measure(workers, training, decoding, options.rounds)
     for worker in workers.values():
         worker.end()
     about = {
@@ -131,7 +132,8 @@ def new_work(threads: int, count: int) -> Work:
          [made.sentences.target(index).tolist() for index in indices.tolist()])
         for indices in made.batches
     ]  # fmt: skip
-    sources, targets = (side[:32] for side in batches[len(batches) // 2])
+    decoded = batches[len(batches) // 2 :]
+    sources, targets = ([ids for batch in decoded for ids in batch[side]][:DECODED] for side in (0, 1))
     length = sum(len(ids) + 1 for ids in targets) // len(targets) - 1
     return Work(sizes, threads, 1e-4, training.clip_norm, batches, sources, length)
 
@@ -213,24 +215,27 @@ class Process:
 def check_equal(workers: dict[str, Process]) -> int:
     """How many translations were compared, over all searches; ends the program where two toolkits differ."""
     compared = 0
-    for batch, beam in SEARCHES if len(workers) > 1 else ():
-        outputs = [worker(do="decode", batch=batch, beam=beam)["outputs"] for worker in workers.values()]
+    for key, search in searches().items() if len(workers) > 1 else ():
+        outputs = [worker(do="decode", **search)["outputs"] for worker in workers.values()]
         differing = sum(one != other for one, other in zip(*outputs, strict=True))
         if differing:
             names = " and ".join(workers)
-            sys.exit(
-                f"error: {names} differ in {differing} translations (batch {batch}, beam {beam}); nothing was timed"
-            )
+            sys.exit(f"error: {names} differ in {differing} translations ({_search(key)}); nothing was timed")
         compared += len(outputs[0])
     return compared
 
 
-def measure(
-    workers: dict[str, Process], training: list[str], decoding: list[str], sentences: int, count: int
-) -> Rounds:
+def searches() -> dict[str, dict[str, int]]:
+    """What a worker is ordered to decode, by name."""
+    return {
+        f"batch_{batch}_beam_{beam}": {"sentences": sentences, "batch": batch, "beam": beam}
+        for sentences, batch, beam in SEARCHES
+    }
+
+
+def measure(workers: dict[str, Process], training: list[str], decoding: list[str], count: int) -> Rounds:
     """Rounds in which all toolkits take turns; a first one, which warms up, does not count."""
-    searches = {f"batch_{batch}_beam_{beam}": {"batch": batch, "beam": beam} for batch, beam in SEARCHES}
-    rounds = Rounds({name: [] for name in training}, {key: {name: [] for name in decoding} for key in searches}, [])
+    rounds = Rounds({name: [] for name in training}, {key: {name: [] for name in decoding} for key in searches()}, [])
     for index in range(count + 1):
         counted = set()
         for name in training:
@@ -239,10 +244,10 @@ def measure(
             rounds.training[name].append(done["tokens"] / done["seconds"])
         if len(counted) > 1:
             sys.exit(f"error: the toolkits count different numbers of target tokens: {sorted(counted)}")
-        for key, how in searches.items():
+        for key, search in searches().items():
             for name in decoding:
-                seconds = workers[name](do="decode", **how)["seconds"]
-                rounds.decoding[key][name].append(sentences / seconds)
+                done = workers[name](do="decode", **search)
+                rounds.decoding[key][name].append(len(done["outputs"]) / done["seconds"])
         rounds.matmul.append(benchmark._matmul_rate(torch.device("cpu")))
         if index:
             print(f"round {index} of {count}", file=sys.stderr)

@@ -53,10 +53,10 @@ class Joey:
             self.optimizer.zero_grad()
         return sum(batch.ntokens for batch in self.batches)
 
-    def decode(self, batch: int, beam: int) -> list[Ids]:
+    def decode(self, sources: list[Ids], batch: int, beam: int) -> list[Ids]:
         found: list[Ids] = []
-        for sources in portions(self.work.sources, batch):
-            given = as_theirs(*padded_sources(sources), None)
+        for portion in portions(sources, batch):
+            given = as_theirs(*padded_sources(portion), None)
             order = given.sort_by_src_length()
             limits = {"min_output_length": self.work.length, "max_output_length": self.work.length + 1}
             outputs, _, _ = search(self.translator, given, beam_size=beam, beam_alpha=0.0, **limits)

@@ -54,7 +54,7 @@ class OpenNMT:
         counted = self.trainer.train(((batch, 0) for batch in self.batches), 0, save_checkpoint_steps=0)
         return counted.n_words
 
-    def decode(self, batch: int, beam: int) -> list[Ids]:
+    def decode(self, sources: list[Ids], batch: int, beam: int) -> list[Ids]:
         translator = Translator.from_opt(
             self.translator,
             self.vocabs,
@@ -63,8 +63,8 @@ class OpenNMT:
             global_scorer=GNMTGlobalScorer.from_opt(options),
         )
         found: list[Ids] = []
-        for sources in portions(self.work.sources, batch):
-            source, lengths = padded_sources(sources)
+        for portion in portions(sources, batch):
+            source, lengths = padded_sources(portion)
             results = translator.translate_batch({"src": source.unsqueeze(-1), "srclen": lengths}, attn_debug=False)
             found += [best.tolist()[:-1] for [best] in results["predictions"]]
         return found

@@ -13,6 +13,7 @@ from nmt.benchmark import reference
 from nmt.config import DecodingSettings, ModelSettings
 from nmt.data.batch import Batch, pad_sources, pad_targets
 from nmt.decoding.search import Hypothesis, search
+from nmt.decoding.side_by_side import side_by_side
 from nmt.model import Seq2Seq, make_model
 from nmt.model.loop import PackedWeights, same_weights
 from nmt.training.update import Updater
@@ -52,15 +53,18 @@ class Ours:
         updates = (self.updater([batch], step, self.work.learning_rate) for step, batch in enumerate(self.batches))
         return sum(update.tokens for update in updates)
 
-    def decode(self, batch: int, beam: int) -> list[Ids]:
+    def decode(self, sources: list[Ids], batch: int, beam: int) -> list[Ids]:
+        """Batches side by side, as `Translator` does; but a sentence by itself is waited for, and has all threads."""
         length = self.work.length
         settings = DecodingSettings(beam_size=beam, min_length=length, max_length=length)
-        with same_weights(self.packed):  # as `Translator` does
-            return [
-                best.tokens
-                for sources in portions(self.work.sources, batch)
-                for [best, *_] in self.search(sources, settings)
-            ]
+
+        def of_batch(portion: list[Ids]) -> list[Ids]:
+            with same_weights(self.packed):
+                return [best.tokens for [best, *_] in self.search(portion, settings)]
+
+        batches = portions(sources, batch)
+        found = map(of_batch, batches) if batch == 1 else side_by_side(of_batch, batches, torch.device("cpu"))
+        return [ids for portion in found for ids in portion]
 
     def search(self, sources: list[Ids], settings: DecodingSettings) -> list[list[Hypothesis]]:
         return search(self.translator, pad_sources(sources), settings)

@@ -75,7 +75,7 @@ class Plain:
         self.optimizer.step()
         return loss.item(), batch.tokens
 
-    def decode(self, batch: int, beam: int) -> list[Ids]:
+    def decode(self, sources: list[Ids], batch: int, beam: int) -> list[Ids]:
         raise NotImplementedError("it is there for training alone")
 
 

@@ -1,7 +1,7 @@
 """A process that measures one toolkit: it reads orders from its standard input and answers each with a line of JSON.
 
-`{"do": "train"}` is a pass over the batches, `{"do": "decode", "batch": 32, "beam": 5}` a translation of the sources.
-What toolkits print goes to standard error.
+`{"do": "train"}` is a pass over the batches; `{"do": "decode", "sentences": 128, "batch": 32, "beam": 5}` translates
+the first 128 sources, 32 at a time. What toolkits print goes to standard error.
 """
 
 import json
@@ -28,7 +28,7 @@ class Toolkit(Protocol):
         """One update for each batch; the target tokens that were counted."""
         ...
 
-    def decode(self, batch: int, beam: int) -> list[Ids]:
+    def decode(self, sources: list[Ids], batch: int, beam: int) -> list[Ids]:
         """Translations of the sources, so many at a time, without begin and end."""
         ...
 
@@ -44,15 +44,15 @@ def serve(make: Callable[[Work, Path], Toolkit]) -> None:
     toolkit = make(work, folder)
     say(answers, toolkit.about()._asdict() | {"torch": torch.__version__})
     for line in sys.stdin:
-        say(answers, obey(toolkit, json.loads(line)))
+        say(answers, obey(toolkit, work, json.loads(line)))
 
 
-def obey(toolkit: Toolkit, order: dict[str, Any]) -> dict[str, Any]:
+def obey(toolkit: Toolkit, work: Work, order: dict[str, Any]) -> dict[str, Any]:
     begun = time.perf_counter()
     if order["do"] == "train":
         done: dict[str, Any] = {"tokens": toolkit.train()}
     else:
-        done = {"outputs": toolkit.decode(order["batch"], order["beam"])}
+        done = {"outputs": toolkit.decode(work.sources[: order["sentences"]], order["batch"], order["beam"])}
     return {"seconds": time.perf_counter() - begun} | done
 
 
