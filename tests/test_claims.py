@@ -215,9 +215,11 @@ def test_commands_of_the_page_are_understood() -> None:
         scripts[name]._options(shlex.split(arguments))
 
 
-@pytest.mark.parametrize("name", ["ablation", "ablation_multi30k"])
-def test_the_page_of_the_ablation_is_its_tables(name: str) -> None:
-    page = (PROJECT / "docs" / "ablation.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    ("file", "name"), [("ablation", "ablation"), ("ablation", "ablation_multi30k"), ("recipe", "recipe")]
+)
+def test_the_page_of_a_study_has_its_table(file: str, name: str) -> None:
+    page = (PROJECT / "docs" / f"{file}.md").read_text(encoding="utf-8")
     rows = list(ablation.table(ablation.results([PROJECT / "docs" / "pictures" / f"{name}.jsonl"])))
     assert len(rows) > 7
     for row in rows:
