@@ -40,8 +40,10 @@ SAME_WEIGHTS = ("nmt", PEER)  # whose translations must be equal before anything
 CAN_TRAIN = ("nmt", "plain", "OpenNMT-py", "JoeyNMT")
 CAN_DECODE = (*OURS, "OpenNMT-py", "JoeyNMT")
 TOLERANCE = 0.9  # share of a recorded ratio that is still as fast as before
-SEARCHES = ((128, 32, 1), (128, 32, 5), (32, 1, 1), (32, 1, 5))  # sentences, how many at a time, beam
-DECODED = max(sentences for sentences, _, _ in SEARCHES)
+SEARCHES = {  # name -> what a worker is ordered to decode
+    f"batch_{batch}_beam_{beam}": {"sentences": sentences, "batch": batch, "beam": beam}
+    for sentences, batch in ((128, 32), (32, 1)) for beam in (1, 5)
+}  # fmt: skip
 MARKS = ("<!-- written by `python scripts/bench_peers.py --page docs/benchmarks.md` -->", "<!-- end -->")
 
 # The weights that are decoded with, drawn at random, are changed so that the end follows as soon as it may, what nmt
@@ -133,7 +135,8 @@ def new_work(threads: int, count: int) -> Work:
         for indices in made.batches
     ]  # fmt: skip
     decoded = batches[len(batches) // 2 :]
-    sources, targets = ([ids for batch in decoded for ids in batch[side]][:DECODED] for side in (0, 1))
+    most = max(search["sentences"] for search in SEARCHES.values())
+    sources, targets = ([ids for batch in decoded for ids in batch[side]][:most] for side in (0, 1))
     length = sum(len(ids) + 1 for ids in targets) // len(targets) - 1
     return Work(sizes, threads, 1e-4, training.clip_norm, batches, sources, length)
 
@@ -215,7 +218,7 @@ class Process:
 def check_equal(workers: dict[str, Process]) -> int:
     """How many translations were compared, over all searches; ends the program where two toolkits differ."""
     compared = 0
-    for key, search in searches().items() if len(workers) > 1 else ():
+    for key, search in SEARCHES.items() if len(workers) > 1 else ():
         outputs = [worker(do="decode", **search)["outputs"] for worker in workers.values()]
         differing = sum(one != other for one, other in zip(*outputs, strict=True))
         if differing:
@@ -225,17 +228,9 @@ def check_equal(workers: dict[str, Process]) -> int:
     return compared
 
 
-def searches() -> dict[str, dict[str, int]]:
-    """What a worker is ordered to decode, by name."""
-    return {
-        f"batch_{batch}_beam_{beam}": {"sentences": sentences, "batch": batch, "beam": beam}
-        for sentences, batch, beam in SEARCHES
-    }
-
-
 def measure(workers: dict[str, Process], training: list[str], decoding: list[str], count: int) -> Rounds:
     """Rounds in which all toolkits take turns; a first one, which warms up, does not count."""
-    rounds = Rounds({name: [] for name in training}, {key: {name: [] for name in decoding} for key in searches()}, [])
+    rounds = Rounds({name: [] for name in training}, {key: {name: [] for name in decoding} for key in SEARCHES}, [])
     for index in range(count + 1):
         counted = set()
         for name in training:
@@ -244,7 +239,7 @@ def measure(workers: dict[str, Process], training: list[str], decoding: list[str
             rounds.training[name].append(done["tokens"] / done["seconds"])
         if len(counted) > 1:
             sys.exit(f"error: the toolkits count different numbers of target tokens: {sorted(counted)}")
-        for key, search in searches().items():
+        for key, search in SEARCHES.items():
             for name in decoding:
                 done = workers[name](do="decode", **search)
                 rounds.decoding[key][name].append(len(done["outputs"]) / done["seconds"])
