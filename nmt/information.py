@@ -21,6 +21,7 @@ from nmt.device import choose_device, describe
 from nmt.errors import DataError
 from nmt.files import read_json
 from nmt.model import Seq2Seq, make_model
+from nmt.training.parent import with_pieces_of_parent
 from nmt.training.vectors import find_vectors
 
 OPTIMIZER_COPIES = {"adam": 2, "adamw": 2, "sgd": 1}  # values kept per weight, at most
@@ -66,6 +67,8 @@ def _describe_provenance(path: Path) -> Iterator[str]:
     yield ""
     yield "provenance:"
     yield f"  command   {' '.join(provenance['command'])}"
+    if parent := provenance.get("parent"):
+        yield f"  parent    {parent['run']}  sha256 {parent['sha256'][:16]}"
     yield f"  pairs     {provenance['pairs']['train']:,} training, {provenance['pairs']['valid']:,} validation"
     for stem, notes in provenance["left_out"].items():
         for note, count in notes.items():
@@ -96,7 +99,7 @@ def check_config(settings: Settings, say: Callable[[str], None]) -> None:
     say(config.dump(settings).rstrip())
     say("")
     device = choose_device(settings)
-    data = prepare(settings, say)
+    data = prepare(with_pieces_of_parent(settings), say)
     find_vectors(settings, data.subwords, say)
     for line in _check_text(settings):
         say(line)

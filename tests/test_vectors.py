@@ -24,7 +24,7 @@ from nmt.run import CHECKPOINTS, LOG, METRICS, PROVENANCE, tensors_hash
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
 from nmt.training.state import TrainState
 from nmt.training.train import train
-from nmt.training.vectors import FrozenRows, at_drawn_scale, start_from
+from nmt.training.vectors import FrozenRows, at_drawn_scale, start_from_vectors
 
 # Files ---------------------------------------------------------------------------------------------------------------
 
@@ -168,7 +168,7 @@ def test_only_the_rows_found_are_set(architecture: str, tying: str, sides: tuple
         side: Vectors(np.array([5, 7]), np.full((2, 4), sign, dtype=np.float32), 0, [])
         for side, sign in zip(sides, (3.0, -3.0), strict=False)
     }
-    start_from(model, found)
+    start_from_vectors(model, found)
     changed = {
         name: (weight != before[name]).any(dim=-1).nonzero().flatten().tolist()
         for name, weight in model.named_parameters()

@@ -139,9 +139,9 @@ def _with_absolute_paths(settings: Settings, given: dict[str, Given], path: Path
     data = settings.data.model_copy(update={"folder": absolute("data.folder", settings.data.folder)})
     models = [absolute("subword.model", model) for model in settings.subword.model]
     subword = settings.subword.model_copy(update={"model": models})
-    vectors = {key: getattr(settings.training, key) for key in ("source_vectors", "target_vectors")}
+    starts = {key: getattr(settings.training, key) for key in ("start_from", "source_vectors", "target_vectors")}
     training = settings.training.model_copy(
-        update={key: absolute(f"training.{key}", text) for key, text in vectors.items() if text}
+        update={key: absolute(f"training.{key}", text) for key, text in starts.items() if text}
     )
     run = absolute("run", settings.run or f"runs/{path.stem}")
     return settings.model_copy(update={"data": data, "subword": subword, "training": training, "run": run})

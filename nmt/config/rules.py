@@ -13,7 +13,9 @@ def broken_rules(settings: Settings, given: Container[str]) -> list[tuple[str, s
     for key in EFFECTIVE_WITH:
         if key in given and (cause := obstacle(settings, key)):
             ruler, values = EFFECTIVE_WITH[cause]
-            wanted = " or ".join(f"{ruler}={value}" if value != [] else f"{ruler} is left out" for value in values)
+            wanted = " or ".join(
+                f"{ruler} is left out" if value in ("", []) else f"{ruler}={value}" for value in values
+            )
             problems.append((key, f"has no effect unless {wanted}; remove it"))
     rules = _data_rules(settings) + _model_rules(settings) + _course_rules(settings) + _vector_rules(settings)
     return problems + [(key, message) for broken, key, message in rules if broken]

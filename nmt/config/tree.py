@@ -135,6 +135,7 @@ class TrainingSettings(Section):
     forcing_unit: Literal["position", "sentence"] = setting(
         "position", "what the probability decides on: each word alone, or all words of a sentence together"
     )
+    start_from: str = setting("", "another run, whose weights and subwords this one starts from")
     source_vectors: str = setting(
         "", "word2vec or GloVe text file (or .gz) that the source embeddings start from", resume=True
     )
@@ -210,6 +211,7 @@ EFFECTIVE_WITH: dict[str, tuple[str, tuple[Any, ...]]] = {
             "layer_norm",
         )
     },
+    "subword.model": ("training.start_from", ("",)),
     "subword.byte_fallback": ("subword.model_type", ("unigram", "bpe")),
     "subword.vocab_size": ("subword.model", ([],)),
     "subword.model_type": ("subword.model", ([],)),

@@ -21,12 +21,14 @@ from nmt.errors import ConfigError, DataError, NotSaved
 from nmt.files import read_json, write_atomic
 from nmt.metrics import signature
 from nmt.model import make_model
+from nmt.run import LoadedRun
 from nmt.training.checkpoint import list_checkpoints, load_newest
 from nmt.training.log import Log, clock
 from nmt.training.loop import Trainer
+from nmt.training.parent import identity, load_parent, start_from_parent, with_pieces_of, with_pieces_of_parent
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.validation import ValidationSet
-from nmt.training.vectors import find_vectors, start_from, vector_hashes
+from nmt.training.vectors import find_vectors, start_from_vectors, vector_hashes
 
 VERSIONS = ("torch", "sentencepiece", "sacrebleu", "numpy", "safetensors")
 
@@ -45,8 +47,7 @@ def train(settings: Settings, command: list[str], changed_data: bool = False) ->
     device = choose_device(settings)
     log = Log()
     log.say(f"nmt {__version__}, torch {torch.__version__}, {describe(device)}, run {_shown(folder)}")
-    begun = bool(list_checkpoints(folder / runs.CHECKPOINTS))
-    data = prepare(_with_pieces_of(folder, settings) if begun else settings, log.say)
+    data = prepare(_with_known_pieces(folder, settings), log.say)
     try:
         signals = Signals()
         with _writing(folder):
@@ -56,10 +57,11 @@ def train(settings: Settings, command: list[str], changed_data: bool = False) ->
         log.close()
 
 
-def _with_pieces_of(folder: Path, settings: Settings) -> Settings:
-    """With the subwords of the run, which those of its text are no longer if it has changed."""
-    files = [str(file) for file in runs.subword_files(folder)]
-    return settings.model_copy(update={"subword": settings.subword.model_copy(update={"model": files})})
+def _with_known_pieces(folder: Path, settings: Settings) -> Settings:
+    """With the subwords of the run, which those of its text are no longer if it has changed; or of its parent."""
+    if list_checkpoints(folder / runs.CHECKPOINTS):
+        return with_pieces_of(folder, settings)
+    return with_pieces_of_parent(settings)
 
 
 def _train(trainer: Trainer, log: Log, signals: Signals) -> Outcome:
@@ -100,7 +102,9 @@ def _make_trainer(
     folder = Path(settings.run)
     state = load_newest(folder / runs.CHECKPOINTS, log.say)
     vectors = find_vectors(settings, data.subwords, log.say) if state is None else {}
-    provenance = _provenance(settings, data, command, device)
+    parent = load_parent(settings) if state is None else None
+    provenance = _provenance(settings, data, parent, command, device)
+    before: dict[str, Any] = {}
     changed: list[str] = []
     if state is not None:
         before = read_json(folder / runs.PROVENANCE)
@@ -113,10 +117,13 @@ def _make_trainer(
     if state is None:
         runs.save_subwords(folder, data.subwords)
     if state is None or changed:
-        write_atomic(folder / runs.PROVENANCE, json.dumps(provenance, indent=1).encode())
+        write_atomic(folder / runs.PROVENANCE, json.dumps(before | provenance, indent=1).encode())
     torch.manual_seed(settings.training.seed)
     model = make_model(settings.model, len(data.subwords.source), len(data.subwords.target)).to(device)
-    start_from(model, vectors)
+    start_from_vectors(model, vectors)
+    if parent is not None:
+        start_from_parent(model, parent)
+        log.say(f"starting from the weights and subwords of {_shown(parent.path)}")
     trainer = Trainer(settings, model, data.train, _validation_set(settings, data), device, log, signals)
     if settings.training.freeze_vectors:
         trainer.freeze({side: found.ids.tolist() for side, found in vectors.items()})
@@ -196,9 +203,12 @@ def _check_unchanged(settings: Settings, folder: Path) -> None:
         print(f"changed: {key}: {old} -> {new}")
 
 
-def _provenance(settings: Settings, data: Prepared, command: list[str], device: torch.device) -> dict[str, Any]:
+def _provenance(
+    settings: Settings, data: Prepared, parent: LoadedRun | None, command: list[str], device: torch.device
+) -> dict[str, Any]:
     return {
         "command": command,
+        **({"parent": identity(parent)} if parent else {}),
         "data": data.hashes | vector_hashes(settings.training),
         "left_out": data.notes,
         "pairs": {"train": len(data.train), "valid": len(data.valid)},

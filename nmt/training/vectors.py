@@ -47,7 +47,7 @@ def find_vectors(settings: Settings, subwords: Subwords, say: Callable[[str], No
 
 
 @torch.no_grad()
-def start_from(model: Seq2Seq, vectors: dict[str, Vectors]) -> None:
+def start_from_vectors(model: Seq2Seq, vectors: dict[str, Vectors]) -> None:
     """Sets the rows of the words that have a vector."""
     for side, found in vectors.items():
         weight = _tables(model)[side].weight
