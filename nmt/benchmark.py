@@ -30,7 +30,7 @@ from nmt.model import Seq2Seq, make_model
 from nmt.model.loop import PackedWeights, same_weights
 from nmt.training.loss import batch_loss
 from nmt.training.parent import with_pieces_of_parent
-from nmt.training.update import Updater
+from nmt.training.update import PRECISIONS, Updater
 
 MATRIX = 2048  # rows and columns of the product that stands for the machine's own rate
 WARM_UP = 3  # updates before the first that counts
@@ -89,7 +89,7 @@ def work_of(settings: Settings, batches: int, say: Callable[[str], None]) -> Wor
 
 def bench(work: Work, settings: Settings, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     """Figures by name; see `lines` for what they are."""
-    device = choose_device(settings)
+    device, precision = choose_device(settings), work.training.precision
     torch.manual_seed(1)
     model = make_model(work.model, *work.vocab).to(device)
     say(f"{work.name}: {sum(p.numel() for p in model.parameters()):,} parameters, {describe(device)}")
@@ -101,8 +101,9 @@ def bench(work: Work, settings: Settings, rounds: int, say: Callable[[str], None
         "training": _training(model, work, device, rounds),
         "decoding": _decoding(model, work, device, rounds),
         "start_up_seconds": _start_up(rounds),
-        "matmul_gflops": round(statistics.median(_matmul_rate(device) for _ in range(rounds)) / 1e9, 1),
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "precision": precision,
+        "matmul_gflops": round(statistics.median(_matmul_rate(device, precision) for _ in range(rounds)) / 1e9, 1),
+        "peak_memory_mb": _peak_memory(),
     }
 
 
@@ -121,7 +122,7 @@ def _training(model: Seq2Seq, work: Work, device: torch.device, rounds: int) -> 
             updater([batch], step, 1e-4)
         _wait(device)
         rates.append(tokens / (time.perf_counter() - begun))
-        shares.append(rates[-1] * flops / _matmul_rate(device))
+        shares.append(rates[-1] * flops / _matmul_rate(device, work.training.precision))
     return {
         "target_tokens_per_second": round(statistics.median(rates), 1),
         "mfu": round(statistics.median(shares), 4),
@@ -171,9 +172,9 @@ def _decoding(model: Seq2Seq, work: Work, device: torch.device, rounds: int) -> 
     return found
 
 
-def _matmul_rate(device: torch.device) -> float:
-    """Floating-point operations per second in products of two large float32 matrices."""
-    one = torch.randn(MATRIX, MATRIX, device=device)
+def _matmul_rate(device: torch.device, precision: str = "float32") -> float:
+    """Floating-point operations per second in products of two large matrices."""
+    one = torch.randn(MATRIX, MATRIX, device=device, dtype=PRECISIONS[precision])
     one @ one
     _wait(device)
     begun, times = time.perf_counter(), 4
@@ -181,6 +182,11 @@ def _matmul_rate(device: torch.device) -> float:
         one @ one
     _wait(device)
     return 2.0 * MATRIX**3 * times / (time.perf_counter() - begun)
+
+
+def _peak_memory() -> int:
+    """In MB. macOS counts bytes, Linux kilobytes."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10))
 
 
 def _start_up(rounds: int) -> dict[str, float]:
@@ -202,7 +208,7 @@ def _wait(device: torch.device) -> None:
 def lines(found: dict[str, Any]) -> Iterator[str]:
     """The figures for people."""
     training = found["training"]
-    yield f"large matrix products: {found['matmul_gflops']:,.0f} GFLOP/s"
+    yield f"large matrix products, {found['precision']}: {found['matmul_gflops']:,.0f} GFLOP/s"
     yield (
         f"training: {training['target_tokens_per_second']:,.0f} target tokens/s, {100 * training['mfu']:.0f} % of what "
         f"the products alone would allow ({training['mflop_per_target_token']:.1f} MFLOP a token); "

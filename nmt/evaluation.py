@@ -17,7 +17,7 @@ from nmt.decoding.alignment import Agreement, Gold, agreement, align
 from nmt.decoding.translator import Translator
 from nmt.errors import ConfigError, DataError
 from nmt.files import write_atomic
-from nmt.metrics import AER, METRICS, Difference, Score, Statistics, statistics
+from nmt.metrics import AER, METRICS, Difference, Score, Statistics, resampling_seed, statistics
 from nmt.test_sets import EvaluationSet
 
 AER_SIGNATURE = "nrefs:1|attention:forced|links:strongest-both-ways"
@@ -62,7 +62,8 @@ class Wanted:
     language: str | None = None
 
     def check(self) -> None:
-        """Raises ConfigError, before anything is translated, if a metric cannot be had here."""
+        """Raises ConfigError, before anything is translated, if a metric or its interval cannot be had here."""
+        resampling_seed()
         for metric in self.metrics:
             if metric != AER:
                 METRICS[metric].make(self.language)
@@ -93,8 +94,8 @@ def _check_alignable(run: Path, translator: Translator, sets: Sequence[Evaluatio
     if not translator.attends:
         raise ConfigError(f"--metric {AER}: {run} has no attention")
     if not any(data.gold for data in sets):
-        names = ", ".join(f"{data.name}.align" for data in sets)
-        raise DataError(f"--metric {AER}: needs gold word alignments beside a test set: {names}")
+        files = ", ".join(str(data.gold_file) for data in sets)
+        raise DataError(f"--metric {AER}: needs gold word alignments beside a test set: {files}")
 
 
 def _score_set(

@@ -12,23 +12,32 @@ from nmt.decoding.shortlist import Shortlist
 from nmt.derived import check_new, save_derived
 from nmt.errors import DataError
 from nmt.model import int8
+from nmt.run import LoadedRun
+from nmt.training.parent import with_pieces_of
 
 
 def export(
-    run: Path, out: Path, *, eight_bits: bool, shortlist: int, command: list[str], say: Callable[[str], None]
+    run: Path, out: Path, *, eight_bits: bool, shortlist: int | None, command: list[str], say: Callable[[str], None]
 ) -> None:
     """Without checkpoints and logs; with weights in 8 bits if asked, and with a shortlist of so many translations of
-    each source piece, which is learnt from the training data."""
+    each source piece, which is learnt from the training data; or with that of the run, if it has one."""
     check_new(out)
     loaded = runs.load_run(run, torch.device("cpu"))
-    if shortlist:
-        say("learning the shortlist")
-        data = prepare(loaded.settings, say)
-        if tuple(each.model for each in data.subwords) != tuple(each.model for each in loaded.subwords):
-            raise DataError(f"{run}: the subwords of its data are others now; export where it was trained")
-        sizes = [len(each) for each in loaded.subwords]
-        runs.save_shortlist(out, Shortlist.of(learn_lexicon(data.train, *sizes), shortlist, sizes[0]), loaded)
+    found = _learn(loaded, shortlist, say) if shortlist else runs.load_shortlist(loaded)
+    if found:
+        try:
+            runs.save_shortlist(out, found, loaded)
+        except OSError as error:
+            raise DataError(f"{out}: cannot write: {error.strerror}") from None
     weights = runs.named_weights(loaded.model)
     save_derived(
         out, loaded, int8.pack(weights) if eight_bits else weights, {"command": command, "export_of": str(run)}
     )
+
+
+def _learn(run: LoadedRun, count: int, say: Callable[[str], None]) -> Shortlist:
+    """With the pieces of the run: its settings would not always give them again."""
+    say("learning the shortlist")
+    data = prepare(with_pieces_of(run.path, run.settings), say)
+    sizes = [len(each) for each in run.subwords]
+    return Shortlist.of(learn_lexicon(data.train, *sizes), count, sizes[0])

@@ -40,8 +40,12 @@ def describe_run(path: Path) -> Iterator[str]:
     yield from describe_parameters(loaded.model)
     vocabulary = " and ".join(f"{len(subword):,}" for subword in dict.fromkeys(loaded.subwords))
     yield f"vocabulary: {vocabulary} pieces"
-    yield from _describe_provenance(path)
-    yield from _describe_scores(path)
+    if (path / runs.PROVENANCE).exists():
+        yield from _describe_json(path / runs.PROVENANCE, _describe_provenance)
+    if (path / runs.SCORES).exists():
+        yield from _describe_json(path / runs.SCORES, _describe_scores)
+    else:
+        yield "scores: none yet; make them with: nmt eval"
 
 
 def describe_parameters(model: Seq2Seq) -> Iterator[str]:
@@ -60,10 +64,16 @@ def _part(name: str) -> str:
     return {"embedding": "source embedding", "attention": "attention"}.get(second, first.replace("_", " "))
 
 
-def _describe_provenance(path: Path) -> Iterator[str]:
-    if not (path / runs.PROVENANCE).exists():
-        return
-    provenance: dict[str, Any] = read_json(path / runs.PROVENANCE)
+def _describe_json(path: Path, describe: Callable[[Any], Iterator[str]]) -> list[str]:
+    """Raises DataError if the file is not what this program wrote."""
+    values = read_json(path)
+    try:
+        return list(describe(values))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise DataError(f"{path}: damaged: lacks what it should hold; copy the run again, or remove the file") from None
+
+
+def _describe_provenance(provenance: Any) -> Iterator[str]:
     yield ""
     yield "provenance:"
     yield f"  command   {' '.join(provenance['command'])}"
@@ -79,13 +89,10 @@ def _describe_provenance(path: Path) -> Iterator[str]:
     yield f"  machine   {provenance['machine']}, {provenance['device']}"
 
 
-def _describe_scores(path: Path) -> Iterator[str]:
-    if not (path / runs.SCORES).exists():
-        yield "scores: none yet; make them with: nmt eval"
-        return
+def _describe_scores(evaluation: Any) -> Iterator[str]:
     yield ""
     yield "scores:"
-    for name, scores in read_json(path / runs.SCORES)["sets"].items():
+    for name, scores in evaluation["sets"].items():
         yield f"  {name}: {scores['sentences']:,} lines, {scores['decoding']}"
         for metric, signature in scores["signatures"].items():
             yield f"    {metric} {scores[metric]:.1f} ± {scores['confidence'][metric]:.1f}  [{signature}]"

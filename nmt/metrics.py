@@ -58,7 +58,7 @@ class Statistics:
         if not confidence or len(self.rows) < 2:
             return Score(self.name, value, 0.0, self.signature)
         first, rest = self.signature.split("|", 1)
-        signature = f"{first}|bs:{CONFIDENCE_SAMPLES}|seed:{_seed()}|{rest}"
+        signature = f"{first}|bs:{CONFIDENCE_SAMPLES}|seed:{resampling_seed()}|{rest}"
         values = self._values(_resamples(len(self.rows)))
         return Score(self.name, value, _half_width(values), signature)
 
@@ -81,15 +81,20 @@ class Statistics:
         return [self.value(self.rows[lines].sum(0)) for lines in resamples]
 
 
-def _seed() -> str:
-    return os.environ.get("SACREBLEU_SEED", SEED).lower()
+def resampling_seed() -> str:
+    """Digits, or `none` for another one each time. Raises ConfigError if the environment has anything else."""
+    seed = os.environ.get("SACREBLEU_SEED", SEED).lower()
+    if seed != "none" and not seed.isdecimal():
+        raise ConfigError(f"SACREBLEU_SEED: {seed!r} must be a whole number or none; change it, or unset it")
+    return seed
 
 
 def _resamples(sentences: int) -> Any:
     """(resamples, sentences): which sentences each resample has; those that sacreBLEU draws."""
     import numpy as np
 
-    random = np.random.default_rng(None if _seed() == "none" else int(_seed()))
+    seed = resampling_seed()
+    random = np.random.default_rng(None if seed == "none" else int(seed))
     return random.choice(sentences, size=(CONFIDENCE_SAMPLES, sentences), replace=True)
 
 

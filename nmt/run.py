@@ -16,7 +16,7 @@ import json
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from nmt import config
 from nmt.config import ModelSettings, Settings
@@ -65,8 +65,11 @@ def tensors_hash(tensors: Mapping[str, "Tensor"]) -> str:
     return digest.hexdigest()
 
 
-def pack_weights(weights: Mapping[str, "Tensor"], settings: Settings, subwords: Subwords) -> bytes:
-    """A safetensors file that can be checked by itself: with checksum, model settings and the subwords' hash."""
+def pack_weights(
+    weights: Mapping[str, "Tensor"], settings: Settings, subwords: Subwords, validation: str = ""
+) -> bytes:
+    """A safetensors file that can be checked by itself: with checksum, model settings and the subwords' hash; and, in
+    training, of which validation the weights are."""
     from safetensors.torch import save
 
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
@@ -75,6 +78,7 @@ def pack_weights(weights: Mapping[str, "Tensor"], settings: Settings, subwords: 
         "sha256": tensors_hash(weights),
         "model": _model_settings(settings),
         "subwords": _subwords_hash(subwords),
+        **({"validation": validation} if validation else {}),
     }
     return save(weights, metadata)
 
@@ -205,8 +209,8 @@ def load_translator(
 ) -> "Translator":
     """A translator out of a run directory, or an ensemble out of several.
 
-    Device, threads and decoding settings are those of the first run where none are given. Raises DataError if a run is
-    damaged, or if the runs do not share their subwords.
+    Device and decoding settings are those of the first run where none are given; threads are not, as the machine that
+    trained it had others. Raises DataError if a run is damaged, or if the runs do not share their subwords.
     """
     from nmt.decoding.translator import Translator
     from nmt.device import choose_device
@@ -214,8 +218,8 @@ def load_translator(
 
     folders = [Path(path) for path in ([paths] if isinstance(paths, Path | str) else paths)]
     settings = load_settings(folders[0])
-    changes: dict[str, Any] = {"device": device, "threads": threads}
-    chosen = choose_device(config.changed(settings, **{k: v for k, v in changes.items() if v is not None}))
+    where = settings.device if device is None else device
+    chosen = choose_device(config.changed(settings, device=where, threads=threads or 0))
     loaded = [load_run(path, chosen) for path in folders]
     check_same_subwords(loaded)
     for run in loaded:

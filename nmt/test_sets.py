@@ -1,5 +1,6 @@
 """Test sets: those that a run's config names, or any other source with its reference."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,17 +13,18 @@ from nmt.errors import DataError
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """A test set. `parts` are line numbers, from 0; `gold` are its word alignments, if it has any."""
+    """A test set. `parts` are line numbers, from 0; `gold` are its word alignments, if `gold_file` is there."""
 
     name: str
     sources: list[str]
     references: list[str]
+    gold_file: Path
     parts: dict[str, list[int]] = field(default_factory=dict)
     gold: list[Gold] | None = None
 
 
-def configured_sets(run: Path) -> list[EvaluationSet]:
-    """All test sets of a run's config."""
+def configured_sets(run: Path, warn: Callable[[str], None]) -> list[EvaluationSet]:
+    """All test sets of a run's config. Warns of a part that none of them has, as where a config was copied."""
     settings = runs.load_settings(run)
     if not settings.data.test:
         raise DataError(f"{run / runs.CONFIG}: data.test: names no test set; give --source and --reference")
@@ -30,12 +32,14 @@ def configured_sets(run: Path) -> list[EvaluationSet]:
     for stem in settings.data.test:
         files = parallel_files(settings.data.folder, stem, settings.data.source, settings.data.target)
         found.append(read_set(files, stem, Path(settings.data.folder) / f"{stem}.align", _parts(settings, stem)))
+    for part in settings.data.parts:
+        if not any(part in each.parts for each in found):
+            missing = " or ".join(f"{stem}.{part}" for stem in settings.data.test)
+            warn(f"data.parts: {settings.data.folder} has no {missing}; {part} is left out")
     return found
 
 
-def read_set(
-    files: ParallelFiles, name: str, gold: Path | None = None, parts: dict[str, list[int]] | None = None
-) -> EvaluationSet:
+def read_set(files: ParallelFiles, name: str, gold: Path, parts: dict[str, list[int]] | None = None) -> EvaluationSet:
     """Source and reference, with the gold alignments if there is such a file. Line numbers of `parts` are from 1."""
     pairs = [(pair.source, pair.target) for pair in read_pairs(files)]
     if not pairs:
@@ -49,8 +53,9 @@ def read_set(
         name,
         [source for source, _ in pairs],
         [target for _, target in pairs],
+        gold,
         {part: [line - 1 for line in lines] for part, lines in (parts or {}).items()},
-        read_gold(gold, pairs) if gold is not None and gold.exists() else None,
+        read_gold(gold, pairs) if gold.exists() else None,
     )
 
 

@@ -126,13 +126,15 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _all_scores(options: argparse.Namespace) -> None:
     mine, shards = (int(part) for part in options.shard.split("/"))
-    out = Path(options.out)
+    out = Path(options.out).resolve()
     study = STUDIES[options.study]
     jobs = [(name, seed) for seed in options.seeds for name in _systems(study, options.systems)]
     for name, seed in jobs[mine - 1 :: shards]:
-        done = {(result["system"], result.get("seed")) for result in results(sorted(out.glob("*.jsonl")))}
+        known = results(sorted(out.glob(f"{options.study}-*.jsonl")))
+        done = {(result["system"], result.get("seed")) for result in known}
         if (name, seed) not in done:
-            result = score(study, name, seed, out, shlex.split(options.set))
+            run = out / options.study / f"{_slug(name)}-{seed}"
+            result = score(study, name, seed, run, shlex.split(options.set))
             _add(out / f"{options.study}-{mine}.jsonl", result)
             print(f"{name}, seed {seed}: BLEU {result['bleu']:.1f}", flush=True)
 
@@ -183,9 +185,8 @@ def _words(study: Study, name: str, more: list[str]) -> list[str]:
     return [str(PROJECT / study.config), *study.shared.split(), *study.systems[name].split(), *more]
 
 
-def score(study: Study, name: str, seed: int, out: Path, more: list[str]) -> dict[str, Any]:
+def score(study: Study, name: str, seed: int, run: Path, more: list[str]) -> dict[str, Any]:
     """Trains one system, translates the test set, aligns it."""
-    run = out / "runs" / f"{_slug(name)}-{seed}"
     _call("train", *_words(study, name, more), f"training.seed={seed}", f"run={run}")
     metrics = ["bleu", "chrf", *(["aer"] if study.gold and "attention=none" not in study.systems[name] else [])]
     sets = json.loads(_call("eval", str(run), "--json", "--by-length", "--threads", "1", "--metric", *metrics))["sets"]
@@ -261,7 +262,7 @@ def _median(key: str, speeds: list[dict[str, Any]]) -> str:
 
 
 # Student's t, two-sided 95 %, by degrees of freedom.
-STUDENT = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78}
+STUDENT = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26}
 
 
 def _interval(values: list[float]) -> str:

@@ -1,15 +1,18 @@
 """Writes docs/systems.md from the tables of the package: `make reference`, after registering something."""
 
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nmt.metrics import METRICS, VALIDATION_METRICS
 from nmt.model.architecture import ARCHITECTURES
 from nmt.model.attention import ATTENTIONS
 from nmt.model.bridge import BRIDGES
 from nmt.model.decoder import DECODERS
 from nmt.model.recurrent import CELLS
 from nmt.training.forcing import FORCINGS
+from nmt.training.optimizer import OPTIMIZERS
 from nmt.training.schedule import SCHEDULES
 
 PROJECT = Path(__file__).parent.parent
@@ -17,45 +20,55 @@ PROJECT = Path(__file__).parent.parent
 HEAD = """\
 # Systems
 
-Everything that a config can name, with its equation and source; written by `make reference` from the tables of the
-package. `python scripts/ablation.py` compares them on the bundled corpus.
+Every architecture, cell, attention, decoder, bridge, optimizer and schedule that a config can name, with equation and
+source, and what may choose the best checkpoint; written by `make reference` from the tables of the package.
+`python scripts/ablation.py` compares them on the bundled corpus.
 """
 
-TABLES: dict[str, tuple[str, dict[str, Any]]] = {
-    "Architectures": ("model.architecture", ARCHITECTURES),
-    "Cells": ("model.cell", CELLS),
-    "Attentions": ("model.attention", ATTENTIONS),
-    "Decoders": ("model.decoder", DECODERS),
-    "Bridges": ("model.bridge", BRIDGES),
-    "Teacher forcing": ("training.forcing_schedule", FORCINGS),
-    "Learning-rate schedules": ("training.schedule", SCHEDULES),
-}
 
-
-# A cell of torch's own, or a partial application, has no docstring that says what it is.
-CELL_MEANINGS = {
-    "rnn": "h' = tanh(W x + U h + b) (Elman 1990).",
-    "gru": "Two gates, one state (Cho et al. 2014); with `model.encoder_transitions` or `model.decoder_transitions` a "
-    "chain of GRUs per step (Miceli Barone et al. 2017).",
-    "lstm": "Three gates and a cell state (Hochreiter & Schmidhuber 1997; forget gate of Gers et al. 2000).",
-    "ln_lstm": "An LSTM that normalises the pre-activation of each gate (Ba et al. 2016).",
-}
+def tables() -> dict[str, tuple[str, dict[str, str]]]:
+    """{title: (key, {name: meaning})}."""
+    return {
+        "Architectures": ("model.architecture", _docstrings(ARCHITECTURES)),
+        "Cells": ("model.cell", {name: cell.meaning for name, cell in CELLS.items()}),
+        "Attentions": ("model.attention", _docstrings(ATTENTIONS)),
+        "Decoders": ("model.decoder", _docstrings(DECODERS)),
+        "Bridges": ("model.bridge", _docstrings(BRIDGES)),
+        "Teacher forcing": ("training.forcing_schedule", _docstrings(FORCINGS)),
+        "Optimizers": ("training.optimizer", _docstrings(OPTIMIZERS)),
+        "Learning-rate schedules": ("training.schedule", _docstrings(SCHEDULES)),
+        "What chooses the best checkpoint": ("training.metric", _validation_metrics()),
+    }
 
 
 def reference() -> str:
     lines = [HEAD]
-    for title, (key, entries) in TABLES.items():
+    for title, (key, meanings) in tables().items():
         lines += [f"## {title}: `{key}`", ""]
-        for name, entry in entries.items():
-            lines += [f"* **`{name}`** {CELL_MEANINGS[name] if entries is CELLS else _meaning(entry)}"]
+        lines += [f"* **`{name}`** {meaning}" for name, meaning in meanings.items()]
         lines.append("")
     return "\n".join(lines)
 
 
-def _meaning(entry: Any) -> str:
-    """The docstring, its paragraphs joined; formulas stay as they are written there."""
-    text = inspect.cleandoc(entry.__doc__ or "")
-    return " ".join(text.split()).replace("*", "\\*").replace("|", "\\|")
+def _docstrings(entries: Mapping[str, Any]) -> dict[str, str]:
+    """Paragraphs joined; formulas stay as they are written there. Raises ValueError where there is none."""
+    found = {}
+    for name, entry in entries.items():
+        if not entry.__doc__:
+            raise ValueError(
+                f"{name}: {entry.__qualname__} needs a docstring, which is what docs/systems.md says of it"
+            )
+        found[name] = " ".join(inspect.cleandoc(entry.__doc__).split()).replace("*", "\\*").replace("|", "\\|")
+    return found
+
+
+def _validation_metrics() -> dict[str, str]:
+    """Those of text are in METRICS; the loss is not."""
+    names = {name: f"{METRICS[name].name} of greedy translations" for name in VALIDATION_METRICS if name in METRICS}
+    names["loss"] = "Loss, in nats per target token"
+    return {
+        name: f"{names[name]}; {'more' if more else 'less'} is better." for name, more in VALIDATION_METRICS.items()
+    }
 
 
 if __name__ == "__main__":

@@ -155,6 +155,8 @@ def test_what_the_model_does_not_read_is_not_linked(translator: Translator) -> N
     assert found.words.weights[:8, :8].any()  # 8 pieces are 8 words at most
     assert not found.words.weights[8:].any()
     assert not found.words.weights[:, 8:].any()
+    pairs = [("the house", "la maison " * 50), ("the house " * 50, "la maison"), ("the house", "la maison")]
+    assert [each.cut for each in align(cut, pairs)] == [True, True, False]
 
 
 # Against gold alignments ---------------------------------------------------------------------------------------------

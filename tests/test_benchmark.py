@@ -76,6 +76,28 @@ def test_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def test_the_products_are_measured_in_the_precision_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    types = []
+    monkeypatch.setattr(benchmark, "MATRIX", 64)
+    real = torch.randn
+    monkeypatch.setattr(torch, "randn", lambda *sizes, **how: types.append(how["dtype"]) or real(*sizes, **how))
+    small = ["subword.vocab_size=50", "model.hidden=8", "model.embedding=8", "threads=1", "training.batch_sentences=8"]
+    settings = reference([*small, "training.precision=bf16"])
+    found = bench(reference_work(settings, 4), settings, 1, lambda line: None)
+    assert set(types) == {torch.bfloat16}
+    assert next(lines(found)).startswith("large matrix products, bf16: ")
+
+
+def test_memory_is_counted_as_the_system_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Usage:
+        ru_maxrss = 3 * 2**20
+
+    monkeypatch.setattr(benchmark.resource, "getrusage", lambda who: Usage)
+    for system, megabytes in (("linux", 3 * 2**10), ("darwin", 3)):
+        monkeypatch.setattr(sys, "platform", system)
+        assert benchmark._peak_memory() == megabytes
+
+
 @pytest.mark.parametrize("words", [["bench"], ["bench", "threads=1"], ["bench", "some.yaml", "--reference"]])
 def test_one_of_config_and_reference(words: list[str], monkeypatch, capsys) -> None:
     monkeypatch.setattr(sys, "argv", ["nmt", *words])

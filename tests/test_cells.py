@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from nmt.config import ModelSettings
+from nmt.model import make_model
 from nmt.model.cells import Cell, LayerNormLSTMCell, Parts, Stepped, TransitionGRUCell
 from nmt.model.recurrent import CELLS, State, call_cell, make_layer, state_parts
 
@@ -254,6 +256,20 @@ def test_every_cell_makes_a_layer_of_one_interface(cell: str, bidirectional: boo
     assert outputs.shape == (2, 3, directions * HIDDEN)
     assert [part.shape for part in after] == [(directions, 2, HIDDEN)] * state_parts(cell)
     assert layer.hidden_size == HIDDEN
+
+
+def test_a_cell_is_a_line_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch's LSTM under a name of its own: as many parts in its state, and the same results."""
+    monkeypatch.setitem(CELLS, "mine", CELLS["lstm"]._replace(layer=partial(nn.LSTM, batch_first=True)))
+    source, target = torch.tensor([[5, 6, 7, 3], [8, 3, 0, 0]]), torch.tensor([[2, 4, 9], [2, 6, 6]])
+    found = []
+    for cell in ("lstm", "mine"):
+        torch.manual_seed(1)
+        settings = ModelSettings(embedding=6, hidden=8, attention="dot", bridge="linear")
+        model = make_model(settings.model_copy(update={"cell": cell}), 12, 12).eval()
+        with torch.no_grad():
+            found.append(model.generator.log_probs(model(source, target).features))
+    torch.testing.assert_close(*found, rtol=0.0, atol=1e-5)
 
 
 def test_only_a_gru_has_transitions_and_with_one_it_is_the_librarys() -> None:

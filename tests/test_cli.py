@@ -281,6 +281,9 @@ def test_an_output_that_is_a_pipe_is_written_to_and_not_replaced(nmt: Run) -> No
     assert Path("pipe").is_fifo()
 
 
+LONG = "x" * 300
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -288,6 +291,17 @@ def test_an_output_that_is_a_pipe_is_written_to_and_not_replaced(nmt: Run) -> No
         (["-i", "."], ".: cannot read: Is a directory"),
         (["-o", "none/out.txt"], "none/out.txt: cannot write: No such file or directory"),
         (["-o", "runs"], "runs: cannot write: Is a directory"),
+        (["-i", "/dev/null/x"], "/dev/null/x: cannot read: Not a directory"),
+        (["-o", "/dev/null/x"], "/dev/null/x: cannot write: Not a directory"),
+        (["-o", "/dev/full"], "/dev/full: cannot write: No space left on device"),
+        (["-o", LONG], f"{LONG}: cannot write: File name too long"),
+        ([LONG], f"{LONG}/config.yaml: File name too long"),
+        (["--jsonl", "--scores"], "--scores: has no effect with --jsonl, which has everything; remove it"),
+        (
+            ["--jsonl", "--flags", "--attention"],
+            "--attention: has no effect with --jsonl, which has everything; remove it\n"
+            "error: --flags: has no effect with --jsonl, which has everything; remove it",
+        ),
         (["none"], "none: not a run directory: no such folder; a run is made by: nmt train CONFIG"),
         (["runs"], "runs: not a run directory: the folder has no config.yaml; a run is made by: nmt train CONFIG"),
         (["--n-best", 3, "--beam-size", 2], "--n-best 3: needs a --beam-size of at least 3"),
@@ -301,7 +315,7 @@ def test_an_output_that_is_a_pipe_is_written_to_and_not_replaced(nmt: Run) -> No
             "--length-penalty: has no effect with --mbr, which draws without a beam; remove it",
         ),
         (["--mbr", 4, "--n-best", 5], "--n-best 5: needs --mbr of at least 5"),
-        (["--sample", "--temperature", 0], "temperature: 0 must be more than 0"),
+        (["--sample", "--temperature", 0], "temperature: 0 must be a finite number of 0.001 or more"),
         (["runs/tiny", "none"], "none: not a run directory: no such folder; a run is made by: nmt train CONFIG"),
         (["--beam-size", 2000], "beam_size: 2000 must be 1000 or less"),
         (["--length-penalty", "nan"], "length_penalty: nan must be a finite number"),
@@ -503,6 +517,30 @@ def test_a_reader_that_goes_away_ends_it_quietly(tiny_run: Path, tmp_path: Path)
     assert result.stdout.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "status", "error"),
+    [
+        ("info {} | head -n 1", 128 + signal.SIGPIPE, ""),
+        ("translate {} -i in --beam-size 1 > /dev/full", 2, "error: standard output: No space left on device\n"),
+        ("info {} > /dev/full", 2, "error: standard output: No space left on device\n"),
+        ("--help > /dev/full", 2, "error: standard output: No space left on device\n"),
+    ],
+)
+def test_a_standard_output_that_cannot_be_written(
+    tiny_run: Path, tmp_path: Path, words: str, status: int, error: str
+) -> None:
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    (tmp_path / "in").write_text("a\n", encoding="utf-8")
+    left_out = {"train": {f"{number}": number for number in range(10_000)}}  # more than a pipe holds
+    provenance = json.loads((run / "provenance.json").read_text(encoding="utf-8")) | {"left_out": left_out}
+    (run / "provenance.json").write_text(json.dumps(provenance), encoding="utf-8")
+    result = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m nmt {words.format(run)}; exit ${{PIPESTATUS[0]}}"],
+        capture_output=True, text=True, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert (result.returncode, result.stderr) == (status, error)
+
+
 # score and average ---------------------------------------------------------------------------------------------------
 
 
@@ -543,6 +581,10 @@ def test_score(nmt: Run, tiny_corpus: Path) -> None:
         (
             ["--source", "a", "--target", "b"],
             "a has 2 lines and b has 1; line N of one must translate line N of the other",
+        ),
+        (
+            ["--source", "a", "--target", "a", "--jsonl", "--per-token"],
+            "--per-token: has no effect with --jsonl, which has everything; remove it",
         ),
     ],
 )
@@ -596,6 +638,16 @@ def test_eval(nmt: Run) -> None:
     saved = json.loads(Path("runs/tiny/scores.json").read_text(encoding="utf-8"))
     assert saved["sets"]["test"]["sentences"] == 20
     assert "\nscores:\n  test: 20 lines, beam 1, length penalty 1\n" in nmt("info").out
+
+
+def test_scores_that_cannot_be_saved_are_shown_all_the_same(nmt: Run) -> None:
+    Path("runs/tiny/scores.json").mkdir()
+    result = nmt("eval", "--beam-size", 1)
+    assert (result.status, result.err) == (
+        0,
+        "warning: runs/tiny/scores.json: cannot write: Is a directory; nmt info will not show these scores\n",
+    )
+    assert "\n  BLEU " in result.out
 
 
 ASKED = ["--metric", "bleu", "chrf", "ter", "tok-lc"]  # one option, several names
@@ -654,9 +706,10 @@ def test_eval_of_runs_that_translate_something_else(nmt: Run) -> None:
     shutil.copytree("runs/tiny", "runs/other")
     config = Path("runs/other/config.yaml")
     config.write_text(config.read_text(encoding="utf-8").replace("target: fr", "target: de"), encoding="utf-8")
-    assert nmt("eval", "runs/tiny", "runs/other") == Result(
-        2, "", "error: runs/other translates en -> de, and runs/tiny en -> fr; they cannot be compared\n"
-    )
+    for words in ([], ["--language", "fr"]):
+        assert nmt("eval", "runs/tiny", "runs/other", *words) == Result(
+            2, "", "error: runs/other translates en -> de, and runs/tiny en -> fr; they cannot be compared\n"
+        )
 
 
 def test_eval_as_json(nmt: Run, tiny_corpus: Path) -> None:
@@ -701,13 +754,22 @@ def test_eval_of_a_translation_needs_no_model(nmt: Run, tiny_corpus: Path) -> No
             ["--metric", "blue"],
             "--metric: 'blue' must be one of bleu, bleu-lc, tok-lc, chrf, ter, aer; did you mean bleu?",
         ),
-        (["--metric", "aer"], "--metric aer: needs gold word alignments beside a test set: test.align"),
+        (
+            ["--hypothesis", "a", "--reference", "b", "--beam-size", "2", "--device", "cpu"],
+            "--beam-size: has no effect with --hypothesis; remove it\n"
+            "error: --device: has no effect with --hypothesis; remove it",
+        ),
+        (
+            ["--metric", "aer", "--source", "{}/test.en", "--reference", "{}/test.fr"],
+            "--metric aer: needs gold word alignments beside a test set: {}/test.align",
+        ),
         (["--plot", "a.svg"], "--plot: draws the scores --by-length; give that too"),
         (["--by-length", "--plot", "a.gif"], "--plot a.gif: the name must end in .svg, .png or .pdf"),
     ],
 )
-def test_what_eval_refuses(nmt: Run, arguments: list[str], message: str) -> None:
-    assert nmt("eval", *arguments) == Result(2, "", f"error: {message}\n")
+def test_what_eval_refuses(nmt: Run, tiny_corpus: Path, arguments: list[str], message: str) -> None:
+    words = [word.format(tiny_corpus) for word in arguments]
+    assert nmt("eval", *words) == Result(2, "", f"error: {message.format(tiny_corpus)}\n")
 
 
 # align ---------------------------------------------------------------------------------------------------------------
@@ -736,6 +798,13 @@ def test_align(nmt: Run, aligned_files: list[object]) -> None:
         r"\(20 lines, [\d,]+ links, \d+ sure gold links\)\n",
         found.err,
     )
+
+
+def test_align_says_which_lines_were_cut(nmt: Run) -> None:
+    Path("long.txt").write_text("word " * 1_100 + "\nword\n", encoding="utf-8")
+    result = nmt("align", "--source", "long.txt", "--target", "long.txt")
+    assert (result.status, result.err) == (0, "warning: lines cut to decoding.max_source pieces: 1\n")
+    assert len(result.out.split("\n")) == 3
 
 
 def test_alignments_against_themselves_have_no_error(nmt: Run, aligned_files: list[object]) -> None:

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,7 @@ from types import ModuleType
 import pytest
 
 from nmt import config
+from nmt.config.values import Registered
 
 PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -97,6 +99,26 @@ def test_generated_pages_are_current() -> None:
 def test_page_of_systems_is_current() -> None:
     script = _load(PROJECT / "scripts" / "make_systems_reference.py")
     assert (PROJECT / "docs" / "systems.md").read_text(encoding="utf-8") == script.reference(), "run: make reference"
+
+
+def test_page_of_systems_has_every_table_and_says_what_each_entry_is() -> None:
+    tables = dict(_load(PROJECT / "scripts" / "make_systems_reference.py").tables().values())
+    assert {key: tuple(meanings) for key, meanings in tables.items()} == dict(_registered())
+    assert all(meaning.endswith(".") for meanings in tables.values() for meaning in meanings.values())
+
+
+def _registered() -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The keys that take a name out of a table, with the names."""
+    keys = config.keys()
+    for key in keys:
+        yield from ((key, extra.names()) for extra in config.field(key).metadata if isinstance(extra, Registered))
+
+
+def test_a_system_without_docstring_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = _load(PROJECT / "scripts" / "make_systems_reference.py")
+    monkeypatch.setattr(script.SCHEDULES["constant"], "__doc__", None)
+    with pytest.raises(ValueError, match="constant: constant needs a docstring"):
+        script.reference()
 
 
 def _load(path: Path) -> ModuleType:

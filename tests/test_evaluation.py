@@ -44,7 +44,7 @@ def run(tiny_run: Path, tiny_corpus: Path, tmp_path: Path) -> Path:
     shutil.copytree(tiny_run, tmp_path / "run")
     shutil.copytree(tiny_corpus, tmp_path / "corpus")
     (tmp_path / "corpus" / "test.odd").write_text("1\n3\n", encoding="utf-8")
-    set_data(tmp_path / "run", folder=str(tmp_path / "corpus"), parts=["odd", "missing"])
+    set_data(tmp_path / "run", folder=str(tmp_path / "corpus"), parts=["odd"])
     return tmp_path / "run"
 
 
@@ -58,7 +58,11 @@ def result(
     run: Path, translator: Translator, files: ParallelFiles | None = None, wanted: Wanted = USUAL
 ) -> tuple[Evaluation, list[str]]:
     said: list[str] = []
-    sets = configured_sets(run) if files is None else [read_set(files, files.source.name)]
+    sets = (
+        configured_sets(run, print)
+        if files is None
+        else [read_set(files, files.source.name, run.parent / "none.align")]
+    )
     return evaluate(run, translator, sets, wanted, QUICK, said.append), said
 
 
@@ -214,7 +218,9 @@ def test_alignment_error_rate_of_a_test_set_and_its_part(run: Path, translator: 
 def test_no_error_rate_without_gold_alignments(run: Path, translator: Translator) -> None:
     with pytest.raises(DataError) as caught:
         result(run, translator, None, Wanted(("bleu", "aer")))
-    assert str(caught.value) == "--metric aer: needs gold word alignments beside a test set: test.align"
+    assert str(caught.value) == (
+        f"--metric aer: needs gold word alignments beside a test set: {run.parent / 'corpus' / 'test.align'}"
+    )
 
 
 def test_no_error_rate_of_a_text(tmp_path: Path) -> None:
@@ -271,6 +277,23 @@ def test_parts_that_cannot_be(run: Path, translator: Translator, part: str, mess
         result(run, translator)
     assert str(caught.value) == message.format(folder=folder)
     assert not (run / runs.SCORES).exists()
+
+
+def test_a_part_that_no_test_set_has_is_left_out(run: Path) -> None:
+    """And said; that only some have it is as it should be."""
+    set_data(run, test=["valid", "test"], parts=["odd", "typo"])
+    said: list[str] = []
+    assert [list(each.parts) for each in configured_sets(run, said.append)] == [[], ["odd"]]
+    assert said == [f"data.parts: {run.parent / 'corpus'} has no valid.typo or test.typo; typo is left out"]
+
+
+def test_a_seed_of_the_bootstrap_that_is_none_is_refused_before_anything_is_translated(
+    run: Path, translator: Translator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SACREBLEU_SEED", "abc")
+    monkeypatch.delattr(Translator, "translate")
+    with pytest.raises(ConfigError, match=r"^SACREBLEU_SEED: 'abc' must be"):
+        result(run, translator)
 
 
 def test_nothing_to_score(run: Path, translator: Translator) -> None:

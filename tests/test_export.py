@@ -1,18 +1,22 @@
 """`nmt export`: what is in an exported run, and that it translates."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 import nmt
+from nmt import config
 from nmt.errors import ConfigError, DataError
 from nmt.export import export
 from nmt.run import SHORTLIST, WEIGHTS
+from nmt.training.train import train
 
 LINES = ["We see the house.", "", "They read a book."]
 
 
-def made(run: Path, out: Path, *, eight_bits: bool = False, shortlist: int = 0) -> Path:
+def made(run: Path, out: Path, *, eight_bits: bool = False, shortlist: int | None = None) -> Path:
     export(run, out, eight_bits=eight_bits, shortlist=shortlist, command=["nmt", "export"], say=lambda _: None)
     return out
 
@@ -36,6 +40,39 @@ def test_small_and_with_a_shortlist(tiny_run: Path, tmp_path: Path, monkeypatch:
     found = [each.text for each in translator.translate(LINES)]
     assert found[1] == "" and len(found) == 3
     assert (out / SHORTLIST).exists()
+
+
+def test_a_shortlist_stays_and_a_new_one_takes_its_place(tiny_run: Path, tmp_path: Path) -> None:
+    first = made(tiny_run, tmp_path / "first", shortlist=5)
+    kept, new = made(first, tmp_path / "kept"), made(first, tmp_path / "new", shortlist=3)
+    tables = [nmt.load(run, device="cpu").shortlist.table for run in (first, kept, new)]
+    assert torch.equal(tables[0], tables[1]) and tables[2].shape[1] == 3
+
+
+@pytest.mark.parametrize("by", ["start_from", "a subword model that has moved"])
+def test_a_shortlist_is_of_the_runs_pieces(by: str, tiny_run: Path, tiny_config: Path, tmp_path: Path) -> None:
+    """Although its settings do not give them again."""
+    if by == "start_from":
+        source = f"training.start_from={tiny_run}"
+    else:
+        shutil.copy(tiny_run / "subword.model", tmp_path / "moved.model")
+        source = f"subword.model={tmp_path / 'moved.model'}"
+    text = "".join(
+        line for line in tiny_config.read_text().splitlines(True) if "subword" not in line and "vocab" not in line
+    )
+    (tmp_path / "config.yaml").write_text(text)
+    train(config.load(tmp_path / "config.yaml", [f"run={tmp_path / 'run'}", source]), ["nmt", "train"])
+    (tmp_path / "moved.model").unlink(missing_ok=True)
+    out = made(tmp_path / "run", tmp_path / "out", shortlist=5)
+    assert nmt.load(out, device="cpu").shortlist is not None
+    assert (out / "subword.model").read_bytes() == (tiny_run / "subword.model").read_bytes()
+
+
+@pytest.mark.parametrize("shortlist", [None, 5])
+def test_a_folder_that_cannot_be_is_refused(tiny_run: Path, tmp_path: Path, shortlist: int | None) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(DataError, match="file/out: cannot write: Not a directory"):
+        made(tiny_run, tmp_path / "file" / "out", shortlist=shortlist)
 
 
 def test_it_is_written_into_a_new_folder_only(tiny_run: Path, tmp_path: Path) -> None:

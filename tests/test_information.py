@@ -63,6 +63,17 @@ def test_damaged_json_is_refused_in_one_line(run: Path, name: str, content: byte
     assert str(caught.value) == f"{run / name}: damaged: not a JSON object; copy the run again, or remove the file"
 
 
+@pytest.mark.parametrize("name", [runs.PROVENANCE, runs.SCORES])
+@pytest.mark.parametrize("content", ["{}", '{"sets": [], "command": 1}', '{"sets": {"test": 3}, "command": [3]}'])
+def test_json_that_lacks_something_is_refused_in_one_line(run: Path, name: str, content: str) -> None:
+    (run / name).write_text(content, encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        list(describe_run(run))
+    assert str(caught.value) == (
+        f"{run / name}: damaged: lacks what it should hold; copy the run again, or remove the file"
+    )
+
+
 def test_a_check_shows_settings_data_lengths_sizes_and_batches(tiny_corpus: Path, tmp_path: Path) -> None:
     corpus = Path(shutil.copytree(tiny_corpus, tmp_path / "corpus"))
     for language in ("en", "fr"):  # one repeated pair, one blank line, one test line that is a training line

@@ -65,10 +65,16 @@ def test_a_step_is_nearly_that_in_32_bits_and_a_sequence_equal() -> None:
         assert torch.equal(layer(sequence, state)[0], eight(sequence, state)[0])
 
 
-@pytest.mark.parametrize("kind", ["luong", "bahdanau", "conditional", "transformer"])
-def test_a_model(kind: str) -> None:
+KINDS = {
+    **{kind: {"decoder": kind} for kind in ("luong", "bahdanau", "conditional")},
+    "one way": {"bidirectional": False},
+    "transformer": {"architecture": "transformer", "attention_heads": 4},
+}
+
+
+@pytest.mark.parametrize("changes", KINDS.values(), ids=KINDS)
+def test_a_model(changes: dict) -> None:
     torch.manual_seed(1)
-    changes = {"architecture": "transformer", "attention_heads": 4} if kind == "transformer" else {"decoder": kind}
     model = make_model(ModelSettings(embedding=64, hidden=64, **changes), 50, 50).eval()
     source, target = torch.randint(4, 50, (3, 6)), torch.randint(4, 50, (3, 5))
     with torch.no_grad():
@@ -76,6 +82,9 @@ def test_a_model(kind: str) -> None:
         quantize(model)
         found = model.generator.log_probs(model(source, target).features)
         assert not any(isinstance(part, nn.Linear) and min(part.weight.shape) >= 32 for part in model.modules())
+        assert not any(isinstance(part, Int8LSTM) for part in model.encoder.modules())
+        stepped = any(isinstance(part, Int8LSTM) for part in model.decoder.modules())
+        assert stepped == ("architecture" not in changes)
         memory, state = model.encode(source)
         step, _, _ = model.step(target[:, 0], state, memory)
     assert 0 < (exact - found).abs().max() < 0.3

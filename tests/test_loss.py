@@ -87,7 +87,7 @@ def test_accumulated_batches_equal_one(tiny_config, tmp_path) -> None:
         train(config.load(tiny_config, words), [])
         weights.append(load_checkpoint(list_checkpoints(tmp_path / name / "checkpoints")[-1]))
     whole, parts = weights
-    assert whole.progress.target_tokens == parts.progress.target_tokens
+    assert whole.progress.tokens == parts.progress.tokens
     assert (whole.progress.epoch, parts.progress.epoch) == (3, 3)
     for name, expected in whole.weights.items():
         torch.testing.assert_close(parts.weights[name], expected, rtol=0, atol=1e-6)

@@ -120,6 +120,20 @@ def test_a_part_is_scored_as_if_it_were_alone(metric: str) -> None:
     assert part.score() == alone
 
 
+@pytest.mark.parametrize("seed", ["abc", "-1", "1.5", ""])
+def test_a_seed_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, seed: str) -> None:
+    monkeypatch.setenv("SACREBLEU_SEED", seed)
+    with pytest.raises(ConfigError) as caught:
+        score("bleu", ["a b", "c"], ["a b", "c"], confidence=True)
+    assert str(caught.value) == f"SACREBLEU_SEED: {seed!r} must be a whole number or none; change it, or unset it"
+
+
+@pytest.mark.parametrize("seed", ["7", "None"])
+def test_the_seed_of_the_environment_is_taken(monkeypatch: pytest.MonkeyPatch, seed: str) -> None:
+    monkeypatch.setenv("SACREBLEU_SEED", seed)
+    assert f"|seed:{seed.lower()}|" in score("bleu", ["a b", "c"], ["a b", "d"], confidence=True).signature
+
+
 def test_one_sentence_has_no_interval() -> None:
     found = score("bleu", ["a b c d"], ["a b c d"], confidence=True)
     assert (found.interval, found.signature) == (0.0, SIGNATURES["bleu"])

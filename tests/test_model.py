@@ -146,6 +146,33 @@ def test_forward_equals_stepping(case: str) -> None:
         torch.testing.assert_close(found_part, part, **CLOSE)
 
 
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_without_gradients_few_pairs_of_positions_are_in_memory(
+    attention: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is read one position after the other is what all of them read at once."""
+    case = f"lstm-{attention}-conditional-bidirectional=True-input_feeding=True"
+    model, read = built(case), []
+    kind, expected = type(model.decoder.attention), decoded(case)
+    attend = kind.attend
+
+    def noted(self, query: torch.Tensor, *rest: object) -> tuple[torch.Tensor, torch.Tensor]:
+        read.append(query.size(1))
+        return attend(self, query, *rest)
+
+    monkeypatch.setattr(kind, "attend", noted)
+    monkeypatch.setattr("nmt.model.memory.AT_ONCE", 1)
+    with torch.inference_mode():
+        found = model(SOURCE, TARGET)
+    torch.testing.assert_close(found.features, expected.features, **CLOSE)
+    torch.testing.assert_close(found.attention, expected.attention, **CLOSE)
+    assert set(read) <= {1}
+    assert read or attention == "coverage"  # which reads one at a time anyhow
+    model(SOURCE, TARGET)
+    assert set(read) <= {1, TARGET.size(1)}
+    assert read[-1:] in ([], [TARGET.size(1)])
+
+
 @every_case
 @torch.inference_mode()
 def test_attention_is_a_distribution_over_real_tokens(case: str) -> None:

@@ -1,6 +1,11 @@
 """Preparation: made once, kept under the hash of what it was made from, and refused or warned about in words."""
 
+import os
+import platform
+import re
 import shutil
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -121,6 +126,60 @@ def test_a_leftover_of_a_crash_is_harmless(corpus: Path) -> None:
     shutil.rmtree(folder)
     assert said(corpus) == ENCODING[:1]
     assert prepare(settings(corpus)).train.source(7).tolist() == expected
+
+
+def test_what_a_killed_process_left_of_a_folder_is_removed_when_it_is_made(corpus: Path) -> None:
+    folder = prepare(settings(corpus)).train.folder
+    shutil.rmtree(folder)
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    here = platform.node()
+    left = [f"{folder.name}.tmp-{here}@{ended.pid}", f"{folder.name}.tmp-{here}@{os.getpid()}"]
+    others = [
+        f"{folder.name}.tmp-{here}@{os.getppid()}",
+        f"{folder.name}.tmp-{here}-2@{ended.pid}",
+        f"another.tmp-{here}@{ended.pid}",
+    ]
+    for name in (*left, *others):
+        folder.with_name(name).mkdir()
+    prepare(settings(corpus))
+    assert {path.name for path in cache_folder().glob("*.tmp-*")} == set(others)
+
+
+@pytest.mark.parametrize("cache", ["a file", "a file/cache", "/proc/cache"])
+def test_a_cache_that_cannot_be_written_is_named_with_the_remedy(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: str
+) -> None:
+    (tmp_path / "a file").touch()
+    monkeypatch.setenv("NMT_CACHE", str(tmp_path / cache))
+    with pytest.raises(DataError) as caught:
+        prepare(settings(corpus))
+    assert re.fullmatch(
+        rf"{cache_folder()}: cannot write the cache: [\w ]+; name another folder: NMT_CACHE=FOLDER", str(caught.value)
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["lines", "source.ids", "source.offsets", "target.ids", "target.offsets", "notes.json"]
+)
+@pytest.mark.parametrize("damage", [Path.unlink, lambda file: os.truncate(file, 0), lambda file: os.truncate(file, 4)])
+def test_a_damaged_dataset_of_the_cache_is_named(corpus: Path, name: str, damage: Callable[[Path], object]) -> None:
+    folder = prepare(settings(corpus)).train.folder
+    (folder / "notes.json").write_text('{"a": 1}', encoding="utf-8")
+    damage(folder / name)
+    with pytest.raises(DataError) as caught:
+        prepare(settings(corpus))
+    assert str(caught.value) == f"{folder}: damaged; remove this folder of the cache, and it is made again"
+    shutil.rmtree(folder)
+    assert said(corpus) == ENCODING[:1]
+
+
+def test_a_damaged_subword_model_of_the_cache_is_named(corpus: Path) -> None:
+    prepare(settings(corpus))
+    [model] = cache_folder().glob("*/subword.model")
+    model.unlink()
+    with pytest.raises(DataError, match=f"^{model.parent}: damaged; remove this folder of the cache"):
+        prepare(settings(corpus))
 
 
 def test_a_failure_leaves_nothing_in_the_cache(corpus: Path) -> None:

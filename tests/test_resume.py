@@ -13,7 +13,7 @@ import pytest
 from reliability.job import CASES, check_equal, make_workplace, result, run
 
 from nmt import config
-from nmt.errors import ConfigError
+from nmt.errors import ConfigError, DataError, UserError
 from nmt.run import CHECKPOINTS, METRICS, WEIGHTS
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
 from nmt.training.signals import Signals
@@ -173,6 +173,34 @@ def test_what_a_crash_left_is_removed(workplace, uninterrupted, monkeypatch, tmp
     check_equal(folder, uninterrupted("conditional"))
 
 
+@pytest.mark.parametrize("damage", ["older", "half", "none"])
+def test_crashed_between_a_checkpoint_and_the_model(workplace, uninterrupted, tmp_path, damage: str) -> None:
+    """The checkpoint knows that it is the best, and the next start makes it the run's model; also if that has nothing
+    else to do."""
+    folder, file = tmp_path / "run", tmp_path / "run" / WEIGHTS
+    shutil.copytree(uninterrupted("conditional"), folder)
+    if damage == "older":
+        run(workplace, tmp_path / "short", "training.max_steps=4", "training.average=false")
+        shutil.copy(tmp_path / "short" / WEIGHTS, file)
+    elif damage == "half":
+        file.write_bytes(file.read_bytes()[:-100])
+    else:
+        file.unlink()
+    run(workplace, folder)
+    check_equal(folder, uninterrupted("conditional"))
+
+
+def test_a_line_of_the_log_is_of_all_updates_since_the_last(workplace, tmp_path) -> None:
+    """Also of those before a validation."""
+    losses = []
+    for every in (3, 4):
+        folder = tmp_path / str(every)
+        run(workplace, folder, "training.log_every=4", f"training.validate_every={every}", "training.average=false")
+        records = [json.loads(line) for line in (folder / METRICS).read_text().splitlines()]
+        losses.append([record["loss"] for record in records if record["kind"] == "train"])
+    assert len(losses[0]) == 3 and losses[0] == losses[1]
+
+
 # Starting again ------------------------------------------------------------------------------------------------------
 
 
@@ -249,3 +277,62 @@ def test_what_may_change_is_shown(workplace, uninterrupted, tmp_path, capsys) ->
 def test_a_moved_run_goes_on(workplace, uninterrupted, tmp_path) -> None:
     shutil.copytree(uninterrupted("conditional"), tmp_path / "moved")
     assert run(workplace, tmp_path / "moved").reason == "training.max_steps=12 reached"
+
+
+# What a start must not do ---------------------------------------------------------------------------------------------
+
+
+def test_a_model_is_not_replaced_by_a_training_from_the_start(workplace, uninterrupted, tmp_path) -> None:
+    """As when the checkpoints were removed to save space, or in a run that was exported."""
+    folder = tmp_path / "run"
+    shutil.copytree(uninterrupted("conditional"), folder)
+    shutil.rmtree(folder / CHECKPOINTS)
+    before = contents(folder)
+    with pytest.raises(DataError, match="no checkpoints to go on from; train into another directory"):
+        run(workplace, folder)
+    assert contents(folder) == before
+    (folder / WEIGHTS).unlink()
+    run(workplace, folder)
+    check_equal(folder, uninterrupted("conditional"))
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [("training.precision=fp16", "write bf16"), ("model.hidden=10000000", "does not fit into memory")],
+)
+def test_a_start_that_fails_does_not_bind_the_next(workplace, uninterrupted, tmp_path, word: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        run(workplace, tmp_path / "run", word)
+    assert contents(tmp_path / "run") == {}
+    run(workplace, tmp_path / "run")
+    check_equal(tmp_path / "run", uninterrupted("conditional"))
+
+
+def test_settings_may_change_until_there_is_a_checkpoint(workplace, uninterrupted, monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr("nmt.training.train.Signals", lambda: StopAt(3, crash=True))
+    with pytest.raises(Crash):
+        run(workplace, tmp_path / "run", "model.hidden=16")
+    monkeypatch.undo()
+    run(workplace, tmp_path / "run")
+    check_equal(tmp_path / "run", uninterrupted("conditional"))
+
+
+def test_two_at_once_are_not_possible(workplace, uninterrupted, monkeypatch, tmp_path) -> None:
+    refused: list[str] = []
+
+    class Another(Signals):
+        """A second training begins between two steps of the first."""
+
+        def check(self) -> None:
+            if not refused:
+                with pytest.raises(DataError) as caught:
+                    run(workplace, tmp_path / "run")
+                refused.append(str(caught.value))
+
+    monkeypatch.setattr("nmt.training.train.Signals", Another)
+    run(workplace, tmp_path / "run")
+    assert refused == [
+        f"{tmp_path / 'run'}: another training is at work in it; wait for its end, or train into another directory: "
+        "run=runs/NAME"
+    ]
+    check_equal(tmp_path / "run", uninterrupted("conditional"))

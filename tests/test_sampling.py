@@ -5,6 +5,7 @@ import math
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from nmt.config import DecodingSettings, ModelSettings
 from nmt.data.batch import pad_targets
 from nmt.data.subword import EOS_ID, PAD_ID
 from nmt.decoding.forced import token_log_probs
-from nmt.decoding.sampling import Sampling, draw, sample, truncate, uniforms
+from nmt.decoding.sampling import COLDEST, FEW, Sampling, draw, sample, truncate, uniforms
 from nmt.decoding.search import greedy_search
 from nmt.errors import ConfigError
 from nmt.model import Memory, Seq2Seq, State
@@ -95,15 +96,38 @@ def test_truncate(top_k: int, top_p: float, expected: str) -> None:
         assert torch.equal(found[kept], logits[kept])
 
 
-def test_truncate_keeps_exactly_k_of_equals() -> None:
-    assert int(truncate(torch.zeros(1, 5), 2, 1.0).isfinite().sum()) == 2
+def test_truncate_keeps_the_first_of_equals() -> None:
+    assert truncate(torch.zeros(1, 5), 2, 1.0).isfinite().tolist() == [[True, True, False, False, False]]
+    assert truncate(torch.zeros(1, 5), 0, 0.5).isfinite().tolist() == [[True, True, True, False, False]]
+    logits = torch.tensor([[0.0, 1.0, 0.0, 1.0, 0.0]])
+    assert truncate(logits, 3, 1.0).isfinite().tolist() == [[True, True, False, True, False]]
+
+
+@pytest.mark.parametrize("sharpness", [0.5, 2.0, 5.0])
+@pytest.mark.parametrize(("top_k", "top_p"), [(0, 0.3), (0, 0.9), (20, 1.0), (400, 0.9)])
+def test_truncate_is_that_of_all_words_sorted(sharpness: float, top_k: int, top_p: float) -> None:
+    """Of more words than are looked at first, many of them equal; flat rows and peaked ones."""
+    logits = (sharpness * torch.randn(20, 3 * FEW, generator=torch.Generator().manual_seed(1))).round(decimals=1)
+    ordered, words = logits.sort(dim=-1, descending=True, stable=True)
+    ordered[:, top_k or len(logits[0]) :] = -math.inf
+    shares = ordered.softmax(dim=-1)
+    ordered[shares.cumsum(dim=-1) - shares >= top_p] = -math.inf
+    assert torch.equal(truncate(logits, top_k, top_p), torch.empty_like(logits).scatter(1, words, ordered))
+
+
+def test_the_nucleus_of_a_peaked_row_needs_no_sort(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Tensor, "sort", lambda *_, **__: pytest.fail("all words were sorted"))
+    logits = torch.zeros(2, 3 * FEW)
+    logits[:, 5] = 20
+    assert truncate(logits, 0, 0.9).isfinite().nonzero().tolist() == [[0, 5], [1, 5]]
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"temperature": 0}, "temperature: 0 must be more than 0"),
-        ({"temperature": float("nan")}, "temperature: nan must be more than 0"),
+        ({"temperature": 0}, "temperature: 0 must be a finite number of 0.001 or more"),
+        ({"temperature": 1e-300}, "temperature: 1e-300 must be a finite number of 0.001 or more"),
+        ({"temperature": float("nan")}, "temperature: nan must be a finite number of 0.001 or more"),
         ({"top_k": -1}, "top_k: -1 must be 0 or more"),
         ({"top_p": 0.0}, "top_p: 0 must be more than 0 and at most 1"),
         ({"top_p": 1.5, "seed": -2}, "top_p: 1.5 must be more than 0 and at most 1\nseed: -2 must be 0 or more"),
@@ -166,12 +190,11 @@ def test_frequencies_are_the_models_probabilities(sampling: Sampling) -> None:
             assert abs(found[words] / count - probability) < 5 * deviation, words
 
 
-@pytest.mark.parametrize("temperature", [1e-3, 1e-30])
-def test_the_colder_the_nearer_to_greedy(temperature: float) -> None:
+def test_the_coldest_is_greedy() -> None:
     for seed in range(4):
         model = real(seed)
         greedy = greedy_search(model, SOURCE, decoding())
-        for found, drawn in zip(greedy, sample(model, SOURCE, decoding(), Sampling(temperature), 3), strict=True):
+        for found, drawn in zip(greedy, sample(model, SOURCE, decoding(), Sampling(COLDEST), 3), strict=True):
             assert [each.tokens for each in drawn] == [found.tokens] * 3
             assert drawn[0].log_prob == pytest.approx(found.log_prob, abs=1e-4)
             assert drawn[0].score == pytest.approx(found.score, abs=1e-4)
@@ -201,7 +224,7 @@ def test_the_same_seed_draws_the_same_whatever_the_company() -> None:
     model, settings = real(2), decoding(max_length=20)
 
     def tokens(source: Tensor, seed: int | None, lines: list[int]) -> list[list[list[int]]]:
-        found = sample(model, source, settings, Sampling(seed=seed), 4, lines)
+        found = sample(model, source, settings, Sampling(seed=seed), 4, [(line, 0) for line in lines])
         return [[each.tokens for each in drawn] for drawn in found]
 
     together = tokens(SOURCE, 1, [1, 2, 3])
@@ -214,10 +237,29 @@ def test_the_same_seed_draws_the_same_whatever_the_company() -> None:
 
 
 def test_chances_do_not_depend_on_how_many_are_needed() -> None:
-    long, short = uniforms(1, [5, 9], 3, 40), uniforms(1, [9], 3, 7)
+    long, short = uniforms(1, [(5, 0), (9, 2)], 3, 40), uniforms(1, [(9, 2)], 3, 7)
     assert torch.equal(long[3:, :7], short)
     assert 0 <= float(long.min()) < 0.1
     assert 0.9 < float(long.max()) < 1
+
+
+def test_each_part_of_a_line_has_chances_of_its_own() -> None:
+    whole, first, second, later = (uniforms(7, [place], 2, 3) for place in [(4, 0), (4, 0), (4, 1), (4, 2)])
+    assert torch.equal(whole, first)
+    assert torch.equal(whole, torch.from_numpy(np.random.default_rng((7, 4)).random((3, 2)).T))  # the same for ever
+    assert len({float(part[0, 0]) for part in (first, second, later)}) == 3
+
+
+def test_chances_stay_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MPS has no float64."""
+    move = Tensor.to
+
+    def checked(tensor: Tensor, *where: object, **how: object) -> Tensor:
+        assert not (tensor.dtype == torch.float64 and isinstance(where[0], torch.device))
+        return move(tensor, *where, **how)
+
+    monkeypatch.setattr(Tensor, "to", checked)
+    assert sample(real(1), SOURCE, decoding(), Sampling(seed=1))
 
 
 # Lines ---------------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import pytest
 
 import nmt
 from nmt.decoding.alignment import AttentionMatrix
+from nmt.decoding.sampling import Sampling
 from nmt.decoding.splitting import join, join_attention, join_links, split_line
 from nmt.decoding.translator import Translator
 
@@ -64,6 +65,29 @@ def test_a_translator_translates_the_parts(tiny_run) -> None:
     assert found[0].attention.source == [word for each in alone for word in each.attention.source]
     assert found[1].text == whole.translate(["Yes."])[0].text
     assert found[1].parts == 1
+
+
+def test_parts_of_a_line_are_sampled_apart(tiny_run) -> None:
+    whole = nmt.load(tiny_run)
+    parts = Translator(whole.members, whole.subwords, whole.settings, longest=12)
+    sentence, drawn = "We see the old house.", {"sampling": Sampling(seed=1), "changes": {"max_length": 10}}
+    [[found], [again]] = (parts.translate([f"{sentence} {sentence}"], first_line=7, **drawn) for _ in range(2))
+    [alone] = whole.translate([sentence], first_line=7, **drawn)
+    assert found.parts == 2
+    assert found.text == again.text
+    assert found.text.startswith(alone.text)
+    assert found.text != f"{alone.text} {alone.text}"
+
+
+def test_the_score_of_parts_found_by_mbr_is_their_mean(tiny_run) -> None:
+    whole = nmt.load(tiny_run)
+    parts = Translator(whole.members, whole.subwords, whole.settings, longest=12)
+    how = {"sampling": Sampling(top_k=1, seed=1), "mbr": 3, "changes": {"max_length": 10}}
+    [found] = parts.translate(["We see the old house. They do not like it."], **how)
+    assert found.parts == 2
+    assert found.score == found.candidates[0].score == pytest.approx(100)  # all samples are equal, a chrF of 100
+    alone = [each.log_prob for each in whole.translate(["We see the old house.", "They do not like it."], **how)]
+    assert found.log_prob == pytest.approx(sum(alone), abs=1e-4)
 
 
 def test_a_run_knows_how_long_its_training_pairs_were(tiny_run) -> None:

@@ -3,12 +3,14 @@
 Nothing here imports torch before it is needed: `--help` and configuration errors answer at once.
 """
 
+import errno
 import os
 import signal
 import sys
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from nmt import __version__
 from nmt.cli.align import align
@@ -21,8 +23,24 @@ from nmt.cli.train import check, train
 from nmt.cli.translate import translate
 from nmt.errors import UserError
 
+READER_GONE = 128 + signal.SIGPIPE
+# No fault of the program, wherever it happens: a full disk, a name that is too long, somebody else's folder.
+TO_MEND = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENAMETOOLONG, errno.EACCES}
+
+
+class Commands(TyperGroup):
+    """Ends with the status of programs whose reader has gone, where typer would end with 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            sys.exit(READER_GONE)
+
+
 app = typer.Typer(
     name="nmt",
+    cls=Commands,
     help="Train, run and explain recurrent neural machine translation.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -33,17 +51,40 @@ app = typer.Typer(
 
 def main() -> None:
     """Runs a command. What the user can mend is one line per problem and the error's exit status, mostly 2; the rest
-    is a traceback."""
+    is a traceback. A reader that goes away, such as `head`, ends it without a word."""
     _spin_briefly()
     try:
-        app(prog_name="nmt")
+        _run()
     except UserError as error:
-        for line in str(error).split("\n"):
-            print(f"error: {line}", file=sys.stderr)
-        sys.exit(error.status)
+        _fail(error.status, *str(error).split("\n"))
+    except BrokenPipeError:
+        _fail(READER_GONE)
+    except OSError as error:
+        if error.errno not in TO_MEND:
+            raise
+        _fail(UserError.status, f"{error.filename or 'standard output'}: {error.strerror}")
     except KeyboardInterrupt:
         print(file=sys.stderr)
-        sys.exit(128 + signal.SIGINT)
+        _fail(128 + signal.SIGINT)
+
+
+def _run() -> None:
+    """The command, until all that it prints is written."""
+    try:
+        app(prog_name="nmt")
+    except SystemExit:
+        print(end="", flush=True)
+        raise
+
+
+def _fail(status: int, *problems: str) -> NoReturn:
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+    try:
+        print(end="", flush=True)
+    except OSError:  # Python would try again when it ends, and complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(status)
 
 
 def _spin_briefly() -> None:

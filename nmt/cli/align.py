@@ -48,14 +48,17 @@ def align(
     translator = translator_of(run, device, threads)
     if not translator.attends:
         raise ConfigError("align: this model has no attention")
-    total = Agreement(0, 0, 0, 0)
+    total, cut = Agreement(0, 0, 0, 0), 0
     with open_output(output_file) as file:
         for index, found in enumerate(_aligned(translator, pairs)):
             file.write(f"{pharaoh(found.links)}\n".encode())
+            cut += found.cut
             if plot is not None and index == line - 1:
                 attention_picture(found.words, plot)
             if known is not None:
                 total = Agreement(*map(sum, zip(total, agreement(found.links, known[index]), strict=True)))
+    if cut:
+        print(f"warning: lines cut to decoding.max_source pieces: {cut:,}", file=sys.stderr)
     if known is not None:
         print(_describe(total, len(pairs)), file=sys.stderr)
 

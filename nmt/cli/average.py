@@ -27,7 +27,7 @@ def average(
     from nmt.training.average import average_checkpoints, average_runs
 
     def warn(line: str) -> None:
-        print(line, file=sys.stderr)
+        print(f"warning: {line}", file=sys.stderr)
 
     if len(runs) > 1:
         made = average_runs(runs, out, sys.argv)

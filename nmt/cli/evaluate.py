@@ -1,6 +1,7 @@
 """`nmt eval` and `nmt info`."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from nmt.cli.options import BatchSize, BeamSize, Device, LengthPenalty, RunArgument, Threads, changes_of, translator_of
+from nmt.cli.options import (
+    BatchSize,
+    BeamSize,
+    Device,
+    LengthPenalty,
+    RunArgument,
+    Threads,
+    changes_of,
+    option,
+    translator_of,
+)
 from nmt.errors import ConfigError
 from nmt.metrics import AER, CONFIDENCE_SAMPLES, DEFAULT_METRICS, METRICS
 
@@ -61,25 +72,27 @@ def evaluate(
 ) -> None:
     """Score the test sets of the config, or a given one, with confidence intervals; or compare two runs."""
     metrics = metric_names(metric or DEFAULT_METRICS)
-    _check_options(source, reference, hypothesis, run, by_length, plot)
-    from nmt.evaluation import Wanted, save, score_files
+    changes = changes_of(beam_size=beam_size, length_penalty=length_penalty, batch_size=batch_size)
+    of_the_model = [*changes, *changes_of(device=device, threads=threads)]
+    _check_options(source, reference, hypothesis, run, by_length, plot, of_the_model)
+    from nmt.evaluation import Wanted, score_files
     from nmt.evaluation import evaluate as evaluate_run
     from nmt.run import newest
 
     if hypothesis is not None and reference is not None:
         results = [score_files(hypothesis, reference, source, Wanted(metrics, by_length, language))]
     else:
-        changes = changes_of(beam_size=beam_size, length_penalty=length_penalty, batch_size=batch_size)
         say: Callable[[str], None] = (lambda _: None) if as_json else print
         paths = [run or newest(), *([other_run] if other_run else [])]
-        wanted = Wanted(metrics, by_length, language or _languages(paths).target)
+        languages = _languages(paths)
+        wanted = Wanted(metrics, by_length, language or languages.target)
         sets = _sets(paths[0], source, reference)
         results = [
             evaluate_run(path, translator_of(path, device, threads), sets, wanted, changes, say) for path in paths
         ]
-        if source is None:
-            save(paths[0], results[0])
     _show(results, as_json)
+    if source is None and hypothesis is None:
+        _keep(results[0])
     if plot is not None:
         _draw(results, plot)
 
@@ -102,13 +115,17 @@ def _check_options(
     run: Path | None,
     by_length: bool,
     plot: Path | None,
+    of_the_model: list[str],
 ) -> None:
+    """Raises ConfigError if an option lacks another, or could have no effect; `of_the_model` are those given."""
     if hypothesis is None and (source is None) != (reference is None):
         raise ConfigError("--source and --reference: give both, or neither for the test sets of the config")
     if hypothesis is not None and reference is None:
         raise ConfigError("--hypothesis: needs --reference")
     if hypothesis is not None and run is not None:
         raise ConfigError(f"--hypothesis: needs no model; leave out {run}")
+    if hypothesis is not None and of_the_model:
+        raise ConfigError(*(f"{option(name)}: has no effect with --hypothesis; remove it" for name in of_the_model))
     if hypothesis is not None and by_length and source is None:
         raise ConfigError("--by-length: needs --source, whose lengths they are")
     if plot is not None and not by_length:
@@ -138,7 +155,7 @@ def _sets(run: Path, source: Path | None, reference: Path | None) -> "list[Evalu
     from nmt.test_sets import configured_sets, read_set
 
     if source is None or reference is None:
-        return configured_sets(run)
+        return configured_sets(run, lambda line: print(f"warning: {line}", file=sys.stderr))
     return [read_set(ParallelFiles(source, reference), source.name, source.with_suffix(".align"))]
 
 
@@ -181,6 +198,19 @@ def _length_table(scores: "SetScores") -> list[str]:
         cells = [f"{f'{score.value:.1f} ± {score.interval:.1f}':>15}" for score in group.scores.values()]
         lines.append(f"  {f'{group.shortest}-{group.longest}':<12}{group.sentences:>7,}{''.join(cells)}")
     return lines
+
+
+def _keep(result: "Evaluation") -> None:
+    """For `nmt info`. Scores of a run that cannot be written to, as somebody else's, are good all the same."""
+    from nmt.evaluation import save
+    from nmt.run import SCORES
+
+    run = Path(result.run)
+    try:
+        save(run, result)
+    except OSError as error:
+        what = f"cannot write: {error.strerror}; nmt info will not show these scores"
+        print(f"warning: {run / SCORES}: {what}", file=sys.stderr)
 
 
 def _draw(results: "list[Evaluation]", path: Path) -> None:

@@ -16,8 +16,14 @@ def export(
         bool, typer.Option("--int8", help="Weights in 8 bits; on a CPU the search computes with them")
     ] = False,
     shortlist: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Consider N translations of each source piece; 0: all pieces")
-    ] = 0,
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Consider N translations of each source piece, and normalise scores over these alone "
+            "[default: the run's shortlist, if any]",
+        ),
+    ] = None,
 ) -> None:
     """Make a run for those who only translate: without checkpoints, in 8 bits, with a shortlist of translations."""
     from nmt.export import export as make

@@ -1,12 +1,16 @@
 """Arguments and options that several commands share, and what they stand for."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from nmt.errors import ConfigError
+
 if TYPE_CHECKING:
     from nmt.decoding.translator import Translator
+
+Value = TypeVar("Value")
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file with the settings")]
 Overrides = Annotated[
@@ -32,5 +36,21 @@ def translator_of(runs: Path | list[Path] | None, device: str | None, threads: i
     return load_translator(runs or newest(), device, threads)
 
 
-def changes_of(**values: int | float | None) -> dict[str, int | float]:
+def changes_of(**values: Value | None) -> dict[str, Value]:
     return {name: value for name, value in values.items() if value is not None}
+
+
+def option(name: str) -> str:
+    """As it is typed: `beam_size` -> `--beam-size`."""
+    return f"--{name.replace('_', '-')}"
+
+
+def check_alone(**others: bool) -> None:
+    """Raises ConfigError if one of these options, which add to the output, is given beside --jsonl."""
+    problems = [
+        f"{option(name)}: has no effect with --jsonl, which has everything; remove it"
+        for name, given in others.items()
+        if given
+    ]
+    if problems:
+        raise ConfigError(*problems)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nmt.cli.options import BatchSize, Device, RunsArgument, Threads, changes_of, translator_of
+from nmt.cli.options import BatchSize, Device, RunsArgument, Threads, changes_of, check_alone, translator_of
 from nmt.cli.streams import open_output
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ def score(
     threads: Threads = None,
 ) -> None:
     """Natural log-probability of a given translation, a line each; its perplexity goes to standard error."""
+    if as_json:
+        check_alone(per_token=per_token)
     from nmt.data.corpus import ParallelFiles, read_pairs
     from nmt.decoding.forced import perplexity
 

@@ -1,7 +1,6 @@
 """Where lines come from and where they go: standard streams, or files that appear only when they are complete."""
 
 import os
-import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -31,38 +30,36 @@ def windows_of(source: BinaryIO, translator: "Translator", notes: Counter[str]) 
             bar.update(len(window))
 
 
-@contextmanager
-def open_input(path: Path | None) -> Iterator[BinaryIO]:
+def open_input(path: Path | None) -> BinaryIO:
     try:
-        with open(0 if path is None else path, "rb", buffering=0, closefd=path is not None) as file:
-            yield file
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise DataError(f"{error.filename}: cannot read: {error.strerror}") from None
+        return open(0 if path is None else path, "rb", buffering=0, closefd=path is not None)
+    except OSError as error:
+        raise DataError(f"{path or 'standard input'}: cannot read: {error.strerror}") from None
 
 
 @contextmanager
 def open_output(path: Path | None) -> Iterator[BinaryIO]:
     """Standard output, or a file that appears under its name only when it is complete."""
     if path is None:
-        try:
-            yield sys.stdout.buffer
-        except BrokenPipeError:  # the reader, such as `head`, has gone
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(128 + signal.SIGPIPE)
+        yield sys.stdout.buffer
         return
-    if path.is_dir():
-        raise DataError(f"{path}: cannot write: Is a directory")
-    if path.exists() and not path.is_file():  # a device or a pipe: it is to be written to, not replaced
-        with path.open("wb") as file:
+    try:
+        # A device or a pipe is to be written to, not replaced; a folder cannot be.
+        with path.open("wb") if path.exists() and not path.is_file() else _appearing(path) as file:
             yield file
-        return
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise DataError(f"{path}: cannot write: {error.strerror}") from None
+
+
+@contextmanager
+def _appearing(path: Path) -> Iterator[BinaryIO]:
     final = path.resolve()  # a link stays a link
     unfinished = final.with_name(f"{final.name}.tmp-{os.getpid()}")
     try:
         with unfinished.open("wb") as file:
             yield file
         unfinished.replace(final)
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise DataError(f"{path}: cannot write: {error.strerror}") from None
     finally:
         unfinished.unlink(missing_ok=True)

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nmt.cli.options import BatchSize, BeamSize, Device, LengthPenalty, RunsArgument, Threads, changes_of, translator_of
+from nmt.cli.options import (
+    BatchSize,
+    BeamSize,
+    Device,
+    LengthPenalty,
+    RunsArgument,
+    Threads,
+    changes_of,
+    check_alone,
+    option,
+    translator_of,
+)
 from nmt.cli.streams import open_input, open_output, windows_of
 from nmt.errors import ConfigError
 
@@ -61,6 +72,8 @@ def translate(
     changes = changes_of(beam_size=beam_size, length_penalty=length_penalty, batch_size=batch_size)
     drawn = changes_of(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     _check_together(sample, mbr, drawn, changes, n_best)
+    if as_json:
+        check_alone(scores=scores, attention=attention, pieces=pieces, alignments=alignments, flags=flags)
     sampling = _sampling(drawn) if sample or mbr else None
     translator = translator_of(runs, device, threads)
     if not sampling and n_best > int(changes.get("beam_size", translator.settings.beam_size)):
@@ -98,10 +111,6 @@ def _check_together(
     sample: bool, mbr: int | None, drawn: dict[str, int | float], changes: dict[str, int | float], n_best: int
 ) -> None:
     """Raises ConfigError if an option could have no effect beside the others."""
-
-    def option(name: str) -> str:
-        return f"--{name.replace('_', '-')}"
-
     if not (sample or mbr):
         problems = [f"{option(name)}: needs --sample or --mbr" for name in drawn]
         if n_best > changes.get("beam_size", n_best):

@@ -3,6 +3,7 @@
 All problems are reported together, each with file, line, key and remedy.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,8 @@ from nmt.config.text import Given, read_file, read_word
 from nmt.config.tree import EFFECTIVE_WITH, Settings, field, keys
 from nmt.config.values import Section, closest
 from nmt.errors import ConfigError
+
+LONGEST_NAME = 255  # bytes, on nearly every file system
 
 SectionType = TypeVar("SectionType", bound=Section)
 
@@ -131,10 +134,11 @@ def _example(key: str) -> str:
 
 def _with_absolute_paths(settings: Settings, given: dict[str, Given], path: Path) -> Settings:
     def absolute(key: str, text: str) -> str:
-        if "\0" in text:
-            raise ConfigError(f"{given[key].where}: {key}: {text!r} is not a path: it holds a NUL character")
         base = path.parent if key in given and not given[key].on_command_line else Path()
-        return str((base / Path(text).expanduser()).resolve())
+        try:
+            return _absolute(base, text)
+        except ValueError as error:
+            raise ConfigError(f"{given[key].where}: {key}: {text!r} is not a path: {error}") from None
 
     data = settings.data.model_copy(update={"folder": absolute("data.folder", settings.data.folder)})
     models = [absolute("subword.model", model) for model in settings.subword.model]
@@ -145,6 +149,18 @@ def _with_absolute_paths(settings: Settings, given: dict[str, Given], path: Path
     )
     run = absolute("run", settings.run or f"runs/{path.stem}")
     return settings.model_copy(update={"data": data, "subword": subword, "training": training, "run": run})
+
+
+def _absolute(base: Path, text: str) -> str:
+    """Raises ValueError if no file system has such a path."""
+    if "\0" in text:
+        raise ValueError("it holds a NUL character")
+    if any(len(os.fsencode(name)) > LONGEST_NAME for name in Path(text).parts):
+        raise ValueError(f"a name in it has more than {LONGEST_NAME} bytes")
+    try:
+        return str((base / Path(text).expanduser()).resolve())
+    except RuntimeError:  # `~nobody`, links in a circle
+        raise ValueError("a user or a link in it leads nowhere") from None
 
 
 def changed(section: SectionType, **changes: Any) -> SectionType:

@@ -92,7 +92,8 @@ class ModelSettings(Section):
 
 
 class TrainingSettings(Section):
-    seed: Count = setting(1, "all randomness comes from it", ge=0)
+    # What torch takes as a seed has 64 bits, and is a million times this one (training/update.py).
+    seed: Count = setting(1, "all randomness comes from it", ge=0, le=18 * 10**12)
     batch_tokens: Count = setting(
         1000, "size of a batch: sentences x the longest sentence on either side", "pieces", ge=1
     )
@@ -184,7 +185,13 @@ class Settings(Section):
     decoding: DecodingSettings = DecodingSettings()
     run: str = setting("", "the run directory; by default runs/NAME, after the config file's name", resume=True)
     device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "where to compute", resume=True)
-    threads: Count = setting(0, "CPU threads; 0: one per core, or OMP_NUM_THREADS", "threads", resume=True, ge=0)
+    threads: Count = setting(
+        0,
+        "CPU threads for training, not for translating; 0: one per core, or OMP_NUM_THREADS",
+        "threads",
+        resume=True,
+        ge=0,
+    )
 
 
 # Which key has an effect only under which value of another key. (That one may itself need a value of a third.)

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    WithJsonSchema,
+    field_validator,
+)
 from pydantic_core import core_schema
 
 PACKAGE = Path(__file__).parent.parent
@@ -70,16 +78,22 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _NUMBER = r"(\d[\d_]*\.?\d*)"
 
 
-def _count(value: Any) -> Any:
-    """`50k`, `50k steps`, `30 epochs`, `1e5` -> a whole number."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
+def _whole(value: Any) -> Any:
+    """`1e5` is a whole number, which YAML reads as one with a fraction."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _count(value: Any, unit: str) -> Any:
+    """`50k`, `1e5`, and `50k steps` if it counts steps -> a whole number. Raises ValueError for another unit."""
     match = isinstance(value, str) and re.fullmatch(
-        rf"{_NUMBER}\s*([km]?)(\s*(steps?|e|epochs?))?", value.strip(), re.I
+        rf"{_NUMBER}\s*([km](?![a-z]))?\s*([a-z]{{2,}}|e)?", value.strip().lower()
     )
     if not match:
-        return value
-    number = float(match[1]) * _UNITS[match[2].lower()]
+        return _whole(value)
+    written = "epochs" if match[3] == "e" else match[3]
+    if written and not re.fullmatch(f"{written}(e?s)?", unit, re.I):  # `1 step` counts steps as well
+        raise ValueError(f"must be {f'in {unit}' if unit else 'a number without a unit'}, not in {written}")
+    number = float(match[1]) * _UNITS[match[2] or ""]
     return int(number) if number.is_integer() else value
 
 
@@ -95,6 +109,7 @@ def _duration(value: Any) -> Any:
 
 def _interval(value: Any) -> Any:
     """`500`, `2k steps`, `1e`, `0.5 epochs` -> the canonical text `500` or `0.5e`."""
+    value = _whole(value)
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     match = isinstance(value, str) and re.fullmatch(
@@ -117,7 +132,7 @@ def _written_as(json_type: list[str], name: str) -> WithJsonSchema:
     return WithJsonSchema({"type": json_type, "items": {"type": "string"}, "written": name})
 
 
-Count = Annotated[int, BeforeValidator(_count), _written_as(["integer", "string"], "count")]
+Count = Annotated[int, _written_as(["integer", "string"], "count")]  # read by `Section`, which knows its unit
 Duration = Annotated[float, BeforeValidator(_duration), _written_as(["number", "string"], "duration")]
 Interval = Annotated[str, BeforeValidator(_interval), _written_as(["integer", "string"], "interval")]
 Names = Annotated[list[str], BeforeValidator(_one_or_many), _written_as(["array", "string"], "one or more")]
@@ -134,3 +149,10 @@ def setting(default: Any, meaning: str, unit: str = "", resume: bool = False, **
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _read_count(cls, value: Any, info: Any) -> Any:
+        """Only here is it known which unit a count may be written with: that of its own setting."""
+        field: Any = cls.model_fields[info.field_name]
+        return _count(value, field.json_schema_extra["unit"]) if field.annotation is int else value

@@ -23,13 +23,16 @@ Ids = npt.NDArray[np.int32]
 
 
 class Dataset:
-    """Pairs of id sequences, without begin and end."""
+    """Pairs of id sequences, without begin and end. Raises OSError or ValueError if a file is missing or cut short."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.lines = _map(folder / "lines", OFFSET)
         self._offsets = {side: _map(folder / f"{side}.offsets", OFFSET) for side in ("source", "target")}
         self._ids = {side: _map(folder / f"{side}.ids", ID) for side in ("source", "target")}
+        for side, offsets in self._offsets.items():
+            if len(offsets) != len(self.lines) + 1 or offsets[-1] != len(self._ids[side]):
+                raise ValueError(f"{folder}: its files do not fit together")
 
     def __len__(self) -> int:
         return len(self.lines)

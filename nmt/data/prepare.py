@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import platform
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -82,9 +83,11 @@ def _trained(
         folder.mkdir(parents=True)
         (folder / "subword.model").write_bytes(train_subword(_side_texts(files, sides, settings.sample), settings))
 
+    def read(folder: Path) -> Subword:
+        return load_subword(folder / "subword.model")
+
     names = " + ".join(path.name for path in dict.fromkeys(learn_from))
-    folder = _cached(recipe, make, say, f"training a {settings.model_type} subword model on {names}")
-    return load_subword(folder / "subword.model")
+    return _cached(recipe, make, read, say, f"training a {settings.model_type} subword model on {names}")
 
 
 def _side_texts(files: ParallelFiles, sides: tuple[int, ...], limit: int) -> list[str]:
@@ -121,27 +124,56 @@ def _dataset(
         write_dataset(folder, usable_pairs(read_pairs(files, notes), notes), subwords, max_length, notes)
         (folder / "notes.json").write_text(json.dumps(notes), encoding="utf-8")
 
-    folder = _cached(recipe, make, say, f"encoding {files.source.name} and {files.target.name}")
-    dataset, notes = Dataset(folder), json.loads((folder / "notes.json").read_text(encoding="utf-8"))
+    def read(folder: Path) -> tuple[Dataset, dict[str, int]]:
+        return Dataset(folder), json.loads((folder / "notes.json").read_text(encoding="utf-8"))
+
+    dataset, notes = _cached(recipe, make, read, say, f"encoding {files.source.name} and {files.target.name}")
     for note, count in notes.items():
         say(f"warning: {files.source.stem}: {note}: {count:,}")
     return dataset, notes
 
 
-def _cached(recipe: object, make: Callable[[Path], None], say: Say, doing: str) -> Path:
-    """The folder that `make` wrote for this recipe, now or earlier. A folder is complete as soon as it has its name."""
+def _cached(recipe: object, make: Callable[[Path], None], read: Callable[[Path], Item], say: Say, doing: str) -> Item:
+    """What `read` finds in the folder that `make` wrote for this recipe, now or earlier. A folder is complete as soon
+    as it has its name."""
     key = hashlib.sha256(json.dumps([FORMAT, recipe], sort_keys=True).encode()).hexdigest()[:24]
     folder = cache_folder() / key
     if not folder.is_dir():
         say(doing)
-        unfinished = folder.with_name(f"{key}.tmp-{os.getpid()}")
+        _make(folder, make)
+    try:
+        return read(folder)
+    except (OSError, ValueError, DataError):
+        raise DataError(f"{folder}: damaged; remove this folder of the cache, and it is made again") from None
+
+
+def _make(folder: Path, make: Callable[[Path], None]) -> None:
+    """Also removes what killed processes left of it; of this machine, as those of others may be at work on theirs."""
+    mark = f"{folder.name}.tmp-{platform.node()}@"
+    for leftover in folder.parent.glob(f"{mark}*"):
+        process = int(leftover.name.removeprefix(mark))
+        if process == os.getpid() or not _lives(process):
+            shutil.rmtree(leftover, ignore_errors=True)
+    unfinished = folder.with_name(f"{mark}{os.getpid()}")
+    try:
+        make(unfinished)
+        _publish(unfinished, folder)
+    except OSError as error:
+        raise DataError(
+            f"{folder.parent}: cannot write the cache: {error.strerror}; name another folder: NMT_CACHE=FOLDER"
+        ) from None
+    finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-        try:
-            make(unfinished)
-            _publish(unfinished, folder)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
-    return folder
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)  # no signal, only the question
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        pass
+    return True
 
 
 def _publish(unfinished: Path, folder: Path) -> None:

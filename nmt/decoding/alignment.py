@@ -69,6 +69,7 @@ def strongest_links(matrix: Weights, end: Weights) -> list[Link]:
 class Aligned(NamedTuple):
     words: AttentionMatrix
     links: list[Link]
+    cut: bool  # a side was longer than `decoding.max_source` and only its beginning was read
 
 
 def align(translator: "Translator", pairs: Sequence[tuple[str, str]]) -> list[Aligned]:
@@ -77,18 +78,18 @@ def align(translator: "Translator", pairs: Sequence[tuple[str, str]]) -> list[Al
     Pieces beyond `decoding.max_source`, on either side, are not read and have no links.
     """
     subwords, limit = translator.subwords, translator.settings.max_source
-    sources = [[] if is_blank(source) else subwords.source.encode(source)[:limit] for source, _ in pairs]
-    targets = [[] if is_blank(target) else subwords.target.encode(target)[:limit] for _, target in pairs]
+    sources = [[] if is_blank(source) else subwords.source.encode(source) for source, _ in pairs]
+    targets = [[] if is_blank(target) else subwords.target.encode(target) for _, target in pairs]
     order = sorted(range(len(pairs)), key=lambda index: -len(targets[index]))
     found: dict[int, Aligned] = {}
     for start in range(0, len(order), translator.settings.batch_size):
         batch = order[start : start + translator.settings.batch_size]
-        weights = translator.attention([sources[index] for index in batch], [targets[index] for index in batch])
-        for index, matrix in zip(batch, weights, strict=True):
-            source, target = pairs[index]
-            source_pieces = _places(subwords.source, source, sources[index])
-            target_pieces = _places(subwords.target, target, targets[index])
-            found[index] = Aligned(*word_attention(matrix, source, target, source_pieces, target_pieces))
+        read = [(sources[index][:limit], targets[index][:limit]) for index in batch]
+        weights = translator.attention([source for source, _ in read], [target for _, target in read])
+        for index, matrix, ids in zip(batch, weights, read, strict=True):
+            pieces = map(_places, subwords, pairs[index], ids)
+            cut = max(len(sources[index]), len(targets[index])) > limit
+            found[index] = Aligned(*word_attention(matrix, *pairs[index], *pieces), cut)
     return [found[index] for index in range(len(pairs))]
 
 

@@ -14,6 +14,11 @@ from nmt.decoding.constraints import longest_allowed
 from nmt.decoding.search import Hypothesis, Searchable, word_by_word
 from nmt.errors import ConfigError
 
+COLDEST = 1e-3  # below it nothing gets more greedy, and 1e-300 is 0 in float32
+FEW = 512  # words among which the nucleus is looked for first
+
+Place = tuple[int, int]  # number of a line, and of a part of it, from 0
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -26,7 +31,10 @@ class Sampling:
 
     def __post_init__(self) -> None:
         wrong = (
-            (not 0 < self.temperature < math.inf, f"temperature: {self.temperature:g} must be more than 0"),
+            (
+                not COLDEST <= self.temperature < math.inf,
+                f"temperature: {self.temperature:g} must be a finite number of {COLDEST} or more",
+            ),
             (self.top_k < 0, f"top_k: {self.top_k} must be 0 or more"),
             (not 0 < self.top_p <= 1, f"top_p: {self.top_p:g} must be more than 0 and at most 1"),
             (self.seed is not None and self.seed < 0, f"seed: {self.seed} must be 0 or more"),
@@ -41,42 +49,61 @@ def sample(
     settings: DecodingSettings,
     sampling: Sampling,
     count: int = 1,
-    lines: Sequence[int] = (),
+    places: Sequence[Place] = (),
 ) -> list[list[Hypothesis]]:
     """`count` independent samples of each sentence, in the order in which they were drawn.
 
-    Their log-probability is the model's, before temperature and truncation. `lines` gives each sentence a number, by
-    default its row: what is drawn for it depends on the seed and this number alone, not on its company in the batch.
+    Their log-probability is the model's, before temperature and truncation. `places` tells where each sentence stands,
+    by default in the line of its row: what is drawn for it depends on the seed and its place alone, not on its company
+    in the batch.
     """
     limit = int(longest_allowed(source, settings).max()) + 1
-    chance = uniforms(sampling.seed, lines or range(len(source)), count, limit).to(source.device)
+    chance = uniforms(sampling.seed, places or [(row, 0) for row in range(len(source))], count, limit)
 
     def choose(log_probs: Tensor, rows: Tensor, position: int) -> Tensor:
         cooled = (log_probs - log_probs.amax(dim=-1, keepdim=True)) / sampling.temperature
-        return draw(truncate(cooled, sampling.top_k, sampling.top_p), chance[rows, position])
+        return draw(truncate(cooled, sampling.top_k, sampling.top_p), chance[rows.cpu(), position])
 
     with torch.inference_mode():
         return word_by_word(model, source, settings, choose, count)
 
 
-def uniforms(seed: int | None, lines: Sequence[int], count: int, length: int) -> Float[Tensor, "rows length"]:
-    """Numbers in [0, 1) for `count` samples of each line; those of a line are a function of (seed, line, count)."""
+def uniforms(seed: int | None, places: Sequence[Place], count: int, length: int) -> Float[Tensor, "rows length"]:
+    """Numbers in [0, 1) for `count` samples at each place, a function of (seed, place, count). In float64, which not
+    every device has, so they are on the CPU."""
     entropy = np.random.SeedSequence(seed).entropy
-    numbers = [np.random.default_rng((entropy, line)).random((length, count)).T for line in lines]  # type: ignore[arg-type]
+    keys = [(entropy, line, part) if part else (entropy, line) for line, part in places]
+    numbers = [np.random.default_rng(key).random((length, count)).T for key in keys]  # type: ignore[arg-type]
     return torch.from_numpy(np.concatenate(numbers))
 
 
 def truncate(logits: Float[Tensor, "rows vocab"], top_k: int, top_p: int | float) -> Float[Tensor, "rows vocab"]:
-    """Logits with everything outside the top k, and then outside the nucleus, at -inf. The likeliest always stays."""
-    if not top_k and top_p == 1:
-        return logits
-    ordered, tokens = logits.sort(dim=-1, descending=True, stable=True)
-    if top_k:
-        ordered[:, top_k:] = -math.inf
-    shares = ordered.softmax(dim=-1)
-    likelier = shares.cumsum(dim=-1) - shares  # the mass of the words before it
-    likelier[:, 0] = 0.0
-    return torch.empty_like(logits).scatter_(1, tokens, ordered.masked_fill(likelier >= top_p, -math.inf))
+    """Logits with everything outside the top k, and then outside the nucleus, at -inf. Of equals the first stay."""
+    if 0 < top_k < logits.size(1):
+        logits = _keep(logits, logits.topk(top_k).values[:, -1:], top_k)
+    return _nucleus(logits, top_p, FEW) if top_p < 1 else logits
+
+
+def _nucleus(logits: Float[Tensor, "rows vocab"], top_p: int | float, few: int) -> Float[Tensor, "rows vocab"]:
+    """The likeliest words of each row until they have `top_p`. All are sorted only for rows where `few` have less."""
+    whole = few >= logits.size(1)
+    ordered, words = logits.sort(dim=-1, descending=True) if whole else logits.topk(few)
+    mass = logits.softmax(dim=-1).gather(1, words).cumsum(dim=-1)
+    count = ((mass < top_p).sum(dim=-1, keepdim=True) + 1).clamp(max=ordered.size(1))
+    kept = _keep(logits, ordered.gather(1, count - 1), count)
+    flat = mass[:, -1] < top_p
+    if not whole and flat.any():
+        kept[flat] = _nucleus(logits[flat], top_p, logits.size(1))
+    return kept
+
+
+def _keep(
+    logits: Float[Tensor, "rows vocab"], least: Float[Tensor, "rows 1"], count: Int[Tensor, "rows 1"] | int
+) -> Float[Tensor, "rows vocab"]:
+    """The `count` largest of each row, whose smallest is `least`; the others at -inf."""
+    more, equal = logits > least, logits == least
+    first = equal.cumsum(dim=-1, dtype=torch.int32) <= count - more.sum(dim=-1, keepdim=True)
+    return logits.masked_fill(~(more | (equal & first)), -math.inf)
 
 
 def draw(logits: Float[Tensor, "rows vocab"], chance: Float[Tensor, "rows"]) -> Int[Tensor, "rows"]:

@@ -17,7 +17,7 @@ from nmt.decoding.alignment import END, AttentionMatrix, piece_attention, word_a
 from nmt.decoding.ensemble import Ensemble
 from nmt.decoding.forced import Scored, attention_to, token_log_probs
 from nmt.decoding.mbr import rank_by_chrf
-from nmt.decoding.sampling import Sampling, sample
+from nmt.decoding.sampling import Place, Sampling, sample
 from nmt.decoding.search import Hypothesis, Searchable, search
 from nmt.decoding.shortlist import Shortlist
 from nmt.decoding.side_by_side import side_by_side
@@ -37,7 +37,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Translation:
-    """A line and its translation. An empty or blank line has the text "", the score 0 and no attention."""
+    """A line and its translation. An empty or blank line has the text "", the score 0 and no attention.
+
+    A search with a shortlist normalises probabilities over that alone, and a batch has one shortlist. So `score` and
+    `log_prob` are then higher than the model's own, and depend on the other lines; those of `Translator.score` do not.
+    """
 
     source: str
     text: str
@@ -117,7 +121,7 @@ class Translator:
         `attention` costs one more pass of the model over the result; without it there is no alignment either.
         With `sampling`, `n_best` translations are drawn. With `mbr`, so many are drawn (without `sampling`, from the
         model's own distribution) and those with the highest mean chrF to the others taken. What is drawn for a line
-        depends on the seed and its number, counted from `first_line`.
+        depends on the seed and its number, counted from `first_line`; each part of a split line has draws of its own.
         """
         given = {"beam_size": beam_size, "length_penalty": length_penalty}
         named = {name: value for name, value in given.items() if value is not None}
@@ -127,10 +131,10 @@ class Translator:
         encoded = [self._encode_parts(line) for line in lines]
         texts = [text for each in encoded for text in each.parts.texts]
         ids = [part for each in encoded for part in each.ids]
-        numbers = [first_line + index for index, each in enumerate(encoded) for _ in each.ids]
-        found = iter(self._translate(texts, ids, numbers, settings, way, attention))
+        places = [(first_line + index, part) for index, each in enumerate(encoded) for part in range(len(each.ids))]
+        found = iter(self._translate(texts, ids, places, settings, way, attention))
         return [
-            _joined(line, each.parts.spaced, [next(found) for _ in each.ids])
+            _joined(line, each.parts.spaced, [next(found) for _ in each.ids], mean_score=bool(mbr))
             for line, each in zip(lines, encoded, strict=True)
         ]
 
@@ -149,19 +153,19 @@ class Translator:
         self,
         lines: list[str],
         ids: list[list[int]],
-        numbers: list[int],
+        places: list[Place],
         settings: DecodingSettings,
         way: _Search,
         attention: bool,
     ) -> list[Translation]:
-        """`numbers`: of the line that each is, or is part of."""
+        """Each of `lines` is a line, or part of one."""
         found: list[Translation] = [Translation(line, "") for line in lines]
         real = [index for index in range(len(lines)) if ids[index]]
 
         def of_batch(batch: list[int]) -> list[Translation]:
             sources = [ids[index][: settings.max_source] for index in batch]
             with same_weights(self._packed):
-                hypotheses = self._search(sources, settings, way, [numbers[index] for index in batch])
+                hypotheses = self._search(sources, settings, way, [places[index] for index in batch])
                 return self._render([lines[index] for index in batch], sources, hypotheses, attention)
 
         batches = list(_batches(real, [len(each) for each in ids], max(1, settings.batch_size // way.copies)))
@@ -171,14 +175,14 @@ class Translator:
         return found
 
     def _search(
-        self, sources: list[list[int]], settings: DecodingSettings, way: _Search, lines: list[int]
+        self, sources: list[list[int]], settings: DecodingSettings, way: _Search, places: list[Place]
     ) -> list[list[Hypothesis]]:
         source = self._padded(sources)
         if not (way.sampling or way.mbr):
             if self.shortlist:
                 return self.shortlist.search(self.members[0], source, settings, way.n_best)
             return search(self.model, source, settings, way.n_best)
-        drawn = sample(self.model, source, settings, way.sampling or Sampling(), way.copies, lines)
+        drawn = sample(self.model, source, settings, way.sampling or Sampling(), way.copies, places)
         if not way.mbr:
             return drawn
         return [rank_by_chrf(samples, self.subwords.target.decode)[: way.n_best] for samples in drawn]
@@ -247,15 +251,15 @@ class Translator:
         return replace(translation, attention=words, piece_attention=pieces, alignment=links)
 
 
-def _joined(line: str, spaced: list[bool], parts: list[Translation]) -> Translation:
-    """One translation out of those of a line's parts; scores are summed."""
+def _joined(line: str, spaced: list[bool], parts: list[Translation], mean_score: bool) -> Translation:
+    """One translation out of those of a line's parts; scores are summed, or their mean is taken."""
     if len(parts) == 1:
         return replace(parts[0], source=line)
     ranks = zip(*(part.candidates or [Candidate("", 0.0, 0.0)] for part in parts), strict=False)
     candidates = [
         Candidate(
             join([one.text for one in rank], spaced),
-            math.fsum(one.score for one in rank),
+            math.fsum(one.score for one in rank) / (len(rank) if mean_score else 1),
             math.fsum(one.log_prob for one in rank),
         )
         for rank in ranks

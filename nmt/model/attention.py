@@ -86,6 +86,7 @@ class AdditiveAttention(Attention):
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)
+        self.depth = settings.hidden
         self.query = Linear(settings.hidden, settings.hidden)
         self.key = nn.Linear(settings.hidden, settings.hidden, bias=False)
         self.energy = nn.Linear(settings.hidden, 1, bias=False)
@@ -105,7 +106,7 @@ class QueryKeyValueAttention(Attention):
 
     def __init__(self, settings: ModelSettings, heads: int = 1) -> None:
         super().__init__(settings)
-        self.heads = heads
+        self.depth = self.heads = heads
         self.query = Linear(settings.hidden, settings.hidden, bias=False)
         self.key = nn.Linear(settings.hidden, settings.hidden, bias=False)
         self.value = nn.Linear(settings.hidden, settings.hidden, bias=False)

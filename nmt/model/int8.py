@@ -12,6 +12,7 @@ from jaxtyping import Float, Int, Int8
 from torch import Tensor, nn
 
 from nmt.model.lstm import LSTM
+from nmt.model.recurrent import Recurrent
 
 LARGEST = 127
 SMALLEST_SIDE = 32  # of a weight that is rounded; there is nothing to gain from smaller ones
@@ -114,11 +115,13 @@ class Int8LSTM(nn.Module):
 
 
 def quantize(module: nn.Module) -> None:
-    """Replaces, within a model that will not be trained any more, what a search spends its time on."""
+    """Replaces, within a model that will not be trained any more, what a search spends its time on. Of LSTMs those in a
+    `Recurrent`, which a decoder steps: an encoder reads whole sentences."""
     for name, child in module.named_children():
         if isinstance(child, nn.Linear) and min(child.weight.shape) >= SMALLEST_SIDE:
             setattr(module, name, Int8Linear(child.weight, child.bias))
-        elif isinstance(child, LSTM) and not child.bidirectional:
-            setattr(module, name, Int8LSTM(child))
-        else:
-            quantize(child)
+            continue
+        if isinstance(child, Recurrent):
+            layers = (Int8LSTM(layer) if isinstance(layer, LSTM) else layer for layer in child.layers)
+            child.layers = nn.ModuleList(layers)
+        quantize(child)

@@ -11,6 +11,8 @@ from nmt.config import ModelSettings
 from nmt.model.loop import product
 from nmt.model.recurrent import State
 
+AT_ONCE = 1 << 22  # numbers about pairs of a target and a source position, where no gradient needs all of them
+
 
 class Memory(NamedTuple):
     """The encoded source, one row per token. `mask` is True for a real token."""
@@ -38,6 +40,8 @@ class Attention(nn.Module):
     or replace `attend` as a whole.
     """
 
+    depth = 1  # numbers that `attend` computes for each pair of a target and a source position
+
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
         self.context_size = settings.hidden
@@ -64,8 +68,19 @@ class Attention(nn.Module):
         """
         rows, positions, _ = query.shape
         batch = memory.mask.size(0)
-        context, weights = self.attend(_by_sentence(query, batch), _by_sentence(word, batch), memory)
+        context, weights = self._attend_in_parts(_by_sentence(query, batch), _by_sentence(word, batch), memory)
         return Attended(context.reshape(rows, positions, -1), weights.reshape(rows, positions, -1), past)
+
+    def _attend_in_parts(
+        self, query: Float[Tensor, "batch tgt hidden"], word: Float[Tensor, "batch tgt embed"], memory: Memory
+    ) -> tuple[Float[Tensor, "batch tgt context"], Float[Tensor, "batch tgt src"]]:
+        """`attend`, without gradients a few positions at a time: what long sentences need at once may be gigabytes."""
+        few = query.size(1) if torch.is_grad_enabled() else max(1, AT_ONCE // (memory.mask.numel() * self.depth))
+        if few >= query.size(1):
+            return self.attend(query, word, memory)
+        parts = zip(query.split(few, dim=1), word.split(few, dim=1), strict=True)
+        contexts, weights = zip(*(self.attend(*part, memory) for part in parts), strict=True)
+        return torch.cat(contexts, dim=1), torch.cat(weights, dim=1)
 
     def attend(
         self, query: Float[Tensor, "batch tgt hidden"], word: Float[Tensor, "batch tgt embed"], memory: Memory

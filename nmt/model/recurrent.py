@@ -5,6 +5,7 @@ A state is a tuple of tensors (layers, batch, hidden): `(h,)` for a tanh RNN and
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -17,18 +18,37 @@ from nmt.model.lstm import LSTM
 State = tuple[Float[Tensor, "_layers _batch _size"], ...]
 Masks = tuple[Float[Tensor, "_rows 1 _units"] | None, ...]
 
-# (input size, hidden size, bidirectional=...) -> a layer with the interface of torch.nn.LSTM or torch.nn.GRU.
-CELLS: dict[str, Callable[..., nn.Module]] = {
-    "rnn": partial(nn.RNN, batch_first=True),  # Elman 1990: h' = tanh(W x + U h + b)
-    "gru": partial(nn.GRU, batch_first=True),  # Cho et al. 2014
-    "lstm": LSTM,
-    "ln_lstm": partial(Stepped, LayerNormLSTMCell),  # Ba et al. 2016
+
+class CellKind(NamedTuple):
+    """What the rest of the program must know of a cell."""
+
+    layer: Callable[..., nn.Module]  # (input size, hidden size, bidirectional=...); in use as torch.nn.LSTM or nn.GRU
+    parts: int  # tensors in its state
+    meaning: str  # for docs/systems.md
+
+
+CELLS: dict[str, CellKind] = {
+    "rnn": CellKind(partial(nn.RNN, batch_first=True), 1, "h' = tanh(W x + U h + b) (Elman 1990)."),
+    "gru": CellKind(
+        partial(nn.GRU, batch_first=True),
+        1,
+        "Two gates, one state (Cho et al. 2014); with `model.encoder_transitions` or `model.decoder_transitions` a "
+        "chain of GRUs per step (Miceli Barone et al. 2017).",
+    ),
+    "lstm": CellKind(
+        LSTM, 2, "Three gates and a cell state (Hochreiter & Schmidhuber 1997; forget gate of Gers et al. 2000)."
+    ),
+    "ln_lstm": CellKind(
+        partial(Stepped, LayerNormLSTMCell),
+        LayerNormLSTMCell.parts,
+        "An LSTM that normalises the pre-activation of each gate (Ba et al. 2016).",
+    ),
 }
 
 
 def state_parts(cell: str) -> int:
-    """How many tensors the state of a cell has: 2 for an LSTM, 1 for the others."""
-    return 2 if cell in {"lstm", "ln_lstm"} else 1
+    """How many tensors the state of a cell has."""
+    return CELLS[cell].parts
 
 
 def make_layer(
@@ -38,7 +58,7 @@ def make_layer(
     if cell == "gru" and transitions > 1:
         deep = partial(TransitionGRUCell, transitions=transitions)
         return Stepped(deep, input_size, hidden, bidirectional=bidirectional)
-    return CELLS[cell](input_size, hidden, bidirectional=bidirectional)
+    return CELLS[cell].layer(input_size, hidden, bidirectional=bidirectional)
 
 
 def call_cell(

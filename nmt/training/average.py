@@ -35,7 +35,7 @@ def checkpoint_weights(paths: Sequence[Path], warn: Callable[[str], None]) -> di
         try:
             state = load_checkpoint(path)
         except DataError as error:
-            warn(f"warning: {error}; left out of the average")
+            warn(f"{error}; left out of the average")
         else:
             found[path.name] = state.average or state.weights
     return found

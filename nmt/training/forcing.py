@@ -17,22 +17,22 @@ def forcing(settings: TrainingSettings, step: int) -> float:
 
 
 def constant(step: int, k: int) -> float:
-    """0: at the floor from the first step on."""
+    """At the floor, `training.teacher_forcing`, from the first step on."""
     return 0.0
 
 
 def linear(step: int, k: int) -> float:
-    """max(0, 1 - step / k): at the floor from step k on."""
+    """max(0, 1 - step / k) of the way from 1 to the floor is left, k being `training.forcing_steps`."""
     return max(0.0, 1 - step / k)
 
 
 def exponential(step: int, k: int) -> float:
-    """exp(-step / k); in the paper b ** step, so b is exp(-1 / k)."""
+    """exp(-step / k) of it is left; in the paper b ** step, so b is exp(-1 / k)."""
     return math.exp(-step / k)
 
 
 def inverse_sigmoid(step: int, k: int) -> float:
-    """k / (k + exp(step / k)): k / (k + 1) at the start, a half at step k ln k."""
+    """k / (k + exp(step / k)) of it is left: k / (k + 1) at the start, a half at step k ln k."""
     shrunk = k * math.exp(-step / k)  # both sides of the fraction divided by exp(step / k), which would overflow
     return shrunk / (shrunk + 1)
 

@@ -8,10 +8,18 @@ from torch import Tensor
 from nmt import run as runs
 from nmt.config import Settings
 from nmt.data.subword import Subwords
-from nmt.errors import NotSaved
-from nmt.files import write_atomic
-from nmt.training.checkpoint import best_names, list_checkpoints, load_checkpoint, prune, save_checkpoint
-from nmt.training.state import Progress, TrainState
+from nmt.errors import DataError, NotSaved
+from nmt.files import read_file, write_atomic
+from nmt.training.average import checkpoint_weights, mean_weights
+from nmt.training.checkpoint import (
+    best_names,
+    checkpoint_name,
+    list_checkpoints,
+    load_checkpoint,
+    prune,
+    save_checkpoint,
+)
+from nmt.training.state import Progress, TrainState, Validation
 
 
 class Keeper:
@@ -21,15 +29,15 @@ class Keeper:
         self.settings, self.subwords, self.warn = settings, subwords, warn
         self.model = Path(settings.run) / runs.WEIGHTS
         self.folder = Path(settings.run) / runs.CHECKPOINTS
-        self._unpublished = False  # the best weights could not be written
+        self.behind = False  # the run's model is not that of the best validation
 
     def save(self, state: TrainState, *, last: bool = False) -> None:
         """A checkpoint; those that are no longer needed go. Raises NotSaved if the `last` one cannot be written."""
         training = self.settings.training
         try:
             save_checkpoint(self.folder, state)
-            if self._unpublished:
-                self._publish_best(state.progress)
+            if self.behind:
+                self._catch_up(state.progress)
             best = best_names(state.progress, training.metric, training.keep_best)
             prune(self.folder, best, training.keep_last)
         except OSError as error:
@@ -48,21 +56,59 @@ class Keeper:
         paths = [self.folder / name for name in best_names(progress, training.metric, training.keep_best)]
         return [path for path in paths if path.is_dir()]
 
-    def publish(self, weights: Mapping[str, Tensor]) -> None:
-        """These weights become the run's model."""
+    def mean_of_best(self, progress: Progress) -> dict[str, Tensor]:
+        """The mean of the best checkpoints, damaged ones left out; empty if there is none."""
+        weights = checkpoint_weights(self.best(progress), self.warn)
+        return mean_weights(list(weights.values())) if weights else {}
+
+    def publish(self, weights: Mapping[str, Tensor], progress: Progress) -> None:
+        """These weights, those of the newest validation, become the run's model."""
         try:
-            self._write_model(weights)
-            self._unpublished = False
+            self._write_model(weights, _name(progress, progress.validations[-1]))
         except OSError as error:
-            self._unpublished = True
+            self.behind = True
             self.warn(f"{self.model}: cannot write: {error.strerror}; training goes on")
 
-    def _publish_best(self, progress: Progress) -> None:
-        """Makes up for a model that could not be written, from its checkpoint. Raises OSError if it cannot yet."""
-        for path in self.best(progress)[:1]:
-            state = load_checkpoint(path)
-            self._write_model(state.average or state.weights)
-            self._unpublished = False
+    def restore(self, progress: Progress) -> None:
+        """Publishes what was not, for lack of room or of time, before training ended. Raises OSError if it cannot."""
+        best = progress.best(self.settings.training.metric)
+        if best is None:
+            return
+        name = _name(progress, best)
+        # A model that is newer than all checkpoints stays, since training is yet to come to it again.
+        self.behind = _published(self.model, name) < name
+        if self.behind:
+            self._catch_up(progress)
 
-    def _write_model(self, weights: Mapping[str, Tensor]) -> None:
-        write_atomic(self.model, runs.pack_weights(weights, self.settings, self.subwords))
+    def _catch_up(self, progress: Progress) -> None:
+        """With the best of what is kept: there may have been no room for the best checkpoint either."""
+        best, kept = progress.best(self.settings.training.metric), self.best(progress)
+        if best is None or not kept:
+            return
+        if best.averaged and (mean := self.mean_of_best(progress)):
+            self._write_model(mean, _name(progress, best))
+            return
+        try:
+            state = load_checkpoint(kept[0])
+        except DataError as error:
+            self.warn(f"{error}; {self.model} keeps what it has")
+            self.behind = False
+        else:
+            self._write_model(state.average or state.weights, kept[0].name)
+
+    def _write_model(self, weights: Mapping[str, Tensor], validation: str) -> None:
+        write_atomic(self.model, runs.pack_weights(weights, self.settings, self.subwords, validation))
+        self.behind = False
+
+
+def _published(model: Path, unknown: str) -> str:
+    """The validation whose weights a model has; "" if it is missing or damaged, `unknown` if the file does not say."""
+    try:
+        return runs.unpack_weights(read_file(model), model)[1].get("validation", unknown)
+    except DataError:
+        return ""
+
+
+def _name(progress: Progress, validation: Validation) -> str:
+    """That of the checkpoint after a validation."""
+    return checkpoint_name(validation.step, progress.validations.index(validation) + 1)

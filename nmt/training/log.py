@@ -40,10 +40,18 @@ class Log:
         """A line for people, on the terminal and in train.log."""
         if self.bar is not None:
             self.bar.clear()
-        print(line, flush=True)
+        self._print(line)
         if self.bar is not None:
             self.bar.refresh()
         self._write(line)
+
+    def _print(self, line: str) -> None:
+        """A reader that has gone, such as `head` or a terminal, or a full disk does not stop training."""
+        try:
+            print(line, flush=True)
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            self._write(f"warning: standard output: cannot write: {error.strerror}; training goes on")
 
     def _write(self, line: str) -> None:
         if self.file is None:
@@ -60,7 +68,7 @@ class Log:
             yield
         except OSError as error:
             if not self.failed:
-                print(f"warning: {name}: cannot write: {error.strerror}; training goes on", flush=True)
+                self._print(f"warning: {name}: cannot write: {error.strerror}; training goes on")
             self.failed = True
 
     def warn(self, line: str) -> None:
@@ -78,7 +86,7 @@ class Log:
             return
         lines = self.metrics_path.read_text(encoding="utf-8").split("\n")
         kept = [line for line in lines if line and _step(line) <= step]
-        late = set([line for line in kept if json.loads(line)["kind"] == "validation"][validations:])
+        late = set([line for line in kept if json.loads(line).get("kind") == "validation"][validations:])
         write_atomic(self.metrics_path, "".join(f"{line}\n" for line in kept if line not in late).encode())
 
     def progress(self, step: int, share: float, values: str) -> None:
@@ -94,7 +102,7 @@ class Log:
         """A line on how training goes: always in train.log, and shown if there is no bar that shows it."""
         if not self.terminal and time.monotonic() - self.last_line >= QUIET_SECONDS:
             self.last_line = time.monotonic()
-            print(line, flush=True)
+            self._print(line)
         self._write(line)
 
     def close(self) -> None:
@@ -109,10 +117,10 @@ class Log:
 
 
 def _step(line: str) -> int:
-    """The step of a recorded line; one that was cut short by a crash counts as too late."""
+    """The step of a recorded line; one that a crash cut short, or that is none of ours, counts as too late."""
     try:
         return int(json.loads(line)["step"])
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         return sys.maxsize
 
 

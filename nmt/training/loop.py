@@ -21,7 +21,6 @@ from nmt.data.resampling import Resampled
 from nmt.data.sampler import epoch_batches
 from nmt.errors import Diverged
 from nmt.model import Seq2Seq
-from nmt.training.average import checkpoint_weights, mean_weights
 from nmt.training.checkpoint import load_newest
 from nmt.training.health import of_stopping, remarks
 from nmt.training.keeper import Keeper
@@ -73,7 +72,6 @@ class Trainer:
             while True:
                 if self._due(self.training.validate_every, self._validated_at()):
                     self._validate()
-                    self._save()
                 if self._due(self.training.save_every, self.saved_at):
                     self._save()
                 if reason := self.stop_reason():
@@ -129,7 +127,9 @@ class Trainer:
                 f"step {progress.step + 1:,}: out of memory, batch split; write a lower training.batch_tokens"
             )
         self.report.add(update)
-        self._advance(len(chosen), update.tokens)
+        if not update.fault:
+            progress.loss, progress.tokens = progress.loss + update.loss, progress.tokens + update.tokens
+        self._advance(len(chosen))
         self._watch(update.fault, chosen)
 
     def _watch(self, fault: str, chosen: list[np.ndarray]) -> None:
@@ -162,11 +162,10 @@ class Trainer:
         self.log.forget_after(self.progress.step, len(self.progress.validations))
         self.log.warn(f"{what}; going back to step {self.progress.step:,}, with half the learning rate")
 
-    def _advance(self, batches: int, tokens: int) -> None:
+    def _advance(self, batches: int) -> None:
         progress = self.progress
         progress.step += 1
         progress.batch += batches
-        progress.target_tokens += tokens
         now = time.monotonic()
         progress.seconds += now - self._clock
         self._clock = now
@@ -201,22 +200,27 @@ class Trainer:
     # Validate ---------------------------------------------------------------------------------------------------------
 
     def _validate(self) -> None:
-        """Scores the weights, or their moving average if there is one."""
-        result = self._judge(self.updater.average or runs.named_weights(self.model), averaged=False)
+        result = self._judge(self._current(), averaged=False)
         self.report.samples(result)
         self.report.remarks(remarks(result.signs, self.progress, self.training))
 
+    def _current(self) -> dict[str, Tensor]:
+        """What is scored: the moving average of the weights, or the weights if there is none."""
+        return self.updater.average or runs.named_weights(self.model)
+
     def _judge(self, weights: dict[str, Tensor], *, averaged: bool) -> ValidationResult:
-        """Scores these weights; the best so far go into the run as its model."""
+        """Scores these weights and saves; the best so far go into the run as its model. In this order a model without
+        a checkpoint is never that of a training to go on with."""
         progress = self.progress
         with self._weights(weights):
             result = self._scores()
-            validation = Validation(progress.step, progress.epochs, result.loss, result.bleu, result.chrf, averaged)
-            progress.validations.append(validation)
-            best = progress.best(self.training.metric) is validation
-            self.report.validation(validation, progress.seconds, best=best)
-            if best:
-                self.keeper.publish(runs.named_weights(self.model))
+        validation = Validation(progress.step, progress.epochs, result.loss, result.bleu, result.chrf, averaged)
+        progress.validations.append(validation)
+        best = progress.best(self.training.metric) is validation
+        self.report.validation(validation, progress.seconds, best=best)
+        self._save()
+        if best:
+            self.keeper.publish(weights, progress)
         return result
 
     def _scores(self) -> ValidationResult:
@@ -273,19 +277,12 @@ class Trainer:
     def _finish(self) -> None:
         if self._validated_at()[0] != self.progress.step:
             self._validate()
-            self._save()
         if self._averaging_due():
-            self._judge(self._mean_of_best(), averaged=True)
-            self._save()
+            self._judge(self.keeper.mean_of_best(self.progress) or self._current(), averaged=True)
 
     def _averaging_due(self) -> bool:
         done = any(v.averaged and v.step == self.progress.step for v in self.progress.validations)
         return self.training.average and not done and len(self.keeper.best(self.progress)) > 1
-
-    def _mean_of_best(self) -> dict[str, Tensor]:
-        """The mean of the best checkpoints, damaged ones left out."""
-        weights = checkpoint_weights(self.keeper.best(self.progress), self.log.say)
-        return mean_weights(list(weights.values()) or [self.updater.average or runs.named_weights(self.model)])
 
 
 def _copy(weights: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -16,14 +16,17 @@ def make_optimizer(model: nn.Module, settings: TrainingSettings) -> Optimizer:
 
 
 def _adam(parameters: Parameters, settings: TrainingSettings) -> Optimizer:
+    """Adam (Kingma & Ba 2015); `training.weight_decay` is part of the gradient."""
     return Adam(parameters, betas=_betas(settings), weight_decay=settings.weight_decay, eps=1e-9, fused=True)
 
 
 def _adamw(parameters: Parameters, settings: TrainingSettings) -> Optimizer:
+    """Adam with `training.weight_decay` beside the gradient (Loshchilov & Hutter 2019)."""
     return AdamW(parameters, betas=_betas(settings), weight_decay=settings.weight_decay, eps=1e-9, fused=True)
 
 
 def _sgd(parameters: Parameters, settings: TrainingSettings) -> Optimizer:
+    """Stochastic gradient descent, with `training.momentum`."""
     return SGD(parameters, lr=1.0, momentum=settings.momentum, weight_decay=settings.weight_decay, fused=True)
 
 
@@ -71,7 +74,7 @@ def load_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
 
 
 OPTIMIZERS: dict[str, Callable[[Parameters, TrainingSettings], Optimizer]] = {
-    "adam": _adam,  # Kingma & Ba 2015
-    "adamw": _adamw,  # Loshchilov & Hutter 2019
+    "adam": _adam,
+    "adamw": _adamw,
     "sgd": _sgd,
 }

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,16 +12,6 @@ from nmt.training.update import Update
 from nmt.training.validation import ValidationResult
 
 
-@dataclass
-class Since:
-    """What happened since the last line."""
-
-    started: float = field(default_factory=time.monotonic)
-    loss: float = 0.0
-    tokens: int = 0
-    norm: float = 0.0
-
-
 class Report:
     """`pairs` are those of the validation set, of which `samples` are shown."""
 
@@ -30,22 +19,23 @@ class Report:
         self.log, self.pairs = log, pairs
         self.shown = np.linspace(0, len(pairs) - 1, min(samples, len(pairs)), dtype=int)
         self.remarked: set[str] = set()  # kinds of remarks on the last validation
-        self.since = Since()
-
-    def add(self, update: Update) -> None:
-        self.since.loss += update.loss
-        self.since.tokens += update.tokens
-        self.since.norm = update.norm
+        self.norm = 0.0  # of the last update's gradient
+        self.restart()
 
     def restart(self) -> None:
         """The time until now is not that of updates."""
-        self.since = Since()
+        self.started, self.tokens = time.monotonic(), 0
+
+    def add(self, update: Update) -> None:
+        self.norm = update.norm
+        self.tokens += update.tokens
 
     def step(self, progress: Progress, learning_rate: float, share: float) -> None:
-        """The updates since the last line; `share` of the budget is used."""
-        since = self.since
-        speed = since.tokens / max(time.monotonic() - since.started, 1e-9)
-        loss = since.loss / max(since.tokens, 1)
+        """The updates since the last line, which are then forgotten; `share` of the budget is used. The speed is that
+        of those since the last interruption."""
+        loss = progress.loss / max(progress.tokens, 1)
+        progress.loss, progress.tokens = 0.0, 0
+        speed = self.tokens / max(time.monotonic() - self.started, 1e-9)
         self.restart()
         self.log.record(
             "train",
@@ -55,7 +45,7 @@ class Report:
             loss=loss,
             learning_rate=learning_rate,
             target_tokens_per_second=speed,
-            gradient_norm=since.norm,
+            gradient_norm=self.norm,
         )
         left = progress.seconds / share - progress.seconds if share else 0
         to_go = f", {clock(left)} to go" if share else ""

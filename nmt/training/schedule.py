@@ -26,6 +26,7 @@ def learning_rate(settings: TrainingSettings, moment: Moment) -> float:
 
 
 def constant(settings: TrainingSettings, moment: Moment) -> float:
+    """The full learning rate after the warm-up, to the end."""
     return 1.0
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end training after the step at hand, so that it can save first."""
+"""Ctrl-C, SIGTERM and a closed terminal end training after the step at hand, so that it can save first."""
 
 import signal
 from types import FrameType, TracebackType
@@ -9,14 +9,16 @@ class Interrupted(Exception):
 
 
 class Signals:
-    """While this context is open, SIGINT and SIGTERM are noted in `received`. A second SIGINT leaves at once."""
+    """While this context is open, SIGINT, SIGTERM and, unless `nohup` ignores it, SIGHUP are noted in `received`. A
+    second SIGINT leaves at once."""
 
     def __init__(self) -> None:
         self.received = 0
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> "Signals":
-        for number in (signal.SIGINT, signal.SIGTERM):
+        hangup = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else set()
+        for number in {signal.SIGINT, signal.SIGTERM, *hangup}:
             self._before[number] = signal.signal(number, self._note)
         return self
 

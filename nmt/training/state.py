@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from torch import Tensor
@@ -45,7 +45,9 @@ class Progress:
     batch: int = 0  # batches of this epoch that are done
     batches: int = 0  # batches of this epoch
     seconds: float = 0.0  # spent training, validation included
-    target_tokens: int = 0
+    loss: float = 0.0  # nats, summed over the target tokens of the updates since the last line of the log
+    tokens: int = 0  # these target tokens
+    text: str = ""  # what the training text was: its hashes
     skipped: int = 0  # updates left out because loss or gradient was not finite
     skipped_in_row: int = 0  # the last ones of these
     setbacks: int = 0  # how often training went back to a checkpoint after too many in a row
@@ -77,8 +79,12 @@ class Progress:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Progress":
-        validations: Sequence[dict[str, Any]] = values.pop("validations")
-        return cls(**values, validations=[Validation(**validation) for validation in validations])
+        """Raises KeyError or TypeError if something is missing or of another kind; what only an earlier version knew is
+        left out."""
+        known = {field.name for field in fields(cls)}
+        validations: Sequence[dict[str, Any]] = values["validations"]
+        own = {name: value for name, value in values.items() if name in known}
+        return cls(**own | {"validations": [Validation(**validation) for validation in validations]})
 
 
 @dataclass

@@ -4,7 +4,7 @@ import json
 import os
 import platform
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,16 +17,19 @@ from nmt.config import Settings
 from nmt.data.corpus import parallel_files, read_pairs
 from nmt.data.prepare import Prepared, prepare
 from nmt.device import choose_device, describe
-from nmt.errors import ConfigError, DataError, NotSaved
+from nmt.errors import ConfigError, DataError, NotSaved, OutOfMemory
 from nmt.files import read_json, write_atomic
 from nmt.metrics import signature
-from nmt.model import make_model
+from nmt.model import Seq2Seq, make_model
 from nmt.run import LoadedRun
 from nmt.training.checkpoint import list_checkpoints, load_newest
+from nmt.training.lock import alone_in
 from nmt.training.log import Log, clock
 from nmt.training.loop import Trainer
 from nmt.training.parent import identity, load_parent, start_from_parent, with_pieces_of, with_pieces_of_parent
 from nmt.training.signals import Interrupted, Signals
+from nmt.training.state import TrainState
+from nmt.training.update import is_out_of_memory
 from nmt.training.validation import ValidationSet
 from nmt.training.vectors import find_vectors, start_from_vectors, vector_hashes
 
@@ -44,15 +47,18 @@ def train(settings: Settings, command: list[str], changed_data: bool = False) ->
     before anything in the run has changed."""
     folder = Path(settings.run)
     _check_unchanged(settings, folder)
+    _check_goes_on(folder)
     device = choose_device(settings)
     log = Log()
     log.say(f"nmt {__version__}, torch {torch.__version__}, {describe(device)}, run {_shown(folder)}")
     data = prepare(_with_known_pieces(folder, settings), log.say)
+    signals = Signals()
     try:
-        signals = Signals()
-        with _writing(folder):
-            trainer = _make_trainer(settings, data, command, device, log, signals, changed_data)
-        return _train(trainer, log, signals)
+        with ExitStack() as stack:
+            with _writing(folder):
+                stack.enter_context(alone_in(folder))
+                trainer = _make_trainer(settings, data, command, device, log, signals, changed_data)
+            return _train(trainer, log, signals)
     finally:
         log.close()
 
@@ -104,12 +110,20 @@ def _make_trainer(
     vectors = find_vectors(settings, data.subwords, log.say) if state is None else {}
     parent = load_parent(settings) if state is None else None
     provenance = _provenance(settings, data, parent, command, device)
-    before: dict[str, Any] = {}
-    changed: list[str] = []
-    if state is not None:
-        before = read_json(folder / runs.PROVENANCE)
-        changed = _changed_files(before, provenance, changed_data)
-        _note_changes(before, provenance, log.say)
+    before = {} if state is None else read_json(folder / runs.PROVENANCE)
+    changed = [] if state is None else _changed_files(before, provenance, changed_data)
+    torch.manual_seed(settings.training.seed)
+    model = _new_model(settings, data, device)
+    start_from_vectors(model, vectors)
+    if parent is not None:
+        start_from_parent(model, parent)
+        log.say(f"starting from the weights and subwords of {_shown(parent.path)}")
+    trainer = Trainer(settings, model, data.train, _validation_set(settings, data), device, log, signals)
+    trainer.progress.text = _training_text(settings, data)
+    if settings.training.freeze_vectors:
+        trainer.freeze({side: found.ids.tolist() for side, found in vectors.items()})
+    _introduce(trainer, data, log.say)
+    # Nothing in the run has changed up to here: what cannot be trained leaves no trace of itself.
     log.open(folder)
     for leftover in folder.glob("*.tmp-*"):  # of a crash
         leftover.unlink()
@@ -118,24 +132,42 @@ def _make_trainer(
         runs.save_subwords(folder, data.subwords)
     if state is None or changed:
         write_atomic(folder / runs.PROVENANCE, json.dumps(before | provenance, indent=1).encode())
-    torch.manual_seed(settings.training.seed)
-    model = make_model(settings.model, len(data.subwords.source), len(data.subwords.target)).to(device)
-    start_from_vectors(model, vectors)
-    if parent is not None:
-        start_from_parent(model, parent)
-        log.say(f"starting from the weights and subwords of {_shown(parent.path)}")
-    trainer = Trainer(settings, model, data.train, _validation_set(settings, data), device, log, signals)
-    if settings.training.freeze_vectors:
-        trainer.freeze({side: found.ids.tolist() for side, found in vectors.items()})
-    _introduce(trainer, data, log.say)
     if state is not None:
-        if changed:
-            log.say(f"note: {', '.join(changed)}: other text than when this run began; its epoch begins anew")
-            state.progress.batch = 0
-        trainer.restore(state, folder / runs.CHECKPOINTS)
-        log.say(f"going on from step {trainer.progress.step:,} (epoch {trainer.progress.epochs:.1f})")
+        _note_changes(before, provenance, changed, log.say)
+        _go_on(trainer, state, log)
     log.forget_after(trainer.progress.step, len(trainer.progress.validations))
     return trainer
+
+
+def _go_on(trainer: Trainer, state: TrainState, log: Log) -> None:
+    """From a checkpoint."""
+    text = trainer.progress.text
+    if state.progress.text not in ("", text):
+        log.say("note: other training text than at the last checkpoint: its epoch begins anew")
+        state.progress.batch = 0
+    state.progress.text = text
+    trainer.restore(state, trainer.keeper.folder)
+    trainer.keeper.restore(trainer.progress)
+    log.say(f"going on from step {trainer.progress.step:,} (epoch {trainer.progress.epochs:.1f})")
+
+
+def _new_model(settings: Settings, data: Prepared, device: torch.device) -> Seq2Seq:
+    """Raises OutOfMemory if it does not fit."""
+    try:
+        return make_model(settings.model, len(data.subwords.source), len(data.subwords.target)).to(device)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemory(
+            "the model does not fit into memory; write a smaller model.hidden, model.embedding or subword.vocab_size"
+        ) from None
+
+
+def _training_text(settings: Settings, data: Prepared) -> str:
+    """The hashes of its two files."""
+    chosen = settings.data
+    files = parallel_files(chosen.folder, chosen.train, chosen.source, chosen.target)
+    return " ".join(data.hashes[os.path.relpath(path, chosen.folder)] for path in files)
 
 
 def _validation_set(settings: Settings, data: Prepared) -> ValidationSet:
@@ -170,6 +202,8 @@ def _show_result(trainer: Trainer, log: Log) -> None:
         f"kept {origin}: validation BLEU {best.bleu:.1f}, chrF2++ {best.chrf:.1f}, "
         f"perplexity {best.perplexity:.2f} (greedy), after {clock(trainer.progress.seconds)} of training"
     )
+    if skipped := trainer.progress.skipped:
+        log.say(f"note: {skipped:,} of the updates were left out, since loss or gradient was not finite")
     run = _shown(Path(trainer.settings.run))
     log.say(f"model: {run}")
     log.say(f"  translate: echo 'Some text.' | nmt translate {run}")
@@ -186,8 +220,9 @@ def _shown(folder: Path) -> str:
 
 
 def _check_unchanged(settings: Settings, folder: Path) -> None:
-    """Shows changed settings old -> new. Raises ConfigError if one of them cannot change in a run that has begun."""
-    if not (folder / runs.CONFIG).is_file():
+    """Shows changed settings old -> new. Raises ConfigError if one of them cannot change in a run that has begun, which
+    is one with a checkpoint."""
+    if not list_checkpoints(folder / runs.CHECKPOINTS):
         return
     changed = config.differences(runs.load_settings(folder), settings)
     refused = [key for key in changed if not config.may_change(key)]
@@ -201,6 +236,16 @@ def _check_unchanged(settings: Settings, folder: Path) -> None:
         )
     for key, (old, new) in changed.items():
         print(f"changed: {key}: {old} -> {new}")
+
+
+def _check_goes_on(folder: Path) -> None:
+    """Raises DataError if training would replace a model that it does not go on from."""
+    if (folder / runs.WEIGHTS).exists() and not list_checkpoints(folder / runs.CHECKPOINTS):
+        raise DataError(
+            f"{folder}: has a model, which training would replace, and no checkpoints to go on from; train into "
+            f"another directory: run=runs/NAME (or remove {runs.WEIGHTS}, or begin with its weights: "
+            f"training.start_from={folder})"
+        )
 
 
 def _provenance(
@@ -230,8 +275,10 @@ def _changed_files(before: dict[str, Any], now: dict[str, Any], allowed: bool) -
     return changed
 
 
-def _note_changes(before: dict[str, Any], now: dict[str, Any], say: Callable[[str], None]) -> None:
-    """Says so if the results can no longer be equal to the last bit."""
+def _note_changes(before: dict[str, Any], now: dict[str, Any], changed: list[str], say: Callable[[str], None]) -> None:
+    """Says which text is another, and if the results can no longer be equal to the last bit."""
+    if changed:
+        say(f"note: {', '.join(changed)}: other text than when this run began")
     changes = [
         f"{name} {old} -> {new}"
         for name, old, new in (

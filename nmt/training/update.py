@@ -21,6 +21,8 @@ from nmt.training.loss import batch_loss
 from nmt.training.optimizer import clip_gradients, make_optimizer, set_learning_rate, update_average
 from nmt.training.vectors import FrozenRows
 
+PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
 
 class Update(NamedTuple):
     loss: float  # nats, summed over target tokens
@@ -65,7 +67,7 @@ class Updater:
         try:
             loss, gradients = self._gradients(batch, tokens, step)
         except (RuntimeError, MemoryError) as error:
-            if not _out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             gradients = None
         if gradients is None:  # here the failed attempt's tensors are free again
@@ -108,7 +110,7 @@ class Updater:
 
     @contextmanager
     def _autocast(self) -> Iterator[None]:
-        dtype = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[self.training.precision]
+        dtype = PRECISIONS[self.training.precision]
         with torch.autocast(self.device.type, dtype=dtype, enabled=dtype != torch.float32):
             yield
 
@@ -169,7 +171,7 @@ def _loss_scaler(settings: TrainingSettings, device: torch.device) -> torch.amp.
     return torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
 
 
-def _out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """The CPU's allocator raises a RuntimeError like any other."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
         words in str(error) for words in ("can't allocate memory", "bad_alloc", "could not create a memory")

@@ -63,6 +63,7 @@ CASES = {
         "training.momentum=0.9",
         "training.validate_every=0.3e",
         "training.save_every=0.1e",
+        "training.log_every=5",
     ],
     "resampled pieces, coverage": [
         "subword.model_type=bpe",

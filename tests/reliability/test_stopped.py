@@ -13,10 +13,11 @@ import pytest
 from nmt.run import CHECKPOINTS, METRICS
 from nmt.training import checkpoint, update, validation
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
+from nmt.training.signals import Signals
 from reliability.job import call, check_equal, ended, fork, sampled
 
 WORDS = ["training.validate_every=1", "training.save_every=1"]
-STATUS = {signal.SIGTERM: 143, signal.SIGINT: 130}
+STATUS = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGHUP: 129}
 
 
 class Place(NamedTuple):
@@ -92,6 +93,16 @@ def wait_for(process, path: Path) -> None:
     while not path.exists() and process.is_alive() and time.monotonic() < deadline:
         time.sleep(0.005)
     assert path.exists()
+
+
+def test_what_nohup_ignores_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Signals() as signals:
+            signal.raise_signal(signal.SIGHUP)
+        assert signals.received == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("times", [1, pytest.param(10, marks=pytest.mark.slow)])
