@@ -15,8 +15,8 @@ Written by `make reference` from `nmt/config/tree.py`. A setting is given in the
 `key.sub=value`, which wins. "resume" marks what may change when a run goes on. Editors complete and check a config
 that starts with `# yaml-language-server: $schema=schema.json`.
 
-A count is a whole number, also as `50k`, or with its own unit, `50k steps`; a duration is seconds, or `90s`, `20m`, `1h30m`; an interval is
-steps (`500`, `2k`) or epochs (`1e`, `0.5e`); "one or more" is a text or a list of texts.
+A count is a whole number, also as `50k`, or with its own unit, `50k steps`; a duration is seconds, or `90s`, `20m`,
+`1h30m`; an interval is steps (`500`, `2k`) or epochs (`1e`, `0.5e`); "one or more" is a text or a list of texts.
 """
 
 TITLES = {
