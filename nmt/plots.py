@@ -62,7 +62,8 @@ def _write_weights(axes: Any, matrix: AttentionMatrix) -> None:
 def length_picture(sets: Mapping[str, Mapping[str, Sequence["Group"]]], path: Path) -> None:
     """Scores by source length: {test set: {run: its groups}}. A row for each test set, a column for each metric."""
     metrics = list(dict.fromkeys(m for lines in sets.values() for groups in lines.values() for m in groups[0].scores))
-    with picture(path, 4.5 * len(metrics), 3.5 * len(sets)) as figure:
+    most = max(len(groups) for lines in sets.values() for groups in lines.values())
+    with picture(path, max(4.5, 0.6 * most) * len(metrics), 3.5 * len(sets)) as figure:
         grid = figure.subplots(len(sets), len(metrics), squeeze=False)
         for row, (name, lines) in zip(grid, sets.items(), strict=True):
             for axes, metric in zip(row, metrics, strict=True):

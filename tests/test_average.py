@@ -122,8 +122,7 @@ def test_damaged_checkpoints_are_left_out_and_left_alone(run: Path, tmp_path: Pa
     made, warnings = average(copy, tmp_path / "out", last=3)
     assert made.of == [first.name, second.name]
     assert warnings == [
-        f"warning: {third / 'model.safetensors'}: the checkpoint is damaged: the checksum does not fit; "
-        "left out of the average"
+        f"{third / 'model.safetensors'}: the checkpoint is damaged: the checksum does not fit; left out of the average"
     ]
     assert list_checkpoints(copy / "checkpoints") == [first, second, third]
     for path in (first, second):

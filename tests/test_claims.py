@@ -234,3 +234,12 @@ def test_scores_by_length_are_those_of_the_numbers(name: str, systems: list[str]
     found = ablation.results([PROJECT / "docs" / "pictures" / f"{name}.jsonl"])
     for row in long_sentences.table(found, systems):
         assert row in CLAIMS
+
+
+def test_scores_of_documentation_by_length_are_those_of_the_numbers() -> None:
+    found = json.loads((PROJECT / "docs" / "pictures" / "long_sentences_en_ko.json").read_text())
+    for system, scores in found.items():
+        row = " | ".join(f"{group['chrf']:.1f}" for group in scores["by_length"])
+        assert f"| {system} | {row} |" in CLAIMS
+    columns = " | ".join("-".join(map(str, group["words"])) for group in found["none"]["by_length"])
+    assert f"| system | {columns} |" in CLAIMS

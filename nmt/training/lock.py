@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nmt.errors import DataError
@@ -11,8 +11,9 @@ from nmt.errors import DataError
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Makes the folder if need be. The lock ends with the process, however that ends. Raises DataError if another
-    process has it."""
+    """Makes the folder if need be, and takes it away again if nothing came into it. The lock ends with the process,
+    however that ends. Raises DataError if another process has it."""
+    new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -20,6 +21,9 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+        if new:
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
 
 
 def _lock(descriptor: int, folder: Path) -> None:

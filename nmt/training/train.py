@@ -122,7 +122,6 @@ def _make_trainer(
     trainer.progress.text = _training_text(settings, data)
     if settings.training.freeze_vectors:
         trainer.freeze({side: found.ids.tolist() for side, found in vectors.items()})
-    _introduce(trainer, data, log.say)
     # Nothing in the run has changed up to here: what cannot be trained leaves no trace of itself.
     log.open(folder)
     for leftover in folder.glob("*.tmp-*"):  # of a crash
@@ -132,6 +131,7 @@ def _make_trainer(
         runs.save_subwords(folder, data.subwords)
     if state is None or changed:
         write_atomic(folder / runs.PROVENANCE, json.dumps(before | provenance, indent=1).encode())
+    _introduce(trainer, data, log.say)
     if state is not None:
         _note_changes(before, provenance, changed, log.say)
         _go_on(trainer, state, log)

@@ -26,14 +26,13 @@ SECONDS = 5.0
 def write_pairs(folder: Path, count: int) -> Path:
     """So many pairs of 3 to 30 pieces, all of the same piece."""
     folder.mkdir()
-    chance, longest = np.random.default_rng(0), 0
-    for side in ("source", "target"):
-        offsets = np.concatenate([[0], np.cumsum(chance.integers(3, 31, count))]).astype(np.int64)
-        offsets.tofile(folder / f"{side}.offsets")
-        longest = max(longest, int(offsets[-1]))
+    lengths = np.random.default_rng(0).integers(3, 31, count)
+    for side, own in (("source", lengths), ("target", lengths[::-1])):
+        np.concatenate([[0], np.cumsum(own)]).astype(np.int64).tofile(folder / f"{side}.offsets")
+    total = int(lengths.sum())
     with (folder / "source.ids").open("wb") as file:
-        for start in range(0, longest, 10_000_000):
-            np.full(min(10_000_000, longest - start), 5, np.int32).tofile(file)
+        for start in range(0, total, 10_000_000):
+            np.full(min(10_000_000, total - start), 5, np.int32).tofile(file)
     (folder / "target.ids").symlink_to("source.ids")
     np.arange(1, count + 1, dtype=np.int64).tofile(folder / "lines")
     return folder

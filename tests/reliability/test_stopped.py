@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -18,6 +19,18 @@ from reliability.job import call, check_equal, ended, fork, sampled
 
 WORDS = ["training.validate_every=1", "training.save_every=1"]
 STATUS = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGHUP: 129}
+
+
+@pytest.fixture(autouse=True)
+def _a_terminal_that_can_be_closed() -> Iterator[None]:
+    """Also where these tests run under `nohup`, which has SIGHUP ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+def heed_hangups() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 class Place(NamedTuple):
@@ -115,7 +128,7 @@ def test_a_process(workplace, tmp_path, monkeypatch, record_property, number: si
     for _ in range(times):
         output = tmp_path / "output"
         output.unlink(missing_ok=True)
-        process = fork(*words, output=output)
+        process = fork(*words, output=output, before=heed_hangups)
         wait_for(process, folder / METRICS)
         while process.is_alive() and "vocabulary of" not in (output.read_text() if output.exists() else ""):
             time.sleep(0.01)
@@ -186,7 +199,7 @@ def test_a_large_model_is_saved_in_time(large, monkeypatch, record_property, num
     for _ in range(3):
         output = large / "output"
         output.unlink(missing_ok=True)
-        process = fork("train", "large.yaml", "run=run", output=output)
+        process = fork("train", "large.yaml", "run=run", output=output, before=heed_hangups)
         wait_for(process, large / "run" / METRICS)
         while process.is_alive() and "parameters" not in (output.read_text() if output.exists() else ""):
             time.sleep(0.01)
