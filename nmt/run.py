@@ -75,12 +75,18 @@ def pack_weights(
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     metadata = {
         "format": FORMAT,
-        "sha256": tensors_hash(weights),
+        "sha256": _checksum(weights, validation),
         "model": _model_settings(settings),
         "subwords": _subwords_hash(subwords),
         **({"validation": validation} if validation else {}),
     }
     return save(weights, metadata)
+
+
+def _checksum(weights: Mapping[str, "Tensor"], validation: str) -> str:
+    """Of all that nothing else in the file or beside it can be checked against."""
+    digest = tensors_hash(weights)
+    return hashlib.sha256(f"{digest} {validation}".encode()).hexdigest() if validation else digest
 
 
 def _model_settings(settings: Settings) -> str:
@@ -111,7 +117,7 @@ def unpack_weights(content: bytes, name: Path) -> tuple[dict[str, "Tensor"], dic
         metadata = _metadata(content)
         if metadata["format"] != FORMAT:
             raise DataError(f"{name}: damaged, or made by another version of nmt: its format is not {FORMAT}")
-        if metadata["sha256"] != tensors_hash(tensors):
+        if metadata["sha256"] != _checksum(tensors, metadata.get("validation", "")):
             raise DataError(f"{name}: damaged: its checksum does not fit; copy the run again, or train it again")
     except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError):
         raise DataError(f"{name}: damaged, or not a model of this program") from None
