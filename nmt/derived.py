@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from nmt import run as runs
+from nmt.decoding.shortlist import Shortlist
 from nmt.errors import ConfigError, DataError
 from nmt.files import read_json, write_atomic
 from nmt.run import LoadedRun
@@ -18,9 +19,17 @@ def check_new(out: Path) -> None:
         raise ConfigError(f"{out}: exists already; name a new directory")
 
 
-def save_derived(out: Path, first: LoadedRun, weights: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
+def save_derived(
+    out: Path,
+    first: LoadedRun,
+    weights: Mapping[str, Tensor],
+    notes: Mapping[str, Any],
+    shortlist: Shortlist | None = None,
+) -> None:
     """A run with the settings and subwords of `first` and other weights; `notes` are added to its provenance."""
     try:
+        if shortlist:
+            runs.save_shortlist(out, shortlist, first)
         if (first.path / runs.PROVENANCE).exists():
             provenance = {**read_json(first.path / runs.PROVENANCE), **notes}
             write_atomic(out / runs.PROVENANCE, json.dumps(provenance, indent=1).encode())

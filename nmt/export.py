@@ -10,7 +10,6 @@ from nmt.data.lexicon import learn_lexicon
 from nmt.data.prepare import prepare
 from nmt.decoding.shortlist import Shortlist
 from nmt.derived import check_new, save_derived
-from nmt.errors import DataError
 from nmt.model import int8
 from nmt.run import LoadedRun
 from nmt.training.parent import with_pieces_of
@@ -24,15 +23,9 @@ def export(
     check_new(out)
     loaded = runs.load_run(run, torch.device("cpu"))
     found = _learn(loaded, shortlist, say) if shortlist else runs.load_shortlist(loaded)
-    if found:
-        try:
-            runs.save_shortlist(out, found, loaded)
-        except OSError as error:
-            raise DataError(f"{out}: cannot write: {error.strerror}") from None
     weights = runs.named_weights(loaded.model)
-    save_derived(
-        out, loaded, int8.pack(weights) if eight_bits else weights, {"command": command, "export_of": str(run)}
-    )
+    notes = {"command": command, "export_of": str(run)}
+    save_derived(out, loaded, int8.pack(weights) if eight_bits else weights, notes, found)
 
 
 def _learn(run: LoadedRun, count: int, say: Callable[[str], None]) -> Shortlist:

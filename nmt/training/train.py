@@ -17,7 +17,7 @@ from nmt.config import Settings
 from nmt.data.corpus import parallel_files, read_pairs
 from nmt.data.prepare import Prepared, prepare
 from nmt.device import choose_device, describe
-from nmt.errors import ConfigError, DataError, NotSaved, OutOfMemory
+from nmt.errors import NotSaved, OutOfMemory
 from nmt.files import read_json, write_atomic
 from nmt.metrics import signature
 from nmt.model import Seq2Seq, make_model
@@ -27,6 +27,7 @@ from nmt.training.lock import alone_in
 from nmt.training.log import Log, clock
 from nmt.training.loop import Trainer
 from nmt.training.parent import identity, load_parent, start_from_parent, with_pieces_of, with_pieces_of_parent
+from nmt.training.restart import changed_files, check_start, note_changes
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import TrainState
 from nmt.training.update import is_out_of_memory
@@ -46,8 +47,7 @@ def train(settings: Settings, command: list[str], changed_data: bool = False) ->
     """Trains or goes on, with `changed_data` also if the text is not what it was. Raises ConfigError and DataError
     before anything in the run has changed."""
     folder = Path(settings.run)
-    _check_unchanged(settings, folder)
-    _check_goes_on(folder)
+    check_start(settings, folder)
     device = choose_device(settings)
     log = Log()
     log.say(f"nmt {__version__}, torch {torch.__version__}, {describe(device)}, run {_shown(folder)}")
@@ -111,7 +111,7 @@ def _make_trainer(
     parent = load_parent(settings) if state is None else None
     provenance = _provenance(settings, data, parent, command, device)
     before = {} if state is None else read_json(folder / runs.PROVENANCE)
-    changed = [] if state is None else _changed_files(before, provenance, changed_data)
+    changed = [] if state is None else changed_files(before, provenance, changed_data)
     torch.manual_seed(settings.training.seed)
     model = _new_model(settings, data, device)
     start_from_vectors(model, vectors)
@@ -133,7 +133,7 @@ def _make_trainer(
         write_atomic(folder / runs.PROVENANCE, json.dumps(before | provenance, indent=1).encode())
     _introduce(trainer, data, log.say)
     if state is not None:
-        _note_changes(before, provenance, changed, log.say)
+        note_changes(before, provenance, changed, log.say)
         _go_on(trainer, state, log)
     log.forget_after(trainer.progress.step, len(trainer.progress.validations))
     return trainer
@@ -216,38 +216,6 @@ def _shown(folder: Path) -> str:
     return str(folder) if relative.startswith("..") else relative
 
 
-# What may change between two starts of a run -------------------------------------------------------------------------
-
-
-def _check_unchanged(settings: Settings, folder: Path) -> None:
-    """Shows changed settings old -> new. Raises ConfigError if one of them cannot change in a run that has begun, which
-    is one with a checkpoint."""
-    if not list_checkpoints(folder / runs.CHECKPOINTS):
-        return
-    changed = config.differences(runs.load_settings(folder), settings)
-    refused = [key for key in changed if not config.may_change(key)]
-    if refused:
-        raise ConfigError(
-            *(
-                f"{key}: {changed[key][0]} -> {changed[key][1]}: cannot change in a run that has begun"
-                for key in refused
-            ),
-            f"{folder}: go on with the old values, or train into another directory: run=runs/NAME",
-        )
-    for key, (old, new) in changed.items():
-        print(f"changed: {key}: {old} -> {new}")
-
-
-def _check_goes_on(folder: Path) -> None:
-    """Raises DataError if training would replace a model that it does not go on from."""
-    if (folder / runs.WEIGHTS).exists() and not list_checkpoints(folder / runs.CHECKPOINTS):
-        raise DataError(
-            f"{folder}: has a model, which training would replace, and no checkpoints to go on from; train into "
-            f"another directory: run=runs/NAME (or remove {runs.WEIGHTS}, or begin with its weights: "
-            f"training.start_from={folder})"
-        )
-
-
 def _provenance(
     settings: Settings, data: Prepared, parent: LoadedRun | None, command: list[str], device: torch.device
 ) -> dict[str, Any]:
@@ -262,30 +230,3 @@ def _provenance(
         "device": describe(device),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
     }
-
-
-def _changed_files(before: dict[str, Any], now: dict[str, Any], allowed: bool) -> list[str]:
-    """Names of the files whose text is not what it was. Raises DataError if that is not allowed."""
-    changed = [name for name, digest in now["data"].items() if before.get("data", {}).get(name) != digest]
-    if changed and not allowed:
-        raise DataError(
-            f"{changed[0]}: has changed since this run began; restore it, or train another run: run=runs/NAME "
-            "(or go on with it: --changed-data)"
-        )
-    return changed
-
-
-def _note_changes(before: dict[str, Any], now: dict[str, Any], changed: list[str], say: Callable[[str], None]) -> None:
-    """Says which text is another, and if the results can no longer be equal to the last bit."""
-    if changed:
-        say(f"note: {', '.join(changed)}: other text than when this run began")
-    changes = [
-        f"{name} {old} -> {new}"
-        for name, old, new in (
-            ("device", before.get("device"), now["device"]),
-            *((name, before.get("versions", {}).get(name), now["versions"][name]) for name in ("nmt", "torch")),
-        )
-        if old != new
-    ]
-    if changes:
-        say(f"note: {', '.join(changes)}: the result will not equal an uninterrupted run's to the last bit")
