@@ -650,6 +650,16 @@ def test_scores_that_cannot_be_saved_are_shown_all_the_same(nmt: Run) -> None:
     assert "\n  BLEU " in result.out
 
 
+def test_scores_that_cannot_be_shown_are_saved_all_the_same(tiny_run: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    result = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -u -m nmt eval {run} --beam-size 1 --json > /dev/full"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (result.returncode, result.stderr) == (2, "error: standard output: No space left on device\n")
+    assert json.loads((run / "scores.json").read_text(encoding="utf-8"))["sets"]["test"]["sentences"] == 20
+
+
 ASKED = ["--metric", "bleu", "chrf", "ter", "tok-lc"]  # one option, several names
 
 

@@ -90,9 +90,9 @@ def evaluate(
         results = [
             evaluate_run(path, translator_of(path, device, threads), sets, wanted, changes, say) for path in paths
         ]
-    _show(results, as_json)
     if source is None and hypothesis is None:
-        _keep(results[0])
+        _keep(results[0])  # before they are shown, since the reader may have gone
+    _show(results, as_json)
     if plot is not None:
         _draw(results, plot)
 
