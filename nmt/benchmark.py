@@ -29,7 +29,7 @@ from nmt.device import choose_device, describe
 from nmt.model import Seq2Seq, make_model
 from nmt.model.loop import PackedWeights, same_weights
 from nmt.training.loss import batch_loss
-from nmt.training.parent import with_pieces_of_parent
+from nmt.training.pieces import with_inherited_pieces
 from nmt.training.update import PRECISIONS, Updater
 
 MATRIX = 2048  # rows and columns of the product that stands for the machine's own rate
@@ -81,7 +81,7 @@ def reference_work(settings: Settings, batches: int) -> Work:
 
 def work_of(settings: Settings, batches: int, say: Callable[[str], None]) -> Work:
     """A config's own model on its own corpus."""
-    data = prepare(with_pieces_of_parent(settings), say)
+    data = prepare(with_inherited_pieces(settings), say)
     order = epoch_batches(data.train.source_lengths(), data.train.target_lengths(), settings.training, 0)
     vocab = (len(data.subwords.source), len(data.subwords.target))
     return Work(settings.run, settings.model, settings.training, vocab, data.train, order[:batches])

@@ -12,7 +12,7 @@ from nmt.decoding.shortlist import Shortlist
 from nmt.derived import check_new, save_derived
 from nmt.model import int8
 from nmt.run import LoadedRun
-from nmt.training.parent import with_pieces_of
+from nmt.training.pieces import with_pieces_of
 
 
 def export(

@@ -21,7 +21,7 @@ from nmt.device import choose_device, describe
 from nmt.errors import DataError
 from nmt.files import read_json
 from nmt.model import Seq2Seq, make_model
-from nmt.training.parent import with_pieces_of_parent
+from nmt.training.pieces import with_inherited_pieces
 from nmt.training.vectors import find_vectors
 
 OPTIMIZER_COPIES = {"adam": 2, "adamw": 2, "sgd": 1}  # values kept per weight, at most
@@ -106,7 +106,7 @@ def check_config(settings: Settings, say: Callable[[str], None]) -> None:
     say(config.dump(settings).rstrip())
     say("")
     device = choose_device(settings)
-    data = prepare(with_pieces_of_parent(settings), say)
+    data = prepare(with_inherited_pieces(settings), say)
     find_vectors(settings, data.subwords, say)
     for line in _check_text(settings):
         say(line)

@@ -38,9 +38,9 @@ def reference() -> str:
         lines += [_row(key) for key in config.keys() if key.rpartition(".")[0] == section]  # noqa: SIM118
         lines.append("")
     lines += ["## Keys that need another", "", "| key | has an effect only with |", "|---|---|"]
-    for key, (ruler, values) in config.EFFECTIVE_WITH.items():
-        wanted = " or ".join(f"`{ruler}={_value(value)}`" for value in values)
-        lines.append(f"| `{key}` | {wanted} |")
+    for key, rulers in config.EFFECTIVE_WITH.items():
+        wanted = [" or ".join(f"`{ruler}={_value(value)}`" for value in values) for ruler, values in rulers.items()]
+        lines.append(f"| `{key}` | {' and '.join(wanted)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -448,10 +448,11 @@ def test_every_key_says_what_it_means_and_in_which_unit(key: str) -> None:
 
 
 def test_keys_without_effect_name_real_keys_and_real_values() -> None:
-    for key, (ruler, values) in EFFECTIVE_WITH.items():
-        assert {key, ruler} <= set(KEYS)
-        names = _names(ruler)
-        assert not names or set(values) < set(names), key
+    for key, rulers in EFFECTIVE_WITH.items():
+        assert {key, *rulers} <= set(KEYS)
+        for ruler, values in rulers.items():
+            names = _names(ruler)
+            assert not names or set(values) < set(names), key
 
 
 def test_names_are_those_of_the_code() -> None:

@@ -66,7 +66,7 @@ def test_commands_of_the_readme(newcomer: Path) -> None:
             continue
         if command.startswith(("nmt train", "nmt check")):
             command = re.sub(r"training\.max_time=\S+", "", command) + f" {SMALL}"
-            command += "" if "start_from" in command else f" {PIECES}"
+            command += "" if "start_from" in command or "teachers" in command else f" {PIECES}"
         result = subprocess.run(
             ["sh", "-c", command],
             cwd=newcomer,

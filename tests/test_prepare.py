@@ -12,7 +12,8 @@ import pytest
 
 from nmt import config
 from nmt.config import Settings
-from nmt.data.prepare import cache_folder, prepare, thinned
+from nmt.data.cache import cache_folder
+from nmt.data.prepare import prepare, thinned
 from nmt.data.subword import train_subword
 from nmt.errors import ConfigError, DataError
 

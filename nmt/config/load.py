@@ -51,11 +51,10 @@ def _drop_overruled(given: dict[str, Given]) -> dict[str, Given]:
     """Leaves out keys of the file that lost their effect through a key of the command line."""
 
     def overruled(key: str) -> bool:
-        if key not in EFFECTIVE_WITH:
-            return False
-        ruler, values = EFFECTIVE_WITH[key]
-        off = ruler in given and given[ruler].on_command_line and given[ruler].value not in values
-        return off or overruled(ruler)
+        return any(
+            (ruler in given and given[ruler].on_command_line and given[ruler].value not in values) or overruled(ruler)
+            for ruler, values in EFFECTIVE_WITH.get(key, {}).items()
+        )
 
     return {key: value for key, value in given.items() if value.on_command_line or not overruled(key)}
 
@@ -144,9 +143,9 @@ def _with_absolute_paths(settings: Settings, given: dict[str, Given], path: Path
     models = [absolute("subword.model", model) for model in settings.subword.model]
     subword = settings.subword.model_copy(update={"model": models})
     starts = {key: getattr(settings.training, key) for key in ("start_from", "source_vectors", "target_vectors")}
-    training = settings.training.model_copy(
-        update={key: absolute(f"training.{key}", text) for key, text in starts.items() if text}
-    )
+    others: dict[str, Any] = {key: absolute(f"training.{key}", text) for key, text in starts.items() if text}
+    others["teachers"] = [absolute("training.teachers", folder) for folder in settings.training.teachers]
+    training = settings.training.model_copy(update=others)
     run = absolute("run", settings.run or f"runs/{path.stem}")
     return settings.model_copy(update={"data": data, "subword": subword, "training": training, "run": run})
 

@@ -11,13 +11,13 @@ def broken_rules(settings: Settings, given: Container[str]) -> list[tuple[str, s
     """(key to change, message) for each rule that is broken; `given` are the keys that the user set."""
     problems = []
     for key in EFFECTIVE_WITH:
-        if key in given and (cause := obstacle(settings, key)):
-            ruler, values = EFFECTIVE_WITH[cause]
+        if key in given and (needed := obstacle(settings, key)):
+            ruler, values = needed
             wanted = " or ".join(
                 f"{ruler} is left out" if value in ("", []) else f"{ruler}={value}" for value in values
             )
             problems.append((key, f"has no effect unless {wanted}; remove it"))
-    rules = _data_rules(settings) + _model_rules(settings) + _course_rules(settings) + _vector_rules(settings)
+    rules = _data_rules(settings) + _model_rules(settings) + _course_rules(settings) + _others_rules(settings)
     return problems + [(key, message) for broken, key, message in rules if broken]
 
 
@@ -118,7 +118,7 @@ def _course_rules(settings: Settings) -> list[Rule]:
     ]
 
 
-def _vector_rules(settings: Settings) -> list[Rule]:
+def _others_rules(settings: Settings) -> list[Rule]:
     training = settings.training
     return [
         (
@@ -131,5 +131,10 @@ def _vector_rules(settings: Settings) -> list[Rule]:
             training.freeze_vectors and not (training.source_vectors or training.target_vectors),
             "training.freeze_vectors",
             "has no effect without training.source_vectors or training.target_vectors; remove it",
+        ),
+        (
+            training.teacher_share != field("training.teacher_share").default and not training.teachers,
+            "training.teacher_share",
+            "has no effect without training.teachers; remove it",
         ),
     ]

@@ -136,6 +136,8 @@ class TrainingSettings(Section):
     forcing_unit: Literal["position", "sentence"] = setting(
         "position", "what the probability decides on: each word alone, or all words of a sentence together"
     )
+    teachers: Names = setting([], "other runs with the same subwords, whose probabilities this one learns")
+    teacher_share: Share = setting(0.7, "share of the target distribution that is the teachers'", "share")
     start_from: str = setting("", "another run, whose weights and subwords this one starts from")
     source_vectors: str = setting(
         "", "word2vec or GloVe text file (or .gz) that the source embeddings start from", resume=True
@@ -194,19 +196,19 @@ class Settings(Section):
     )
 
 
-# Which key has an effect only under which value of another key. (That one may itself need a value of a third.)
-EFFECTIVE_WITH: dict[str, tuple[str, tuple[Any, ...]]] = {
-    "model.encoder_transitions": ("model.cell", ("gru",)),
-    "model.decoder_transitions": ("model.cell", ("gru",)),
-    "model.norm": ("model.architecture", ("transformer",)),
-    "model.feed_forward": ("model.architecture", ("transformer",)),
-    "model.attention_heads": ("model.attention", ("multihead",)),
-    "model.attention_length": ("model.attention", ("location",)),
-    "model.attention_window": ("model.attention", ("local",)),
-    "model.input_feeding": ("model.decoder", ("luong",)),
-    "model.context_everywhere": ("model.decoder", ("conditional", "bahdanau")),
+# Which key has an effect only under which values of other keys. (Those may themselves need values of others.)
+EFFECTIVE_WITH: dict[str, dict[str, tuple[Any, ...]]] = {
+    "model.encoder_transitions": {"model.cell": ("gru",)},
+    "model.decoder_transitions": {"model.cell": ("gru",)},
+    "model.norm": {"model.architecture": ("transformer",)},
+    "model.feed_forward": {"model.architecture": ("transformer",)},
+    "model.attention_heads": {"model.attention": ("multihead",)},
+    "model.attention_length": {"model.attention": ("location",)},
+    "model.attention_window": {"model.attention": ("local",)},
+    "model.input_feeding": {"model.decoder": ("luong",)},
+    "model.context_everywhere": {"model.decoder": ("conditional", "bahdanau")},
     **{
-        f"model.{key}": ("model.architecture", ("recurrent",))
+        f"model.{key}": {"model.architecture": ("recurrent",)}
         for key in (
             "cell",
             "bidirectional",
@@ -218,23 +220,24 @@ EFFECTIVE_WITH: dict[str, tuple[str, tuple[Any, ...]]] = {
             "layer_norm",
         )
     },
-    "subword.model": ("training.start_from", ("",)),
-    "subword.byte_fallback": ("subword.model_type", ("unigram", "bpe")),
-    "subword.vocab_size": ("subword.model", ([],)),
-    "subword.model_type": ("subword.model", ([],)),
-    "subword.joint": ("subword.model", ([],)),
-    "subword.character_coverage": ("subword.model", ([],)),
-    "subword.normalization": ("subword.model", ([],)),
-    "subword.sample": ("subword.model", ([],)),
-    "training.betas": ("training.optimizer", ("adam", "adamw")),
-    "training.momentum": ("training.optimizer", ("sgd",)),
-    "training.decay_every": ("training.schedule", ("step",)),
-    "training.decay": ("training.schedule", ("step", "plateau")),
-    "training.plateau_patience": ("training.schedule", ("plateau",)),
-    "training.batch_tokens": ("training.batch_sentences", (0,)),
-    "training.forcing_steps": ("training.forcing_schedule", ("linear", "exponential", "inverse_sigmoid")),
-    "training.source_vectors": ("subword.model_type", ("word",)),
-    "training.target_vectors": ("subword.model_type", ("word",)),
+    "subword.model": {"training.start_from": ("",), "training.teachers": ([],)},
+    "subword.sampling": {"training.teachers": ([],)},
+    "subword.byte_fallback": {"subword.model_type": ("unigram", "bpe")},
+    "subword.vocab_size": {"subword.model": ([],)},
+    "subword.model_type": {"subword.model": ([],)},
+    "subword.joint": {"subword.model": ([],)},
+    "subword.character_coverage": {"subword.model": ([],)},
+    "subword.normalization": {"subword.model": ([],)},
+    "subword.sample": {"subword.model": ([],)},
+    "training.betas": {"training.optimizer": ("adam", "adamw")},
+    "training.momentum": {"training.optimizer": ("sgd",)},
+    "training.decay_every": {"training.schedule": ("step",)},
+    "training.decay": {"training.schedule": ("step", "plateau")},
+    "training.plateau_patience": {"training.schedule": ("plateau",)},
+    "training.batch_tokens": {"training.batch_sentences": (0,)},
+    "training.forcing_steps": {"training.forcing_schedule": ("linear", "exponential", "inverse_sigmoid")},
+    "training.source_vectors": {"subword.model_type": ("word",)},
+    "training.target_vectors": {"subword.model_type": ("word",)},
 }
 
 
@@ -272,12 +275,14 @@ def flat(settings: Settings) -> dict[str, Any]:
     return {key: get(settings, key) for key in keys() if not obstacle(settings, key)}
 
 
-def obstacle(settings: Settings, key: str) -> str:
-    """The key of EFFECTIVE_WITH, this or one that it depends on, whose condition is not met; "" if there is none."""
-    if key not in EFFECTIVE_WITH:
-        return ""
-    ruler, values = EFFECTIVE_WITH[key]
-    return obstacle(settings, ruler) or ("" if get(settings, ruler) in values else key)
+def obstacle(settings: Settings, key: str) -> tuple[str, tuple[Any, ...]] | None:
+    """(other key, the values that it would need) if one keeps this from having an effect."""
+    for ruler, values in EFFECTIVE_WITH.get(key, {}).items():
+        if found := obstacle(settings, ruler):
+            return found
+        if get(settings, ruler) not in values:
+            return ruler, values
+    return None
 
 
 def dump(settings: Settings) -> str:

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from nmt.data.dataset import Ids
@@ -21,6 +21,13 @@ class Sentences(Protocol):
     def target(self, index: int) -> Ids: ...
 
 
+class Taught(NamedTuple):
+    """The pieces that teachers hold most probable at each position of a target, whose sum is less than 1."""
+
+    pieces: Int[Tensor, "batch tgt some"]
+    probs: Float[Tensor, "batch tgt some"]
+
+
 class Batch(NamedTuple):
     """`target_input` is begin + target, `target_output` is target + end; padding is PAD_ID."""
 
@@ -28,10 +35,12 @@ class Batch(NamedTuple):
     target_input: Int[Tensor, "batch tgt"]
     target_output: Int[Tensor, "batch tgt"]
     target_tokens: int  # real ones, end included
+    taught: Taught | None = None
 
     def to(self, device: torch.device) -> "Batch":
         source, target_input, target_output = (part.to(device, non_blocking=True) for part in self[:3])
-        return Batch(source, target_input, target_output, self.target_tokens)
+        taught = self.taught and Taught(*(part.to(device, non_blocking=True) for part in self.taught))
+        return Batch(source, target_input, target_output, self.target_tokens, taught)
 
     def rows(self, first: int, end: int) -> "Batch":
         """Some of its sentences, with no more padding than they need."""
@@ -39,7 +48,11 @@ class Batch(NamedTuple):
         real = target_output != PAD_ID
         width, target_width = int((source != PAD_ID).sum(dim=1).max()), int(real.sum(dim=1).max())
         return Batch(
-            source[:, :width], target_input[:, :target_width], target_output[:, :target_width], int(real.sum())
+            source[:, :width],
+            target_input[:, :target_width],
+            target_output[:, :target_width],
+            int(real.sum()),
+            self.taught and Taught(*(part[first:end, :target_width] for part in self.taught)),
         )
 
 

@@ -3,24 +3,20 @@
 import hashlib
 import json
 import os
-import platform
-import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import sentencepiece
 
 from nmt.config import Settings, SubwordSettings
+from nmt.data.cache import Say, cached
 from nmt.data.corpus import ParallelFiles, file_hash, parallel_files, read_pairs, usable_pairs
 from nmt.data.dataset import Dataset, write_dataset
 from nmt.data.subword import Subword, Subwords, load_subword, train_subword
 from nmt.errors import DataError
 
-FORMAT = 2  # raise it when the meaning of a cached file changes
-
-Say = Callable[[str], None]
 Item = TypeVar("Item")
 
 
@@ -30,13 +26,6 @@ class Prepared(NamedTuple):
     valid: Dataset
     notes: dict[str, dict[str, int]]  # for train and valid: what was mended or left out, and how often
     hashes: dict[str, str]  # SHA-256 of each text file, by its name in the folder
-
-
-def cache_folder() -> Path:
-    """$NMT_CACHE, or nmt in the user's cache folder ($XDG_CACHE_HOME, else ~/.cache)."""
-    if "NMT_CACHE" in os.environ:
-        return Path(os.environ["NMT_CACHE"])
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nmt"
 
 
 def prepare(settings: Settings, say: Say = lambda _: None) -> Prepared:
@@ -87,7 +76,7 @@ def _trained(
         return load_subword(folder / "subword.model")
 
     names = " + ".join(path.name for path in dict.fromkeys(learn_from))
-    return _cached(recipe, make, read, say, f"training a {settings.model_type} subword model on {names}")
+    return cached(recipe, make, read, say, f"training a {settings.model_type} subword model on {names}")
 
 
 def _side_texts(files: ParallelFiles, sides: tuple[int, ...], limit: int) -> list[str]:
@@ -127,61 +116,7 @@ def _dataset(
     def read(folder: Path) -> tuple[Dataset, dict[str, int]]:
         return Dataset(folder), json.loads((folder / "notes.json").read_text(encoding="utf-8"))
 
-    dataset, notes = _cached(recipe, make, read, say, f"encoding {files.source.name} and {files.target.name}")
+    dataset, notes = cached(recipe, make, read, say, f"encoding {files.source.name} and {files.target.name}")
     for note, count in notes.items():
         say(f"warning: {files.source.stem}: {note}: {count:,}")
     return dataset, notes
-
-
-def _cached(recipe: object, make: Callable[[Path], None], read: Callable[[Path], Item], say: Say, doing: str) -> Item:
-    """What `read` finds in the folder that `make` wrote for this recipe, now or earlier. A folder is complete as soon
-    as it has its name."""
-    key = hashlib.sha256(json.dumps([FORMAT, recipe], sort_keys=True).encode()).hexdigest()[:24]
-    folder = cache_folder() / key
-    if not folder.is_dir():
-        say(doing)
-        _make(folder, make)
-    try:
-        return read(folder)
-    except (OSError, ValueError, DataError):
-        raise DataError(f"{folder}: damaged; remove this folder of the cache, and it is made again") from None
-
-
-def _make(folder: Path, make: Callable[[Path], None]) -> None:
-    """Also removes what killed processes left of it; of this machine, as those of others may be at work on theirs."""
-    mark = f"{folder.name}.tmp-{platform.node()}@"
-    for leftover in folder.parent.glob(f"{mark}*"):
-        process = int(leftover.name.removeprefix(mark))
-        if process == os.getpid() or not _lives(process):
-            shutil.rmtree(leftover, ignore_errors=True)
-    unfinished = folder.with_name(f"{mark}{os.getpid()}")
-    try:
-        make(unfinished)
-        _publish(unfinished, folder)
-    except OSError as error:
-        raise DataError(
-            f"{folder.parent}: cannot write the cache: {error.strerror}; name another folder: NMT_CACHE=FOLDER"
-        ) from None
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)  # no signal, only the question
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # somebody else's
-        pass
-    return True
-
-
-def _publish(unfinished: Path, folder: Path) -> None:
-    for path in unfinished.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    try:
-        unfinished.rename(folder)
-    except OSError:
-        if not folder.is_dir():  # another process made the same folder first: equally good
-            raise

@@ -5,7 +5,8 @@ memory of its logits; the backward pass only scales what is there. Beside memory
 log-softmax and its gradient take through it.
 """
 
-from typing import Any
+from itertools import zip_longest
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -15,26 +16,54 @@ from torch import Tensor, nn
 CHUNK = 2**21  # logits at a time, 8 MB: they stay in a cache
 
 
-def cross_entropy(
-    rows: Float[Tensor, "rows features"],
-    output: nn.Linear,
-    targets: Int[Tensor, " rows"],
-    label_smoothing: float,
-) -> Float[Tensor, ""]:
-    """Sum over the rows, in nats, of output(rows) against the targets.
+class Wanted(NamedTuple):
+    """The distribution that each row should have: shares of some pieces, and the rest spread over all pieces alike."""
 
-    With label smoothing e: (1 - e) of the truth, e of all pieces alike (Szegedy et al. 2016).
-    """
+    pieces: Int[Tensor, "rows some"]  # one may come twice: its shares are added
+    shares: Float[Tensor, "rows some"]
+    rest: Float[Tensor, "rows 1"] | None = None  # None: nothing is left
+
+    def split(self, size: int) -> "list[Wanted]":
+        parts = [() if part is None else part.split(size) for part in self]
+        return [Wanted(*chunk) for chunk in zip_longest(*parts)]
+
+
+def smoothed(targets: Int[Tensor, " rows"], label_smoothing: float) -> Wanted:
+    """With e for the smoothing: 1 - e of the truth, e of all pieces alike (Szegedy et al. 2016)."""
+    every = torch.ones(len(targets), 1, device=targets.device)
+    return Wanted(
+        targets.unsqueeze(1), (1 - label_smoothing) * every, label_smoothing * every if label_smoothing else None
+    )
+
+
+def taught(wanted: Wanted, pieces: Int[Tensor, "rows best"], probs: Float[Tensor, "rows best"], share: float) -> Wanted:
+    """1 - `share` of what was wanted, and `share` of what teachers hold probable (Hinton et al. 2015): these pieces,
+    and all others alike."""
+    rest = share * (1 - probs.sum(dim=1, keepdim=True))
+    if wanted.rest is not None:
+        rest += (1 - share) * wanted.rest
+    shares = torch.cat([(1 - share) * wanted.shares, share * probs], dim=1)
+    return Wanted(torch.cat([wanted.pieces, pieces], dim=1), shares, rest)
+
+
+def cross_entropy(rows: Float[Tensor, "rows features"], output: nn.Linear, wanted: Wanted) -> Float[Tensor, ""]:
+    """Sum over the rows, in nats, of output(rows) against what is wanted."""
     size = max(1, CHUNK // output.out_features)
     mixed = torch.is_autocast_enabled(rows.device.type)
     if torch.is_grad_enabled() and not mixed:
-        loss: Tensor = _CrossEntropy.apply(rows, output.weight, output.bias, targets, label_smoothing, size)  # type: ignore[no-untyped-call]
+        loss: Tensor = _CrossEntropy.apply(rows, output.weight, output.bias, wanted, size)  # type: ignore[no-untyped-call]
         return loss
-    losses = [
-        F.cross_entropy(_exact(output(part)), truth, label_smoothing=label_smoothing, reduction="sum")
-        for part, truth in zip(rows.split(size), targets.split(size), strict=True)
-    ]
+    chunks = zip(rows.split(size), wanted.split(size), strict=True)
+    losses = [_plain(_exact(output(part)), aim) for part, aim in chunks]
     return torch.stack(losses).sum()
+
+
+def _plain(logits: Float[Tensor, "rows vocab"], wanted: Wanted) -> Float[Tensor, ""]:
+    log_probs = F.log_softmax(logits, dim=1)
+    linear = (wanted.shares * log_probs.gather(1, wanted.pieces)).sum(dim=1, keepdim=True)
+    if wanted.rest is not None:
+        linear += wanted.rest * log_probs.mean(dim=1, keepdim=True)
+    return -linear.sum()
 
 
 def _exact(logits: Float[Tensor, "rows vocab"]) -> Float[Tensor, "rows vocab"]:
@@ -44,15 +73,13 @@ def _exact(logits: Float[Tensor, "rows vocab"]) -> Float[Tensor, "rows vocab"]:
 
 class _CrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, label_smoothing: float, size: int
-    ) -> Tensor:
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor, wanted: Wanted, size: int) -> Tensor:
         loss = rows.new_zeros(())
         of_rows, of_weight, of_bias = torch.empty_like(rows), torch.zeros_like(weight), torch.zeros_like(bias)
         space = rows.new_empty(min(size, rows.size(0)), weight.size(0))
-        for part, truth, place in zip(rows.split(size), targets.split(size), of_rows.split(size), strict=True):
+        for part, aim, place in zip(rows.split(size), wanted.split(size), of_rows.split(size), strict=True):
             logits = torch.addmm(bias, part, weight.t(), out=space[: part.size(0)])
-            losses, slopes = _slopes(logits, truth.unsqueeze(1), label_smoothing)
+            losses, slopes = _slopes(logits, aim)
             loss += losses.sum()
             torch.mm(slopes, weight, out=place)
             torch.addmm(of_weight, slopes.t(), part, out=of_weight)
@@ -62,25 +89,26 @@ class _CrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        return (*(part * gradient for part in ctx.saved_tensors), None, None, None)
+        return (*(part * gradient for part in ctx.saved_tensors), None, None)
 
 
 def _slopes(
-    logits: Float[Tensor, "rows vocab"], truth: Int[Tensor, "rows 1"], label_smoothing: float
+    logits: Float[Tensor, "rows vocab"], wanted: Wanted
 ) -> tuple[Float[Tensor, "rows 1"], Float[Tensor, "rows vocab"]]:
     """Losses, and their derivatives in the place of the logits.
 
-    The loss is log sum exp(l) - (1 - e) l_t - e mean(l), its derivative softmax(l) - (1 - e) [v = t] - e / |V|.
+    With shares s_v and the rest r the loss is log sum exp(l) - sum_v s_v l_v - r mean(l), its derivative
+    softmax(l) - s - r / |V|.
     """
-    share = label_smoothing / logits.size(1)
+    shares = wanted.shares.to(logits.dtype)
     largest = logits.amax(dim=1, keepdim=True)
-    linear = (1 - label_smoothing) * logits.gather(1, truth)
-    if label_smoothing:
-        linear += label_smoothing * logits.mean(dim=1, keepdim=True)
+    linear = (shares * logits.gather(1, wanted.pieces)).sum(dim=1, keepdim=True)
+    if wanted.rest is not None:
+        linear += wanted.rest * logits.mean(dim=1, keepdim=True)
     slopes = logits.sub_(largest).exp_()
     total = slopes.sum(dim=1, keepdim=True)
     slopes.mul_(total.reciprocal())
-    if label_smoothing:
-        slopes.sub_(share)
-    slopes.scatter_add_(1, truth, torch.full_like(total, label_smoothing - 1))
+    if wanted.rest is not None:
+        slopes.sub_(wanted.rest / logits.size(1))
+    slopes.scatter_add_(1, wanted.pieces, -shares)
     return largest + total.log() - linear, slopes

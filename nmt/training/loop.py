@@ -15,7 +15,7 @@ from torch import Tensor
 
 from nmt import run as runs
 from nmt.config import Settings, TrainingSettings
-from nmt.data.batch import Sentences, make_batch
+from nmt.data.batch import Batch, Sentences, make_batch
 from nmt.data.dataset import Dataset
 from nmt.data.resampling import Resampled
 from nmt.data.sampler import epoch_batches
@@ -30,6 +30,7 @@ from nmt.training.report import Report
 from nmt.training.schedule import Moment, budget_used, interval_count, learning_rate
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import Progress, TrainState, Validation
+from nmt.training.teachers import Lessons
 from nmt.training.update import Updater
 from nmt.training.validation import ValidationResult, ValidationSet, validate
 from nmt.training.vectors import FrozenRows
@@ -56,6 +57,7 @@ class Trainer:
         self.device, self.log, self.signals = device, log, signals
         self.updater = Updater(model, self.training, device)
         self.keeper = Keeper(settings, validation.subwords, log.warn)
+        self.lessons: Lessons | None = None  # of teachers, if there are any
         self.progress = Progress()
         self.batches: list[np.ndarray] = []
         self.saved_at = (0, 0.0)
@@ -120,7 +122,7 @@ class Trainer:
         """One update, from `accumulate` batches."""
         progress = self.progress
         chosen = self.batches[progress.batch : progress.batch + self.training.accumulate]
-        batches = [make_batch(self.sentences, indices) for indices in chosen]
+        batches = [self._batch(indices) for indices in chosen]
         update = self.updater(batches, progress.step, self.learning_rate())
         if update.splits:
             self.log.warn(
@@ -131,6 +133,10 @@ class Trainer:
             progress.loss, progress.tokens = progress.loss + update.loss, progress.tokens + update.tokens
         self._advance(len(chosen))
         self._watch(update.fault, chosen)
+
+    def _batch(self, indices: np.ndarray) -> Batch:
+        batch = make_batch(self.sentences, indices)
+        return self.lessons.add_to(batch, indices) if self.lessons else batch
 
     def _watch(self, fault: str, chosen: list[np.ndarray]) -> None:
         """Counts updates that were left out; after too many in a row training goes back. Raises Diverged."""

@@ -7,7 +7,7 @@ from torch import Tensor
 from nmt.data.batch import Batch
 from nmt.data.subword import PAD_ID
 from nmt.model import Seq2Seq
-from nmt.training.cross_entropy import cross_entropy
+from nmt.training.cross_entropy import cross_entropy, smoothed, taught
 
 
 def batch_loss(
@@ -15,19 +15,24 @@ def batch_loss(
     batch: Batch,
     *,
     label_smoothing: float = 0.0,
+    teacher_share: float = 0.0,
     teacher_forcing: float = 1.0,
     whole_sentences: bool = False,
     coverage_loss: float = 0.0,
 ) -> Float[Tensor, ""]:
-    """Sum over the batch's target tokens, in nats. `label_smoothing` is `cross_entropy`'s, `coverage_loss` the weight
-    of `repeated_attention`; the others are `Seq2Seq.forward`'s.
+    """Sum over the batch's target tokens, in nats. `label_smoothing` is `smoothed`'s, `teacher_share` how much the
+    teachers say in what is wanted, `coverage_loss` the weight of `repeated_attention`; the others are
+    `Seq2Seq.forward`'s.
 
     Padding is taken out before the generator, which is half of the work.
     """
     decoded = model(batch.source, batch.target_input, teacher_forcing, whole_sentences)
     real = batch.target_output != PAD_ID
     rows = model.generator.projection(decoded.features[real])
-    loss = cross_entropy(rows, model.generator.output, batch.target_output[real], label_smoothing)
+    wanted = smoothed(batch.target_output[real], label_smoothing)
+    if batch.taught is not None:
+        wanted = taught(wanted, batch.taught.pieces[real], batch.taught.probs[real], teacher_share)
+    loss = cross_entropy(rows, model.generator.output, wanted)
     if coverage_loss:
         loss = loss + coverage_loss * repeated_attention(decoded.attention, real)
     return loss

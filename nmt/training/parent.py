@@ -37,18 +37,6 @@ def load_parent(settings: Settings) -> LoadedRun | None:
     return runs.load_run(folder, torch.device("cpu"))
 
 
-def with_pieces_of(folder: Path, settings: Settings) -> Settings:
-    """With the subwords of a run in place of those that its text would give."""
-    files = [str(file) for file in runs.subword_files(folder)]
-    return settings.model_copy(update={"subword": settings.subword.model_copy(update={"model": files})})
-
-
-def with_pieces_of_parent(settings: Settings) -> Settings:
-    """With the subwords of the run to start from, if there is one. Raises what `load_parent` does."""
-    parent = load_parent(settings)
-    return with_pieces_of(parent.path, settings) if parent else settings
-
-
 def start_from_parent(model: Seq2Seq, parent: LoadedRun) -> None:
     """Sets all weights."""
     runs.set_weights(model, runs.named_weights(parent.model), parent.path / runs.WEIGHTS)

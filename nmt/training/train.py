@@ -26,10 +26,12 @@ from nmt.training.checkpoint import list_checkpoints, load_newest
 from nmt.training.lock import alone_in
 from nmt.training.log import Log, clock
 from nmt.training.loop import Trainer
-from nmt.training.parent import identity, load_parent, start_from_parent, with_pieces_of, with_pieces_of_parent
+from nmt.training.parent import identity, load_parent, start_from_parent
+from nmt.training.pieces import with_inherited_pieces, with_pieces_of
 from nmt.training.restart import changed_files, check_start, note_changes
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import TrainState
+from nmt.training.teachers import check_subwords, lessons, load_teachers, teacher_hashes
 from nmt.training.update import is_out_of_memory
 from nmt.training.validation import ValidationSet
 from nmt.training.vectors import find_vectors, start_from_vectors, vector_hashes
@@ -64,10 +66,10 @@ def train(settings: Settings, command: list[str], changed_data: bool = False) ->
 
 
 def _with_known_pieces(folder: Path, settings: Settings) -> Settings:
-    """With the subwords of the run, which those of its text are no longer if it has changed; or of its parent."""
+    """With the subwords of the run, which those of its text are no longer if it has changed; or with others'."""
     if list_checkpoints(folder / runs.CHECKPOINTS):
         return with_pieces_of(folder, settings)
-    return with_pieces_of_parent(settings)
+    return with_inherited_pieces(settings)
 
 
 def _train(trainer: Trainer, log: Log, signals: Signals) -> Outcome:
@@ -109,7 +111,9 @@ def _make_trainer(
     state = load_newest(folder / runs.CHECKPOINTS, log.say)
     vectors = find_vectors(settings, data.subwords, log.say) if state is None else {}
     parent = load_parent(settings) if state is None else None
-    provenance = _provenance(settings, data, parent, command, device)
+    teachers = load_teachers(settings, device)
+    check_subwords(teachers, data.subwords)
+    provenance = _provenance(settings, data, parent, teachers, command, device)
     before = {} if state is None else read_json(folder / runs.PROVENANCE)
     changed = [] if state is None else changed_files(before, provenance, changed_data)
     torch.manual_seed(settings.training.seed)
@@ -120,6 +124,8 @@ def _make_trainer(
         log.say(f"starting from the weights and subwords of {_shown(parent.path)}")
     trainer = Trainer(settings, model, data.train, _validation_set(settings, data), device, log, signals)
     trainer.progress.text = _training_text(settings, data)
+    if teachers:
+        trainer.lessons = lessons(teachers, data.train, device, log.say)
     if settings.training.freeze_vectors:
         trainer.freeze({side: found.ids.tolist() for side, found in vectors.items()})
     # Nothing in the run has changed up to here: what cannot be trained leaves no trace of itself.
@@ -217,12 +223,17 @@ def _shown(folder: Path) -> str:
 
 
 def _provenance(
-    settings: Settings, data: Prepared, parent: LoadedRun | None, command: list[str], device: torch.device
+    settings: Settings,
+    data: Prepared,
+    parent: LoadedRun | None,
+    teachers: list[LoadedRun],
+    command: list[str],
+    device: torch.device,
 ) -> dict[str, Any]:
     return {
         "command": command,
         **({"parent": identity(parent)} if parent else {}),
-        "data": data.hashes | vector_hashes(settings.training),
+        "data": data.hashes | vector_hashes(settings.training) | teacher_hashes(teachers),
         "left_out": data.notes,
         "pairs": {"train": len(data.train), "valid": len(data.valid)},
         "versions": {"nmt": __version__, "python": platform.python_version()}

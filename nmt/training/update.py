@@ -103,6 +103,7 @@ class Updater:
             self.model,
             batch,
             label_smoothing=training.label_smoothing,
+            teacher_share=training.teacher_share,
             teacher_forcing=forcing(training, step),
             whole_sentences=training.forcing_unit == "sentence",
             coverage_loss=training.coverage_loss,

@@ -1,0 +1,135 @@
+"""Learning from other runs: what they hold probable at each position of the training text.
+
+Knowledge distillation (Hinton et al. 2015), word by word (Kim & Rush 2016, section 3.1). The teachers read the text
+once, before training begins. Of each distribution the most probable pieces are kept in the cache, so that an update
+costs no more than without teachers, and a run that goes on finds the same numbers.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from nmt import run as runs
+from nmt.config import Settings
+from nmt.data.batch import Batch, Taught, make_batch
+from nmt.data.cache import Say, cached
+from nmt.data.dataset import Dataset
+from nmt.data.sampler import cut
+from nmt.data.subword import PAD_ID, Subwords
+from nmt.decoding.largest import largest
+from nmt.errors import DataError
+from nmt.model import Seq2Seq
+from nmt.run import LoadedRun
+from nmt.training.cross_entropy import CHUNK
+
+BEST = 16  # pieces of each distribution that are kept
+PART = 20_000  # pairs in a folder of the cache: what is lost if reading is stopped
+BATCH = 4_000  # padded pieces that are read together
+
+PIECE, PROB = np.dtype(np.int32), np.dtype(np.float16)
+
+
+def load_teachers(settings: Settings, device: torch.device) -> list[LoadedRun]:
+    """The runs that `training.teachers` names. Raises DataError if one is none."""
+    try:
+        return [runs.load_run(Path(folder), device) for folder in settings.training.teachers]
+    except DataError as error:
+        raise DataError(f"training.teachers: {error}") from None
+
+
+def check_subwords(teachers: Sequence[LoadedRun], subwords: Subwords) -> None:
+    """Raises DataError if a teacher has others than these."""
+    for run in teachers:
+        if [subword.model for subword in run.subwords] != [subword.model for subword in subwords]:
+            raise DataError(
+                f"training.teachers: {run.path}: its subwords differ from this run's; a teacher needs the same"
+            )
+
+
+def teacher_hashes(teachers: Sequence[LoadedRun]) -> dict[str, str]:
+    """SHA-256 of each one's weights."""
+    return {f"training.teachers: {run.path}": runs.tensors_hash(runs.named_weights(run.model)) for run in teachers}
+
+
+class Lessons:
+    """What teachers said about each target of a dataset: `BEST` pieces and their probabilities for each position, the
+    end among them. Memory-mapped, in parts."""
+
+    def __init__(self, parts: Sequence[tuple[npt.NDArray, npt.NDArray]], lengths: npt.NDArray[np.int64]) -> None:
+        """`lengths` are those of all targets, their ends counted."""
+        self._parts = parts
+        first = np.arange(len(lengths)) // PART * PART
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        self._starts, self._lengths = starts[:-1] - starts[first], lengths
+
+    def add_to(self, batch: Batch, indices: Sequence[int] | npt.NDArray[np.int64]) -> Batch:
+        """The batch of the sentences at `indices`, with what the teachers said about them."""
+        shape = (*batch.target_output.shape, self._parts[0][0].shape[1])
+        pieces, probs = np.full(shape, PAD_ID, np.int64), np.zeros(shape, np.float32)
+        for row, index in enumerate(indices):
+            start, length = self._starts[index], self._lengths[index]
+            for whole, part in zip((pieces, probs), self._parts[index // PART], strict=True):
+                whole[row, :length] = part[start : start + length]
+        return batch._replace(taught=Taught(torch.from_numpy(pieces), torch.from_numpy(probs)))
+
+
+def lessons(teachers: Sequence[LoadedRun], dataset: Dataset, device: torch.device, say: Say) -> Lessons:
+    """Of these teachers about this text, now or earlier. Says which pairs they read."""
+    weights = list(teacher_hashes(teachers).values())
+    lengths = dataset.target_lengths() + 1
+    size = min(BEST, len(teachers[0].subwords.target))
+    parts = []
+    for first in range(0, len(dataset), PART):
+        indices = np.arange(first, min(first + PART, len(dataset)))
+
+        def make(folder: Path, indices: npt.NDArray[np.int64] = indices) -> None:
+            folder.mkdir(parents=True)
+            pieces, probs = _read([run.model for run in teachers], dataset, indices, size, device)
+            (folder / "pieces").write_bytes(pieces.tobytes())
+            (folder / "probs").write_bytes(probs.tobytes())
+
+        def read(folder: Path, tokens: int = int(lengths[indices].sum())) -> tuple[npt.NDArray, npt.NDArray]:
+            pieces, probs = np.memmap(folder / "pieces", PIECE, "r"), np.memmap(folder / "probs", PROB, "r")
+            return pieces.reshape(tokens, size), probs.reshape(tokens, size)
+
+        recipe = ("teachers", weights, dataset.folder.name, size, first, PART)
+        doing = f"the teachers read pairs {first + 1:,} to {indices[-1] + 1:,} of {len(dataset):,}"
+        parts.append(cached(recipe, make, read, say, doing))
+    return Lessons(parts, lengths)
+
+
+@torch.inference_mode()
+def _read(
+    teachers: Sequence[Seq2Seq], dataset: Dataset, indices: npt.NDArray[np.int64], size: int, device: torch.device
+) -> tuple[npt.NDArray, npt.NDArray]:
+    """(tokens x size pieces, tokens x size probabilities), in the order of `indices`."""
+    source, target = dataset.source_lengths()[indices] + 1, dataset.target_lengths()[indices] + 1
+    ends = np.cumsum(target)
+    pieces, probs = np.empty((ends[-1], size), PIECE), np.empty((ends[-1], size), PROB)
+    order = np.lexsort((source, target))
+    for chosen in cut(order, np.maximum(source, target)[order], BATCH, 0):
+        batch = make_batch(dataset, indices[chosen]).to(device)
+        found_probs, found_pieces = _most_probable(teachers, batch, size)
+        places = np.concatenate([np.arange(ends[index] - target[index], ends[index]) for index in chosen])
+        pieces[places], probs[places] = found_pieces.cpu().numpy(), found_probs.cpu().numpy()
+    return pieces, probs
+
+
+def _most_probable(
+    teachers: Sequence[Seq2Seq], batch: Batch, size: int
+) -> tuple[Float[Tensor, "tokens size"], Int[Tensor, "tokens size"]]:
+    """By the mean of the teachers' probabilities, for each real position of the targets."""
+    real = batch.target_output != PAD_ID
+    features = [teacher(batch.source, batch.target_input).features[real] for teacher in teachers]
+    rows = max(1, CHUNK // teachers[0].generator.output.out_features)
+    found = []
+    for chunk in zip(*(part.split(rows) for part in features), strict=True):
+        probs = [teacher.generator(part).softmax(dim=-1) for teacher, part in zip(teachers, chunk, strict=True)]
+        found.append(largest(torch.stack(probs).mean(dim=0), size))
+    values, pieces = zip(*found, strict=True)
+    return torch.cat(values), torch.cat(pieces)
