@@ -14,11 +14,12 @@ nmt eval runs/en-fr
 title 'nmt translate runs/en-fr'
 sentences='I see them.
 She will not buy the red car tomorrow.
-The children are eating green apples in the garden.
+The children were eating the green apples in the garden.
 When the children are tired, they will go home with the new teacher.'
 echo "$sentences"
 echo '--'
 echo "$sentences" | nmt translate runs/en-fr
+echo '(The model knows words and constructions of the bundled corpus alone; others come out badly.)'
 
 title "echo 'I love you.' | nmt translate runs/en-fr --attention"
 echo 'I love you.' | nmt translate runs/en-fr --attention
