@@ -137,11 +137,16 @@ def test_several_runs(run: Path, tiny_run: Path, smooth_run: Path, tmp_path: Pat
     average_runs([run, smooth_run], tmp_path / "out", ["nmt"])
     assert_mean(weights_of(tmp_path / "out"), [weights_of(run), weights_of(smooth_run)])
     settings, subwords = runs.load_settings(tiny_run), runs.load_subwords(tiny_run)
-    other = settings.model_copy(update={"model": settings.model.model_copy(update={"dropout": 0.5})})
+    dropped = settings.model_copy(update={"model": settings.model.model_copy(update={"dropout": 0.5})})
+    runs.save_run(tmp_path / "dropped", dropped, subwords, weights_of(tiny_run))
+    average_runs([run, tmp_path / "dropped"], tmp_path / "mean", ["nmt"])
+    assert_mean(weights_of(tmp_path / "mean"), [weights_of(run), weights_of(tiny_run)])
+    other = settings.model_copy(update={"model": settings.model.model_copy(update={"attention_heads": 1})})
     runs.save_run(tmp_path / "other", other, subwords, weights_of(tiny_run))
     with pytest.raises(DataError) as caught:
         average_runs([run, tmp_path / "other"], tmp_path / "new", ["nmt"])
-    assert str(caught.value) == (f"{tmp_path / 'other'}: its model settings differ from those of {run}: model.dropout")
+    problem = f"its model settings differ from those of {run}: model.attention_heads"
+    assert str(caught.value) == f"{tmp_path / 'other'}: {problem}"
 
 
 @pytest.mark.parametrize(

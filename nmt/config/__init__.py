@@ -16,6 +16,7 @@ from nmt.config.tree import (
     get,
     keys,
     may_change,
+    weight_differences,
 )
 from nmt.config.values import Registered
 
@@ -37,4 +38,5 @@ __all__ = [
     "keys",
     "load",
     "may_change",
+    "weight_differences",
 ]

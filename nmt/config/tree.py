@@ -241,6 +241,10 @@ EFFECTIVE_WITH: dict[str, dict[str, tuple[Any, ...]]] = {
 }
 
 
+# Settings of the model that change its training alone.
+WITHOUT_WEIGHTS = {"model.dropout", "model.embedding_dropout", "model.word_dropout", "model.variational"}
+
+
 @functools.cache
 def keys() -> tuple[str, ...]:
     """Every full key, `model.hidden` and the like, in the order of this file."""
@@ -301,4 +305,13 @@ def differences(old: Settings, new: Settings) -> dict[str, tuple[Any, Any]]:
         key: (before.get(key), after.get(key))
         for key in keys()
         if before.get(key) != after.get(key) and (key in before or key in after)
+    }
+
+
+def weight_differences(old: Settings, new: Settings) -> dict[str, tuple[Any, Any]]:
+    """Those because of which weights of one model do not fit the other, without those that follow from another."""
+    return {
+        key: values
+        for key, values in differences(old, new).items()
+        if key.startswith("model.") and key not in WITHOUT_WEIGHTS and None not in values
     }

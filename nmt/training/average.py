@@ -75,13 +75,12 @@ def _best(folder: Path, metric: str, count: int) -> list[Path]:
 
 
 def average_runs(paths: Sequence[Path], out: Path, command: list[str]) -> Averaged:
-    """The mean of the models of several runs with the same model settings and subwords."""
+    """The mean of the models of several runs with the same subwords and model settings (dropout may differ)."""
     check_new(out)
     loaded = [runs.load_run(path, torch.device("cpu")) for path in paths]
     runs.check_same_subwords(loaded)
     for other in loaded[1:]:
-        before, after = loaded[0].settings, loaded[0].settings.model_copy(update={"model": other.settings.model})
-        if keys := ", ".join(config.differences(before, after)):
+        if keys := ", ".join(config.weight_differences(loaded[0].settings, other.settings)):
             raise DataError(f"{other.path}: its model settings differ from those of {paths[0]}: {keys}")
     return _save(out, loaded[0], [runs.named_weights(run.model) for run in loaded], [str(p) for p in paths], command)
 

@@ -14,8 +14,6 @@ from nmt.errors import ConfigError, DataError
 from nmt.model import Seq2Seq
 from nmt.run import LoadedRun
 
-WITHOUT_WEIGHTS = {"model.dropout", "model.embedding_dropout", "model.word_dropout", "model.variational"}
-
 
 def load_parent(settings: Settings) -> LoadedRun | None:
     """The run that `training.start_from` names, if any. Raises DataError if it is none, ConfigError if this model is
@@ -24,13 +22,12 @@ def load_parent(settings: Settings) -> LoadedRun | None:
         return None
     folder = Path(settings.training.start_from)
     try:
-        differences = config.differences(runs.load_settings(folder), settings)
+        differences = config.weight_differences(runs.load_settings(folder), settings)
     except DataError as error:
         raise DataError(f"training.start_from: {error}") from None
     problems = [
         f"training.start_from: {folder} has {key}={old}, and here it is {new}; write {key}={old}"
         for key, (old, new) in differences.items()
-        if key.startswith("model.") and key not in WITHOUT_WEIGHTS and None not in (old, new)  # else by another's fault
     ]
     if problems:
         raise ConfigError(*problems)
