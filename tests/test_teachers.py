@@ -114,7 +114,7 @@ def test_parts_of_a_batch_are_taught_the_same(tiny_config, tiny_run) -> None:
 
 def test_a_share_changes_what_is_learnt(tiny_config, two, tmp_path) -> None:
     found = {
-        share: learn(tiny_config, tmp_path / share, two, f"training.teacher_share={share}") for share in ("0", "0.7")
+        share: learn(tiny_config, tmp_path / share, two, f"training.teacher_share={share}") for share in ("0", "1")
     }
     alone = tmp_path / "alone"
     train(config.load(tiny_config, [f"run={alone}", f"subword.model={two[0]}/subword.model"]), ["nmt"])
@@ -122,7 +122,7 @@ def test_a_share_changes_what_is_learnt(tiny_config, two, tmp_path) -> None:
     for name, tensor in plain.items():
         torch.testing.assert_close(found["0"][name], tensor, rtol=0, atol=1e-5)
     name = "decoder.readout.linear.weight"
-    assert not torch.allclose(found["0.7"][name], plain[name], atol=1e-4)
+    assert not torch.allclose(found["1"][name], plain[name], atol=1e-4)
 
 
 def test_they_read_the_text_once(tiny_config, two, tmp_path, capsys, monkeypatch) -> None:

@@ -137,7 +137,9 @@ class TrainingSettings(Section):
         "position", "what the probability decides on: each word alone, or all words of a sentence together"
     )
     teachers: Names = setting([], "other runs with the same subwords, whose probabilities this one learns")
-    teacher_share: Share = setting(0.7, "share of the target distribution that is the teachers'", "share")
+    teacher_share: float = setting(
+        0.7, "share of the target distribution that is the teachers'; the rest is the text's", "share", ge=0, le=1
+    )
     start_from: str = setting("", "another run, whose weights and subwords this one starts from")
     source_vectors: str = setting(
         "", "word2vec or GloVe text file (or .gz) that the source embeddings start from", resume=True
