@@ -1,14 +1,7 @@
 """Settings: `load` reads them, `tree.py` lists them all. Imports no torch, so that errors answer at once."""
 
-from nmt.config.load import changed, load
-from nmt.config.tree import (
+from nmt.config.full_keys import (
     EFFECTIVE_WITH,
-    DataSettings,
-    DecodingSettings,
-    ModelSettings,
-    Settings,
-    SubwordSettings,
-    TrainingSettings,
     differences,
     dump,
     field,
@@ -18,6 +11,8 @@ from nmt.config.tree import (
     may_change,
     weight_differences,
 )
+from nmt.config.load import changed, load
+from nmt.config.tree import DataSettings, DecodingSettings, ModelSettings, Settings, SubwordSettings, TrainingSettings
 from nmt.config.values import Registered
 
 __all__ = [

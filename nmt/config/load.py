@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from nmt.config.full_keys import EFFECTIVE_WITH, field, keys
 from nmt.config.rules import broken_rules
 from nmt.config.text import Given, read_file, read_word
-from nmt.config.tree import EFFECTIVE_WITH, Settings, field, keys
+from nmt.config.tree import Settings
 from nmt.config.values import Section, closest
 from nmt.errors import ConfigError
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Container
 
-from nmt.config.tree import EFFECTIVE_WITH, Settings, field, obstacle
+from nmt.config.full_keys import EFFECTIVE_WITH, field, obstacle
+from nmt.config.tree import Settings
 
 Rule = tuple[bool, str, str]  # whether it is broken, the key to change, the message
 
