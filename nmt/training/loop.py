@@ -9,18 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from nmt import run as runs
 from nmt.config import Settings, TrainingSettings
-from nmt.data.batch import Batch, Sentences, make_batch
-from nmt.data.dataset import Dataset
-from nmt.data.resampling import Resampled
-from nmt.data.sampler import epoch_batches
 from nmt.errors import Diverged
 from nmt.model import Seq2Seq
+from nmt.training.batches import EpochBatches, Indices
 from nmt.training.checkpoint import load_newest
 from nmt.training.health import of_stopping, remarks
 from nmt.training.keeper import Keeper
@@ -30,7 +26,6 @@ from nmt.training.report import Report
 from nmt.training.schedule import Moment, budget_used, interval_count, learning_rate
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import Progress, TrainState, Validation
-from nmt.training.teachers import Lessons
 from nmt.training.update import Updater
 from nmt.training.validation import ValidationResult, ValidationSet, validate
 from nmt.training.vectors import FrozenRows
@@ -45,7 +40,7 @@ class Trainer:
         self,
         settings: Settings,
         model: Seq2Seq,
-        data: Dataset,
+        batches: EpochBatches,
         validation: ValidationSet,
         device: torch.device,
         log: Log,
@@ -53,13 +48,11 @@ class Trainer:
     ) -> None:
         self.settings = settings
         self.training: TrainingSettings = settings.training
-        self.model, self.data, self.validation_set = model, data, validation
+        self.model, self.batches, self.validation_set = model, batches, validation
         self.device, self.log, self.signals = device, log, signals
         self.updater = Updater(model, self.training, device)
         self.keeper = Keeper(settings, validation.subwords, log.warn)
-        self.lessons: Lessons | None = None  # of teachers, if there are any
         self.progress = Progress()
-        self.batches: list[np.ndarray] = []
         self.saved_at = (0, 0.0)
         self.report = Report(log, validation.pairs, self.training.samples)
         self._clock = time.monotonic()
@@ -121,8 +114,8 @@ class Trainer:
     def _step(self) -> None:
         """One update, from `accumulate` batches."""
         progress = self.progress
-        chosen = self.batches[progress.batch : progress.batch + self.training.accumulate]
-        batches = [self._batch(indices) for indices in chosen]
+        chosen = self.batches.chosen(progress.batch, self.training.accumulate)
+        batches = [self.batches.make(indices) for indices in chosen]
         update = self.updater(batches, progress.step, self.learning_rate())
         if update.splits:
             self.log.warn(
@@ -134,11 +127,7 @@ class Trainer:
         self._advance(len(chosen))
         self._watch(update.fault, chosen)
 
-    def _batch(self, indices: np.ndarray) -> Batch:
-        batch = make_batch(self.sentences, indices)
-        return self.lessons.add_to(batch, indices) if self.lessons else batch
-
-    def _watch(self, fault: str, chosen: list[np.ndarray]) -> None:
+    def _watch(self, fault: str, chosen: list[Indices]) -> None:
         """Counts updates that were left out; after too many in a row training goes back. Raises Diverged."""
         progress = self.progress
         if not fault:
@@ -146,7 +135,7 @@ class Trainer:
             return
         progress.skipped += 1
         progress.skipped_in_row += 1
-        lines = sorted(int(self.data.lines[index]) for indices in chosen for index in indices)
+        lines = self.batches.lines(chosen)
         shown = ", ".join(str(line) for line in lines[:5]) + (", ..." if len(lines) > 5 else "")
         self.log.warn(f"step {progress.step:,}: {fault}; update left out (lines {shown} of the training text)")
         if progress.skipped_in_row >= TOO_MANY:
@@ -180,17 +169,8 @@ class Trainer:
             self._load_epoch()
 
     def _load_epoch(self) -> None:
-        source, target = self.data.source_lengths(), self.data.target_lengths()
-        self.batches = list(epoch_batches(source, target, self.training, self.progress.epoch))
+        self.batches.begin(self.progress.epoch)
         self.progress.batches = len(self.batches)
-        self.sentences = self._sentences()
-
-    def _sentences(self) -> Sentences:
-        """The training sentences of this epoch."""
-        alpha, seed = self.settings.subword.sampling, self.training.seed
-        if not alpha:
-            return self.data
-        return Resampled(self.data, self.validation_set.subwords, alpha, seed, self.progress.epoch)
 
     def learning_rate(self) -> float:
         """Of the next step."""

@@ -22,6 +22,7 @@ from nmt.files import read_json, write_atomic
 from nmt.metrics import signature
 from nmt.model import Seq2Seq, make_model
 from nmt.run import LoadedRun
+from nmt.training.batches import EpochBatches
 from nmt.training.checkpoint import list_checkpoints, load_newest
 from nmt.training.lock import alone_in
 from nmt.training.log import Log, clock
@@ -122,10 +123,10 @@ def _make_trainer(
     if parent is not None:
         start_from_parent(model, parent)
         log.say(f"starting from the weights and subwords of {_shown(parent.path)}")
-    trainer = Trainer(settings, model, data.train, _validation_set(settings, data), device, log, signals)
+    known = lessons(teachers, data.train, device, log.say) if teachers else None
+    batches = EpochBatches(data.train, settings, data.subwords, known)
+    trainer = Trainer(settings, model, batches, _validation_set(settings, data), device, log, signals)
     trainer.progress.text = _training_text(settings, data)
-    if teachers:
-        trainer.lessons = lessons(teachers, data.train, device, log.say)
     if settings.training.freeze_vectors:
         trainer.freeze({side: found.ids.tolist() for side, found in vectors.items()})
     # Nothing in the run has changed up to here: what cannot be trained leaves no trace of itself.

@@ -13,7 +13,8 @@ from nmt.data.dataset import Dataset
 from nmt.data.prepare import prepare
 from nmt.data.sampler import epoch_batches
 from nmt.model import make_model
-from nmt.training import loop
+from nmt.training import batches as training_batches
+from nmt.training.batches import EpochBatches
 from nmt.training.log import Log
 from nmt.training.loop import Trainer
 from nmt.training.signals import Signals
@@ -48,12 +49,15 @@ def test_the_first_step(workplace, tmp_path, monkeypatch, count: int) -> None:
     batches = epoch_batches(pairs.source_lengths(), pairs.target_lengths(), settings.training, 3)
     done = int(0.9 * len(batches))
     made: list[np.ndarray] = []
-    real = loop.make_batch
-    monkeypatch.setattr(loop, "make_batch", lambda pairs, indices: (made.append(indices), real(pairs, indices))[1])
+    real = training_batches.make_batch
+    monkeypatch.setattr(
+        training_batches, "make_batch", lambda pairs, indices: (made.append(indices), real(pairs, indices))[1]
+    )
     log = Log()
     log.open(tmp_path / "run")
     started = time.process_time()
-    trainer = Trainer(settings, model, Dataset(pairs.folder), validation, torch.device("cpu"), log, Signals())
+    text = EpochBatches(Dataset(pairs.folder), settings, data.subwords, None)
+    trainer = Trainer(settings, model, text, validation, torch.device("cpu"), log, Signals())
     trainer.progress = Progress(step=9, epoch=3, batch=done, batches=len(batches))
     trainer._load_epoch()
     trainer._step()
