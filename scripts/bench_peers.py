@@ -11,53 +11,30 @@ all alike; a figure is the median over the rounds. docs/benchmarks.md tells what
 import argparse
 import json
 import os
-import statistics
-import subprocess
 import sys
-import venv
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import torch
 from peers import ours
+from peers.environment import environment
+from peers.results import Rounds, falls, ratios, search_title, table, write_page
+from peers.toolkits import OURS, OWN, SAME_WEIGHTS, TOOLKITS, Process
 from peers.work import BOS, EOS, PAD, UNK, Sizes, Work, write
 from safetensors.torch import save_file
 
 from nmt import benchmark
 
-PROJECT = Path(__file__).parent.parent
-TOOLKITS = {  # name -> module of peers
-    "nmt": "ours", "nmt int8": "ours_int8", "nmt int8 shortlist": "ours_shortlist", "plain": "plain",
-    "OpenNMT-py": "opennmt", "JoeyNMT": "joey",
-}  # fmt: skip
-EXPORTED = ("nmt int8", "nmt int8 shortlist")  # what `nmt export` makes
-OURS = ("nmt", *EXPORTED)
-OWN = {*OURS, "plain"}  # what needs no environment of its own
-INSTALLED = ("OpenNMT-py==3.5.1", "joeynmt==2.3.0")
-PEER = "OpenNMT-py"  # what decoding is compared with
-SAME_WEIGHTS = ("nmt", PEER)  # whose translations must be equal before anything is timed
 CAN_TRAIN = ("nmt", "plain", "OpenNMT-py", "JoeyNMT")
 CAN_DECODE = (*OURS, "OpenNMT-py", "JoeyNMT")
-TOLERANCE = 0.9  # share of a recorded ratio that is still as fast as before
 SEARCHES = {  # name -> what a worker is ordered to decode
     f"batch_{batch}_beam_{beam}": {"sentences": sentences, "batch": batch, "beam": beam}
     for sentences, batch in ((128, 32), (32, 1)) for beam in (1, 5)
 }  # fmt: skip
-MARKS = ("<!-- written by `python scripts/bench_peers.py --page docs/benchmarks.md` -->", "<!-- end -->")
 
 # The weights that are decoded with, drawn at random, are changed so that the end follows as soon as it may, what nmt
 # never makes is never made, and no two hypotheses are so close that the order of a sum could decide between them.
 BIASES = {EOS: 20.0, PAD: -1e4, UNK: -1e4, BOS: -1e4}
 SHARPER = 40.0
-
-
-class Rounds(NamedTuple):
-    """What was measured: {toolkit: one value for each round}, those of one round at the same index."""
-
-    training: dict[str, list[float]]  # target tokens per second
-    decoding: dict[str, dict[str, list[float]]]  # `batch_32_beam_5` -> sentences per second
-    matmul: list[float]  # floating-point operations per second in large products
 
 
 def main() -> None:
@@ -101,28 +78,6 @@ def main() -> None:
         sys.exit("\n".join(slower) or 0)
 
 
-def ratios(rounds: Rounds) -> dict[str, dict[str, float]]:
-    """{training or a search: {`ours / other`: by how many times ours is faster}}"""
-    works = {"training": rounds.training, **rounds.decoding}
-    peers = [name for name in TOOLKITS if name not in OURS]
-    pairs = [("nmt", peer) for peer in peers] + [(own, other) for own in EXPORTED for other in ("nmt", *peers)]
-    return {
-        work: {
-            f"{our} / {other}": _faster(rates, our, other) for our, other in pairs if our in rates and other in rates
-        }
-        for work, rates in works.items()
-    }
-
-
-def falls(before: dict[str, dict[str, float]], now: dict[str, dict[str, float]]) -> Iterator[str]:
-    """A line for every ratio that has fallen by more than a tenth."""
-    for work, found in now.items():
-        for pair, ratio in found.items():
-            old = before.get(work, {}).get(pair)
-            if old and ratio / old < TOLERANCE:
-                yield f"{work}: {pair} was {old:.2f}, and is {ratio:.2f}"
-
-
 def new_work(threads: int, count: int) -> Work:
     """The sentences of `nmt bench --reference`."""
     settings = benchmark.reference()
@@ -158,61 +113,8 @@ def flops_per_token(work: Work) -> float:
     return total / sum(batch.target_tokens for batch in batches)
 
 
-def environment(folder: Path) -> Path:
-    """The Python of a virtual environment in `folder` with the peers, made if it is not there."""
-    needed = PROJECT / "scripts" / "peers" / "requirements.txt"
-    stamp, home = folder / "installed.txt", folder / "environment"
-    python = home / ("Scripts" if os.name == "nt" else "bin") / "python"
-    content = "\n".join([*INSTALLED, needed.read_text(encoding="utf-8")])
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == content:
-        return python
-    print(f"installing {' and '.join(INSTALLED)} into {home} (a few minutes)", file=sys.stderr)
-    venv.create(home, with_pip=True, clear=True)
-    limits = ("-c", str(PROJECT / "constraints.txt"))
-    _pip(python, *limits, "torch", "numpy", "safetensors", "sacrebleu", "sentencepiece", "pyyaml", "packaging")
-    _pip(python, *limits, "-r", str(needed))
-    _pip(python, "--no-deps", *INSTALLED)  # they want an older torch, and run with this one
-    stamp.write_text(content, encoding="utf-8")
-    return python
-
-
-def _pip(python: Path, *words: str) -> None:
-    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *words]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    if done.returncode:
-        reason = (done.stderr.strip() or "no reason given").splitlines()[-1]
-        sys.exit(f"error: the peers cannot be installed: {reason}; --toolkits nmt plain needs none of them")
-
-
 def _python(name: str, peers: Path) -> Path:
     return Path(sys.executable) if name in OWN else peers
-
-
-class Process:
-    """A worker that waits for orders, and what it said about itself."""
-
-    def __init__(self, name: str, python: Path, folder: Path, threads: int) -> None:
-        self.name = name
-        self.errors = (folder / f"{TOOLKITS[name]}.log").open("w", encoding="utf-8")
-        variables = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(PROJECT / "scripts")}
-        command = [python, "-m", f"peers.{TOOLKITS[name]}", str(folder.resolve())]
-        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self.errors}
-        self.process = subprocess.Popen(command, text=True, env=variables, **pipes)
-        self.about = self._answer()
-
-    def __call__(self, **order: Any) -> dict[str, Any]:
-        print(json.dumps(order), file=self.process.stdin, flush=True)
-        return self._answer()
-
-    def _answer(self) -> dict[str, Any]:
-        line = self.process.stdout.readline()
-        if not line:
-            sys.exit(f"error: {self.name} has ended; {self.errors.name} tells why")
-        return json.loads(line)
-
-    def end(self) -> None:
-        self.process.communicate()
-        self.errors.close()
 
 
 def check_equal(workers: dict[str, Process]) -> int:
@@ -223,7 +125,7 @@ def check_equal(workers: dict[str, Process]) -> int:
         differing = sum(one != other for one, other in zip(*outputs, strict=True))
         if differing:
             names = " and ".join(workers)
-            sys.exit(f"error: {names} differ in {differing} translations ({_search(key)}); nothing was timed")
+            sys.exit(f"error: {names} differ in {differing} translations ({search_title(key)}); nothing was timed")
         compared += len(outputs[0])
     return compared
 
@@ -250,74 +152,6 @@ def measure(workers: dict[str, Process], training: list[str], decoding: list[str
         del values[0]
     del rounds.matmul[0]
     return rounds
-
-
-def table(rounds: Rounds, about: dict[str, Any]) -> Iterator[str]:
-    """Markdown: medians, and ratios, which are medians over the rounds as well."""
-    products = statistics.median(rounds.matmul)
-    yield (
-        f"Threads: {about['threads']}; torch {about['torch']}, float32; {len(rounds.matmul)} rounds of "
-        f"{about['batches']} batches; large products: {products / 1e9:,.0f} GFLOP/s."
-    )
-    yield ""
-    yield "| training | parameters | target tokens/s | lowest and highest round | MFU | nmt is faster |"
-    yield "|---|---|---|---|---|---|"
-    for name, rates in rounds.training.items():
-        shares = [rate * about["flops_per_token"] / product for rate, product in zip(rates, rounds.matmul, strict=True)]
-        yield (
-            f"| {_title(name, about)} | {about['parameters'][name] / 1e6:.1f} M | {statistics.median(rates):,.0f} | "
-            f"{min(rates):,.0f} to {max(rates):,.0f} | {100 * statistics.median(shares):.0f} % | "
-            f"{_times(rounds.training, name)} |"
-        )
-    toolkits = list(next(iter(rounds.decoding.values())))
-    if not toolkits:
-        return
-    yield ""
-    yield f"| decoding, sentences/s | {' | '.join(_search(key) for key in rounds.decoding)} |"
-    yield f"|---|{'---|' * len(rounds.decoding)}"
-    for name in toolkits:
-        cells = (_rate(rates, name) for rates in rounds.decoding.values())
-        yield f"| {_title(name, about)} | {' | '.join(cells)} |"
-    yield ""
-    yield f"A translation has {about['length']} pieces and its end. " + (
-        f"{' and '.join(SAME_WEIGHTS)} made the same {about['equal_translations']} translations with the same weights."
-        if about["equal_translations"]
-        else "No translations were compared."
-    )
-
-
-def _title(name: str, about: dict[str, Any]) -> str:
-    """A toolkit with its version."""
-    return "plain PyTorch" if name == "plain" else f"{name} {about['versions'][name]}"
-
-
-def _times(rates: dict[str, list[float]], name: str) -> str:
-    """By how many times nmt is faster than `name`, each round by itself."""
-    return f"{_faster(rates, 'nmt', name):.2f}x" if "nmt" in rates else "-"
-
-
-def _rate(rates: dict[str, list[float]], name: str) -> str:
-    """With how many times as fast it is as the peer, if that was measured."""
-    return f"{statistics.median(rates[name]):,.1f}" + (f" ({_faster(rates, name, PEER):.2f}x)" if PEER in rates else "")
-
-
-def _faster(rates: dict[str, list[float]], ours: str, other: str) -> float:
-    return statistics.median(our / their for our, their in zip(rates[ours], rates[other], strict=True))
-
-
-def _search(key: str) -> str:
-    _, batch, _, beam = key.split("_")
-    return f"batch {batch}, beam {beam}"
-
-
-def write_page(page: Path, text: str) -> None:
-    """Puts the table between the marks of the page."""
-    begin, end = MARKS
-    before, mark, rest = page.read_text(encoding="utf-8").partition(begin)
-    _, other, after = rest.partition(end)
-    if not (mark and other):
-        sys.exit(f"error: {page}: lacks the line {begin} or {end}")
-    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")
 
 
 def _options() -> argparse.Namespace:

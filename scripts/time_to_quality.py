@@ -24,7 +24,7 @@ from typing import Any
 
 import sentencepiece
 import yaml
-from bench_peers import environment
+from peers.environment import environment
 from sacrebleu import corpus_bleu
 
 PROJECT = Path(__file__).parent.parent

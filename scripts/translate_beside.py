@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench_peers import environment
+from peers.environment import environment
 from sacrebleu import corpus_bleu
 from sentencepiece import SentencePieceProcessor
 from time_to_quality import ENVIRONMENT, SOURCE, TARGET, in_pieces, read_lines, whole, write_lines

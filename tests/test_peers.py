@@ -9,9 +9,11 @@ from pathlib import Path
 import bench_peers
 import pytest
 import torch
-from bench_peers import MARKS, Process, Rounds, check_equal, table, write_page
-from peers import ours, ours_shortlist
+from bench_peers import check_equal
+from peers import environment, ours, ours_shortlist
 from peers.plain import Plain
+from peers.results import MARKS, Rounds, falls, ratios, table, write_page
+from peers.toolkits import Process
 from peers.work import BOS, EOS, PAD, UNK, Sizes, Work, padded_sources, read, training_batches, write
 from safetensors.torch import save_file
 
@@ -163,7 +165,7 @@ def test_the_table_goes_between_the_marks(tmp_path: Path) -> None:
 
 
 def test_the_page_has_the_marks() -> None:
-    page = (bench_peers.PROJECT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    page = (environment.PROJECT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     assert all(page.count(mark) == 1 for mark in MARKS)
 
 
@@ -171,15 +173,15 @@ def test_a_failed_installation_is_one_line(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     with pytest.raises(SystemExit, match=r"^error: the peers cannot be installed: .*no-such-package.*$"):
-        bench_peers._pip(Path(sys.executable), "no-such-package")
+        environment._pip(Path(sys.executable), "no-such-package")
 
 
 def test_a_ratio_that_falls_by_more_than_a_tenth_is_told() -> None:
     before = {"training": {"nmt / plain": 2.0, "nmt / OpenNMT-py": 1.5}, "batch_1_beam_1": {"nmt int8 / nmt": 1.5}}
     now = {"training": {"nmt / plain": 1.81, "nmt / JoeyNMT": 1.0}, "batch_1_beam_1": {"nmt int8 / nmt": 1.4}}
-    assert list(bench_peers.falls(before, now)) == []
+    assert list(falls(before, now)) == []
     now = {"training": {"nmt / plain": 1.79, "nmt / OpenNMT-py": 1.6}, "batch_1_beam_1": {"nmt int8 / nmt": 1.3}}
-    assert list(bench_peers.falls(before, now)) == [
+    assert list(falls(before, now)) == [
         "training: nmt / plain was 2.00, and is 1.79",
         "batch_1_beam_1: nmt int8 / nmt was 1.50, and is 1.30",
     ]
@@ -188,7 +190,7 @@ def test_a_ratio_that_falls_by_more_than_a_tenth_is_told() -> None:
 def test_ratios_are_medians_of_rounds() -> None:
     training = {"nmt": [2.0, 4.0, 9.0], "plain": [1.0, 4.0, 3.0]}
     decoding = {"batch_1_beam_1": {"OpenNMT-py": [1.0], "nmt int8": [3.0], "nmt": [2.0]}}
-    assert bench_peers.ratios(Rounds(training, decoding, [1.0])) == {
+    assert ratios(Rounds(training, decoding, [1.0])) == {
         "training": {"nmt / plain": 2.0},
         "batch_1_beam_1": {"nmt / OpenNMT-py": 2.0, "nmt int8 / nmt": 1.5, "nmt int8 / OpenNMT-py": 3.0},
     }

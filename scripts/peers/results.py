@@ -1,0 +1,110 @@
+"""What was measured, as ratios and as a table in a page."""
+
+import statistics
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from peers.toolkits import EXPORTED, OURS, PEER, SAME_WEIGHTS, TOOLKITS
+
+TOLERANCE = 0.9  # share of a recorded ratio that is still as fast as before
+MARKS = ("<!-- written by `python scripts/bench_peers.py --page docs/benchmarks.md` -->", "<!-- end -->")
+
+
+class Rounds(NamedTuple):
+    """What was measured: {toolkit: one value for each round}, those of one round at the same index."""
+
+    training: dict[str, list[float]]  # target tokens per second
+    decoding: dict[str, dict[str, list[float]]]  # `batch_32_beam_5` -> sentences per second
+    matmul: list[float]  # floating-point operations per second in large products
+
+
+def ratios(rounds: Rounds) -> dict[str, dict[str, float]]:
+    """{training or a search: {`ours / other`: by how many times ours is faster}}"""
+    works = {"training": rounds.training, **rounds.decoding}
+    peers = [name for name in TOOLKITS if name not in OURS]
+    pairs = [("nmt", peer) for peer in peers] + [(own, other) for own in EXPORTED for other in ("nmt", *peers)]
+    return {
+        work: {
+            f"{our} / {other}": _faster(rates, our, other) for our, other in pairs if our in rates and other in rates
+        }
+        for work, rates in works.items()
+    }
+
+
+def falls(before: dict[str, dict[str, float]], now: dict[str, dict[str, float]]) -> Iterator[str]:
+    """A line for every ratio that has fallen by more than a tenth."""
+    for work, found in now.items():
+        for pair, ratio in found.items():
+            old = before.get(work, {}).get(pair)
+            if old and ratio / old < TOLERANCE:
+                yield f"{work}: {pair} was {old:.2f}, and is {ratio:.2f}"
+
+
+def table(rounds: Rounds, about: dict[str, Any]) -> Iterator[str]:
+    """Markdown: medians, and ratios, which are medians over the rounds as well."""
+    products = statistics.median(rounds.matmul)
+    yield (
+        f"Threads: {about['threads']}; torch {about['torch']}, float32; {len(rounds.matmul)} rounds of "
+        f"{about['batches']} batches; large products: {products / 1e9:,.0f} GFLOP/s."
+    )
+    yield ""
+    yield "| training | parameters | target tokens/s | lowest and highest round | MFU | nmt is faster |"
+    yield "|---|---|---|---|---|---|"
+    for name, rates in rounds.training.items():
+        shares = [rate * about["flops_per_token"] / product for rate, product in zip(rates, rounds.matmul, strict=True)]
+        yield (
+            f"| {_title(name, about)} | {about['parameters'][name] / 1e6:.1f} M | {statistics.median(rates):,.0f} | "
+            f"{min(rates):,.0f} to {max(rates):,.0f} | {100 * statistics.median(shares):.0f} % | "
+            f"{_times(rounds.training, name)} |"
+        )
+    toolkits = list(next(iter(rounds.decoding.values())))
+    if not toolkits:
+        return
+    yield ""
+    yield f"| decoding, sentences/s | {' | '.join(search_title(key) for key in rounds.decoding)} |"
+    yield f"|---|{'---|' * len(rounds.decoding)}"
+    for name in toolkits:
+        cells = (_rate(rates, name) for rates in rounds.decoding.values())
+        yield f"| {_title(name, about)} | {' | '.join(cells)} |"
+    yield ""
+    yield f"A translation has {about['length']} pieces and its end. " + (
+        f"{' and '.join(SAME_WEIGHTS)} made the same {about['equal_translations']} translations with the same weights."
+        if about["equal_translations"]
+        else "No translations were compared."
+    )
+
+
+def _title(name: str, about: dict[str, Any]) -> str:
+    """A toolkit with its version."""
+    return "plain PyTorch" if name == "plain" else f"{name} {about['versions'][name]}"
+
+
+def _times(rates: dict[str, list[float]], name: str) -> str:
+    """By how many times nmt is faster than `name`, each round by itself."""
+    return f"{_faster(rates, 'nmt', name):.2f}x" if "nmt" in rates else "-"
+
+
+def _rate(rates: dict[str, list[float]], name: str) -> str:
+    """With how many times as fast it is as the peer, if that was measured."""
+    return f"{statistics.median(rates[name]):,.1f}" + (f" ({_faster(rates, name, PEER):.2f}x)" if PEER in rates else "")
+
+
+def _faster(rates: dict[str, list[float]], ours: str, other: str) -> float:
+    return statistics.median(our / their for our, their in zip(rates[ours], rates[other], strict=True))
+
+
+def search_title(key: str) -> str:
+    _, batch, _, beam = key.split("_")
+    return f"batch {batch}, beam {beam}"
+
+
+def write_page(page: Path, text: str) -> None:
+    """Puts the table between the marks of the page."""
+    begin, end = MARKS
+    before, mark, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, other, after = rest.partition(end)
+    if not (mark and other):
+        sys.exit(f"error: {page}: lacks the line {begin} or {end}")
+    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")
