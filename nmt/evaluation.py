@@ -13,7 +13,8 @@ import numpy as np
 from nmt import run as runs
 from nmt.data.corpus import ParallelFiles, read_pairs
 from nmt.data.words import split_words
-from nmt.decoding.alignment import Agreement, Gold, agreement, align
+from nmt.decoding.align import align
+from nmt.decoding.gold import Agreement, Gold, agreement
 from nmt.decoding.translator import Translator
 from nmt.errors import ConfigError, DataError
 from nmt.files import write_atomic

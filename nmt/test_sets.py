@@ -7,7 +7,7 @@ from pathlib import Path
 from nmt import run as runs
 from nmt.config import Settings
 from nmt.data.corpus import ParallelFiles, parallel_files, read_lines, read_pairs
-from nmt.decoding.alignment import Gold, read_gold
+from nmt.decoding.gold import Gold, read_gold
 from nmt.errors import DataError
 
 

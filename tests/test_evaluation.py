@@ -11,7 +11,8 @@ from nmt import config, evaluation
 from nmt import run as runs
 from nmt.data.corpus import ParallelFiles
 from nmt.data.words import split_words
-from nmt.decoding.alignment import Agreement, agreement, align, read_gold
+from nmt.decoding.align import align
+from nmt.decoding.gold import Agreement, agreement, read_gold
 from nmt.decoding.translator import Translator
 from nmt.errors import ConfigError, DataError
 from nmt.evaluation import (

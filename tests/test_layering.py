@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,11 @@ BANNED_FILES = {"utils", "util", "helpers", "helper", "common", "builders", "con
 def part(path: Path) -> str:
     """`nmt/data/corpus.py` -> `data`, `nmt/run.py` -> `run`."""
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def module_name(path: Path) -> str:
+    """`nmt/data/corpus.py` -> `nmt.data.corpus`, `nmt/model/__init__.py` -> `nmt.model`."""
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
 
 
 def layer(name: str) -> int:
@@ -82,6 +88,13 @@ def test_parts_of_a_layer_do_not_import_each_other_in_a_circle() -> None:
         if module.startswith("nmt.") and module.split(".")[1] != part(path)
     }
     assert not {(one, other) for one, other in known if (other, one) in known}
+
+
+def test_no_file_imports_itself_by_way_of_others() -> None:
+    """Not even for types alone, or within a function."""
+    files = [path for path in FILES if path != PACKAGE / "__init__.py"]  # that has the public names of all
+    known = {module_name(path): set(imports(path)) for path in files}
+    tuple(TopologicalSorter(known).static_order())  # raises CycleError, which names the circle
 
 
 @pytest.mark.parametrize("name", sorted(TORCH_FREE))

@@ -12,7 +12,8 @@ from nmt.cli.streams import open_output
 from nmt.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from nmt.decoding.alignment import Agreement, Aligned
+    from nmt.decoding.align import Aligned
+    from nmt.decoding.gold import Agreement
     from nmt.decoding.translator import Translator
 
 
@@ -39,7 +40,8 @@ def align(
 
         check_picture(plot)
     from nmt.data.corpus import ParallelFiles, read_pairs
-    from nmt.decoding.alignment import Agreement, agreement, pharaoh, read_gold
+    from nmt.decoding.alignment import pharaoh
+    from nmt.decoding.gold import Agreement, agreement, read_gold
 
     pairs = [(pair.source, pair.target) for pair in read_pairs(ParallelFiles(source, target))]
     if plot is not None and line > len(pairs):
@@ -64,7 +66,7 @@ def align(
 
 
 def _aligned(translator: "Translator", pairs: list[tuple[str, str]]) -> Iterator["Aligned"]:
-    from nmt.decoding.alignment import align as align_pairs
+    from nmt.decoding.align import align as align_pairs
 
     window = translator.settings.window
     for start in range(0, len(pairs), window):

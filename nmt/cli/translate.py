@@ -143,8 +143,8 @@ def _render(
     flags: bool,
 ) -> Iterator[str]:
     """The output for one line: one text line (per candidate), and the drawing if asked for."""
-    from nmt.decoding.alignment import draw as draw_matrix
     from nmt.decoding.alignment import pharaoh
+    from nmt.decoding.drawing import draw as draw_matrix
 
     if as_json:
         yield json.dumps(_as_json(translation), ensure_ascii=False)

@@ -1,0 +1,40 @@
+"""The alignment of given translations."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from nmt.data.corpus import is_blank
+from nmt.data.subword import Piece, Subword
+from nmt.decoding.alignment import AttentionMatrix, Link, word_attention
+from nmt.decoding.translator import Translator
+
+
+class Aligned(NamedTuple):
+    words: AttentionMatrix
+    links: list[Link]
+    cut: bool  # a side was longer than `decoding.max_source` and only its beginning was read
+
+
+def align(translator: Translator, pairs: Sequence[tuple[str, str]]) -> list[Aligned]:
+    """The alignment of given translations: the model reads (source, target) and its attention is looked at.
+
+    Pieces beyond `decoding.max_source`, on either side, are not read and have no links.
+    """
+    subwords, limit = translator.subwords, translator.settings.max_source
+    sources = [[] if is_blank(source) else subwords.source.encode(source) for source, _ in pairs]
+    targets = [[] if is_blank(target) else subwords.target.encode(target) for _, target in pairs]
+    order = sorted(range(len(pairs)), key=lambda index: -len(targets[index]))
+    found: dict[int, Aligned] = {}
+    for start in range(0, len(order), translator.settings.batch_size):
+        batch = order[start : start + translator.settings.batch_size]
+        read = [(sources[index][:limit], targets[index][:limit]) for index in batch]
+        weights = translator.attention([source for source, _ in read], [target for _, target in read])
+        for index, matrix, ids in zip(batch, weights, read, strict=True):
+            pieces = map(_places, subwords, pairs[index], ids)
+            cut = max(len(sources[index]), len(targets[index])) > limit
+            found[index] = Aligned(*word_attention(matrix, *pairs[index], *pieces), cut)
+    return [found[index] for index in range(len(pairs))]
+
+
+def _places(subword: Subword, text: str, ids: list[int]) -> list[Piece]:
+    return subword.pieces(text, len(ids)) if ids else []

@@ -1,0 +1,49 @@
+"""Attention as text, for a terminal."""
+
+import unicodedata
+
+from nmt.decoding.alignment import AttentionMatrix
+
+
+def draw(matrix: AttentionMatrix, width: int = 100) -> str:
+    """The matrix as text: source words above, target words on the left, in as many blocks as the width needs."""
+    left = max((_width(word) for word in matrix.target), default=0) + 1
+    lines: list[str] = []
+    start = 0
+    while start < len(matrix.source):
+        end, room = start, width - left
+        while end < len(matrix.source) and (room := room - _column(matrix.source[end])) >= 0:
+            end += 1
+        end = max(end, start + 1)
+        lines.append(" " * left + "".join(_spaces(_column(word), word) + word for word in matrix.source[start:end]))
+        for word, row in zip(matrix.target, matrix.weights, strict=True):
+            cells = (f"{_cell(float(row[i])):>{_column(matrix.source[i])}}" for i in range(start, end))
+            lines.append(word + _spaces(left, word) + "".join(cells))
+        start = end
+        if start < len(matrix.source):
+            lines.append("")
+    return "\n".join(lines)
+
+
+def _column(word: str) -> int:
+    return max(_width(word), 4) + 1
+
+
+def _spaces(width: int, word: str) -> str:
+    """What fills a word up to a width."""
+    return " " * (width - _width(word))
+
+
+def _width(word: str) -> int:
+    """Columns of a terminal: 2 for a Chinese or Korean character, 0 for a combining mark."""
+    return sum(_columns(character) for character in word)
+
+
+def _columns(character: str) -> int:
+    if unicodedata.category(character) in {"Mn", "Me", "Cf"}:
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _cell(weight: float) -> str:
+    return f"{weight:.2f}" if weight >= 0.005 else "·"

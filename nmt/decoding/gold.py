@@ -1,0 +1,75 @@
+"""Alignments that people made, and how well others agree with them."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from nmt.data.corpus import read_lines
+from nmt.data.words import split_words
+from nmt.decoding.alignment import Link
+from nmt.errors import DataError
+
+
+class Gold(NamedTuple):
+    """What people linked: surely, and possibly, which the sure ones are too."""
+
+    sure: frozenset[Link]
+    possible: frozenset[Link]
+
+
+_LINK = re.compile(r"(\d+)([-p?])(\d+)")
+
+
+def read_gold(path: Path, pairs: Sequence[tuple[str, str]]) -> list[Gold]:
+    """A line per pair: `0-0` is sure, `0p0` or `0?0` possible. Raises DataError where it does not fit the pairs."""
+    lines = list(read_lines(path))
+    if len(lines) != len(pairs):
+        raise DataError(f"{path}: has {len(lines)} lines, and the texts have {len(pairs)}; it needs one for each pair")
+    return [_read_links(line, f"{path}:{number}", *pairs[number - 1]) for number, line in enumerate(lines, start=1)]
+
+
+def _read_links(line: str, place: str, source: str, target: str) -> Gold:
+    sure, possible = set(), set()
+    sizes = (len(split_words(source)), len(split_words(target)))
+    for text in line.split():
+        match = _LINK.fullmatch(text)
+        if not match:
+            raise DataError(f"{place}: {text[:20]!r} is not a link; write 0-0 (0p0 if it is only possible), from 0")
+        link = (int(match[1]), int(match[3]))
+        if link[0] >= sizes[0] or link[1] >= sizes[1]:
+            raise DataError(
+                f"{place}: {text} is outside the {sizes[0]} and {sizes[1]} words of this pair; "
+                "punctuation marks are words, and an apostrophe ends one"
+            )
+        possible.add(link)
+        if match[2] == "-":
+            sure.add(link)
+    return Gold(frozenset(sure), frozenset(possible))
+
+
+class Agreement(NamedTuple):
+    """Of an alignment A with gold links S and P, added up over sentences: |A & S|, |A & P|, |A|, |S|."""
+
+    sure_found: int | float
+    possible_found: int | float
+    found: int | float
+    sure: int | float
+
+    @property
+    def error_rate(self) -> float:
+        """AER = 1 - (|A & S| + |A & P|) / (|A| + |S|), 0 to 1 (Och & Ney 2003)."""
+        return 1 - (self.sure_found + self.possible_found) / (self.found + self.sure) if self.found + self.sure else 0.0
+
+    @property
+    def precision(self) -> float:
+        return self.possible_found / self.found if self.found else 1.0
+
+    @property
+    def recall(self) -> float:
+        return self.sure_found / self.sure if self.sure else 1.0
+
+
+def agreement(links: Sequence[Link], gold: Gold) -> Agreement:
+    found = set(links)
+    return Agreement(len(found & gold.sure), len(found & gold.possible), len(found), len(gold.sure))
