@@ -6,7 +6,7 @@ from typing import NamedTuple
 from nmt.data.corpus import is_blank
 from nmt.data.subword import Piece, Subword
 from nmt.decoding.alignment import AttentionMatrix, Link, word_attention
-from nmt.decoding.translator import Translator
+from nmt.decoding.translator import Translator, longest_first
 
 
 class Aligned(NamedTuple):
@@ -23,10 +23,8 @@ def align(translator: Translator, pairs: Sequence[tuple[str, str]]) -> list[Alig
     subwords, limit = translator.subwords, translator.settings.max_source
     sources = [[] if is_blank(source) else subwords.source.encode(source) for source, _ in pairs]
     targets = [[] if is_blank(target) else subwords.target.encode(target) for _, target in pairs]
-    order = sorted(range(len(pairs)), key=lambda index: -len(targets[index]))
     found: dict[int, Aligned] = {}
-    for start in range(0, len(order), translator.settings.batch_size):
-        batch = order[start : start + translator.settings.batch_size]
+    for batch in longest_first(range(len(pairs)), [len(target) for target in targets], translator.settings.batch_size):
         read = [(sources[index][:limit], targets[index][:limit]) for index in batch]
         weights = translator.attention([source for source, _ in read], [target for _, target in read])
         for index, matrix, ids in zip(batch, weights, read, strict=True):

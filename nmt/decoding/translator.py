@@ -168,7 +168,7 @@ class Translator:
                 hypotheses = self._search(sources, settings, way, [places[index] for index in batch])
                 return self._render([lines[index] for index in batch], sources, hypotheses, attention)
 
-        batches = list(_batches(real, [len(each) for each in ids], max(1, settings.batch_size // way.copies)))
+        batches = list(longest_first(real, [len(each) for each in ids], max(1, settings.batch_size // way.copies)))
         for batch, results in zip(batches, side_by_side(of_batch, batches, self.device), strict=True):
             for index, translation in zip(batch, results, strict=True):
                 found[index] = replace(translation, cut=len(ids[index]) > settings.max_source)
@@ -228,7 +228,7 @@ class Translator:
         sources = [self._encode(source) for source, _ in pairs]
         targets = [[] if is_blank(target) else self.subwords.target.encode(target) for _, target in pairs]
         found: dict[int, Scored] = {}
-        for batch in _batches(range(len(pairs)), [len(target) for target in targets], settings.batch_size):
+        for batch in longest_first(range(len(pairs)), [len(target) for target in targets], settings.batch_size):
             source = self._padded([sources[index][:limit] for index in batch])
             known = (part.to(self.device) for part in pad_targets([targets[index] for index in batch]))
             for index, row in zip(batch, token_log_probs(self.members, source, *known).tolist(), strict=True):
@@ -279,7 +279,7 @@ def _joined(line: str, spaced: list[bool], parts: list[Translation], mean_score:
     )
 
 
-def _batches(indices: Iterable[int], lengths: Sequence[int], size: int) -> Iterator[list[int]]:
+def longest_first(indices: Iterable[int], lengths: Sequence[int], size: int) -> Iterator[list[int]]:
     """`size` at a time, the longest first: batches of like lengths have little padding."""
     order = sorted(indices, key=lambda index: -lengths[index])
     for start in range(0, len(order), size):
