@@ -94,7 +94,7 @@ def _course_rules(settings: Settings) -> list[Rule]:
             f"{training.min_learning_rate:g} is more than training.learning_rate={training.learning_rate:g}",
         ),
         (
-            decoding.min_length > decoding.max_length,
+            0 < decoding.max_length < decoding.min_length,
             "decoding.min_length",
             f"{decoding.min_length} is more than decoding.max_length={decoding.max_length}",
         ),

@@ -171,8 +171,17 @@ class DecodingSettings(Section):
     )
     coverage_penalty: float = setting(0.0, "weight of the penalty for source words not attended to", resume=True, ge=0)
     min_length: Count = setting(0, "shortest translation", "pieces", resume=True, ge=0)
-    max_length: Count = setting(200, "longest translation", "pieces", resume=True, ge=1)
-    max_ratio: float = setting(2.0, "longest translation, per source piece (plus 10)", "pieces", resume=True, gt=0)
+    max_length: Count = setting(
+        0, "longest translation; 0: as long as the training pairs suggest", "pieces", resume=True, ge=0
+    )
+    max_ratio: float = setting(
+        0.0,
+        "longest translation, per source piece (plus 10); 0: as long as the training pairs suggest",
+        "pieces",
+        resume=True,
+        ge=0,
+    )
+    allow_empty: bool = setting(False, "the translation of a line with text may be empty", resume=True)
     no_repeat_ngram: Count = setting(0, "no n-gram of this many pieces may come twice; 0: any may", resume=True, ge=0)
     batch_size: Count = setting(64, "sentences translated together", "sentences", resume=True, ge=1)
     window: Count = setting(2000, "lines read ahead and sorted by length", "lines", resume=True, ge=1)

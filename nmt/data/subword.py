@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import sentencepiece as spm
 
 from nmt.config import SubwordSettings
+from nmt.data.corpus import is_blank
 from nmt.errors import ConfigError, DataError, UserError
 
 PAD_ID, UNK_ID, BOS_ID, EOS_ID = 0, 1, 2, 3
@@ -76,6 +78,12 @@ class Subword:
         text: str = self.processor.decode([index for index in ids if index > EOS_ID])
         return text.replace(_STAND_IN, SPACE_MARK).translate(_NO_CONTROLS)
 
+    def blank(self) -> npt.NDArray[np.bool_]:
+        """Which of all pieces show nothing by themselves, such as a space. Begin, end, padding and unknown do not count."""
+        texts: list[str] = self.processor.id_to_piece(list(range(len(self))))
+        shown = [_byte_text(text).replace(SPACE_MARK, " ") for text in texts]
+        return np.array([index > EOS_ID and is_blank(text) for index, text in enumerate(shown)])
+
     def pieces(self, text: str, count: int) -> list[Piece]:
         """The first `count` pieces of a line with their places in it. Reads no more of a huge line than it needs."""
         text, size = text.replace(SPACE_MARK, _STAND_IN), 8 * count
@@ -88,6 +96,12 @@ class Subword:
     def decoded_pieces(self, ids: list[int]) -> list[Piece]:
         """The pieces of `ids`, which must not hold begin, end or padding, with their places in `decode(ids)`."""
         return _pieces(self.processor.decode(ids, return_type="offset_mapping"))
+
+
+def _byte_text(piece: str) -> str:
+    """What a byte piece of an ASCII character stands for; any other piece as it is."""
+    match = re.fullmatch(r"<0x([0-7][0-9A-F])>", piece)
+    return chr(int(match[1], 16)) if match else piece
 
 
 def _pieces(mapping: dict[str, Any]) -> list[Piece]:
