@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, BinaryIO
 from nmt.errors import DataError
 
 if TYPE_CHECKING:
-    from nmt.decoding.translator import Translator
+    pass
 
 
-def windows_of(source: BinaryIO, translator: "Translator", notes: Counter[str]) -> Iterator[list[str]]:
+def windows_of(source: BinaryIO, size: int, notes: Counter[str]) -> Iterator[list[str]]:
     """Windows of lines, with a progress bar if input is a file and errors go to a terminal."""
     from nmt.decoding.stream import windows
 
-    found = windows(source, translator.settings.window, notes)
+    found = windows(source, size, notes)
     if source.fileno() == 0 or not sys.stderr.isatty():
         yield from found
         return

@@ -1,5 +1,6 @@
 """Settings: `load` reads them, `tree.py` lists them all. Imports no torch, so that errors answer at once."""
 
+from nmt.config.decoding import decoding_changes
 from nmt.config.full_keys import (
     EFFECTIVE_WITH,
     differences,
@@ -25,6 +26,7 @@ __all__ = [
     "SubwordSettings",
     "TrainingSettings",
     "changed",
+    "decoding_changes",
     "differences",
     "dump",
     "field",

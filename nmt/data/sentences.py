@@ -13,11 +13,12 @@ import regex
 # danda, do so anywhere. The little section of Burmese is a comma, and Tibetan text ends at a shad.
 _NARROW = r".!?\u2026\u2025\u203c\u2047\u2048\u2049\u203d\ufe52\ufe56\ufe57"
 _WIDE = r"[\p{Sentence_Terminal}\u0f0d-\u0f11--[.!?\u2026\u2025\u203c\u2047-\u2049\u203d\ufe52\ufe56\ufe57\u104a]]"
+_MARK = rf"(?:[{_NARROW}]|{_WIDE})"
 _CLOSERS = r"[\p{Pe}\p{Pf}\"'\u00bb]*(?:\u00ab(?=\s|$)|[ \u00a0\u202f]\u00bb(?![\p{L}\p{N}]))?"
 _GREEK_QUESTION = r"(?<=\p{Greek})[;\u037e](?=\s|$)"
 _ARMENIAN_COLON = r"(?<=\p{Armenian}):(?=\s|$)"
 _END = regex.compile(
-    rf"(?P<mark>{_GREEK_QUESTION}|{_ARMENIAN_COLON}|(?:[{_NARROW}]|{_WIDE})(?:[ \u00a0\u202f]?(?:[{_NARROW}]|{_WIDE}))*)"
+    rf"(?P<mark>{_GREEK_QUESTION}|{_ARMENIAN_COLON}|{_MARK}(?:[ \u00a0\u202f]?{_MARK})*)"
     rf"(?P<closers>{_CLOSERS})(?P<space>\s*)"
     r"|(?<=[\p{Thai}\p{Lao}]\p{M}*)(?P<gap>\s+)(?=[\p{Thai}\p{Lao}])",
     regex.V1,
@@ -30,32 +31,38 @@ _CASED = regex.compile(r"\p{Ll}")
 _UPPER = regex.compile(r"\p{Lu}")
 _NO_SPACES = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # Never the last word of a sentence, compared in lower case and without the full stop.
-_TITLES = frozenset(
-    "mr mrs ms mx dr drs prof profs rev hon messrs gen col lt sgt cpt capt cmdr adm maj gov sen rep pres supt st ste vs "
-    "viz cf approx bzw hr hrn fr frl dipl ing vgl sog bspw insb ggf evtl inkl zzgl mme mmes mlle mlles mgr pr sr sra srta dra "
-    "ud uds lic sig sigg dott avv dhr mevr bijv resp esim tzv np tj ul \u0443\u043b \u0438\u043c \u043f\u0440\u043e\u0444 "
-    "\u0430\u043a\u0430\u0434 \u0442\u043e\u0432 \u0433\u0440 \u0441\u0432 \u043e\u0431\u043b".split()
-)
+_TITLES = _words("""
+    mr mrs ms mx dr drs prof profs rev hon messrs gen col lt sgt cpt capt cmdr adm maj gov sen rep pres supt st ste
+    vs viz cf approx bzw hr hrn fr frl dipl ing vgl sog bspw insb ggf evtl inkl zzgl mme mmes mlle mlles mgr pr sr
+    sra srta dra ud uds lic sig sigg dott avv dhr mevr bijv resp esim tzv np tj ul ул им проф акад тов гр св обл
+""")
 # Not the last word of a sentence if a number follows: `No. 5`, `pp. 3-7`, `Jan. 2`.
-_BEFORE_NUMBERS = frozenset(
-    "no nos nr nro art arts p pp pag p\u00e1g p\u00e1gs fig figs vol vols ch chap sec sect eq eqs abb bd kap rn ziff abs n\u00fam "
-    "tel max min ca c v al jan feb mar apr jun jul aug sep sept oct nov dec okt dez m\u00e4r janv f\u00e9vr avr juil d\u00e9c "
-    "\u0441\u0442\u0440 \u0440\u0438\u0441 \u0433\u043b \u0442\u0430\u0431\u043b".split()
-)
-_NEVER_DOTTED = frozenset("e.g i.e z.b d.h u.a o.\u00e4 m.e i.d.r s.o s.u t.ex bl.a f.eks d.w.z p.ej \u0442.\u0435".split())
+_BEFORE_NUMBERS = _words("""
+    no nos nr nro art arts p pp pag pág págs fig figs vol vols ch chap sec sect eq eqs abb bd kap rn ziff abs núm
+    tel max min ca c v al jan feb mar apr jun jul aug sep sept oct nov dec okt dez mär janv févr avr juil déc стр
+    рис гл табл
+""")
+_NEVER_DOTTED = _words("""
+    e.g i.e z.b d.h u.a o.ä m.e i.d.r s.o s.u t.ex bl.a f.eks d.w.z p.ej т.е
+""")
 # Words that begin so many sentences that a capital letter, an acronym or an ordinal before them ends one.
-_STARTERS = frozenset(
-    "the we he she it they i you this that these those there here in on at a an and but or so if when what who why how my your "
-    "his her our their le la les il elle nous vous ils elles je tu un une des ce cette mais et der die das er sie wir ihr es "
-    "ich ein eine und aber el los las ella nosotros ellos yo una pero lo gli io noi loro ma o os as ele ela eles n\u00f3s eu "
-    "het een de hij zij wij ik \u043e\u043d \u043e\u043d\u0430 \u043e\u043d\u0438 \u043c\u044b \u044f \u044d\u0442\u043e \u043d\u043e".split()
-)
+_STARTERS = _words("""
+    the we he she it they i you this that these those there here in on at a an and but or so if when what who why
+    how my your his her our their le la les il elle nous vous ils elles je tu un une des ce cette mais et der die
+    das er sie wir ihr es ich ein eine und aber el los las ella nosotros ellos yo una pero lo gli io noi loro ma o
+    os as ele ela eles nós eu het een de hij zij wij ik он она они мы я это но
+""")
 # Words after which a number with a full stop is a German ordinal: `am 3. Oktober`, `der 2. Weltkrieg`.
-_BEFORE_ORDINALS = frozenset(
-    "der die das den dem des am im vom zum zur beim ab bis seit jeder jeden ein eine einen einem einer ihr ihre ihrem ihren "
-    "sein seine seinem seinen mein meine meinem meinen unser unsere unserem unseren".split()
-)
+_BEFORE_ORDINALS = _words("""
+    der die das den dem des am im vom zum zur beim ab bis seit jeder jeden ein eine einen einem einer ihr ihre ihrem
+    ihren sein seine seinem seinen mein meine meinem meinen unser unsere unserem unseren
+""")
 
 
 def split_sentences(line: str) -> list[str]:
@@ -119,7 +126,7 @@ def _ends_without_space(line: str, match: "regex.Match[str]", following: str) ->
             return bool(_NO_SPACES.match(line, begin - 1)) if begin else False
         # A space was forgotten: `you.We see`
         word = _FIRST_WORD.match(following)
-        token = regex.search(r"\S*$", line[max(0, begin - 60) : begin])[0]
+        token = line[max(0, begin - 60) : begin].rpartition(" ")[2]
         return bool(
             word
             and following[0].isupper()
@@ -141,7 +148,9 @@ def _is_abbreviated(before: str, following: str) -> bool:
         return True
     if next_word[0].isdigit():
         return word in _BEFORE_NUMBERS or (len(word) == 1 and word.isalpha())
-    if regex.fullmatch(r"\p{L}{1,2}(?:\.\p{L}{1,2})+", word) or (len(word) == 1 and word.isalpha() and not _NO_SPACES.match(word)):
+    if regex.fullmatch(r"\p{L}{1,2}(?:\.\p{L}{1,2})+", word) or (
+        len(word) == 1 and word.isalpha() and not _NO_SPACES.match(word)
+    ):
         return not starter
     if word.isdigit() and len(word) <= 2:
         return _is_ordinal(before[: found.start()].split(), starter)

@@ -107,9 +107,12 @@ def from_json(values: dict[str, Any]) -> TrainingStatistics:
     try:
         lengths = values["target_lengths"]
         found = TrainingStatistics(
-            *(_count(values[name]) for name in ("pairs", "longest_source", "usual_source", "usual_sentences")),
-            TargetLengths(_rising(lengths["sources"]), _rising(lengths["targets"])),
-            _ratios(values["word_ratio"]),
+            pairs=_count(values["pairs"]),
+            longest_source=_count(values["longest_source"]),
+            usual_source=_count(values["usual_source"]),
+            usual_sentences=_count(values["usual_sentences"]),
+            target_lengths=TargetLengths(_rising(lengths["sources"]), _rising(lengths["targets"])),
+            word_ratio=_ratios(values["word_ratio"]),
         )
     except (KeyError, TypeError):
         raise ValueError("a value is missing or of the wrong kind") from None

@@ -79,7 +79,7 @@ class Subword:
         return text.replace(_STAND_IN, SPACE_MARK).translate(_NO_CONTROLS)
 
     def blank(self) -> npt.NDArray[np.bool_]:
-        """Which of all pieces show nothing by themselves, such as a space. Begin, end, padding and unknown do not count."""
+        """Which pieces show nothing by themselves, such as a space. The first four, begin to unknown, do not count."""
         texts: list[str] = self.processor.id_to_piece(list(range(len(self))))
         shown = [_byte_text(text).replace(SPACE_MARK, " ") for text in texts]
         return np.array([index > EOS_ID and is_blank(text) for index, text in enumerate(shown)])

@@ -14,11 +14,12 @@ from nmt.data.corpus import is_blank
 from nmt.errors import ConfigError
 
 APOSTROPHES = "'\u2019"
+TSHEG = "\u0f0b\u0f0c"  # ends a syllable of Tibetan
 
 # Scripts that are written without spaces between words. Their digits are words as everywhere.
 _ALONE = regex.compile(
     r"[[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Bopomofo}\p{Yi}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tai_Le}"
-    r"\p{New_Tai_Lue}\p{Tai_Tham}\p{Tai_Viet}\p{Javanese}\p{Balinese}\p{Tibetan}]&&\p{L}]",
+    r"\p{New_Tai_Lue}\p{Tai_Tham}\p{Tai_Viet}\p{Javanese}\p{Balinese}]&&\p{L}]",
     regex.V1,
 )
 # Signs that stack the next letter below the one before it, so that both are one character to the eye.
@@ -45,7 +46,7 @@ def words_of_scripts(line: str) -> list[Word]:
     """Runs of letters, marks and digits; any other visible character alone, an emoji sequence too.
 
     An apostrophe inside a run ends the word on its left and belongs to it. In scripts without spaces between words,
-    each character is a word, with the marks that combine with it.
+    each character is a word, with the marks that combine with it; in Tibetan, each syllable.
     """
     plain = _PLAIN.fullmatch(line) is not None  # every character is a cluster by itself
     clusters = line if plain else _CLUSTER.findall(line)
@@ -60,7 +61,7 @@ def words_of_scripts(line: str) -> list[Word]:
             continue
         if start >= 0:
             following = clusters[place + 1][0] if place + 1 < len(clusters) else " "
-            elided = first in APOSTROPHES and _in_word(following)
+            elided = first in TSHEG or (first in APOSTROPHES and _in_word(following))
             end = index if elided else before
             words.append(Word(line[start:end], start, end))
             start = -1

@@ -22,6 +22,9 @@ class Constraints:
     lengths: TargetLengths | None = None
     blank: Bool[Tensor, "vocab"] | None = None  # pieces that show nothing: a translation is not made of them alone
 
+    def to(self, device: torch.device) -> "Constraints":
+        return self if self.blank is None else replace(self, blank=self.blank.to(device))
+
     def among(self, pieces: Int[Tensor, " pieces"]) -> "Constraints":
         """The same for a model that knows only some of the pieces."""
         return self if self.blank is None else replace(self, blank=self.blank[pieces.to(self.blank.device)])

@@ -8,7 +8,10 @@ import regex
 from nmt.data.sentences import split_sentences
 from nmt.data.statistics import TrainingStatistics
 
-_CLAUSE = regex.compile(r"[,;:\u060c\u061b\u0964\u104a\u1363-\u1366\u3001\uff0c\uff1a\uff1b\u2013\u2014][\p{Pe}\p{Pf}\"']*\s*|\s+[\u2013\u2014-]\s+")
+_CLAUSE = regex.compile(
+    r"[\u060c\u061b\u104a\u1363-\u1366\u3001\uff0c\uff1a\uff1b][\p{Pe}\p{Pf}\"']*\s*"
+    r"|[,;:][\p{Pe}\p{Pf}\"']*\s+|\s[\u2013\u2014-]\s+"
+)
 _SPACE = regex.compile(r"\s+")
 
 
@@ -18,6 +21,14 @@ class Capacity(NamedTuple):
     sentences: int  # 0: any number
     pieces: int  # of several sentences
     longest: int  # pieces of a single sentence; 0: any number
+
+    def holds_sentences(self, sentences: int) -> bool:
+        return not self.sentences or sentences <= max(self.sentences, 1)
+
+    def holds(self, sentences: int, pieces: int) -> bool:
+        if sentences == 1:
+            return not self.longest or pieces <= self.longest
+        return self.holds_sentences(sentences) and pieces <= self.pieces
 
 
 def capacity(statistics: TrainingStatistics) -> Capacity:
@@ -70,14 +81,12 @@ def _grouped(sentences: list[str], size: Callable[[str], int], most: Capacity) -
 
 def _shortened(text: str, size: Callable[[str], int], longest: int) -> list[str]:
     """A text in parts of at most `longest` pieces, as equal as its commas and spaces allow; whole if it has none."""
-    if not longest or len(text) <= longest or size(text.strip()) <= longest:
+    if not longest or size(text.strip()) <= longest:
         return [text]
-    middle = len(text) // 2
-    for separator in (_CLAUSE, _SPACE):
-        ends = [match.end() for match in separator.finditer(text) if text[match.end() :].strip()]
-        ends = [end for end in ends if text[:end].strip()]
-        if separator is _CLAUSE:
-            ends = [end for end in ends if len(text) // 5 <= end <= len(text) - len(text) // 5]
+    first, last = len(text) - len(text.lstrip()), len(text.rstrip())
+    middle, edge = len(text) // 2, len(text) // 5
+    for separator, low, high in ((_CLAUSE, edge, len(text) - edge), (_SPACE, first, last)):
+        ends = [match.end() for match in separator.finditer(text, low, high) if first < match.end() < last]
         if ends:
             nearest = min(ends, key=lambda end: abs(end - middle))
             return _shortened(text[:nearest], size, longest) + _shortened(text[nearest:], size, longest)
@@ -85,4 +94,10 @@ def _shortened(text: str, size: Callable[[str], int], longest: int) -> list[str]
 
 
 def join(texts: Sequence[str], spaced: Sequence[bool]) -> str:
-    return "".join(f" {text}" if space and text else text for text, space in zip(texts, spaced, strict=True))
+    """The texts with the spaces that stood between them. One that is empty leaves no space of its own."""
+    joined: list[str] = []
+    begun = False
+    for text, space in zip(texts, spaced, strict=True):
+        joined.append(f" {text}" if space and text and begun else text)
+        begun = begun or bool(text)
+    return "".join(joined)

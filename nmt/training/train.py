@@ -16,6 +16,8 @@ from nmt import run as runs
 from nmt.config import Settings
 from nmt.data.corpus import parallel_files, read_pairs
 from nmt.data.prepare import Prepared, prepare
+from nmt.data.statistics import TrainingStatistics, training_statistics
+from nmt.decoding.constraints import Constraints
 from nmt.device import choose_device, describe
 from nmt.errors import NotSaved, OutOfMemory
 from nmt.files import read_json, write_atomic
@@ -125,7 +127,8 @@ def _make_trainer(
         log.say(f"starting from the weights and subwords of {_shown(parent.path)}")
     known = lessons(teachers, data.train, device, log.say) if teachers else None
     batches = EpochBatches(data.train, settings, data.subwords, known)
-    trainer = Trainer(settings, model, batches, _validation_set(settings, data), device, log, signals)
+    statistics = _statistics(folder, data, state is not None and not changed)
+    trainer = Trainer(settings, model, batches, _validation_set(settings, data, statistics), device, log, signals)
     trainer.progress.text = _training_text(settings, data)
     if settings.training.freeze_vectors:
         trainer.freeze({side: found.ids.tolist() for side, found in vectors.items()})
@@ -134,6 +137,7 @@ def _make_trainer(
     for leftover in folder.glob("*.tmp-*"):  # of a crash
         leftover.unlink()
     write_atomic(folder / runs.CONFIG, config.dump(settings.model_copy(update={"run": "."})).encode())
+    runs.save_statistics(folder, statistics)
     if state is None:
         runs.save_subwords(folder, data.subwords)
     if state is None or changed:
@@ -177,11 +181,18 @@ def _training_text(settings: Settings, data: Prepared) -> str:
     return " ".join(data.hashes[os.path.relpath(path, chosen.folder)] for path in files)
 
 
-def _validation_set(settings: Settings, data: Prepared) -> ValidationSet:
+def _statistics(folder: Path, data: Prepared, same_text: bool) -> TrainingStatistics:
+    """Of the training pairs; those of the run if its text is the same."""
+    known = runs.load_statistics(folder) if same_text else None
+    return known or training_statistics(data.train, data.subwords)
+
+
+def _validation_set(settings: Settings, data: Prepared, statistics: TrainingStatistics) -> ValidationSet:
     files = parallel_files(settings.data.folder, settings.data.valid, settings.data.source, settings.data.target)
     lines = set(data.valid.lines.tolist())
     pairs = [pair for pair in read_pairs(files) if pair.line in lines]
-    return ValidationSet(data.valid, pairs, data.subwords)
+    constraints = Constraints(statistics.target_lengths, torch.from_numpy(data.subwords.target.blank()))
+    return ValidationSet(data.valid, pairs, data.subwords, constraints)
 
 
 def _introduce(trainer: Trainer, data: Prepared, say: Callable[[str], None]) -> None:

@@ -12,7 +12,7 @@ from nmt.data.corpus import Pair
 from nmt.data.dataset import Dataset
 from nmt.data.sampler import cut
 from nmt.data.subword import Subwords
-from nmt.decoding.constraints import longest_allowed
+from nmt.decoding.constraints import NO_CONSTRAINTS, Constraints, longest_allowed
 from nmt.decoding.search import search
 from nmt.decoding.side_by_side import side_by_side
 from nmt.metrics import score
@@ -29,6 +29,7 @@ class ValidationSet(NamedTuple):
     dataset: Dataset
     pairs: list[Pair]  # the raw text of the same sentences
     subwords: Subwords
+    constraints: Constraints = NO_CONSTRAINTS
 
 
 class ValidationResult(NamedTuple):
@@ -45,7 +46,8 @@ class _Part(NamedTuple):
     loss: float  # summed over the target tokens
     tokens: int
     hypotheses: list[list[int]]
-    cut: int  # hypotheses that hit their maximum length, and the reference did not
+    cut: int  # hypotheses that reached their maximum length
+    too_long: int  # references that are longer than that
 
 
 @torch.inference_mode()
@@ -60,18 +62,19 @@ def validate(
     model.eval()
     greedy = decoding.model_copy(update={"beam_size": 1})
     batches = list(_batches(data.dataset))
+    constraints = data.constraints.to(device)
     packed: PackedWeights = {}
 
     def of_batch(indices: list[int]) -> _Part:
         check()
         batch = make_batch(data.dataset, indices).to(device)
         with same_weights(packed):
-            found = [hypothesis.tokens for [hypothesis] in search(model, batch.source, greedy)]
+            found = [hypothesis.tokens for [hypothesis] in search(model, batch.source, greedy, constraints=constraints)]
             loss = float(batch_loss(model, batch))
-        limits = longest_allowed(batch.source, greedy).tolist()
-        own = [len(data.dataset.target(index)) for index in indices]
-        cut = sum(len(one) >= most > length for one, most, length in zip(found, limits, own, strict=True))
-        return _Part(loss, batch.target_tokens, found, cut)
+        limits = longest_allowed(batch.source, greedy, constraints).tolist()
+        cut = sum(len(one) >= most for one, most in zip(found, limits, strict=True))
+        too_long = sum(len(data.dataset.target(index)) > most for index, most in zip(indices, limits, strict=True))
+        return _Part(loss, batch.target_tokens, found, cut, too_long)
 
     parts = list(side_by_side(of_batch, batches, device))
     texts = {
@@ -86,6 +89,7 @@ def validate(
         sum(part.cut for part in parts) / len(hypotheses),
         flatness(model, middle) if model.settings.attention != "none" else 0.0,
         source_gain(model, middle),
+        sum(part.too_long for part in parts) / len(hypotheses),
     )
     references = [pair.target for pair in data.pairs]
     bleu, chrf = (score(metric, hypotheses, references).value for metric in ("bleu", "chrf"))
