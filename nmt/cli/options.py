@@ -41,9 +41,7 @@ RunAndSettings = Annotated[
 WordKind = Annotated[
     str,
     typer.Option(
-        "--words",
-        metavar="KIND",
-        help="scripts: words by the rules of their script; spaces: what spaces separate, as in tokens",
+        "--words", metavar="KIND", help="What a word is: scripts, by the rules of its script; spaces, between spaces"
     ),
 ]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps [default: the run's setting]")]

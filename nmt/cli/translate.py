@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nmt.cli.documents import check_document_options, chosen_format, read_document, translate_document
 from nmt.cli.options import (
     BatchSize,
     BeamSize,
@@ -72,11 +73,30 @@ def translate(
         bool, typer.Option("--line-numbers", help="Put the number of the input line and a tab first, from 1")
     ] = False,
     word_kind: WordKind = "scripts",
+    file_format: Annotated[
+        str | None,
+        typer.Option(
+            "--format", help="text, po, xliff, tmx, tsv, csv, jsonl or srt [default: by the ending of the input]"
+        ),
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--column", "--field", help="Column (number, name) or key to translate; a second one: where it goes"
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Files with translations: make those anew that are there")
+    ] = False,
     batch_size: BatchSize = None,
     device: Device = None,
     threads: Threads = None,
 ) -> None:
-    """Translate raw text: a line in, a line out, in order. An empty line stays an empty line."""
+    """Translate raw text: a line in, a line out, in order. An empty line stays an empty line.
+
+    Files of translators and programs (.po, .xliff, .tmx, .tsv, .csv, .jsonl, .srt) keep their form: what has no
+    translation yet gets one, marked for review.
+    """
     runs, settings = runs_and_settings(words)
     named = changes_of(beam_size=beam_size, length_penalty=length_penalty, batch_size=batch_size)
     changes = decoding_changes(settings, named)
@@ -89,17 +109,41 @@ def translate(
     if as_json:
         check_alone(scores=scores, attention=attention, pieces=pieces, alignments=alignments, flags=flags)
         check_alone(line_numbers=line_numbers)
+    kind = chosen_format(input_file, file_format)
+    text_only = {
+        "--n-best": n_best > 1,
+        "--scores": scores,
+        "--jsonl": as_json,
+        "--attention": attention,
+        "--pieces": pieces,
+        "--alignments": alignments,
+        "--flags": flags,
+        "--line-numbers": line_numbers,
+    }
+    check_document_options(kind, {"--column": column, "--overwrite": overwrite, **text_only})
+    document = read_document(input_file, kind, runs, column, overwrite) if kind and input_file else None
     sampling = _sampling(drawn) if sample or mbr else None
     translator = translator_of(runs, device, threads)
-    translator.translate([], n_best=n_best, sampling=sampling, mbr=mbr or 0, words=word_kind, changes=changes)
-    window_size = int(changes.get("window", translator.settings.window))
-    draw = attention or pieces
-    if (draw or alignments) and not translator.attends:
-        raise ConfigError("--attention, --pieces and --alignments: this model has no attention")
     from nmt.decoding.drawing import draw as draw_matrix
     from nmt.decoding.flags import flags_of
     from nmt.decoding.translator import warnings_of
 
+    translator.translate([], n_best=n_best, sampling=sampling, mbr=mbr or 0, words=word_kind, changes=changes)
+    window_size = int(changes.get("window", translator.settings.window))
+    if document and input_file:
+
+        def translated(texts: list[str], first: int) -> "list[Translation]":
+            found = translator.translate(
+                texts, attention=False, sampling=sampling, mbr=mbr or 0, first_line=first, changes=changes
+            )
+            document.notes.update(warnings_of(found))
+            return found
+
+        translate_document(document, translated, window_size, input_file, output_file)
+        return
+    draw = attention or pieces
+    if (draw or alignments) and not translator.attends:
+        raise ConfigError("--attention, --pieces and --alignments: this model has no attention")
     notes: Counter[str] = Counter()
     lines = 0
     with open_input(input_file) as source, open_output(output_file) as target:
@@ -156,7 +200,8 @@ def _render(
     for rank, (text, score) in enumerate(found):
         links = f"\t{pharaoh(translation.alignment)}" if alignments and rank == 0 else ""
         marks = f"\t{','.join(doubts)}" if doubts is not None and rank == 0 else ""
-        yield f"{first}{f'{score:.4f}\t' if scores else ''}{text}{links}{marks}"
+        before = f"{score:.4f}\t" if scores else ""
+        yield f"{first}{before}{text}{links}{marks}"
 
 
 def _as_json(line: int, translation: "Translation", doubts: list[str] | None) -> dict[str, object]:
