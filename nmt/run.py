@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nmt import config
 from nmt.config import ModelSettings, Settings
-from nmt.data.subword import Subwords, load_subword
+from nmt.data.subword import Subwords
 from nmt.errors import ConfigError, DataError
 from nmt.files import read_file, read_json, write_atomic
 
@@ -165,8 +165,7 @@ def subword_files(path: Path) -> list[Path]:
 
 
 def load_subwords(path: Path) -> Subwords:
-    models = [load_subword(file) for file in subword_files(path)]
-    return Subwords(models[0], models[-1])
+    return Subwords.load(subword_files(path))
 
 
 def save_subwords(path: Path, subwords: Subwords) -> None:

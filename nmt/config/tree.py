@@ -19,12 +19,27 @@ class DataSettings(Section):
 
 
 class SubwordSettings(Section):
-    vocab_size: Count = setting(8000, "size of the vocabulary (of each of the two, if not joint)", "pieces", ge=8)
+    vocab_size: Count = setting(
+        8000,
+        "largest size of the vocabulary (of each of the two, if not joint); less if the text yields less",
+        "pieces",
+        ge=8,
+    )
     model_type: Literal["unigram", "bpe", "char", "word"] = setting("unigram", "kind of SentencePiece model")
     joint: bool = setting(True, "one vocabulary for both languages")
     byte_fallback: bool = setting(True, "spell unknown characters in bytes, so that nothing is unknown")
     character_coverage: float = setting(0.9995, "share of the characters that get a piece", "share", gt=0, le=1)
-    normalization: Literal["nmt_nfkc", "nfkc", "identity"] = setting("nmt_nfkc", "Unicode normalisation of the text")
+    normalization: Literal["nfc", "nmt_nfkc", "nfkc", "identity"] = setting(
+        "nfc",
+        "Unicode normalisation of the text. nfc: keeps every difference that a reader sees, except runs of spaces; "
+        "nfkc, nmt_nfkc: also replace full-width and other special forms by plain characters; identity: keeps all",
+    )
+    source_normalization: Literal["", "nfc", "nmt_nfkc", "nfkc", "identity"] = setting(
+        "", "that of the source alone, if it is another"
+    )
+    target_normalization: Literal["", "nfc", "nmt_nfkc", "nfkc", "identity"] = setting(
+        "", "that of the target alone, if it is another; what it replaces cannot come out of the model"
+    )
     sampling: float = setting(
         0.0,
         "alpha of subword regularisation: training sentences are cut anew in every epoch; 0: never. unigram: 0.1 gives "

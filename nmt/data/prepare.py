@@ -14,6 +14,7 @@ from nmt.config import Settings, SubwordSettings
 from nmt.data.cache import Say, cached
 from nmt.data.corpus import ParallelFiles, file_hash, parallel_files, read_pairs, usable_pairs
 from nmt.data.dataset import Dataset, write_dataset
+from nmt.data.normalization import SIDES
 from nmt.data.subword import Subword, Subwords, load_subword, train_subword
 from nmt.errors import DataError
 
@@ -51,11 +52,10 @@ def prepare(settings: Settings, say: Say = lambda _: None) -> Prepared:
 
 def _subwords(files: ParallelFiles, hashes: dict[Path, str], settings: SubwordSettings, say: Say) -> Subwords:
     if settings.model:
-        models = [load_subword(Path(path)) for path in settings.model]
-        return Subwords(models[0], models[-1])
+        return Subwords.load([Path(path) for path in settings.model])
     if settings.joint:
         joint = _trained(files, files, hashes, settings, say)
-        return Subwords(joint, joint)
+        return Subwords(Subword(joint.model, "joint", "source"), joint)
     source = _trained(files, ParallelFiles(files.source, files.source), hashes, settings, say)
     return Subwords(source, _trained(files, ParallelFiles(files.target, files.target), hashes, settings, say))
 
@@ -70,13 +70,18 @@ def _trained(
 
     def make(folder: Path) -> None:
         folder.mkdir(parents=True)
-        (folder / "subword.model").write_bytes(train_subword(_side_texts(files, sides, settings.sample), settings))
+        texts = _side_texts(files, sides, settings.sample)
+        (folder / "subword.model").write_bytes(train_subword(texts, settings, [SIDES[side] for side in sides], say))
 
     def read(folder: Path) -> Subword:
-        return load_subword(folder / "subword.model")
+        return load_subword(folder / "subword.model", "source" if sides == (0,) else "target")
 
     names = " + ".join(path.name for path in dict.fromkeys(learn_from))
-    return cached(recipe, make, read, say, f"training a {settings.model_type} subword model on {names}")
+    trained = cached(recipe, make, read, say, f"training a {settings.model_type} subword model on {names}")
+    if len(trained) < settings.vocab_size:
+        used = f"{settings.vocab_size:,} asked for, {len(trained):,} used"
+        say(f"vocabulary of {names}: {used}: all that this text yields")
+    return trained
 
 
 def _side_texts(files: ParallelFiles, sides: tuple[int, ...], limit: int) -> list[str]:
