@@ -63,7 +63,7 @@ class TrainingStatistics:
 def training_statistics(data: Dataset, subwords: Subwords) -> TrainingStatistics:
     """Lengths of all pairs, sentences and words of a sample from all over the text."""
     source, target = data.source_lengths(), data.target_lengths()
-    chosen = np.linspace(0, len(data) - 1, min(SAMPLE, len(data))).astype(int)
+    chosen = np.linspace(0, len(data) - 1, min(SAMPLE, len(data))).astype(int).tolist()
     sources = [subwords.source.decode(data.source(index).tolist()) for index in chosen]
     targets = [subwords.target.decode(data.target(index).tolist()) for index in chosen]
     words = [(len(split_words(one)), len(split_words(other))) for one, other in zip(sources, targets, strict=True)]
