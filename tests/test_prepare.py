@@ -15,7 +15,7 @@ from nmt.config import Settings
 from nmt.data.cache import cache_folder
 from nmt.data.prepare import prepare, thinned
 from nmt.data.subword import train_subword
-from nmt.errors import ConfigError, DataError
+from nmt.errors import DataError
 
 CONFIG = """\
 data:

@@ -197,6 +197,12 @@ class DecodingSettings(Section):
         ge=0,
     )
     allow_empty: bool = setting(False, "the translation of a line with text may be empty", resume=True)
+    replace_unknown: bool = setting(
+        True,
+        "a word outside the vocabulary is copied from the source, instead of replaced by one inside; for vocabularies "
+        "without bytes",
+        resume=True,
+    )
     no_repeat_ngram: Count = setting(0, "no n-gram of this many pieces may come twice; 0: any may", resume=True, ge=0)
     batch_size: Count = setting(64, "sentences translated together", "sentences", resume=True, ge=1)
     window: Count = setting(2000, "lines read ahead and sorted by length", "lines", resume=True, ge=1)

@@ -16,7 +16,7 @@ from nmt.data.batch import pad_sources, pad_targets
 from nmt.data.corpus import is_blank
 from nmt.data.sentences import count_sentences
 from nmt.data.statistics import TrainingStatistics
-from nmt.data.subword import Subwords
+from nmt.data.subword import UNK_ID, Piece, Subwords
 from nmt.data.words import split_words
 from nmt.decoding.alignment import (
     END,
@@ -36,6 +36,7 @@ from nmt.decoding.search import Hypothesis, Searchable, search
 from nmt.decoding.shortlist import Shortlist
 from nmt.decoding.side_by_side import side_by_side
 from nmt.decoding.splitting import Capacity, Parts, capacity, join, split_line
+from nmt.decoding.unknown import copied_words
 from nmt.errors import ConfigError
 from nmt.model import Seq2Seq
 from nmt.model.loop import PackedWeights, same_weights
@@ -68,6 +69,7 @@ class Translation:
     alignment: list[tuple[int, int]] = field(default_factory=list)  # (source word, target word), from 0
     cut: bool = False  # the line was longer than `decoding.max_source` and only its beginning was translated
     parts: int = 1  # more if the line held more than those in training, and was translated in so many parts
+    unknown: int = 0  # words outside the vocabulary, copied from the source
     limited: bool = False  # it reached the longest length that was allowed, and may lack its end
     of: "tuple[Translation, ...]" = field(default=(), repr=False)  # the translations of the parts, if there are several
 
@@ -123,9 +125,7 @@ class Translator:
         self.settings = settings
         self.statistics = statistics
         self.capacity = capacity(statistics) if statistics else Capacity(0, longest, 0) if longest else None
-        self.constraints = Constraints(
-            statistics.target_lengths if statistics else None, torch.from_numpy(subwords.target.blank())
-        )
+        self.constraints = Constraints.of(subwords.target, statistics.target_lengths if statistics else None)
         self.device = device or torch.device("cpu")
         self.shortlist = shortlist
         self.constraints = self.constraints.to(self.device)
@@ -253,9 +253,13 @@ class Translator:
     ) -> list[Translation]:
         best = [hypotheses[0] for hypotheses in found]
         weights = self.attention(sources, [hypothesis.tokens for hypothesis in best]) if attention else None
+        copies = self._copies(lines, sources, found)
         translations = []
         for index, (line, source, hypotheses) in enumerate(zip(lines, sources, found, strict=True)):
-            candidates = [self._candidate(hypothesis) for hypothesis in hypotheses]
+            candidates = [
+                Candidate(self.subwords.target.decode(tokens, copied), score, log_prob)
+                for (tokens, score, log_prob), copied in zip(hypotheses, copies[index], strict=True)
+            ]
             translation = Translation(
                 line,
                 candidates[0].text,
@@ -263,14 +267,35 @@ class Translator:
                 candidates[0].log_prob,
                 candidates,
                 limited=len(best[index].tokens) >= limits[index],
+                unknown=best[index].tokens.count(UNK_ID),
             )
             if weights is not None and weights[index].any():
-                translation = self._with_attention(translation, source, best[index].tokens, weights[index], words)
+                pieces = self.subwords.target.decoded_pieces(best[index].tokens, copies[index][0])
+                translation = self._with_attention(translation, source, pieces, weights[index], words)
             translations.append(translation)
         return translations
 
-    def _candidate(self, hypothesis: Hypothesis) -> Candidate:
-        return Candidate(self.subwords.target.decode(hypothesis.tokens), hypothesis.score, hypothesis.log_prob)
+    def _copies(
+        self, lines: list[str], sources: list[list[int]], found: list[list[Hypothesis]]
+    ) -> list[list[list[str]]]:
+        """Return, for each hypothesis of each line, the texts that are copied in place of its unknown words."""
+        copies: list[list[list[str]]] = [[[] for _ in hypotheses] for hypotheses in found]
+        places = [
+            (row, rank)
+            for row, hypotheses in enumerate(found)
+            for rank, hypothesis in enumerate(hypotheses)
+            if UNK_ID in hypothesis.tokens
+        ]
+        if not places or not self.attends:
+            return copies
+        for start in range(0, len(places), self.settings.batch_size):
+            some = places[start : start + self.settings.batch_size]
+            targets = [found[row][rank].tokens for row, rank in some]
+            weights = self.attention([sources[row] for row, _ in some], targets)
+            for (row, rank), target, matrix in zip(some, targets, weights, strict=True):
+                pieces = self.subwords.source.pieces(lines[row], len(sources[row]))
+                copies[row][rank] = copied_words(lines[row], sources[row], pieces, target, matrix)
+        return copies
 
     def attention(self, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> list[np.ndarray]:
         """The attention of given translations, per sentence (target pieces + end, source pieces + end)."""
@@ -304,10 +329,14 @@ class Translator:
         return pad_sources(sources).to(self.device)
 
     def _with_attention(
-        self, translation: Translation, source: list[int], target: list[int], weights: np.ndarray, words: str
+        self,
+        translation: Translation,
+        source: list[int],
+        target_pieces: list[Piece],
+        weights: np.ndarray,
+        words: str,
     ) -> Translation:
         source_pieces = self.subwords.source.pieces(translation.source, len(source))
-        target_pieces = self.subwords.target.decoded_pieces(target)
         read = translation.source[: max(piece.end for piece in source_pieces)]  # less than all if the line was cut
         between, links = word_attention(weights, read, translation.text, source_pieces, target_pieces, words)
         pieces = piece_attention(weights, source_pieces, target_pieces)
@@ -324,6 +353,9 @@ def warnings_of(translations: Iterable[Translation], n_best: int = 1) -> Counter
             "translations that reached the longest length allowed (decoding.max_length=N allows another) and may lack "
             "their end"
         ] += each.limited
+        notes["lines with words outside the vocabulary, copied from the source (decoding.replace_unknown)"] += (
+            each.unknown > 0
+        )
         notes["lines with text and an empty translation"] += each.is_empty
         few = bool(each.candidates) and len(each.candidates) < n_best
         notes[f"lines with fewer than {n_best} different translations, the others empty"] += few
@@ -355,6 +387,7 @@ def _joined(line: str, spaced: list[bool], parts: list[Translation], mean_score:
         join_links([part.alignment for part in parts], matrices),
         cut=any(part.cut for part in parts),
         parts=len(parts),
+        unknown=sum(part.unknown for part in parts),
         limited=any(part.limited for part in parts),
         of=tuple(parts),
     )

@@ -191,7 +191,7 @@ def _validation_set(settings: Settings, data: Prepared, statistics: TrainingStat
     files = parallel_files(settings.data.folder, settings.data.valid, settings.data.source, settings.data.target)
     lines = set(data.valid.lines.tolist())
     pairs = [pair for pair in read_pairs(files) if pair.line in lines]
-    constraints = Constraints(statistics.target_lengths, torch.from_numpy(data.subwords.target.blank()))
+    constraints = Constraints.of(data.subwords.target, statistics.target_lengths)
     return ValidationSet(data.valid, pairs, data.subwords, constraints)
 
 
