@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmt.data.corpus import Pair
+from nmt.data.round_trip import RoundTrip
 from nmt.data.subword import Subwords
 
 ID = np.dtype(np.int32)
@@ -67,6 +68,7 @@ def write_dataset(
     """Encodes pairs in chunks, so memory stays constant. Pairs over `max_length` pieces are left out, counted."""
     folder.mkdir(parents=True)
     totals = {"source": 0, "target": 0}
+    trips = {side: RoundTrip(getattr(subwords, side)) for side in totals}
     files = {name: (folder / name).open("wb") for name in ("source.ids", "target.ids", "lines")}
     files |= {f"{side}.offsets": (folder / f"{side}.offsets").open("wb") for side in totals}
     try:
@@ -85,10 +87,13 @@ def write_dataset(
             files["lines"].write(np.array([chunk[index].line for index in keep], OFFSET).tobytes())
             for side, total in totals.items():
                 kept = [encoded[side][index] for index in keep]
+                trips[side].add([getattr(chunk[index], side) for index in keep], kept)
                 ends = total + np.cumsum([len(ids) for ids in kept], dtype=OFFSET)
                 totals[side] = int(ends[-1]) if len(ends) else total
                 files[f"{side}.ids"].write(np.concatenate([np.zeros(0, ID), *kept]).astype(ID).tobytes())
                 files[f"{side}.offsets"].write(ends.tobytes())
+        for trip in trips.values():
+            notes.update(trip.notes())
     finally:
         for file in files.values():
             file.close()
