@@ -81,7 +81,7 @@ def _table(
 ) -> Iterator[Pair]:
     found = rows(path, notes)
     first = list(itertools.islice(found, 20))
-    if not first:
+    if not any(cells for _, cells in first):
         return
     where = find_columns(f"{path}:1", [cells for _, cells in first], languages, columns, guess)
     needed = max(where.source, where.target)
