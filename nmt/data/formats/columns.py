@@ -46,10 +46,11 @@ def find_columns(
 
 
 def _named_column(place: str, first: list[str], column: str) -> int:
-    if column in first:
+    if column.isdecimal():
+        if 1 <= int(column) <= len(first):
+            return int(column) - 1
+    elif column in first:
         return first.index(column)
-    if column.isdecimal() and 1 <= int(column) <= len(first):
-        return int(column) - 1
     folded = [name.lower() for name in first]
     if column.lower() in folded:
         return folded.index(column.lower())
