@@ -16,6 +16,7 @@ from nmt.cli.options import (
     Device,
     LengthPenalty,
     RunsArgument,
+    TextEncoding,
     Threads,
     changes_of,
     check_alone,
@@ -65,6 +66,7 @@ def translate(
         bool, typer.Option("--flags", help="Add a tab and what looks wrong: repetition, length, copied, ...")
     ] = False,
     batch_size: BatchSize = None,
+    encoding: TextEncoding = "auto",
     device: Device = None,
     threads: Threads = None,
 ) -> None:
@@ -83,7 +85,7 @@ def translate(
         raise ConfigError("--attention, --pieces and --alignments: this model has no attention")
     notes: Counter[str] = Counter()
     lines = 0
-    with open_input(input_file) as source, open_output(output_file) as target:
+    with open_input(input_file, encoding) as source, open_output(output_file) as target:
         for window in windows_of(source, translator, notes):
             translations = translator.translate(
                 window,

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from nmt.data.encodings import AUTO, UTF8, encoding_of, is_evidently_legacy, remedy, to_utf8
 from nmt.data.opening import BLOCK, COMPRESSIONS, check_distinct, open_binary, shown
+from nmt.data.zipped import open_member, zip_member
 from nmt.errors import DataError
 
 BOM = "\ufeff"
@@ -106,7 +107,7 @@ class Text:
     def lines(self, notes: Counter[str]) -> Iterator[list[bytes]]:
         """Yield, for each block, the lines that it completes, in UTF-8, without `\\n` or `\\r\\n`."""
         rest: list[bytes] = []
-        for block in to_utf8(self._blocks(), self.encoding):
+        for block in self.utf8():
             first, *others = block.split(b"\n")
             rest.append(first)
             if not others:
@@ -124,6 +125,10 @@ class Text:
         self.head = self.file.read1(BLOCK)
         self.encoding = encoding_of(self.head, self.given)
         return self.head
+
+    def utf8(self) -> Iterator[bytes]:
+        """Yield the text in UTF-8, block by block, at least one."""
+        yield from to_utf8(self._blocks(), self.encoding)
 
     def _blocks(self) -> Iterator[bytes]:
         yield self.head
@@ -166,14 +171,21 @@ def read_pairs(files: ParallelFiles, notes: Counter[str] | None = None, encoding
         if source is None or target is None:
             rest = 1 + sum(1 for _ in (targets if source is None else sources))
             counts = (number - 1, number - 1 + rest) if source is None else (number - 1 + rest, number - 1)
-            raise DataError(
-                f"{shown(files.source)} has {counts[0]} lines and {shown(files.target)} has {counts[1]}; "
-                "line N of one must translate line N of the other"
-            )
+            check_counts(files.source, counts[0], files.target, counts[1])
+            return
         yield Pair(number, source, target)
     for path, found in ((files.source, source_notes), (files.target, target_notes)):
         for note, count in found.items():
             notes[f"{path.name}: {note}"] += count
+
+
+def check_counts(source: Path, source_lines: int, target: Path, target_lines: int) -> None:
+    """Raise DataError if two texts that belong together have different numbers of lines."""
+    if source_lines != target_lines:
+        raise DataError(
+            f"{shown(source)} has {source_lines} lines and {shown(target)} has {target_lines}; "
+            "line N of one must translate line N of the other"
+        )
 
 
 def usable_pairs(pairs: Iterable[Pair], notes: Counter[str]) -> Iterator[Pair]:
@@ -188,6 +200,9 @@ def usable_pairs(pairs: Iterable[Pair], notes: Counter[str]) -> Iterator[Pair]:
 def file_hash(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     if not path.is_file():
+        if member := zip_member(path):
+            with open_member(member) as inside:
+                return hashlib.file_digest(inside, "sha256").hexdigest()
         if path.exists() and not path.is_dir():
             raise DataError(
                 f"{path}: a pipe or device, and training reads its text several times; write it into a file"

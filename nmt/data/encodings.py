@@ -143,10 +143,11 @@ def likely_encoding(head: bytes) -> str:
 def _share_of_expected(head: bytes, encoding: str) -> float:
     """Of the characters beyond ASCII, but for punctuation, the share that are common in texts of this encoding."""
     expected = _LEGACY[encoding].expected
+    few = 1 if encoding in _LATIN else 4  # in words of ASCII letters, one of the common ones is no chance
     letters = [each for each in _decode(head, encoding) if each > "\x7f" and unicodedata.category(each)[0] not in "PZ"]
     if isinstance(expected, range):
-        return sum(each.encode(encoding)[0] in expected for each in letters) / max(1, len(letters))
-    return sum(each in expected for each in letters) / max(1, len(letters))
+        return sum(each.encode(encoding)[0] in expected for each in letters) / max(few, len(letters))
+    return sum(each in expected for each in letters) / max(few, len(letters))
 
 
 def is_evidently_legacy(head: bytes) -> bool:

@@ -10,6 +10,7 @@ import gzip
 import io
 import lzma
 import stat
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nmt.data.encodings import wide_encoding
+from nmt.data.zipped import open_member, zip_member
 from nmt.errors import DataError, extra
 
 BLOCK = 1 << 16  # bytes read at once; what a text is, is told by the first of these blocks
@@ -61,7 +63,7 @@ def open_binary(path: Path | str) -> io.BufferedReader:
         raise
 
 
-def _open_raw(path: Path | str) -> io.FileIO:
+def _open_raw(path: Path | str) -> Any:
     if str(path) == "-":
         return io.FileIO(0, "rb", closefd=False)
     path = Path(path)
@@ -69,11 +71,14 @@ def _open_raw(path: Path | str) -> io.FileIO:
         raise DataError(f"{path}: a folder; name a text file")
     try:
         return io.FileIO(path, "rb")
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; name a text file") from None
+    except (FileNotFoundError, NotADirectoryError):
+        missing = f"{path}: no such file; name a text file"
+    if member := zip_member(path):
+        return open_member(member)
+    raise DataError(missing)
 
 
-def _first_bytes(raw: io.FileIO) -> bytes:
+def _first_bytes(raw: Any) -> bytes:
     """Read what is there at once, and more only if it could be the beginning of a compressed text."""
     head = raw.read(BLOCK) or b""
     while any(len(head) < len(each.magic) and each.magic.startswith(head) for each in COMPRESSIONS.values() if head):
@@ -120,7 +125,7 @@ def _reading(name: str) -> Iterator[None]:
     """Turns what can go wrong with a file into a DataError."""
     try:
         yield
-    except (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, _Damaged):
+    except (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zipfile.BadZipFile, _Damaged):
         raise DataError(f"{name}: damaged or cut short; download or compress the file again") from None
     except OSError as error:
         if error.errno is None:  # bz2

@@ -3,6 +3,7 @@
 import select
 from collections import Counter
 from collections.abc import Iterator
+from io import UnsupportedOperation
 
 from nmt.data.corpus import BOM, Text, decode
 from nmt.data.encodings import UTF8, is_evidently_legacy, remedy
@@ -30,7 +31,10 @@ def windows(text: Text, size: int, notes: Counter[str]) -> Iterator[list[str]]:
 
 
 def _more_now(text: Text) -> bool:
-    return bool(select.select([text.file], [], [], PATIENCE)[0])
+    try:
+        return bool(select.select([text.file], [], [], PATIENCE)[0])
+    except UnsupportedOperation:  # a file within an archive is all there
+        return True
 
 
 def _repaired(raw: bytes, encoding: str, notes: Counter[str]) -> str:
