@@ -238,7 +238,7 @@ DAMAGED = [
     ("a.csv", 'en,fr\n"a,\n', "a.csv:2: unexpected end of data"),
     ("a.jsonl", '{"text": "a"}\n', "a.jsonl:1: no key for en; name one to translate, as in --field text"),
     ("a.jsonl", '{"en": "a", "fr": 1}\n', "a.jsonl:1: fr is not a text"),
-    ("a.srt", b"1\n\xff\n", "a.srt:2: not UTF-8; convert the file to UTF-8"),
+    ("a.srt", b"1\n\xff\n", "a.srt:2: not UTF-8; convert it, or name its encoding"),
 ]
 
 

@@ -266,7 +266,7 @@ DAMAGED: list[tuple[str, str, str]] = [
     ("a.tsv", "1\tone\tun\n2\ttwo\tdeux\n", "a.tsv:1: has 3 columns and no header for en and fr"),
     ("a.csv", 'en,fr\n"one,un\n', "a.csv:2: unexpected end of data; close each quoted field"),
     ("a.csv", 'en,fr\none,un\n"two" x,deux\n', "a.csv:3: ',' expected after '\"'"),
-    ("a.csv", "x,english,other\n1,one,un\n", "name two of them: columns: [2, 3]"),
+    ("a.csv", "x,english,other\n1,one,un\n", "name two of them, as in {path: a.csv, columns: [2, 3]}"),
     ("a.jsonl", '{"en": "a", "fr": "b"}\n{"en": "a"\n', "a.jsonl:2: not JSON"),
     ("a.jsonl", '{"en": "a", "fr": "b"}\n[1]\n', "a.jsonl:2: not a JSON object"),
     ("a.jsonl", '{"en": "a", "fr": 3}\n', "a.jsonl:1: fr: not a text; put it into quotation marks"),

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, BinaryIO
 from nmt.errors import DataError
 
 if TYPE_CHECKING:
+    from nmt.data.corpus import Text
     from nmt.decoding.translator import Translator
 
 
-def windows_of(source: BinaryIO, translator: "Translator", notes: Counter[str]) -> Iterator[list[str]]:
+def windows_of(source: "Text", translator: "Translator", notes: Counter[str]) -> Iterator[list[str]]:
     """Windows of lines, with a progress bar if input is a file and errors go to a terminal."""
     from nmt.decoding.stream import windows
 
     found = windows(source, translator.settings.window, notes)
-    if source.fileno() == 0 or not sys.stderr.isatty():
+    if source.file.fileno() == 0 or not sys.stderr.isatty():
         yield from found
         return
     from tqdm import tqdm
@@ -30,11 +31,11 @@ def windows_of(source: BinaryIO, translator: "Translator", notes: Counter[str]) 
             bar.update(len(window))
 
 
-def open_input(path: Path | None) -> BinaryIO:
-    try:
-        return open(0 if path is None else path, "rb", buffering=0, closefd=path is not None)
-    except OSError as error:
-        raise DataError(f"{path or 'standard input'}: cannot read: {error.strerror}") from None
+def open_input(path: Path | None, encoding: str) -> "Text":
+    """Open the text to translate; without a name, or with `-`, standard input."""
+    from nmt.data.corpus import open_text
+
+    return open_text(path or "-", encoding)
 
 
 @contextmanager

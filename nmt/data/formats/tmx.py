@@ -11,7 +11,7 @@ from nmt.errors import DataError
 
 
 def read_tmx(
-    files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str]
+    files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
 ) -> Iterator[Pair]:
     """The units that have both languages, numbered by the line in which they begin; `en` finds `en-US`.
 

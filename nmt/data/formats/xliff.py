@@ -13,7 +13,7 @@ UNITS = {"trans-unit", "segment"}  # of 1.2 and of 2.0
 
 
 def read_xliff(
-    files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str]
+    files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
 ) -> Iterator[Pair]:
     """Units with a translation, numbered by the line in which they begin. Units without one are left out, counted.
 
