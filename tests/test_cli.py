@@ -347,7 +347,7 @@ def test_files_of_translators_keep_their_form(nmt: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--format", "odt"], "--format odt: not a format; give text, po, xliff, tmx, tsv, csv, jsonl, srt"),
+        (["--format", "odt"], "--format odt: not a format; give text, po, xliff, tmx, tsv, csv, jsonl, sgm, srt"),
         (["--format", "po"], "--format po: needs a file; name it with --input"),
         (["--column", "2"], "--column: has no effect on plain text; name the kind of file, as in --format tsv"),
         (

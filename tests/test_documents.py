@@ -217,6 +217,20 @@ def test_subtitles(tmp_path: Path) -> None:
     assert document.notes == {}
 
 
+def test_sgm(tmp_path: Path) -> None:
+    content = (
+        '<srcset srclang="en">\n<doc docid="a"><seg id="1">A &amp; b\n c</seg>\n<seg id=2>d\n</p></doc></srcset>\n'
+    )
+    document = opened(tmp_path, "test-src.en.sgm", content)
+    assert document.texts == ["A & b c", "d"]
+    assert shouted(document) == content.replace("A &amp; b\n c", "A &amp; B C").replace("d\n</p>", "D</p>")
+    (tmp_path / "a.xml").write_text(f"<?xml version='1.0'?><mteval>{content}</mteval>", encoding="utf-8")
+    assert document_format(tmp_path / "a.xml") == "sgm"
+    (tmp_path / "a.xml").write_text("<dataset/>", encoding="utf-8")
+    with pytest.raises(DataError, match="cannot be filled in; --format text translates its lines"):
+        document_format(tmp_path / "a.xml")
+
+
 UNCHANGED = [("a.po", PO), ("a.xlf", XLIFF), ("a.srt", "1\n00:00 --> 00:01\n...\n"), ("a.csv", 'en,fr\r\n"a","b"\r\n')]
 
 

@@ -2,6 +2,7 @@
 
 import gc
 import gzip
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from xml.etree.ElementTree import Element
 import pytest
 
 from nmt.data.corpus import Pair
+from nmt.data.documents import DOCUMENTS
 from nmt.data.formats import FORMATS
 from nmt.data.formats.codes import is_code, language_index, same_language
 from nmt.data.formats.text import is_markup
@@ -152,7 +154,7 @@ def test_quotation_marks_in_tsv_are_text(tmp_path: Path) -> None:
 def test_tmx_takes_languages_by_prefix_and_leaves_out_native_code(tmp_path: Path) -> None:
     notes: Counter[str] = Counter()
     source = source_of(tmp_path, "memory.tmx", TMX)
-    assert list(source.pairs(notes)) == [Pair(4, "Press OK now.", "Appuyez sur OK.")]
+    assert list(source.pairs(notes)) == [Pair(1, "Press OK now.", "Appuyez sur OK.")]
     assert notes == {"units without en or fr left out": 1}
 
 
@@ -164,16 +166,16 @@ def test_xliff_1_and_2(tmp_path: Path) -> None:
     ]
     assert notes == {"units without a translation left out": 1}
     assert texts(source_of(tmp_path, "b.xlf", XLIFF_2)) == [("One cat.", "Un chat.")]
-    assert next(find_source(tmp_path, "b.xlf", ("fr", "en")).pairs()) == Pair(2, "Un chat.", "One cat.")
+    assert next(find_source(tmp_path, "b.xlf", ("fr", "en")).pairs()) == Pair(1, "Un chat.", "One cat.")
 
 
 def test_po(tmp_path: Path) -> None:
     notes: Counter[str] = Counter()
     assert list(source_of(tmp_path, "fr.po", PO).pairs(notes)) == [
-        Pair(8, 'Open "file"\t%s', "Ouvrir « %s »"),
-        Pair(16, "Save all", "Tout enregistrer"),
-        Pair(21, "%d file", "%d fichier"),
-        Pair(21, "%d files", "%d fichiers"),
+        Pair(1, 'Open "file"\t%s', "Ouvrir « %s »"),
+        Pair(3, "Save all", "Tout enregistrer"),
+        Pair(4, "%d file", "%d fichier"),
+        Pair(5, "%d files", "%d fichiers"),
     ]
     assert notes == {
         "fuzzy entries left out": 1,
@@ -249,12 +251,26 @@ def test_a_long_tmx_is_read_one_unit_at_a_time(tmp_path: Path) -> None:
         list(pairs)
 
 
-def test_parquet_without_its_library_says_what_to_install(tmp_path: Path) -> None:
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError:
-        with pytest.raises(DataError, match="Parquet files need pyarrow: pip install pyarrow"):
-            texts(source_of(tmp_path, "a.parquet", b"PAR1"))
+def test_parquet(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="needs the extra `parquet`")
+    from pyarrow import parquet
+
+    nested = [{"en": "Hello, you.", "fr": "Bonjour."}, {"en": "Bye.", "fr": "Au revoir."}]
+    for name, table in (("a", {"translation": nested}), ("b", {"id": [1, 2], "en": ["Hello, you.", "Bye."]})):
+        if name == "b":
+            table["fr"] = ["Bonjour.", "Au revoir."]
+        parquet.write_table(pyarrow.table(table), tmp_path / f"{name}.parquet")
+        assert texts(find_source(tmp_path, f"{name}.parquet", EN_FR)) == TWO
+    with pytest.raises(DataError, match=r"no keys for en and de; the object has en, fr; name two, as in"):
+        texts(find_source(tmp_path, "b.parquet", ("en", "de")))
+    with pytest.raises(DataError, match=r"c\.parquet: not a usable Parquet file"):
+        texts(source_of(tmp_path, "c.parquet", b"PAR1 not really"))
+
+
+def test_parquet_without_its_library_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(DataError, match=r"need pyarrow, which is not installed: pip install .*\[parquet\]"):
+        texts(source_of(tmp_path, "a.parquet", b"PAR1"))
 
 
 # Damaged files -------------------------------------------------------------------------------------------------------
@@ -360,3 +376,10 @@ def test_languages_are_guessed(tmp_path: Path, name: str, content: str, language
     raw = content.encode()
     (tmp_path / name).write_bytes(gzip.compress(raw) if name.endswith(".gz") else raw)
     assert guess_languages(tmp_path / name) == languages
+
+
+def test_the_page_on_formats_names_every_kind_of_file() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "formats.md").read_text(encoding="utf-8").lower()
+    endings = [ending for kind in FORMATS.values() for ending in kind.endings[:1]]
+    endings += [ending for document in DOCUMENTS.values() for ending in document.endings[:1]]
+    assert [ending for ending in endings if ending not in page and ending[1:] not in page and ending != ".bars"] == []

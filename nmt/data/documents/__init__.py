@@ -10,6 +10,7 @@ from pathlib import Path
 from nmt.data.documents.gettext import open_po
 from nmt.data.documents.json_rows import open_json
 from nmt.data.documents.segments import Document
+from nmt.data.documents.sgm import open_sgm
 from nmt.data.documents.subtitles import open_subtitles
 from nmt.data.documents.tables import open_csv, open_tsv
 from nmt.data.documents.tmx import open_tmx
@@ -17,7 +18,7 @@ from nmt.data.documents.xliff import open_xliff
 from nmt.data.encodings import AUTO, UTF8, encoding_of, remedy
 from nmt.data.formats.gettext import po_charset
 from nmt.data.formats.markup import xml_encoding
-from nmt.data.formats.recognise import plain_suffix
+from nmt.data.formats.recognise import plain_suffix, root_format
 from nmt.data.opening import open_binary
 from nmt.errors import DataError
 
@@ -38,13 +39,22 @@ DOCUMENTS: dict[str, DocumentFormat] = {
     "tsv": DocumentFormat(open_tsv, (".tsv", ".tab"), columns=True),
     "csv": DocumentFormat(open_csv, (".csv",), columns=True),
     "jsonl": DocumentFormat(open_json, (".jsonl", ".json", ".ndjson"), columns=True),
+    "sgm": DocumentFormat(open_sgm, (".sgm", ".sgml")),
     "srt": DocumentFormat(open_subtitles, (".srt", ".vtt")),
 }
 
 
 def document_format(path: Path) -> str | None:
-    """The format of a file by its ending; None for plain text, whose lines are translated one by one."""
+    """The format of a file by its ending; None for plain text, whose lines are translated one by one.
+
+    Raises DataError for XML of another kind.
+    """
     suffix = plain_suffix(path)
+    if suffix == ".xml" and path.is_file():
+        root = root_format(path)
+        if root not in DOCUMENTS:
+            raise DataError(f"{path}: XML of this kind cannot be filled in; --format text translates its lines")
+        return root
     return next((name for name, kind in DOCUMENTS.items() if suffix in kind.endings), None)
 
 

@@ -36,11 +36,6 @@ class Entry:
     flag_line: int = -1
 
     @property
-    def line(self) -> int:
-        """The 1-based line of its msgid."""
-        return self.places["msgid"][0] + 1
-
-    @property
     def is_header(self) -> bool:
         return self.strings.get("msgid") == "" and "msgctxt" not in self.strings
 
@@ -51,12 +46,12 @@ class Entry:
 def read_po(
     files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
 ) -> Iterator[Pair]:
-    """Translated entries, numbered by the line of their msgid; fuzzy, obsolete and empty ones are left out, counted.
+    """Translated entries, numbered as they come; fuzzy, obsolete and empty ones are left out, counted.
 
     An entry with a plural gives two pairs: msgid with msgstr[0], and msgid_plural with the last msgstr if there are
     several. If the header's language is the source language and not the target language, sides are swapped.
     """
-    swapped = False
+    swapped, number = False, 0
     for entry in entries(files[0], notes, encoding):
         if entry.is_header:
             language = header_language(entry)
@@ -64,13 +59,15 @@ def read_po(
             continue
         if "fuzzy" in entry.flags:
             notes["fuzzy entries left out"] += 1
-            continue
         for source, target in _translated(entry):
+            number += 1
+            if "fuzzy" in entry.flags:
+                continue
             if not target:
                 notes["entries without a translation left out"] += 1
                 continue
             source, target = one_line(source), one_line(target)
-            yield Pair(entry.line, target, source) if swapped else Pair(entry.line, source, target)
+            yield Pair(number, target, source) if swapped else Pair(number, source, target)
 
 
 def _translated(entry: Entry) -> list[tuple[str, str]]:
