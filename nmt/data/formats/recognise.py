@@ -9,6 +9,7 @@ from nmt.data.formats import FORMATS
 from nmt.data.formats.tables import BARS
 from nmt.data.formats.text import IWSLT_TAG
 from nmt.data.opening import open_binary
+from nmt.data.zipped import zip_member
 from nmt.errors import DataError
 
 LINES = 20  # looked at
@@ -22,8 +23,6 @@ _ROOTS = {
     "mteval": "sgm",
     "dataset": "wmt",
 }
-MARKUP = re.compile(r"\s*<(?:[/?!]?[A-Za-z][\w:.-]*)(?:\s[^<>]*|/)?>?")
-SHARE_OF_MARKUP = 0.05
 ANY = "latin-1"  # in which all bytes are characters: marks of formats are ASCII
 
 
@@ -53,9 +52,12 @@ def format_of_file(path: Path) -> str | None:
 
 
 def format_of_pair(source: Path, target: Path) -> str:
-    """The format of two files. Raises DataError if they differ or are of a format with one file."""
+    """The format of two files; pipes are text. Raises DataError if they differ or are of a format with one file."""
     found = []
     for path in (source, target):
+        if not path.is_file() and not zip_member(path):  # what is read from a pipe is gone
+            found.append("text")
+            continue
         root = _root(path)
         first = itertools.islice(read_lines(path, encoding=ANY), LINES) if not root else ()
         tagged = any(IWSLT_TAG.match(line) for line in first)
@@ -85,9 +87,3 @@ def _root(path: Path) -> str | None:
         root = f"<{found[1]}>" if found else "nothing"
         raise DataError(f"{path}: XML that begins with {root} is not read; TMX, XLIFF and the XML of WMT are")
     return name
-
-
-def is_markup(line: str) -> bool:
-    """Whether a line of plain text begins with a tag and ends with one, such as `<seg id="1">` or `<url>...</url>`."""
-    text = line.strip()
-    return text.startswith("<") and text.endswith(">") and bool(MARKUP.match(text))
