@@ -169,7 +169,7 @@ def _show(results: "list[Evaluation]", as_json: bool) -> None:
 
     if as_json:
         found = evaluation.comparison_json(*results) if len(results) > 1 else evaluation.to_json(results[0])
-        print(json.dumps(found, ensure_ascii=False))
+        print(json.dumps(found))  # in ASCII, which every screen can show
         return
     for result in results:
         if len(results) > 1:

@@ -1,5 +1,6 @@
 """Where lines come from and where they go: standard streams, or files that appear only when they are complete."""
 
+import io
 import os
 import sys
 from collections import Counter
@@ -13,6 +14,32 @@ from nmt.errors import DataError
 if TYPE_CHECKING:
     from nmt.data.corpus import Text
     from nmt.decoding.translator import Translator
+
+
+CLOSED: set[int] = set()  # standard streams that were closed when the program started
+
+
+def prepare_streams() -> None:
+    """Make the standard streams safe to use, whatever they are when the program starts.
+
+    A character that the screen cannot show is written as its code. A closed stream gets a descriptor that fails in use:
+    otherwise the next file that is opened would take its number, and messages would be written into that.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:  # standard error has nowhere else to complain
+            os.open(os.devnull, (os.O_WRONLY, os.O_RDONLY, os.O_WRONLY)[descriptor])  # takes the lowest number
+            CLOSED.add(descriptor)
+    sys.stdout = sys.stdout or _writer(1)
+    sys.stderr = sys.stderr or _writer(2)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _writer(descriptor: int) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BufferedWriter(io.FileIO(descriptor, "w", closefd=False)), encoding="utf-8")
 
 
 def windows_of(source: "Text", translator: "Translator", notes: Counter[str]) -> Iterator[list[str]]:

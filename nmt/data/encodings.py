@@ -99,24 +99,24 @@ def _letters(lower: str) -> frozenset[str]:
 
 
 _CYRILLIC = frozenset("абвгдежзийклмнопрстуфхцчшщъыьэюяёіїєґўђјљњћџѓќѕ")  # small ones: others' capitals are not
-_CENTRAL = _letters("ąćęłńóśźżáčďéěíňřšťúůýžőűöüäôâîăşţđëç")
+_CENTRAL = _letters("ąćęłńóśźżáčďéěíňřšťúůýžőűöüäôâîăşţë")
 _LEGACY: dict[str, _Legacy] = {
     "cp949": _Legacy("Korean, EUC-KR", range(0xB0, 0xC9)),
     "gb18030": _Legacy("Chinese, GBK or GB2312", range(0xB0, 0xD8)),
     "big5": _Legacy("Chinese, Big5", range(0xA4, 0xC7)),
     "shift_jis": _Legacy("Japanese, Shift_JIS", range(0x82, 0x98)),
     "euc_jp": _Legacy("Japanese, EUC-JP", range(0xA4, 0xD0)),
-    "windows-1252": _Legacy("Western European, latin-1", _letters("àâäáåãæçèéêëìíîïñòóôöõøœùúûüß")),
+    "windows-1252": _Legacy("Western European, latin-1", _letters("àâäáåãæçðèéêëìíîïñòóôöøœùúüßþ")),
     "windows-1254": _Legacy("Turkish", _letters("çğıöşüâîû") | {"İ"}),
     "windows-1250": _Legacy("Central European", _CENTRAL),
     "iso-8859-2": _Legacy("Central European, latin-2", _CENTRAL),
     "windows-1257": _Legacy("Baltic", _letters("āčēģīķļņšūžąęėįųõäöü")),
+    "windows-1255": _Legacy("Hebrew", frozenset(map(chr, range(0x5D0, 0x5EB)))),  # small letters in the next
     "windows-1251": _Legacy("Cyrillic", _CYRILLIC),
     "koi8-u": _Legacy("Cyrillic, KOI8-R or KOI8-U", _CYRILLIC),
     "iso-8859-5": _Legacy("Cyrillic", _CYRILLIC),
     "cp866": _Legacy("Cyrillic, DOS", _CYRILLIC),
     "windows-1253": _Legacy("Greek", frozenset("αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋΐΰ")),
-    "windows-1255": _Legacy("Hebrew", frozenset(map(chr, range(0x5D0, 0x5EB)))),
     "windows-1256": _Legacy("Arabic", frozenset(map(chr, range(0x621, 0x653))) | set("پچژگکی")),
     "cp874": _Legacy("Thai, TIS-620", frozenset(map(chr, range(0xE01, 0xE5B)))),
 }
@@ -144,7 +144,14 @@ def _share_of_expected(head: bytes, encoding: str) -> float:
     """Of the characters beyond ASCII, but for punctuation, the share that are common in texts of this encoding."""
     expected = _LEGACY[encoding].expected
     few = 1 if encoding in _LATIN else 4  # in words of ASCII letters, one of the common ones is no chance
-    letters = [each for each in _decode(head, encoding) if each > "\x7f" and unicodedata.category(each)[0] not in "PZ"]
+    text = _decode(head, encoding)
+    letters = [
+        each
+        for before, each in zip(f" {text}", text, strict=False)
+        if each > "\x7f"
+        and unicodedata.category(each)[0] not in "PZ"
+        and not (each.isupper() and not before.isalpha())  # the capital of a word says little
+    ]
     if isinstance(expected, range):
         return sum(each.encode(encoding)[0] in expected for each in letters) / max(few, len(letters))
     return sum(each in expected for each in letters) / max(few, len(letters))

@@ -131,7 +131,7 @@ def _reading(name: str) -> Iterator[None]:
         if error.errno is None:  # bz2
             raise DataError(f"{name}: damaged or cut short; download or compress the file again") from None
         closed = error.errno == errno.EBADF and name == "standard input"
-        raise DataError(f"{name}: {'closed' if closed else f'cannot read: {error.strerror}'}") from None
+        raise DataError(f"{name}: {'closed; give a file' if closed else f'cannot read: {error.strerror}'}") from None
 
 
 # Compressed ----------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from nmt.data.encodings import AUTO, UTF8, encoding_of, remedy
 from nmt.data.formats.gettext import po_charset
 from nmt.data.formats.markup import xml_encoding
 from nmt.data.formats.recognise import plain_suffix, root_format
-from nmt.data.opening import open_binary
+from nmt.data.opening import BLOCK, open_binary
 from nmt.errors import DataError
 
 
@@ -83,7 +83,7 @@ def open_document(
         text = raw.decode(found)
     except (UnicodeDecodeError, LookupError) as error:
         line = raw.count(b"\n", 0, getattr(error, "start", 0)) + 1
-        what = remedy(raw) if found == UTF8 else f"not {found}, which the file or --encoding names"
+        what = remedy(raw[:BLOCK]) if found == UTF8 else f"not {found}, which the file or --encoding names"
         raise DataError(f"{path}:{line}: {what}") from None
     document = kind.open(path, text, languages, columns, overwrite)
     if found != UTF8:
@@ -114,4 +114,4 @@ def _encoding(raw: bytes, format_name: str, given: str) -> str:
             return name
     declared = xml_encoding(raw) if format_name in {"xliff", "tmx"} else ""
     declared = po_charset(raw) if format_name == "po" else declared
-    return declared or encoding_of(raw[:65536], given)
+    return declared or encoding_of(raw[:BLOCK], given)
