@@ -12,10 +12,10 @@ from nmt import config
 from nmt import run as runs
 from nmt.config import Settings
 from nmt.data.batch import make_batch
+from nmt.data.batching import epoch_batches
 from nmt.data.corpus import Pair, parallel_files, read_pairs, usable_pairs
 from nmt.data.dataset import Dataset
 from nmt.data.prepare import Prepared, prepare
-from nmt.data.sampler import epoch_batches
 from nmt.data.subword import UNK_ID, Subword
 from nmt.device import choose_device, describe
 from nmt.errors import DataError

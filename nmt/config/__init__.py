@@ -12,11 +12,20 @@ from nmt.config.full_keys import (
     weight_differences,
 )
 from nmt.config.load import changed, load
-from nmt.config.tree import DataSettings, DecodingSettings, ModelSettings, Settings, SubwordSettings, TrainingSettings
+from nmt.config.tree import (
+    CorpusSettings,
+    DataSettings,
+    DecodingSettings,
+    ModelSettings,
+    Settings,
+    SubwordSettings,
+    TrainingSettings,
+)
 from nmt.config.values import Registered
 
 __all__ = [
     "EFFECTIVE_WITH",
+    "CorpusSettings",
     "DataSettings",
     "DecodingSettings",
     "ModelSettings",

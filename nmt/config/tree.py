@@ -1,19 +1,82 @@
 """Every setting: its name, type, default, unit and meaning. A default stands here and nowhere else."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from nmt.config.values import Count, Duration, Interval, Names, Registered, Section, Share, setting
+from nmt.config.values import (
+    Amount,
+    Columns,
+    Count,
+    Duration,
+    Interval,
+    Names,
+    Registered,
+    Section,
+    Share,
+    many,
+    setting,
+    written_as,
+)
+
+
+class CorpusSettings(Section):
+    """One parallel text, as `data.train`, `data.valid` and `data.test` list them."""
+
+    path: str = setting("", "name of a corpus, a file, or a pattern such as part-*.tsv; relative to data.folder")
+    source: str = setting("", "the file of the source side, if the two sides do not share a name")
+    target: str = setting("", "the file of the target side")
+    name: str = setting("", "what messages and scores call this text; by default its path")
+    weight: float = setting(1.0, "how often its pairs come in an epoch; 0.5: half of them, 2: all of them twice", gt=0)
+    columns: Columns = setting([], "columns or keys of source and target in a file that holds both")
+    format: str = setting("", "format of the file, if its name does not say it")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_path(cls, value: Any) -> Any:
+        """Read a text as the path."""
+        return {"path": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _check(self) -> "CorpusSettings":
+        """Raise ValueError unless it names one text."""
+        if bool(self.source) != bool(self.target) or bool(self.path) == bool(self.source):
+            raise ValueError("must have a path, or both source and target")
+        return self
+
+    def written(self) -> str | dict[str, Any]:
+        """Return the shortest form that a config can have."""
+        values = self.model_dump(exclude_defaults=True)
+        return self.path if values.keys() == {"path"} else values
+
+
+Corpora = Annotated[
+    list[CorpusSettings], BeforeValidator(many), written_as(["array", "object", "string"], "one or more texts")
+]
 
 
 class DataSettings(Section):
-    folder: str = setting(..., "folder of the text files, each named STEM.LANGUAGE or STEM.LANGUAGE.gz", resume=True)
+    folder: str = setting(".", "folder of the text; by default that of the config file", resume=True)
     source: str = setting(..., "source language: the ending of its files", min_length=1)
     target: str = setting(..., "target language: the ending of its files", min_length=1)
-    train: str = setting("train", "stem of the training files")
-    valid: str = setting("valid", "stem of the validation files")
-    test: Names = setting(["test"], "stems of the test files, scored by `nmt eval`", resume=True)
+    train: Corpora = setting(
+        [CorpusSettings(path="train")], "training text: a name (files NAME.LANGUAGE), a file, or a list of them"
+    )
+    valid: Corpora = setting(
+        [CorpusSettings(path="valid")], "validation text; of several, the first chooses the checkpoint"
+    )
+    test: Corpora = setting([CorpusSettings(path="test")], "test text, scored by `nmt eval`", resume=True)
+    hold_out: Amount = setting(
+        0, "take this much of the training text for validation, in place of data.valid", "pairs, or a share below 1"
+    )
+    hold_out_test: Amount = setting(
+        0, "take this much of the training text for a test set, in place of data.test", "pairs, or a share below 1"
+    )
+    filters: Annotated[
+        list[Annotated[str, Registered("data/filters.py", "FILTERS")]],
+        BeforeValidator(many),
+        written_as(["array", "string"], "one or more"),
+    ] = setting([], "training pairs to drop, and count, besides blank and long ones")
     parts: Names = setting([], "parts of a test set to score apart: STEM.PART lists 1-based line numbers", resume=True)
     max_length: Count = setting(100, "training pairs with more on either side are dropped, and counted", "pieces", ge=1)
 

@@ -5,13 +5,13 @@ A folder holds `source.ids`, `target.ids` (all sentences end to end), `source.of
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from nmt.data.batching import chunked
 from nmt.data.corpus import Pair
 from nmt.data.subword import Subwords
 
@@ -72,7 +72,7 @@ def write_dataset(
     try:
         for side in totals:
             files[f"{side}.offsets"].write(np.zeros(1, OFFSET).tobytes())
-        for chunk in _chunks(pairs, CHUNK):
+        for chunk in chunked(pairs, CHUNK):
             encoded = {
                 "source": subwords.source.encode_many([pair.source for pair in chunk]),
                 "target": subwords.target.encode_many([pair.target for pair in chunk]),
@@ -102,9 +102,3 @@ def _keep(source: int, target: int, max_length: int | None, notes: Counter[str])
         notes[f"pairs longer than {max_length} pieces left out (data.max_length)"] += 1
         return False
     return True
-
-
-def _chunks(pairs: Iterable[Pair], size: int) -> Iterator[list[Pair]]:
-    iterator = iter(pairs)
-    while chunk := list(islice(iterator, size)):
-        yield chunk

@@ -7,9 +7,9 @@ import numpy.typing as npt
 
 from nmt.config import Settings
 from nmt.data.batch import Batch, Sentences, make_batch
+from nmt.data.batching import epoch_batches
 from nmt.data.dataset import Dataset
 from nmt.data.resampling import Resampled
-from nmt.data.sampler import epoch_batches
 from nmt.data.subword import Subwords
 from nmt.training.teachers import Lessons
 

@@ -1,6 +1,6 @@
 """Validation: loss, and BLEU and chrF of greedy translations against the raw references."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -8,9 +8,9 @@ import torch
 
 from nmt.config import DecodingSettings
 from nmt.data.batch import make_batch
+from nmt.data.batching import length_batches
 from nmt.data.corpus import Pair
 from nmt.data.dataset import Dataset
-from nmt.data.sampler import cut
 from nmt.data.subword import Subwords
 from nmt.decoding.constraints import longest_allowed
 from nmt.decoding.search import search
@@ -59,7 +59,8 @@ def validate(
     """`check` is called between batches and may raise to break off. Leaves the model in evaluation mode."""
     model.eval()
     greedy = decoding.model_copy(update={"beam_size": 1})
-    batches = list(_batches(data.dataset))
+    lengths = np.maximum(data.dataset.source_lengths(), data.dataset.target_lengths())
+    batches = [batch.tolist() for batch in length_batches(np.arange(len(lengths)), lengths, lengths, BATCH_TOKENS)]
     packed: PackedWeights = {}
 
     def of_batch(indices: list[int]) -> _Part:
@@ -91,10 +92,3 @@ def validate(
     bleu, chrf = (score(metric, hypotheses, references).value for metric in ("bleu", "chrf"))
     loss = sum(part.loss for part in parts) / sum(part.tokens for part in parts)
     return ValidationResult(loss, bleu, chrf, hypotheses, signs)
-
-
-def _batches(dataset: Dataset) -> Iterator[list[int]]:
-    lengths = np.maximum(dataset.source_lengths(), dataset.target_lengths()) + 1
-    order = np.argsort(lengths, kind="stable")
-    for batch in cut(order, lengths[order], BATCH_TOKENS, 0):
-        yield [int(index) for index in batch]

@@ -9,9 +9,9 @@ import torch
 import torch._dynamo  # the optimizer imports it: seconds that are no part of going on
 
 from nmt import config
+from nmt.data.batching import epoch_batches
 from nmt.data.dataset import Dataset
 from nmt.data.prepare import prepare
-from nmt.data.sampler import epoch_batches
 from nmt.model import make_model
 from nmt.training import batches as training_batches
 from nmt.training.batches import EpochBatches

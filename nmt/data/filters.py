@@ -1,0 +1,1 @@
+FILTERS = {"blank": None}
