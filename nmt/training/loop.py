@@ -135,8 +135,11 @@ class Trainer:
             return
         progress.skipped += 1
         progress.skipped_in_row += 1
-        lines = self.batches.lines(chosen)
-        shown = ", ".join(str(line) for line in lines[:5]) + (", ..." if len(lines) > 5 else "")
+        places = self.batches.places(chosen)
+        names = [text.name or text.path or text.source for text in self.settings.data.train]
+        several = len(names) > 1
+        lines = [f"{names[text]}:{line}" if several else str(line) for text, line in places]
+        shown = ", ".join(lines[:5]) + (", ..." if len(lines) > 5 else "")
         self.log.warn(f"step {progress.step:,}: {fault}; update left out (lines {shown} of the training text)")
         if progress.skipped_in_row >= TOO_MANY:
             self._go_back()

@@ -97,7 +97,7 @@ def lessons(teachers: Sequence[LoadedRun], dataset: Dataset, device: torch.devic
             pieces, probs = np.memmap(folder / "pieces", PIECE, "r"), np.memmap(folder / "probs", PROB, "r")
             return pieces.reshape(tokens, size), probs.reshape(tokens, size)
 
-        recipe = ("teachers", weights, dataset.folder.name, size, first, PART)
+        recipe = ("teachers", weights, "+".join(folder.name for folder in dataset.folders), size, first, PART)
         doing = f"the teachers read pairs {first + 1:,} to {indices[-1] + 1:,} of {len(dataset):,}"
         parts.append(cached(recipe, make, read, say, doing))
     return Lessons(parts, lengths)

@@ -14,7 +14,6 @@ import torch
 from nmt import __version__, config
 from nmt import run as runs
 from nmt.config import Settings
-from nmt.data.corpus import parallel_files, read_pairs
 from nmt.data.prepare import Prepared, prepare
 from nmt.device import choose_device, describe
 from nmt.errors import NotSaved, OutOfMemory
@@ -124,9 +123,9 @@ def _make_trainer(
         start_from_parent(model, parent)
         log.say(f"starting from the weights and subwords of {_shown(parent.path)}")
     known = lessons(teachers, data.train, device, log.say) if teachers else None
-    batches = EpochBatches(data.train, settings, data.subwords, known)
-    trainer = Trainer(settings, model, batches, _validation_set(settings, data), device, log, signals)
-    trainer.progress.text = _training_text(settings, data)
+    batches = EpochBatches(data.train, settings, data.subwords, known, data.weights)
+    trainer = Trainer(settings, model, batches, _validation_sets(data)[0], device, log, signals)
+    trainer.progress.text = data.text
     if settings.training.freeze_vectors:
         trainer.freeze({side: found.ids.tolist() for side, found in vectors.items()})
     # Nothing in the run has changed up to here: what cannot be trained leaves no trace of itself.
@@ -170,18 +169,14 @@ def _new_model(settings: Settings, data: Prepared, device: torch.device) -> Seq2
         ) from None
 
 
-def _training_text(settings: Settings, data: Prepared) -> str:
-    """The hashes of its two files."""
-    chosen = settings.data
-    files = parallel_files(chosen.folder, chosen.train, chosen.source, chosen.target)
-    return " ".join(data.hashes[os.path.relpath(path, chosen.folder)] for path in files)
-
-
-def _validation_set(settings: Settings, data: Prepared) -> ValidationSet:
-    files = parallel_files(settings.data.folder, settings.data.valid, settings.data.source, settings.data.target)
-    lines = set(data.valid.lines.tolist())
-    pairs = [pair for pair in read_pairs(files) if pair.line in lines]
-    return ValidationSet(data.valid, pairs, data.subwords)
+def _validation_sets(data: Prepared) -> list[ValidationSet]:
+    """Return the validation sets; the first one chooses the checkpoint."""
+    found = []
+    for source, dataset in data.valid_sets:
+        lines = set(dataset.lines.tolist())
+        pairs = [pair for pair in source.pairs() if pair.line in lines]
+        found.append(ValidationSet(dataset, pairs, data.subwords))
+    return found
 
 
 def _introduce(trainer: Trainer, data: Prepared, say: Callable[[str], None]) -> None:
@@ -197,7 +192,7 @@ def _introduce(trainer: Trainer, data: Prepared, say: Callable[[str], None]) -> 
     kind = f"{model.cell}, {model.decoder} decoder" if model.architecture == "recurrent" else model.architecture
     say(f"{kind}, {model.attention} attention: {parameters:,} parameters")
     signatures = "; ".join(signature(metric) for metric in ("bleu", "chrf"))
-    say(f"validation: greedy search on {settings.data.valid}, {len(data.valid):,} lines; {signatures}")
+    say(f"validation: greedy search on {data.valid_sets[0][0].name}, {len(data.valid):,} lines; {signatures}")
 
 
 def _show_result(trainer: Trainer, log: Log) -> None:
