@@ -12,6 +12,7 @@ from nmt.config.full_keys import (
     weight_differences,
 )
 from nmt.config.load import changed, load
+from nmt.config.paths import absolute_paths, portable, where_they_are
 from nmt.config.tree import (
     CorpusSettings,
     DataSettings,
@@ -33,6 +34,7 @@ __all__ = [
     "Settings",
     "SubwordSettings",
     "TrainingSettings",
+    "absolute_paths",
     "changed",
     "differences",
     "dump",
@@ -42,5 +44,7 @@ __all__ = [
     "keys",
     "load",
     "may_change",
+    "portable",
     "weight_differences",
+    "where_they_are",
 ]

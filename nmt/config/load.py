@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from nmt.config.full_keys import EFFECTIVE_WITH, field, keys
+from nmt.config.paths import with_paths
 from nmt.config.rules import broken_rules
 from nmt.config.text import Given, read_file, read_text, read_word
 from nmt.config.tree import CorpusSettings, Settings
@@ -162,15 +163,8 @@ def _with_absolute_paths(settings: Settings, given: dict[str, Given], path: Path
             where = given[key].where if key in given else path
             raise ConfigError(f"{where}: {key}: {text!r} is not a path: {error}") from None
 
-    data = settings.data.model_copy(update={"folder": absolute("data.folder", settings.data.folder)})
-    models = [absolute("subword.model", model) for model in settings.subword.model]
-    subword = settings.subword.model_copy(update={"model": models})
-    starts = {key: getattr(settings.training, key) for key in ("start_from", "source_vectors", "target_vectors")}
-    others: dict[str, Any] = {key: absolute(f"training.{key}", text) for key, text in starts.items() if text}
-    others["teachers"] = [absolute("training.teachers", folder) for folder in settings.training.teachers]
-    training = settings.training.model_copy(update=others)
-    run = absolute("run", settings.run or f"runs/{path.stem}")
-    return settings.model_copy(update={"data": data, "subword": subword, "training": training, "run": run})
+    settings = with_paths(settings, absolute)
+    return settings.model_copy(update={"run": absolute("run", settings.run or f"runs/{path.stem}")})
 
 
 def _absolute(base: Path, text: str) -> str:

@@ -67,7 +67,9 @@ def hold_out(
         keys = _read_keys(sources, read)
         groups = _connected(keys.source, keys.target)
         chosen = _choose(
-            groups, keys.pairs, [_count(key, amount, keys) for key, amount in zip(_KEYS, wanted, strict=True)]
+            groups,
+            keys.pairs,
+            [_count(key, amount, len(keys.lines)) for key, amount in zip(_KEYS, wanted, strict=True)],
         )
         folder.mkdir(parents=True)
         _write(folder, sources, keys, chosen, read)

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from nmt import run as runs
 from nmt.config import Settings, TrainingSettings
+from nmt.data.batching import Indices
 from nmt.errors import Diverged
 from nmt.model import Seq2Seq
-from nmt.training.batches import EpochBatches, Indices
+from nmt.training.batches import EpochBatches
 from nmt.training.checkpoint import load_newest
 from nmt.training.health import of_stopping, remarks
 from nmt.training.keeper import Keeper

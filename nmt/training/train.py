@@ -14,6 +14,7 @@ import torch
 from nmt import __version__, config
 from nmt import run as runs
 from nmt.config import Settings
+from nmt.data.corpora import held_out_files
 from nmt.data.prepare import Prepared, prepare
 from nmt.device import choose_device, describe
 from nmt.errors import NotSaved, OutOfMemory
@@ -132,10 +133,14 @@ def _make_trainer(
     log.open(folder)
     for leftover in folder.glob("*.tmp-*"):  # of a crash
         leftover.unlink()
-    write_atomic(folder / runs.CONFIG, config.dump(settings.model_copy(update={"run": "."})).encode())
+    write_atomic(folder / runs.CONFIG, config.dump(config.portable(settings, folder)).encode())
     if state is None:
         runs.save_subwords(folder, data.subwords)
-    if state is None or changed:
+    for part, text in data.held_out.texts.items():
+        for file, name in zip(text.files, held_out_files(folder, settings.data, part), strict=True):
+            write_atomic(name, file.read_bytes())
+    moved = before.get("paths") != provenance["paths"]
+    if state is None or changed or moved:
         write_atomic(folder / runs.PROVENANCE, json.dumps(before | provenance, indent=1).encode())
     _introduce(trainer, data, log.say)
     if state is not None:
@@ -230,6 +235,7 @@ def _provenance(
         "command": command,
         **({"parent": identity(parent)} if parent else {}),
         "data": data.hashes | vector_hashes(settings.training) | teacher_hashes(teachers),
+        "paths": config.absolute_paths(settings),
         "left_out": data.notes,
         "pairs": {"train": len(data.train), "valid": len(data.valid)},
         "versions": {"nmt": __version__, "python": platform.python_version()}
