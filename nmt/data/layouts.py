@@ -52,8 +52,8 @@ WHOLE_NAMES = Layout("SRC", "TRG")  # eBible: `eng-web.txt`; the languages are t
 def existing(place: Path, name: str) -> bool:
     """Whether a folder or a .zip file has a file of this name."""
     path = place / name
-    if path.is_file():
-        return True
+    if path.exists():
+        return not path.is_dir()
     member = zip_member(path)
     return member is not None and member.name in names_in(member.archive)
 

@@ -130,9 +130,9 @@ def _two_files(place: Path, given: Mapping[str, str], wish: _Wish) -> TextSource
     if given.keys() != {"source", "target"}:
         shown = ", ".join(given) or "nothing"
         raise DataError(f"{wish.key}: names {shown}; name two files, {{source: PATH, target: PATH}}")
-    source, target = place / given["source"], place / given["target"]
+    source, target = (Path("-") if given[side] == "-" else place / given[side] for side in ("source", "target"))
     for path in (source, target):
-        if not layouts.existing(path.parent, path.name):
+        if path != Path("-") and not layouts.existing(path.parent, path.name):
             raise NoSuchText(f"{path}: no such file; {_listing(path.parent)}")
     return wish.pair(source.name, source, target)
 

@@ -10,6 +10,7 @@ from nmt.data.corpus import open_binary
 from nmt.data.formats.text import one_line
 from nmt.errors import DataError
 
+DEEPEST = 200  # elements within each other
 BLOCK = 1 << 16
 NATIVE_CODE = {"bpt", "ept", "it", "ph", "ut"}  # what stands in them is code of the original format, not text
 Found = tuple[int, ET.Element]
@@ -59,7 +60,7 @@ class _Collector:
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
         self.parser.CharacterDataHandler = self._text
-        self.parser.EntityDeclHandler = self._entity
+        forbid_entities(self.parser, path)
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         plain = {key if key == "xml:lang" else local(key): value for key, value in attributes.items()}
@@ -67,6 +68,7 @@ class _Collector:
             self._builder, self._depth, self._line = ET.TreeBuilder(), 0, self.parser.CurrentLineNumber
         if self._builder is not None:
             self._depth += 1
+            check_depth(self.path, self._depth, self.parser.CurrentLineNumber)
             self._builder.start(local(name), plain)
         elif self.opened:
             self.opened(local(name), plain)
@@ -84,9 +86,20 @@ class _Collector:
         if self._builder is not None:
             self._builder.data(text)
 
-    def _entity(self, name: str, *_: object) -> None:
-        line = self.parser.CurrentLineNumber
-        raise DataError(f"{self.path}:{line}: defines the entity {name}; entities are not read, write out their text")
+
+def check_depth(path: Path, depth: int, line: int) -> None:
+    if depth > DEEPEST:
+        raise DataError(f"{path}:{line}: elements are nested more than {DEEPEST} deep; is the file damaged?")
+
+
+def forbid_entities(parser: Any, path: Path) -> None:
+    """Makes a parser raise DataError where a file defines an entity, which could grow beyond all memory."""
+
+    def declared(name: str, *_: object) -> None:
+        line = parser.CurrentLineNumber
+        raise DataError(f"{path}:{line}: defines the entity {name}; entities are not read, write out their text")
+
+    parser.EntityDeclHandler = declared
 
 
 def segment_text(element: ET.Element | None) -> str:

@@ -8,6 +8,7 @@ from nmt.data.corpus import open_binary, read_lines
 from nmt.data.formats import FORMATS
 from nmt.data.formats.tables import BARS
 from nmt.data.formats.text import IWSLT_TAG
+from nmt.data.zipped import zip_member
 from nmt.errors import DataError
 
 LINES = 20  # looked at
@@ -21,8 +22,7 @@ _ROOTS = {
     "mteval": "sgm",
     "dataset": "wmt",
 }
-MARKUP = re.compile(r"\s*<(?:[/?!]?[A-Za-z][\w:.-]*)(?:\s[^<>]*|/)?>?")
-SHARE_OF_MARKUP = 0.05
+SHARE_OF_
 
 
 def plain_suffix(path: Path) -> str:
@@ -51,9 +51,12 @@ def format_of_file(path: Path) -> str | None:
 
 
 def format_of_pair(source: Path, target: Path) -> str:
-    """The format of two files. Raises DataError if they differ or are of a format with one file."""
+    """The format of two files; pipes are text. Raises DataError if they differ or are of a format with one file."""
     found = []
     for path in (source, target):
+        if not path.is_file() and not zip_member(path):  # what is read from a pipe is gone
+            found.append("text")
+            continue
         root = _root(path)
         first = itertools.islice(read_lines(path), LINES) if not root else ()
         tagged = any(IWSLT_TAG.match(line) for line in first)
@@ -83,9 +86,3 @@ def _root(path: Path) -> str | None:
         root = f"<{found[1]}>" if found else "nothing"
         raise DataError(f"{path}: XML that begins with {root} is not read; TMX, XLIFF and the XML of WMT are")
     return name
-
-
-def is_markup(line: str) -> bool:
-    """Whether a line of plain text begins with a tag and ends with one, such as `<seg id="1">` or `<url>...</url>`."""
-    text = line.strip()
-    return text.startswith("<") and text.endswith(">") and bool(MARKUP.match(text))

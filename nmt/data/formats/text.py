@@ -12,6 +12,8 @@ IWSLT_TAG = re.compile(
     r"\s*</?(?:url|keywords|speaker|talkid|title|description|translator|reviewer|doc|mteval|refset|srcset|file)\b[^>]*>"
 )
 _BREAK = re.compile(r"[ \t]*[\r\n]+[ \t\r\n]*")
+SHARE_OF_MARKUP = 0.01  # of the pairs of a text; more are warned of
+_MARKUP = re.compile(r"\s*</?[A-Za-z][\w:.-]*(?:\s[^<>]*)?/?>(?:.*>)?\s*$|\s*<[?!].*>\s*$")
 
 
 def read_text(
@@ -23,7 +25,10 @@ def read_text(
     of its first line.
     """
     previous: Pair | None = None
+    pairs = markup = 0
     for pair in read_pairs(ParallelFiles(*files), notes):
+        pairs += 1
+        markup += is_markup(pair.source) or is_markup(pair.target)
         if RANGE in {pair.source, pair.target}:
             notes["lines with <range> joined to the line before"] += 1
             if not previous:
@@ -36,6 +41,8 @@ def read_text(
         previous = pair
     if previous:
         yield previous
+    if markup > SHARE_OF_MARKUP * pairs:
+        notes["lines that are markup, not sentences; name their format or remove them"] += markup
 
 
 def read_iwslt(
@@ -53,3 +60,8 @@ def read_iwslt(
 def one_line(text: str) -> str:
     """A text without line breaks: each becomes a space, together with the spaces around it."""
     return _BREAK.sub(" ", text).strip(" ") if "\n" in text or "\r" in text else text
+
+
+def is_markup(line: str) -> bool:
+    """Whether a line begins with a tag and ends with one, such as `<seg id="1">` or `<url>...</url>`."""
+    return "<" in line[:8] and line != RANGE and bool(_MARKUP.match(line))
