@@ -26,11 +26,10 @@ from nmt.evaluation import (
     score_files,
     to_json,
 )
-from nmt.metrics import DEFAULT_METRICS
 from nmt.test_sets import configured_sets, read_set
 
 BUNDLED = Path(__file__).parent.parent / "data" / "en-fr"
-USUAL = Wanted(DEFAULT_METRICS)
+USUAL = Wanted()
 QUICK = {"beam_size": 1, "max_length": 8}
 
 
@@ -62,7 +61,7 @@ def result(
     sets = (
         configured_sets(run, print)
         if files is None
-        else [read_set(files, files.source.name, run.parent / "none.align")]
+        else [read_set(files.source, [files.target], files.source.name, run.parent / "none.align")]
     )
     return evaluate(run, translator, sets, wanted, QUICK, said.append), said
 
@@ -117,7 +116,7 @@ def test_the_shape_of_the_json(run: Path, translator: Translator) -> None:
 def test_a_translation_made_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("the cat sat on the mat\n\n", encoding="utf-8")
     (tmp_path / "test.en").write_text("the cat sat on the mat\na dog\n", encoding="utf-8")
-    found = score_files(tmp_path / "mine.txt", tmp_path / "test.en", None, USUAL)
+    found = score_files(tmp_path / "mine.txt", [tmp_path / "test.en"], None, USUAL)
     [(name, scores)] = found.sets.items()
     assert (found.run, name, scores.sentences) == (str(tmp_path / "mine.txt"), "test.en", 2)
     assert scores.scores["ter"].value == pytest.approx(25.0)  # two words of eight are missing
@@ -187,7 +186,7 @@ def test_lengths_of_a_translation_made_elsewhere_are_those_of_its_source(tmp_pat
     (tmp_path / "mine").write_text("x y z w\n" * 10 + "u v w x\n" * 10, encoding="utf-8")
     (tmp_path / "reference").write_text("x y z w\n" * 10 + "a b c d\n" * 10, encoding="utf-8")
     wanted = Wanted(("bleu",), by_length=True)
-    found = score_files(tmp_path / "mine", tmp_path / "reference", tmp_path / "source", wanted)
+    found = score_files(tmp_path / "mine", [tmp_path / "reference"], tmp_path / "source", wanted)
     groups = found.sets["reference"].by_length
     assert [(group.shortest, group.longest, group.sentences) for group in groups] == [(1, 5, 10), (6, 6, 10)]
     assert [group.scores["bleu"].value for group in groups] == [pytest.approx(100.0), 0.0]
@@ -226,7 +225,7 @@ def test_no_error_rate_without_gold_alignments(run: Path, translator: Translator
 
 def test_no_error_rate_of_a_text(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"^--metric aer: is that of a model's attention; leave out --hypothesis$"):
-        score_files(tmp_path / "a", tmp_path / "b", None, Wanted(("aer",)))
+        score_files(tmp_path / "a", [tmp_path / "b"], None, Wanted(("aer",)))
 
 
 # Two runs ------------------------------------------------------------------------------------------------------------
@@ -237,7 +236,7 @@ def test_a_comparison_is_second_minus_first(tmp_path: Path) -> None:
     texts = {"reference": references, "bad": [line.replace("sat", "x") for line in references], "good": references}
     for name, lines in texts.items():
         (tmp_path / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    bad, good = (score_files(tmp_path / name, tmp_path / "reference", None, USUAL) for name in ("bad", "good"))
+    bad, good = (score_files(tmp_path / name, [tmp_path / "reference"], None, USUAL) for name in ("bad", "good"))
     found = compare(bad, good)["reference"]
     assert list(found) == ["bleu", "chrf", "ter"]
     assert found["ter"].value == pytest.approx(-100 / 8)  # one of eight words
@@ -304,7 +303,7 @@ def test_nothing_to_score(run: Path, translator: Translator) -> None:
         result(run, translator)
     empty = run.parent / "corpus" / "test.en"
     with pytest.raises(DataError, match=r"test\.en: is empty; there is nothing to score$"):
-        score_files(empty, empty, None, USUAL)
+        score_files(empty, [empty], None, USUAL)
 
 
 def test_no_test_set(run: Path, translator: Translator) -> None:
@@ -318,7 +317,7 @@ def test_unequal_counts(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a\n", encoding="utf-8")
     (tmp_path / "b").write_text("a\nb\n", encoding="utf-8")
     with pytest.raises(DataError) as caught:
-        score_files(tmp_path / "a", tmp_path / "b", None, USUAL)
+        score_files(tmp_path / "a", [tmp_path / "b"], None, USUAL)
     assert str(caught.value) == (
         f"{tmp_path / 'a'} has 1 lines and {tmp_path / 'b'} has 2; line N of one must translate line N of the other"
     )
