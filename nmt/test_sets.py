@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nmt import run as runs
-from nmt.config import Settings
-from nmt.data.corpus import parallel_files, read_lines
+from nmt.config import DataSettings
+from nmt.data.corpus import read_lines
+from nmt.data.sources import TextSource, find_source
 from nmt.decoding.gold import Gold, read_gold
 from nmt.errors import DataError
 
@@ -34,23 +35,15 @@ class EvaluationSet:
 def configured_sets(run: Path, warn: Callable[[str], None]) -> list[EvaluationSet]:
     """All test sets of a run's config. Warns of a part that none of them has, as where a config was copied. Raises
     DataError if no set has a further reference that the config names."""
-    settings = runs.load_settings(run)
-    data = settings.data
+    data = runs.load_settings(run).data
     if not data.test:
         raise DataError(f"{run / runs.CONFIG}: data.test: names no test set; give --source and --reference")
-    found, more = [], dict.fromkeys(data.references, 0)
-    for stem in data.test:
-        files = parallel_files(data.folder, stem, data.source, data.target)
-        others = [path for ending in more if (path := Path(data.folder) / f"{stem}.{ending}").exists()]
-        for path in others:
-            more[path.name.removeprefix(f"{stem}.")] += 1
-        gold = Path(data.folder) / f"{stem}.align"
-        found.append(read_set(files.source, [files.target, *others], stem, gold, _parts(settings, stem)))
+    found = [_set_of(name, data) for name in data.test]
     for part in data.parts:
         if not any(part in each.parts for each in found):
             warn(f"data.parts: {data.folder} has no {_any_of(data.test, part)}; {part} is left out")
-    for ending, count in more.items():
-        if not count:
+    for ending in data.references:
+        if not any((Path(data.folder) / f"{name}.{ending}").exists() for name in data.test):
             raise DataError(
                 f"data.references: {data.folder} has no {_any_of(data.test, ending)}; add the file, or remove {ending} "
                 "from data.references"
@@ -58,46 +51,69 @@ def configured_sets(run: Path, warn: Callable[[str], None]) -> list[EvaluationSe
     return found
 
 
-def _any_of(stems: Sequence[str], ending: str) -> str:
-    return " or ".join(f"{stem}.{ending}" for stem in stems)
+def _any_of(names: Sequence[str], ending: str) -> str:
+    return " or ".join(f"{name}.{ending}" for name in names)
 
 
-def read_set(
-    source: Path, references: Sequence[Path], name: str, gold: Path, parts: dict[str, list[int]] | None = None
+def _set_of(name: str, data: DataSettings) -> EvaluationSet:
+    """A test set that the config names, with the files beside it."""
+    beside = {ending: Path(data.folder) / f"{name}.{ending}" for ending in (*data.references, *data.parts, "align")}
+    source = find_source(data.folder, name, (data.source, data.target), key="data.test")
+    references = [beside[ending] for ending in data.references if beside[ending].exists()]
+    parts = {part: read_numbers(beside[part]) for part in data.parts if beside[part].exists()}
+    return read_source(source, beside["align"], references, parts)
+
+
+def read_source(
+    source: TextSource,
+    gold: Path,
+    references: Sequence[Path] = (),
+    parts: dict[str, list[int]] | None = None,
 ) -> EvaluationSet:
-    """A source and its references. Line numbers of `parts` are from 1."""
-    sources, *texts = read_texts([source, *references])
+    """A parallel text as a test set, with further references (a line per pair). `parts` are line numbers, from 1."""
+    pairs = list(source.pairs())
+    if not pairs:
+        raise DataError(f"{source.files[0]}: is empty; there is nothing to score")
+    texts = [[pair.target for pair in pairs], *(list(read_lines(path)) for path in references)]
+    _check_lengths([source.files[0], *references], texts)
+    places = {pair.line: place for place, pair in enumerate(pairs)}
     for part, lines in (parts or {}).items():
         if not lines:
-            raise DataError(f"{name}.{part}: is empty; write one line number per line, or remove the file")
-        if max(lines) > len(sources):
-            raise DataError(f"{name}.{part}: names line {max(lines)}, but {source.name} has {len(sources)}")
-    numbered = {part: [line - 1 for line in lines] for part, lines in (parts or {}).items()}
-    return EvaluationSet(name, sources, texts, gold, numbered)
+            raise DataError(f"{source.name}.{part}: is empty; write one line number per line, or remove the file")
+        if missing := [line for line in lines if line not in places]:
+            file, last = source.files[0].name, pairs[-1].line
+            raise DataError(f"{source.name}.{part}: names line {missing[0]}, but {file} has {last}")
+    numbered = {part: [places[line] for line in lines] for part, lines in (parts or {}).items()}
+    return EvaluationSet(source.name, [pair.source for pair in pairs], texts, gold, numbered)
+
+
+def read_set(source: Path, references: Sequence[Path], name: str, gold: Path) -> EvaluationSet:
+    """A source and its references, a file of lines each."""
+    sources, *texts = read_texts([source, *references])
+    return EvaluationSet(name, sources, texts, gold)
 
 
 def read_texts(paths: Sequence[Path]) -> list[list[str]]:
     """Files whose lines correspond, each read once. Raises DataError if they differ in length, or are empty."""
     texts = [list(read_lines(path)) for path in paths]
+    _check_lengths(paths, texts)
+    if not texts[0]:
+        raise DataError(f"{paths[0]}: is empty; there is nothing to score")
+    return texts
+
+
+def _check_lengths(paths: Sequence[Path], texts: list[list[str]]) -> None:
     for path, lines in zip(paths, texts, strict=True):
         if len(lines) != len(texts[0]):
             raise DataError(
                 f"{paths[0]} has {len(texts[0])} lines and {path} has {len(lines)}; "
                 "line N of one must translate line N of the other"
             )
-    if not texts[0]:
-        raise DataError(f"{paths[0]}: is empty; there is nothing to score")
-    return texts
 
 
-def _parts(settings: Settings, stem: str) -> dict[str, list[int]]:
-    """{part: line numbers, from 1} of the parts that this test set has."""
-    found = {}
-    for part in settings.data.parts:
-        path = Path(settings.data.folder) / f"{stem}.{part}"
-        if path.exists():
-            found[part] = [_line_number(line, path, number) for number, line in enumerate(read_lines(path), start=1)]
-    return found
+def read_numbers(path: Path) -> list[int]:
+    """Line numbers, from 1, one per line."""
+    return [_line_number(line, path, number) for number, line in enumerate(read_lines(path), start=1)]
 
 
 def _line_number(line: str, path: Path, number: int) -> int:

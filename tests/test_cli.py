@@ -748,7 +748,12 @@ def test_eval_of_a_translation_needs_no_model(nmt: Run, tiny_corpus: Path) -> No
         (["--hypothesis", "a"], "--hypothesis: needs --reference"),
         (
             ["--source", "a"],
-            "--source and --reference: give both, or neither for the test sets of the config",
+            "--source and --reference: give both, or neither for the test sets of the config; a file that holds both "
+            "is --test FILE",
+        ),
+        (
+            ["--test", "a.tsv", "--reference", "b"],
+            "--test: names source and reference; leave out --reference",
         ),
         (["--hypothesis", "a", "--reference", "b"], "a: no such file; name a text file"),
         (["runs/tiny", "--hypothesis", "a", "--reference", "b"], "--hypothesis: needs no model; leave out runs/tiny"),

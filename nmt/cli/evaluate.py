@@ -57,6 +57,10 @@ def evaluate(
     reference: Annotated[
         list[Path] | None, typer.Option(help="Its reference translation; several times for several references")
     ] = None,
+    test: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Another test set: a file with both sides (.tsv, .tmx ...), or a stem"),
+    ] = None,
     hypothesis: Annotated[Path | None, typer.Option(help="Score this translation; no model is run")] = None,
     metric: Annotated[
         list[str] | None,
@@ -79,6 +83,7 @@ def evaluate(
     metrics = metric_names(metric or ())
     changes = changes_of(beam_size=beam_size, length_penalty=length_penalty, batch_size=batch_size)
     of_the_model = [*changes, *changes_of(device=device, threads=threads)]
+    _check_test(test, source, reference, hypothesis)
     _check_options(source, reference, hypothesis, run, by_length, plot, of_the_model)
     from nmt.evaluation import Wanted, score_files
     from nmt.evaluation import evaluate as evaluate_run
@@ -94,11 +99,11 @@ def evaluate(
         languages = _languages(paths)
         told = told or find_language(languages.target_language, languages.target, ())
         wanted = Wanted(metrics, by_length, told)
-        sets = _sets(paths[0], source, reference)
+        sets = _sets(paths[0], languages, test, source, reference)
         results = [
             evaluate_run(path, translator_of(path, device, threads), sets, wanted, changes, say) for path in paths
         ]
-    if source is None and hypothesis is None:
+    if source is None and hypothesis is None and test is None:
         _keep(results[0])  # before they are shown, since the reader may have gone
     _show(results, as_json)
     if plot is not None:
@@ -125,6 +130,13 @@ def metric_names(given: "list[str] | tuple[str, ...]") -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def _check_test(test: str | None, source: Path | None, references: list[Path] | None, hypothesis: Path | None) -> None:
+    """Raises ConfigError if --test is given beside what it replaces."""
+    others = {"--source": source, "--reference": references, "--hypothesis": hypothesis}
+    if test is not None and (given := [name for name, value in others.items() if value]):
+        raise ConfigError(f"--test: names source and reference; leave out {' and '.join(given)}")
+
+
 def _check_options(
     source: Path | None,
     reference: list[Path] | None,
@@ -136,7 +148,10 @@ def _check_options(
 ) -> None:
     """Raises ConfigError if an option lacks another, or could have no effect; `of_the_model` are those given."""
     if hypothesis is None and (source is None) != (not reference):
-        raise ConfigError("--source and --reference: give both, or neither for the test sets of the config")
+        raise ConfigError(
+            "--source and --reference: give both, or neither for the test sets of the config; a file that holds both "
+            "is --test FILE"
+        )
     if hypothesis is not None and not reference:
         raise ConfigError("--hypothesis: needs --reference")
     if hypothesis is not None and run is not None:
@@ -167,9 +182,16 @@ def _languages(runs: list[Path]) -> "DataSettings":
     return first
 
 
-def _sets(run: Path, source: Path | None, references: list[Path] | None) -> "list[EvaluationSet]":
-    from nmt.test_sets import configured_sets, read_set
+def _sets(
+    run: Path, data: "DataSettings", test: str | None, source: Path | None, references: list[Path] | None
+) -> "list[EvaluationSet]":
+    from nmt.data.sources import find_source
+    from nmt.test_sets import configured_sets, read_set, read_source
 
+    if test is not None:
+        path = Path(test)
+        found = find_source(path.parent, path.name, (data.source, data.target), key="--test")
+        return [read_source(found, path.with_name(f"{path.name}.align"))]
     if source is None or not references:
         return configured_sets(run, lambda line: print(f"warning: {line}", file=sys.stderr))
     return [read_set(source, references, source.name, source.with_suffix(".align"))]

@@ -111,7 +111,7 @@ def _make_trainer(
 ) -> Trainer:
     """A trainer at the beginning, or at the newest checkpoint of its run."""
     folder = Path(settings.run)
-    validation = _validation_set(settings, data)
+    validation = _validation_sets(settings, data)
     state = load_newest(folder / runs.CHECKPOINTS, log.say)
     vectors = find_vectors(settings, data.subwords, log.say) if state is None else {}
     parent = load_parent(settings) if state is None else None
@@ -128,7 +128,7 @@ def _make_trainer(
         log.say(f"starting from the weights and subwords of {_shown(parent.path)}")
     known = lessons(teachers, data.train, device, log.say) if teachers else None
     batches = EpochBatches(data.train, settings, data.subwords, known)
-    trainer = Trainer(settings, model, batches, [validation], device, log, signals)
+    trainer = Trainer(settings, model, batches, validation, device, log, signals)
     trainer.progress.text = _training_text(settings, data)
     if settings.training.freeze_vectors:
         trainer.freeze({side: found.ids.tolist() for side, found in vectors.items()})
@@ -181,7 +181,8 @@ def _training_text(settings: Settings, data: Prepared) -> str:
     return " ".join(data.hashes[os.path.relpath(path, chosen.folder)] for path in files)
 
 
-def _validation_set(settings: Settings, data: Prepared) -> ValidationSet:
+def _validation_sets(settings: Settings, data: Prepared) -> list[ValidationSet]:
+    """The judge first. Raises ConfigError if the metric that judges cannot be had here."""
     files = parallel_files(settings.data.folder, settings.data.valid, settings.data.source, settings.data.target)
     lines = set(data.valid.lines.tolist())
     pairs = [pair for pair in read_pairs(files) if pair.line in lines]
@@ -189,7 +190,7 @@ def _validation_set(settings: Settings, data: Prepared) -> ValidationSet:
     language = find_language(chosen.target_language, chosen.target, (pair.target for pair in pairs))
     if settings.training.metric != LOSS:
         METRICS[settings.training.metric].make(language)  # before training: it may need what is not installed
-    return ValidationSet(data.valid, pairs, data.subwords, chosen.valid, language)
+    return [ValidationSet(data.valid, pairs, data.subwords, chosen.valid, language)]
 
 
 def _introduce(trainer: Trainer, data: Prepared, say: Callable[[str], None]) -> None:
