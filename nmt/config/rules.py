@@ -1,9 +1,10 @@
 """Rules that span several settings."""
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
 
 from nmt.config.full_keys import EFFECTIVE_WITH, field, obstacle
-from nmt.config.tree import Settings
+from nmt.config.tree import DataSettings, Settings
+from nmt.languages import check_language
 
 Rule = tuple[bool, str, str]  # whether it is broken, the key to change, the message
 
@@ -26,6 +27,7 @@ def _data_rules(settings: Settings) -> list[Rule]:
     data, subword = settings.data, settings.subword
     joint = len(subword.model) == 1 if subword.model else subword.joint
     return [
+        *_language_rules(data),
         (data.source == data.target, "data.target", "is the same as data.source; name the other language"),
         (
             subword.sampling > 0 and not subword.model and subword.model_type not in {"unigram", "bpe"},
@@ -39,6 +41,15 @@ def _data_rules(settings: Settings) -> list[Rule]:
             "all needs a joint vocabulary; write target or none",
         ),
     ]
+
+
+def _language_rules(data: DataSettings) -> Iterator[Rule]:
+    for key in ("source_language", "target_language"):
+        if code := getattr(data, key):
+            try:
+                check_language(code)
+            except ValueError as error:
+                yield True, f"data.{key}", str(error)
 
 
 def _model_rules(settings: Settings) -> list[Rule]:

@@ -77,7 +77,17 @@ class DataSettings(Section):
         BeforeValidator(many),
         written_as(["array", "string"], "one or more"),
     ] = setting([], "training pairs to drop, and count, besides blank and long ones")
+    source_language: str = setting("", "language of the source text, such as en; guessed if empty", resume=True)
+    target_language: str = setting(
+        "",
+        "language of the target text, such as zh, by which scores find its words; guessed from the ending of the files "
+        "or the script of the text if empty",
+        resume=True,
+    )
     parts: Names = setting([], "parts of a test set to score apart: STEM.PART lists 1-based line numbers", resume=True)
+    references: Names = setting(
+        [], "endings of further references of the test sets: STEM.ENDING, such as fr.1 for test.fr.1", resume=True
+    )
     max_length: Count = setting(100, "training pairs with more on either side are dropped, and counted", "pieces", ge=1)
 
 
@@ -215,8 +225,16 @@ class TrainingSettings(Section):
     validate_every: Interval = setting("1e", "how often to validate", "steps or epochs", resume=True)
     save_every: Interval = setting("1e", "how often to save", "steps or epochs", resume=True)
     log_every: Count = setting(100, "how often to log", "steps", resume=True, ge=1)
-    metric: Annotated[str, Registered("metrics.py", "VALIDATION_METRICS")] = setting(
-        "bleu", "validation score that decides which checkpoint is best"
+    validate_first: bool = setting(
+        True,
+        "before the first step, score the model that training starts from; of an untrained model, the loss alone",
+        resume=True,
+    )
+    metric: Annotated[str, Registered("metrics.py", "METRICS", ("loss",))] = setting(
+        "bleu",
+        "validation score that decides which checkpoint is best, and drives patience and the plateau schedule; among "
+        "equal scores, the loss decides",
+        resume=True,
     )
     patience: Count = setting(0, "stop after so many validations without a better score; 0: never", resume=True, ge=0)
     keep_best: Count = setting(3, "checkpoints to keep by validation score", resume=True, ge=1)

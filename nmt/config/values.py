@@ -40,14 +40,16 @@ def closest(name: str, options: tuple[str, ...]) -> str:
 class Registered:
     """A name out of a table such as ATTENTIONS, read from the table's source so that torch is not imported.
 
-    The table must be a plain dict at the top level of the module, its keys written out as strings.
+    The table must be a plain dict at the top level of the module, its keys written out as strings. `others` are names
+    that the setting allows beside those of the table.
     """
 
     module: str
     table: str
+    others: tuple[str, ...] = ()
 
     def names(self) -> tuple[str, ...]:
-        return _table_names(self.module, self.table)
+        return _table_names(self.module, self.table) + self.others
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_after_validator_function(self._check, handler(source))

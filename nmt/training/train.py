@@ -19,7 +19,8 @@ from nmt.data.prepare import Prepared, prepare
 from nmt.device import choose_device, describe
 from nmt.errors import NotSaved, OutOfMemory
 from nmt.files import read_json, write_atomic
-from nmt.metrics import signature
+from nmt.languages import find_language
+from nmt.metrics import LOSS, METRICS, signature, tokenizer_note
 from nmt.model import Seq2Seq, make_model
 from nmt.run import LoadedRun
 from nmt.training.batches import EpochBatches
@@ -29,6 +30,7 @@ from nmt.training.log import Log, clock
 from nmt.training.loop import Trainer
 from nmt.training.parent import identity, load_parent, start_from_parent
 from nmt.training.pieces import with_inherited_pieces, with_pieces_of
+from nmt.training.report import shown_scores
 from nmt.training.restart import changed_files, check_start, note_changes
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import TrainState
@@ -109,6 +111,7 @@ def _make_trainer(
 ) -> Trainer:
     """A trainer at the beginning, or at the newest checkpoint of its run."""
     folder = Path(settings.run)
+    validation = _validation_sets(settings, data)
     state = load_newest(folder / runs.CHECKPOINTS, log.say)
     vectors = find_vectors(settings, data.subwords, log.say) if state is None else {}
     parent = load_parent(settings) if state is None else None
@@ -125,7 +128,7 @@ def _make_trainer(
         log.say(f"starting from the weights and subwords of {_shown(parent.path)}")
     known = lessons(teachers, data.train, device, log.say) if teachers else None
     batches = EpochBatches(data.train, settings, data.subwords, known, data.weights)
-    trainer = Trainer(settings, model, batches, _validation_sets(data)[0], device, log, signals)
+    trainer = Trainer(settings, model, batches, validation, device, log, signals)
     trainer.progress.text = data.text
     if settings.training.freeze_vectors:
         trainer.freeze({side: found.ids.tolist() for side, found in vectors.items()})
@@ -145,18 +148,19 @@ def _make_trainer(
     _introduce(trainer, data, log.say)
     if state is not None:
         note_changes(before, provenance, changed, log.say)
-        _go_on(trainer, state, log)
+        _go_on(trainer, state, log, changed)
     log.forget_after(trainer.progress.step, len(trainer.progress.validations))
     return trainer
 
 
-def _go_on(trainer: Trainer, state: TrainState, log: Log) -> None:
-    """From a checkpoint."""
+def _go_on(trainer: Trainer, state: TrainState, log: Log, changed: list[str]) -> None:
+    """Continues from a checkpoint. `changed` are the files that differ from those that the run was trained on."""
     text = trainer.progress.text
     if state.progress.text not in ("", text):
         log.say("note: other training text than at the last checkpoint: its epoch begins anew")
         state.progress.batch = 0
     state.progress.text = text
+    trainer.adopt(state.progress, same_text=not changed)
     trainer.restore(state, trainer.keeper.folder)
     trainer.keeper.restore(trainer.progress)
     log.say(f"going on from step {trainer.progress.step:,} (epoch {trainer.progress.epochs:.1f})")
@@ -174,13 +178,16 @@ def _new_model(settings: Settings, data: Prepared, device: torch.device) -> Seq2
         ) from None
 
 
-def _validation_sets(data: Prepared) -> list[ValidationSet]:
-    """Return the validation sets; the first one chooses the checkpoint."""
+def _validation_sets(settings: Settings, data: Prepared) -> list[ValidationSet]:
+    """Return the validation sets, the judge first. Raises ConfigError if its metric cannot be had here."""
     found = []
     for source, dataset in data.valid_sets:
         lines = set(dataset.lines.tolist())
         pairs = [pair for pair in source.pairs() if pair.line in lines]
-        found.append(ValidationSet(dataset, pairs, data.subwords))
+        language = find_language(settings.data.target_language, settings.data.target, (pair.target for pair in pairs))
+        found.append(ValidationSet(dataset, pairs, data.subwords, source.name, language))
+    if settings.training.metric != LOSS:
+        METRICS[settings.training.metric].make(found[0].language)  # before training: it may need what is not installed
     return found
 
 
@@ -196,17 +203,29 @@ def _introduce(trainer: Trainer, data: Prepared, say: Callable[[str], None]) -> 
     model = settings.model
     kind = f"{model.cell}, {model.decoder} decoder" if model.architecture == "recurrent" else model.architecture
     say(f"{kind}, {model.attention} attention: {parameters:,} parameters")
-    signatures = "; ".join(signature(metric) for metric in ("bleu", "chrf"))
-    say(f"validation: greedy search on {data.valid_sets[0][0].name}, {len(data.valid):,} lines; {signatures}")
+    for judge in trainer.validation_sets:
+        metrics = judge.metrics(settings.training.metric)
+        signatures = "; ".join(signature(metric, judge.language) for metric in metrics)
+        say(f"validation: greedy search on {judge.name}, {len(judge.pairs):,} lines; {signatures}")
+    language = trainer.validation_sets[0].language
+    say(f"target language: {language or 'unknown'}, best checkpoint by training.metric={settings.training.metric}")
+    if note := tokenizer_note(language):
+        say(f"note: {note}")
 
 
 def _show_result(trainer: Trainer, log: Log) -> None:
     best = trainer.progress.best(trainer.training.metric)
     if best is None:
         return
-    origin = "the average of the best checkpoints" if best.averaged else f"the checkpoint of step {best.step:,}"
+    origin = f"the checkpoint of step {best.step:,}"
+    if best.averaged:
+        origin = "the average of the best checkpoints"
+    elif best.held:
+        origin = "the model that the run had before it was judged anew"
+    elif not best.step:
+        origin = "the model that training started from, since no later one is better"
     log.say(
-        f"kept {origin}: validation BLEU {best.bleu:.1f}, chrF2++ {best.chrf:.1f}, "
+        f"kept {origin}: validation {shown_scores(best.scores)}, "
         f"perplexity {best.perplexity:.2f} (greedy), after {clock(trainer.progress.seconds)} of training"
     )
     if skipped := trainer.progress.skipped:
