@@ -267,7 +267,6 @@ WHOLE_FILES: list[tuple[str | bytes, list[str]]] = [
     (
         "data:\n  source: en\n",
         [
-            "a.yaml: data.folder: missing; write it into the config, such as `folder: my-corpus`",
             "a.yaml: data.target: missing; write it into the config, such as `target: fr`",
         ],
     ),
@@ -291,7 +290,6 @@ def test_a_config_that_is_not_there(file: Path) -> None:
 def test_all_errors_are_shown_at_once(file: Path) -> None:
     text = BASE.replace("  folder: corpus\n", "") + "  warmup: often\nmodel:\n  cel: gru\n  dropout: 2\nzip: 9\n"
     assert sorted(problems(file, text, "threads=-1", "oops", "model.tying=everything")) == [
-        "a.yaml: data.folder: missing; write it into the config, such as `folder: my-corpus`",
         "a.yaml:10: zip: unknown key",
         "a.yaml:6: training.warmup: 'often' must be a whole number",
         "a.yaml:8: model.cel: unknown key; did you mean model.cell?",
@@ -333,8 +331,8 @@ VALUES: list[tuple[str, str, Any]] = [
     ("training.validate_every", "500", "500"),
     ("training.validate_every", "1e3", "1000"),
     ("training.seed", "18_000_000_000_000", 18_000_000_000_000),
-    ("data.test", "one", ["one"]),
-    ("data.test", "[one, two]", ["one", "two"]),
+    ("data.parts", "one", ["one"]),
+    ("data.parts", "[one, two]", ["one", "two"]),
     ("model.bidirectional", "false", False),
     ("run", "''", "DEFAULT"),
 ]

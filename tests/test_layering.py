@@ -18,7 +18,8 @@ LAYERS: list[set[str]] = [
     {"data", "model"},
     {"device", "run", "decoding"},
     {"test_sets", "evaluation", "training", "derived", "export"},
-    {"information", "plots", "benchmark"},
+    {"info", "plots", "benchmark"},
+    {"check"},
     {"cli"},
     {"__main__"},
 ]

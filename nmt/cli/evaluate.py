@@ -262,7 +262,7 @@ def _draw(results: "list[Evaluation]", path: Path) -> None:
 
 def info(run: RunArgument = None) -> None:
     """Show a run: settings, parameters of each part, data, scores, where it came from."""
-    from nmt.information import describe_run
+    from nmt.info import describe_run
     from nmt.run import newest
 
     for line in describe_run(newest() if run is None else run):

@@ -10,6 +10,7 @@ from nmt.config.full_keys import (
     keys,
     may_change,
     weight_differences,
+    written,
 )
 from nmt.config.load import changed, load
 from nmt.config.paths import absolute_paths, portable, where_they_are
@@ -47,4 +48,5 @@ __all__ = [
     "portable",
     "weight_differences",
     "where_they_are",
+    "written",
 ]

@@ -90,10 +90,10 @@ def get(settings: Settings, key: str) -> Any:
 
 def flat(settings: Settings) -> dict[str, Any]:
     """{full key: value as a config has it} of every setting that has an effect."""
-    return {key: _written(get(settings, key)) for key in keys() if not obstacle(settings, key)}
+    return {key: written(get(settings, key)) for key in keys() if not obstacle(settings, key)}
 
 
-def _written(value: Any) -> Any:
+def written(value: Any) -> Any:
     """Return corpora as a config has them: one as it is, several as a list."""
     if not (isinstance(value, list) and value and isinstance(value[0], CorpusSettings)):
         return value

@@ -25,9 +25,15 @@ def broken_rules(settings: Settings, given: Container[str]) -> list[tuple[str, s
 
 def _data_rules(settings: Settings) -> list[Rule]:
     data, subword = settings.data, settings.subword
+    weighted = next((key for key in ("valid", "test") for text in getattr(data, key) if text.weight != 1), "valid")
     joint = len(subword.model) == 1 if subword.model else subword.joint
     return [
         *_language_rules(data),
+        (
+            any(text.weight != 1 for text in [*data.valid, *data.test]),
+            f"data.{weighted}",
+            "a weight has an effect only in data.train; remove it",
+        ),
         (data.source == data.target, "data.target", "is the same as data.source; name the other language"),
         (
             subword.sampling > 0 and not subword.model and subword.model_type not in {"unigram", "bpe"},

@@ -8,7 +8,7 @@ import functools
 import statistics
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from itertools import islice
 
@@ -51,22 +51,23 @@ def is_copy(pair: Pair) -> bool:
 
 
 def duplicate(_: TextSource) -> Check:
-    """Drop pairs that came before in the same text. Keeps 8 bytes of each pair, besides what a set needs."""
-    seen: set[bytes] = set()
+    """Drop pairs that came before in the same text. Keeps a hash of each pair in memory."""
+    seen: set[int] = set()
 
     def check(pair: Pair) -> str | None:
-        digest = pair_digest(pair)
-        if digest in seen:
+        found = pair_hash(pair)
+        if found in seen:
             return "that repeat an earlier one"
-        seen.add(digest)
+        seen.add(found)
         return None
 
     return check
 
 
-def pair_digest(pair: Pair) -> bytes:
-    """Return 8 bytes that stand for the two sides."""
-    return blake2b(f"{pair.source.strip()}\0{pair.target.strip()}".encode(), digest_size=8).digest()
+def pair_hash(pair: Pair) -> int:
+    """Return 64 bits that stand for the two sides."""
+    sides = f"{pair.source.strip()}\0{pair.target.strip()}".encode()
+    return int.from_bytes(blake2b(sides, digest_size=8).digest())
 
 
 def markup(_: TextSource) -> Check:
@@ -148,6 +149,40 @@ def kept(text: TextSource, pairs: Iterable[Pair], names: Iterable[str], notes: C
                 break
         else:
             yield pair
+
+
+class Survey:
+    """Counts what the filters would drop of a text, while its pairs are read for another purpose."""
+
+    def __init__(self, text: TextSource, used: Sequence[str]) -> None:
+        """`used` are the filters of `data.filters`, which have dropped their share already."""
+        self._used = list(used)
+        self._checks = {name: FILTERS[name](text) for name in FILTERS if name not in {"blank", *used}}
+        self.counts: Counter[str] = Counter()
+        self.reasons: dict[str, str] = {}
+        self.first: dict[str, int] = {}  # line
+        self.pairs = 0
+
+    def read(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
+        for pair in pairs:
+            self.pairs += 1
+            for name, check in self._checks.items():
+                if reason := check(pair):
+                    self.counts[name] += 1
+                    self.first.setdefault(name, pair.line)
+                    self.reasons.setdefault(name, reason)
+            yield pair
+
+    def findings(self, least: float = 0.0) -> Iterator[str]:
+        """Yield a line for each filter that would drop more than the share `least` of the pairs, and the remedy."""
+        for name, count in self.counts.items():
+            if count > least * self.pairs:
+                filters = ",".join([*self._used, name])
+                share = f"{100 * count / self.pairs:.1f} %"
+                yield (
+                    f"{count:,} pairs {self.reasons[name]} ({share}), such as line {self.first[name]}; "
+                    f"to leave them out: data.filters=[{filters}]"
+                )
 
 
 FILTERS: dict[str, Callable[[TextSource], Check]] = {

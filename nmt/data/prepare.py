@@ -14,7 +14,7 @@ from nmt.data.cache import Say, cached
 from nmt.data.corpora import HELD_OUT, Corpora, file_hashes, find_corpora, fingerprint, shown_name
 from nmt.data.corpus import Pair
 from nmt.data.dataset import Dataset, write_dataset
-from nmt.data.filters import kept
+from nmt.data.filters import Survey, kept
 from nmt.data.hold_out import SIDES, HeldOut, hold_out
 from nmt.data.sources import TextSource
 from nmt.data.subword import Subword, Subwords, load_subword, train_subword
@@ -23,6 +23,7 @@ from nmt.errors import DataError
 Item = TypeVar("Item")
 
 NAMED = 4  # files that a message names
+SERIOUS = 0.05  # share of the training pairs; what looks wrong in more of them is warned of when they are encoded
 
 
 class Prepared(NamedTuple):
@@ -32,6 +33,7 @@ class Prepared(NamedTuple):
     weights: tuple[float, ...]  # of each training text
     corpora: Corpora
     held_out: HeldOut
+    training: "TrainingText"
     notes: dict[str, dict[str, int]]  # by text: what was repaired or left out, and how often
     hashes: dict[str, str]  # SHA-256 of each text file, by its name in the folder
 
@@ -48,7 +50,7 @@ class Prepared(NamedTuple):
         return " ".join(self.hashes[name] for name in names)
 
 
-class _Text(NamedTuple):
+class TrainingText(NamedTuple):
     """The training text as subwords and datasets read it."""
 
     sources: tuple[TextSource, ...]
@@ -94,17 +96,18 @@ def prepare(settings: Settings, say: Say = lambda _: None) -> Prepared:
         tuple(weight for _, weight in corpora.train),
         corpora,
         text.held_out,
+        text,
         notes | {source.name: found for source, _, found in valid_sets},
         _named_hashes(data, hashes, text.held_out),
         data.folder,
     )
 
 
-def _training_text(settings: Settings, corpora: Corpora, say: Say) -> tuple[_Text, tuple[TextSource, ...]]:
+def _training_text(settings: Settings, corpora: Corpora, say: Say) -> tuple[TrainingText, tuple[TextSource, ...]]:
     """Return the training text, without what is held out, and the validation text."""
     sources = tuple(source for source, _ in corpora.train)
     filters = tuple(settings.data.filters)
-    text = _Text(sources, file_hashes(sources), filters, HeldOut.nothing(sources))
+    text = TrainingText(sources, file_hashes(sources), filters, HeldOut.nothing(sources))
 
     def usable(source: TextSource, notes: Counter[str]) -> Iterator[Pair]:
         return kept(source, source.pairs(notes), filters, notes)
@@ -134,7 +137,7 @@ def _named_hashes(data: DataSettings, hashes: dict[Path, str], held_out: HeldOut
     return {names.get(path) or shown_name(path, data.folder): digest for path, digest in hashes.items()}
 
 
-def _subwords(text: _Text, settings: SubwordSettings, say: Say) -> Subwords:
+def _subwords(text: TrainingText, settings: SubwordSettings, say: Say) -> Subwords:
     if settings.model:
         models = [load_subword(Path(path)) for path in settings.model]
         return Subwords(models[0], models[-1])
@@ -144,7 +147,7 @@ def _subwords(text: _Text, settings: SubwordSettings, say: Say) -> Subwords:
     return Subwords(_trained(text, (0,), settings, say), _trained(text, (1,), settings, say))
 
 
-def _trained(text: _Text, sides: tuple[int, ...], settings: SubwordSettings, say: Say) -> Subword:
+def _trained(text: TrainingText, sides: tuple[int, ...], settings: SubwordSettings, say: Say) -> Subword:
     """Return a subword model trained on one or both sides (0 source, 1 target) of the training text."""
     first = text.sources[0]
     if len(text.sources) == 1 and len(set(first.files)) == 1 and first.format == "text":
@@ -172,7 +175,7 @@ def _file_names(sources: Sequence[TextSource], sides: tuple[int, ...]) -> str:
     return " + ".join(names[:NAMED]) + others + side
 
 
-def _side_texts(text: _Text, sides: tuple[int, ...], limit: int) -> list[str]:
+def _side_texts(text: TrainingText, sides: tuple[int, ...], limit: int) -> list[str]:
     """Return at most `limit` sentences, from all over the text."""
     pairs = thinned(
         (pair for number in range(len(text.sources)) for pair in text.pairs(number, Counter())), limit // len(sides)
@@ -198,16 +201,24 @@ def thinned(items: Iterable[Item], limit: int) -> list[Item]:
     return kept
 
 
-def _train_set(text: _Text, number: int, subwords: Subwords, max_length: int, say: Say) -> tuple[Path, dict[str, int]]:
+def _train_set(
+    text: TrainingText, number: int, subwords: Subwords, max_length: int, say: Say
+) -> tuple[Path, dict[str, int]]:
     """Return the folder of training text `number` as a dataset, and what was left out."""
     source = text.sources[number]
     own = [*text.choice(), number] if text.held_out.key else text.choice()
     recipe = [fingerprint(source, text.hashes), _model_hashes(subwords), max_length, *own]
 
+    surveys: list[Survey] = []  # one if the text is read
+
     def pairs(notes: Counter[str]) -> Iterator[Pair]:
-        return text.pairs(number, notes)
+        surveys.append(Survey(source, text.filters))
+        return surveys[0].read(text.pairs(number, notes))
 
     dataset, notes = _encoded(source, recipe, pairs, subwords, max_length, say)
+    for survey in surveys:
+        for finding in survey.findings(SERIOUS):
+            say(f"warning: {source.name}: {finding}")
     return dataset.folders[0], notes
 
 

@@ -136,7 +136,8 @@ def _make_trainer(
     log.open(folder)
     for leftover in folder.glob("*.tmp-*"):  # of a crash
         leftover.unlink()
-    write_atomic(folder / runs.CONFIG, config.dump(config.portable(settings, folder)).encode())
+    if state is None or config.differences(runs.load_settings(folder), settings):
+        write_atomic(folder / runs.CONFIG, config.dump(config.portable(settings, folder)).encode())
     if state is None:
         runs.save_subwords(folder, data.subwords)
     for part, text in data.held_out.texts.items():
