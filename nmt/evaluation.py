@@ -12,6 +12,8 @@ import numpy as np
 
 from nmt import run as runs
 from nmt.bootstrap import Difference, Score, Statistics, resampling_seed
+from nmt.data.encodings import AUTO
+from nmt.data.opening import check_distinct
 from nmt.data.words import split_words
 from nmt.decoding.align import align
 from nmt.decoding.gold import Agreement, Gold, agreement
@@ -165,12 +167,15 @@ def _scores(
     return SetScores(len(sources), scores, seconds, decoding, groups, counts)
 
 
-def score_files(hypothesis: Path, references: Sequence[Path], source: Path | None, wanted: Wanted) -> Evaluation:
+def score_files(
+    hypothesis: Path, references: Sequence[Path], source: Path | None, wanted: Wanted, encoding: str = AUTO
+) -> Evaluation:
     """Scores a translation against its references, line by line. Lengths need the source."""
     if AER in wanted.metrics:
         raise ConfigError(f"--metric {AER}: is that of a model's attention; leave out --hypothesis")
     told = wanted.language or next(filter(None, (language_of_file(path.name) for path in references)), "")
-    hypotheses, *texts = read_texts([hypothesis, *references, *([source] if source else [])])
+    check_distinct(hypothesis, *references, source)
+    hypotheses, *texts = read_texts([hypothesis, *references, *([source] if source else [])], encoding)
     sources = texts.pop() if source else [""] * len(hypotheses)
     wanted = replace(wanted, language=told).on(texts[0])
     counts = text_statistics(hypotheses, texts, wanted)

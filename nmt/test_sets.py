@@ -8,6 +8,7 @@ from nmt import run as runs
 from nmt.config import DataSettings
 from nmt.data.corpora import HELD_OUT, find_tests
 from nmt.data.corpus import read_lines
+from nmt.data.encodings import AUTO
 from nmt.data.sources import TextSource
 from nmt.decoding.gold import Gold, read_gold
 from nmt.errors import DataError
@@ -81,7 +82,10 @@ def read_source(
     pairs = list(source.pairs())
     if not pairs:
         raise DataError(f"{source.files[0]}: is empty; there is nothing to score")
-    texts = [[pair.target for pair in pairs], *(list(read_lines(path)) for path in references)]
+    texts = [
+        [pair.target for pair in pairs],
+        *(list(read_lines(path, encoding=source.encoding)) for path in references),
+    ]
     _check_lengths([source.files[0], *references], texts)
     places = {pair.line: place for place, pair in enumerate(pairs)}
     for part, lines in (parts or {}).items():
@@ -94,15 +98,15 @@ def read_source(
     return EvaluationSet(source.name, [pair.source for pair in pairs], texts, gold, numbered)
 
 
-def read_set(source: Path, references: Sequence[Path], name: str, gold: Path) -> EvaluationSet:
+def read_set(source: Path, references: Sequence[Path], name: str, gold: Path, encoding: str = AUTO) -> EvaluationSet:
     """A source and its references, a file of lines each."""
-    sources, *texts = read_texts([source, *references])
+    sources, *texts = read_texts([source, *references], encoding)
     return EvaluationSet(name, sources, texts, gold)
 
 
-def read_texts(paths: Sequence[Path]) -> list[list[str]]:
+def read_texts(paths: Sequence[Path], encoding: str = AUTO) -> list[list[str]]:
     """Files whose lines correspond, each read once. Raises DataError if they differ in length, or are empty."""
-    texts = [list(read_lines(path)) for path in paths]
+    texts = [list(read_lines(path, encoding=encoding)) for path in paths]
     _check_lengths(paths, texts)
     if not texts[0]:
         raise DataError(f"{paths[0]}: is empty; there is nothing to score")

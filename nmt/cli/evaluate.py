@@ -16,6 +16,7 @@ from nmt.cli.options import (
     Device,
     LengthPenalty,
     RunArgument,
+    TextEncoding,
     Threads,
     changes_of,
     option,
@@ -76,6 +77,7 @@ def evaluate(
     length_penalty: LengthPenalty = None,
     batch_size: BatchSize = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
+    encoding: TextEncoding = "auto",
     device: Device = None,
     threads: Threads = None,
 ) -> None:
@@ -92,14 +94,14 @@ def evaluate(
 
     told = _language(language)
     if hypothesis is not None and reference:
-        results = [score_files(hypothesis, reference, source, Wanted(metrics, by_length, told))]
+        results = [score_files(hypothesis, reference, source, Wanted(metrics, by_length, told), encoding)]
     else:
         say: Callable[[str], None] = (lambda _: None) if as_json else print
         paths = [run or newest(), *([other_run] if other_run else [])]
         languages = _languages(paths)
         told = told or find_language(languages.target_language, languages.target, ())
         wanted = Wanted(metrics, by_length, told)
-        sets = _sets(paths[0], languages, test, source, reference)
+        sets = _sets(paths[0], languages, test, source, reference, encoding)
         results = [
             evaluate_run(path, translator_of(path, device, threads), sets, wanted, changes, say) for path in paths
         ]
@@ -183,18 +185,23 @@ def _languages(runs: list[Path]) -> "DataSettings":
 
 
 def _sets(
-    run: Path, data: "DataSettings", test: str | None, source: Path | None, references: list[Path] | None
+    run: Path,
+    data: "DataSettings",
+    test: str | None,
+    source: Path | None,
+    references: list[Path] | None,
+    encoding: str,
 ) -> "list[EvaluationSet]":
     from nmt.data.sources import find_source
     from nmt.test_sets import configured_sets, read_set, read_source
 
     if test is not None:
         path = Path(test)
-        found = find_source(path.parent, path.name, (data.source, data.target), key="--test")
+        found = find_source(path.parent, path.name, (data.source, data.target), key="--test", encoding=encoding)
         return [read_source(found, path.with_name(f"{path.name}.align"))]
     if source is None or not references:
         return configured_sets(run, lambda line: print(f"warning: {line}", file=sys.stderr))
-    return [read_set(source, references, source.name, source.with_suffix(".align"))]
+    return [read_set(source, references, source.name, source.with_suffix(".align"), encoding)]
 
 
 # Showing -------------------------------------------------------------------------------------------------------------
@@ -207,7 +214,7 @@ def _show(results: "list[Evaluation]", as_json: bool) -> None:
         print(f"note: {note}", file=sys.stderr)
     if as_json:
         found = evaluation.comparison_json(*results) if len(results) > 1 else evaluation.to_json(results[0])
-        print(json.dumps(found, ensure_ascii=False))
+        print(json.dumps(found))  # in ASCII, which every screen can show
         return
     for result in results:
         if len(results) > 1:

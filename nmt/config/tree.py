@@ -9,6 +9,7 @@ from nmt.config.values import (
     Columns,
     Count,
     Duration,
+    Encoding,
     Interval,
     Names,
     Registered,
@@ -87,6 +88,9 @@ class DataSettings(Section):
     parts: Names = setting([], "parts of a test set to score apart: STEM.PART lists 1-based line numbers", resume=True)
     references: Names = setting(
         [], "endings of further references of the test sets: STEM.ENDING, such as fr.1 for test.fr.1", resume=True
+    )
+    encoding: Encoding = setting(
+        "auto", "encoding of text that is not UTF-8, such as windows-1252; UTF-16 and UTF-32 are recognised"
     )
     max_length: Count = setting(100, "training pairs with more on either side are dropped, and counted", "pieces", ge=1)
 

@@ -1,6 +1,7 @@
 """The types that settings are made of, and how people may write their values."""
 
 import ast
+import codecs
 import difflib
 import functools
 import re
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -125,6 +127,17 @@ def _interval(value: Any) -> Any:
     return f"{number:g}e" if match[3] else str(int(number))
 
 
+def _encoding(value: str) -> str:
+    """Return the name of an encoding. Raises ValueError if Python knows none of this name."""
+    try:
+        known = value == "auto" or codecs.lookup(value)._is_text_encoding
+    except LookupError:
+        known = False
+    if not known:
+        raise ValueError("must be auto, or an encoding such as windows-1252, shift_jis or gb18030")
+    return value
+
+
 def many(value: Any) -> Any:
     """Return a single text or mapping as a list of one."""
     return [value] if isinstance(value, str | dict) else value
@@ -160,6 +173,7 @@ Names = Annotated[list[str], BeforeValidator(many), written_as(["array", "string
 Amount = Annotated[
     int | float, BeforeValidator(_amount), Field(ge=0), written_as(["integer", "number", "string"], "amount")
 ]
+Encoding = Annotated[str, AfterValidator(_encoding)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
