@@ -94,7 +94,7 @@ def test_validation_finds_the_words_of_the_language(
     words = [f"data.target={ending}", "training.max_steps=1", "training.validate_every=1"]
     run(place, tmp_path / "run", *words, *([word] if word else []))
     assert f"|tok:{tokenizer}|" in (said := capsys.readouterr().out)
-    assert f"target language: {language}," in said
+    assert f"languages: unknown -> {language};" in said
     assert set(progress_of(tmp_path / "run").validations[0].scores) == {
         "bleu",
         "chrf2" if tokenizer == "zh" else "chrf",

@@ -188,11 +188,6 @@ def _side_texts(text: TrainingText, sides: tuple[int, ...], limit: int) -> list[
     return [(pair.source, pair.target)[side] for pair in pairs for side in sides]
 
 
-def _named(encoding: str) -> list[str]:
-    """Return what an encoding adds to a recipe: nothing if it is left to the text."""
-    return [] if encoding == AUTO else [encoding]
-
-
 def thinned(items: Iterable[Item], limit: int) -> list[Item]:
     """At most `limit` of them, evenly spaced: whenever there are too many, every second goes."""
     kept: list[Item] = []

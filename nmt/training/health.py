@@ -103,7 +103,7 @@ def _blind_metric(progress: Progress, metric: str) -> str:
     return (
         f"{METRICS[metric].name} was {abs(value):.1f} in each of the last {WAIT} validations although the loss fell: "
         f"it cannot tell which checkpoint is better, so the loss decides; set {others}, or data.target_language if "
-        "the target language is another than the log says"
+        "the log names another target language than that of the text"
     )
 
 

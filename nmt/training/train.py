@@ -204,12 +204,16 @@ def _introduce(trainer: Trainer, data: Prepared, say: Callable[[str], None]) -> 
     model = settings.model
     kind = f"{model.cell}, {model.decoder} decoder" if model.architecture == "recurrent" else model.architecture
     say(f"{kind}, {model.attention} attention: {parameters:,} parameters")
-    for judge in trainer.validation_sets:
-        metrics = judge.metrics(settings.training.metric)
-        signatures = "; ".join(signature(metric, judge.language) for metric in metrics)
-        say(f"validation: greedy search on {judge.name}, {len(judge.pairs):,} lines; {signatures}")
-    language = trainer.validation_sets[0].language
-    say(f"target language: {language or 'unknown'}, best checkpoint by training.metric={settings.training.metric}")
+    for valid in trainer.validation_sets:
+        metrics = valid.metrics(settings.training.metric)
+        signatures = "; ".join(signature(metric, valid.language) for metric in metrics)
+        say(f"validation: greedy search on {valid.name}, {len(valid.pairs):,} lines; {signatures}")
+    language, sources = trainer.validation_sets[0].language, (pair.source for pair in trainer.validation_sets[0].pairs)
+    source_language = find_language(settings.data.source_language, settings.data.source, sources)
+    say(
+        f"languages: {source_language or 'unknown'} -> {language or 'unknown'}; best checkpoint by "
+        f"training.metric={settings.training.metric}"
+    )
     if note := tokenizer_note(language):
         say(f"note: {note}")
 

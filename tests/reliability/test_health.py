@@ -60,6 +60,28 @@ def test_overfitting(losses: tuple[float, ...], rise: str) -> None:
     assert not rise or f"has risen by {rise}" in found["overfitting"]
 
 
+@pytest.mark.parametrize(
+    ("metric", "value", "warned"),
+    [("bleu", 0.0, True), ("exact", 0.0, True), ("cer", 50.0, True), ("bleu", 100.0, False), ("cer", 0.0, False)],
+)
+def test_a_metric_that_does_not_move_while_the_loss_falls(metric: str, value: float, warned: bool) -> None:
+    def progress(*losses: float, last: float = value) -> Progress:
+        values = [value] * (len(losses) - 1) + [last]
+        scores = [
+            Validation(n, float(n), loss, {metric: each})
+            for n, (loss, each) in enumerate(zip(losses, values, strict=True))
+        ]
+        return Progress(step=5000, epoch=len(losses), validations=scores)
+
+    def found(progress: Progress) -> str:
+        return remarks(SOUND, progress, TrainingSettings(metric=metric)).get("metric", "")
+
+    line = found(progress(4.0, 3.0, 2.5))
+    assert bool(line) == warned
+    assert not warned or f"was {value:.1f} in each of the last 3 validations although the loss fell" in line
+    assert found(progress(4.0, 3.0)) == found(progress(4.0, 3.0, 4.0)) == found(progress(4.0, 3.0, 2.0, last=7.0)) == ""
+
+
 def test_a_warm_up_that_was_not_over() -> None:
     settings, reason = TrainingSettings(warmup=4000), "no better bleu in 5 validations (training.patience)"
     line = of_stopping(reason, Progress(step=1500), settings)
