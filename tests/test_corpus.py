@@ -83,6 +83,7 @@ LATIN = (
     "not UTF-8; it looks like windows-1252 (Western European, latin-1): set data.encoding=windows-1252 in training, "
     "give --encoding windows-1252 elsewhere, or convert it to UTF-8"
 )
+WRONG = "name the right encoding, or repair the line"
 DAMAGED = "damaged or cut short; download or compress the file again"
 
 
@@ -95,7 +96,10 @@ DAMAGED = "damaged or cut short; download or compress the file again"
         (b"a\nb\n\xe2\x82", f"3: byte 1: {UNKNOWN}"),  # a character cut short
         (b"\xef\xbb\xbfa\xff\n", f"1: byte 5: {UNKNOWN}"),  # the mark has three bytes
         ("ok\né\0\n".encode(), "2: byte 3: a NUL character; is this a text file?"),
-        ("ab\n\ud800c\n".encode("utf-16", "surrogatepass"), "2: not utf-16; name the right encoding, or repair the line"),
+        (
+            "ab\n\ud800c\n".encode("utf-16", "surrogatepass"),
+            "2: not utf-16; name the right encoding, or repair the line",
+        ),
     ],
 )
 def test_bad_bytes_are_refused_with_file_line_and_byte(tmp_path: Path, content: bytes, message: str) -> None:
@@ -122,7 +126,9 @@ def test_a_folder_a_pipe_and_nothing(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert error(tmp_path) == f"{tmp_path}: a folder; name a text file"
     assert error(tmp_path / "none") == f"{tmp_path / 'none'}: no such file; name a text file"
-    with pytest.raises(DataError, match=r"pipe: a pipe or device, and training reads its text several times; write it into a file$"):
+    with pytest.raises(
+        DataError, match=r"pipe: a pipe or device, and training reads its text several times; write it into a file$"
+    ):
         file_hash(tmp_path / "pipe")
 
 

@@ -13,7 +13,6 @@ import pytest
 from nmt.data.corpus import Text, open_text
 from nmt.data.opening import BLOCK
 from nmt.decoding.stream import windows
-from nmt.errors import DataError
 
 
 @contextmanager

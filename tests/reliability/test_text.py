@@ -151,7 +151,11 @@ REFUSED: list[tuple[str, Edit, list[str]]] = [
     ("all too long", both(*(line(n, "7" * 300) for n in range(1, 121))), ["no usable pair of sentences is left"]),
     ("gz cut short", cut_short, ["train.a.gz: damaged or cut short"]),
     ("a folder", instead(lambda folder: (folder / "train.a").mkdir()), ["train.a: "]),
-    ("a pipe", instead(lambda folder: os.mkfifo(folder / "train.a")), ["train.a: not a regular file"]),
+    (
+        "a pipe",
+        instead(lambda folder: os.mkfifo(folder / "train.a")),
+        ["train.a: a pipe or device, and training reads its text several times"],
+    ),
     ("nothing", instead(lambda folder: None), ["train.a: no such file"]),
     ("no permission", lambda folder: (folder / "train.a").chmod(0), ["train.a: cannot read: Permission denied"]),
 ]
