@@ -48,6 +48,9 @@ Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps [defaul
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads [default: one per core, or OMP_NUM_THREADS]")]
 BeamSize = Annotated[int | None, typer.Option(min=1, help="Hypotheses kept; 1 is greedy [default: the run's setting]")]
 LengthPenalty = Annotated[float | None, typer.Option(help="Alpha of the length penalty [default: the run's setting]")]
+TextEncoding = Annotated[
+    str, typer.Option("--encoding", help="Encoding of text that is not UTF-8, such as windows-1252 or gb18030")
+]
 BatchSize = Annotated[int | None, typer.Option(min=1, help="Sentences at once [default: the run's setting]")]
 
 
@@ -64,6 +67,12 @@ def runs_and_settings(words: list[str] | None, most: int | None = None) -> tuple
     if most is not None and len(runs) > most:
         raise ConfigError(f"{runs[most]}: one run too many; name {most} at most")
     return runs, settings
+
+
+def check_words(kind: str) -> None:
+    from nmt.data.words import split_words
+
+    split_words("", kind)  # raises ConfigError for an unknown kind
 
 
 def changes_of(**values: Value | None) -> dict[str, Value]:

@@ -18,6 +18,7 @@ from nmt.cli.options import (
     Device,
     LengthPenalty,
     RunsAndSettings,
+    TextEncoding,
     Threads,
     WordKind,
     changes_of,
@@ -76,7 +77,7 @@ def translate(
     file_format: Annotated[
         str | None,
         typer.Option(
-            "--format", help="text, po, xliff, tmx, tsv, csv, jsonl or srt [default: by the ending of the input]"
+            "--format", help="text, po, xliff, tmx, tsv, csv, jsonl, srt, sgm [default: by the ending of the input]"
         ),
     ] = None,
     column: Annotated[
@@ -89,6 +90,7 @@ def translate(
         bool, typer.Option("--overwrite", help="Files with translations: make those anew that are there")
     ] = False,
     batch_size: BatchSize = None,
+    encoding: TextEncoding = "auto",
     device: Device = None,
     threads: Threads = None,
 ) -> None:
@@ -121,7 +123,7 @@ def translate(
         "--line-numbers": line_numbers,
     }
     check_document_options(kind, {"--column": column, "--overwrite": overwrite, **text_only})
-    document = read_document(input_file, kind, runs, column, overwrite) if kind and input_file else None
+    document = read_document(input_file, kind, runs, column, overwrite, encoding) if kind and input_file else None
     sampling = _sampling(drawn) if sample or mbr else None
     translator = translator_of(runs, device, threads)
     from nmt.decoding.drawing import draw as draw_matrix
@@ -146,7 +148,7 @@ def translate(
         raise ConfigError("--attention, --pieces and --alignments: this model has no attention")
     notes: Counter[str] = Counter()
     lines = 0
-    with open_input(input_file) as source, open_output(output_file) as target:
+    with open_input(input_file, encoding) as source, open_output(output_file) as target:
         for window in windows_of(source, window_size, notes):
             translations = translator.translate(
                 window,

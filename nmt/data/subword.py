@@ -66,6 +66,10 @@ class Subword:
     def __len__(self) -> int:
         return int(self.processor.vocab_size())
 
+    def of_side(self, side: Side) -> "Subword":
+        """Return the same model as it is used for a side."""
+        return Subword(self.model, "subword model", side)
+
     @functools.cached_property
     def byte_values(self) -> npt.NDArray[np.int64]:
         """The byte that each token spells, or -1 for those that are text."""

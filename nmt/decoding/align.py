@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from nmt.data.batching import longest_first
 from nmt.data.corpus import is_blank
 from nmt.data.subword import Piece, Subword
 from nmt.decoding.alignment import AttentionMatrix, Link, word_attention
 from nmt.decoding.request import GIVEN, with_changes
-from nmt.decoding.translator import Translator, longest_first
+from nmt.decoding.translator import Translator
 
 
 class Aligned(NamedTuple):

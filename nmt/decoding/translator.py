@@ -13,6 +13,7 @@ from torch import Tensor
 
 from nmt.config import DecodingSettings, changed
 from nmt.data.batch import pad_sources, pad_targets
+from nmt.data.batching import longest_first
 from nmt.data.corpus import is_blank
 from nmt.data.sentences import count_sentences
 from nmt.data.statistics import TrainingStatistics
@@ -397,10 +398,3 @@ def _ranks(candidates: Sequence[Sequence[Candidate]]) -> Iterator[list[Candidate
     """The first of every part, then the second of every part, and so on; a part with fewer gives its last again."""
     for rank in zip_longest(*candidates):
         yield [one or part[-1] for one, part in zip(rank, candidates, strict=True)]
-
-
-def longest_first(indices: Iterable[int], lengths: Sequence[int], size: int) -> Iterator[list[int]]:
-    """`size` at a time, the longest first: batches of like lengths have little padding."""
-    order = sorted(indices, key=lambda index: -lengths[index])
-    for start in range(0, len(order), size):
-        yield order[start : start + size]
