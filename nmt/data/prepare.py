@@ -56,8 +56,15 @@ def _subwords(files: ParallelFiles, hashes: dict[Path, str], settings: SubwordSe
     if settings.joint:
         joint = _trained(files, files, hashes, settings, say)
         return Subwords(joint, joint)
-    source = _trained(files, ParallelFiles(files.source, files.source), hashes, settings, say)
-    return Subwords(source, _trained(files, ParallelFiles(files.target, files.target), hashes, settings, say))
+    source = _trained(files, ParallelFiles(files.source, files.source), hashes, _of_side(settings, "source"), say)
+    target = _trained(files, ParallelFiles(files.target, files.target), hashes, _of_side(settings, "target"), say)
+    return Subwords(source, target)
+
+
+def _of_side(settings: SubwordSettings, side: str) -> SubwordSettings:
+    """Return the settings for the subword model of one side."""
+    own = getattr(settings, f"{side}_normalization") or settings.normalization
+    return settings.model_copy(update={"normalization": own, "source_normalization": "", "target_normalization": ""})
 
 
 def _trained(
@@ -76,7 +83,11 @@ def _trained(
         return load_subword(folder / "subword.model")
 
     names = " + ".join(path.name for path in dict.fromkeys(learn_from))
-    return cached(recipe, make, read, say, f"training a {settings.model_type} subword model on {names}")
+    subword = cached(recipe, make, read, say, f"training a {settings.model_type} subword model on {names}")
+    if len(subword) < settings.vocab_size:
+        limit = f"subword.vocab_size={settings.vocab_size:,} is an upper limit"
+        say(f"vocabulary: {len(subword):,} subwords, all that {names} yields ({limit})")
+    return subword
 
 
 def _side_texts(files: ParallelFiles, sides: tuple[int, ...], limit: int) -> list[str]:
