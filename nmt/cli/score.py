@@ -2,18 +2,24 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nmt.cli.options import BatchSize, Device, RunsArgument, Threads, changes_of, check_alone, translator_of
+from nmt.cli.options import (
+    BatchSize,
+    Device,
+    RunsArgument,
+    TextEncoding,
+    Threads,
+    changes_of,
+    check_alone,
+    translator_of,
+)
 from nmt.cli.streams import open_output
 
 if TYPE_CHECKING:
-    from nmt.data.corpus import Pair
     from nmt.decoding.forced import Scored
 
 
@@ -29,22 +35,24 @@ def score(
     ] = False,
     as_json: Annotated[bool, typer.Option("--jsonl", help="One JSON object per line, with everything")] = False,
     batch_size: BatchSize = None,
+    encoding: TextEncoding = "auto",
     device: Device = None,
     threads: Threads = None,
 ) -> None:
     """Natural log-probability of a given translation, a line each; its perplexity goes to standard error."""
     if as_json:
         check_alone(per_token=per_token)
+    from nmt.data.batching import chunked
     from nmt.data.corpus import ParallelFiles, read_pairs
     from nmt.decoding.forced import perplexity
 
     translator = translator_of(runs, device, threads)
     changes = changes_of(batch_size=batch_size)
-    pairs = read_pairs(ParallelFiles(source, target))
+    pairs = read_pairs(ParallelFiles(source, target), encoding=encoding)
     lines = tokens = cut = 0
     log_prob = 0.0
     with open_output(output_file) as file:
-        for window in _windows(pairs, translator.settings.window):
+        for window in chunked(pairs, translator.settings.window):
             for scored in translator.score(((pair.source, pair.target) for pair in window), changes=changes):
                 file.write(_render(scored, per_token, as_json).encode() + b"\n")
                 lines, tokens, cut = lines + 1, tokens + len(scored.tokens), cut + scored.cut
@@ -57,12 +65,6 @@ def score(
         f"perplexity {perplexity(log_prob, tokens):.4f} per token",
         file=sys.stderr,
     )
-
-
-def _windows(pairs: "Iterable[Pair]", size: int) -> "Iterator[list[Pair]]":
-    rest = iter(pairs)
-    while window := list(islice(rest, size)):
-        yield window
 
 
 def _render(scored: "Scored", per_token: bool, as_json: bool) -> str:

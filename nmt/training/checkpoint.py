@@ -12,11 +12,12 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from safetensors.torch import load, save
+from safetensors.torch import load
 from torch import Tensor
 
 from nmt.errors import DataError
 from nmt.files import read_file, sync_folder, write_synced
+from nmt.run import tensor_file
 from nmt.training.state import Progress, TrainState
 
 MANIFEST, STATE = "manifest.json", "state.json"
@@ -56,7 +57,7 @@ def _contents(state: TrainState) -> Iterator[tuple[str, bytes]]:
     for field, file in TENSORS.items():
         tensors: dict[str, Tensor] = getattr(state, field)
         if tensors:
-            yield file, save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+            yield file, tensor_file(tensors)
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
@@ -67,8 +68,9 @@ def list_checkpoints(folder: Path) -> list[Path]:
 
 
 def best_names(progress: Progress, metric: str, count: int) -> list[str]:
-    """Names of the checkpoints with the best validation scores, the best first; they may have been removed."""
-    places = [(index, v) for index, v in enumerate(progress.validations) if not v.averaged]
+    """Names of the checkpoints with the best comparable validation scores, the best first; some may be gone."""
+    regular = progress.regular()
+    places = [(index, v) for index, v in enumerate(progress.validations) if v in regular]
     places.sort(key=lambda place: place[1].rank(metric), reverse=True)
     return [checkpoint_name(v.step, index + 1) for index, v in places[:count]]
 
