@@ -328,6 +328,40 @@ def test_what_translate_refuses(nmt: Run, arguments: list[object], message: str)
     assert [path.name for path in Path.cwd().iterdir()] == ["runs"]
 
 
+def test_files_of_translators_keep_their_form(nmt: Run) -> None:
+    Path("ui.po").write_text('msgid "a cat"\nmsgstr ""\n\nmsgid "a dog"\nmsgstr "un chien"\n', encoding="utf-8")
+    text = nmt("translate", *QUICK, stdin="a cat\n").out.rstrip("\n")
+    result = nmt("translate", "-i", "ui.po", "-o", "fr.po", *QUICK)
+    assert result == Result(0, "", "ui.po: 1 text translated; review them\n")
+    written = f'#, fuzzy\nmsgid "a cat"\nmsgstr "{text}"\n\nmsgid "a dog"\nmsgstr "un chien"\n'
+    assert Path("fr.po").read_text(encoding="utf-8").replace('\\"', '"') == written
+    assert nmt("translate", "-i", "fr.po", *QUICK).err == (
+        "fr.po: nothing to translate: every text has its translation; --overwrite translates all again\n"
+    )
+    lines = nmt("translate", "-i", "ui.po", "--format", "text", *QUICK).out
+    assert lines.count("\n") == 5
+    Path("a.tsv").write_text("1\ta cat\n2\t\n", encoding="utf-8")
+    assert nmt("translate", "-i", "a.tsv", "--column", 2, *QUICK).out == f"1\ta cat\t{text}\n2\t\t\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--format", "odt"], "--format odt: not a format; give text, po, xliff, tmx, tsv, csv, jsonl, sgm, srt"),
+        (["--format", "po"], "--format po: needs a file; name it with --input"),
+        (["--column", "2"], "--column: has no effect on plain text; name the kind of file, as in --format tsv"),
+        (
+            ["-i", "a.po", "--scores", "--n-best", 2],
+            "--n-best: has no effect on po, which keeps its form; remove it, or add --format text\n"
+            "error: --scores: has no effect on po, which keeps its form; remove it, or add --format text",
+        ),
+        (["-i", "a.po"], "a.po: no such file; name a text file"),
+    ],
+)
+def test_what_translate_refuses_of_files_that_keep_their_form(nmt: Run, arguments: list[object], message: str) -> None:
+    assert nmt("translate", *arguments) == Result(2, "", f"error: {message}\n")
+
+
 def test_scores_n_best_and_alignments(nmt: Run) -> None:
     text = nmt("translate", "--beam-size", 3, stdin="a cat\n").out.rstrip("\n")
     lines = nmt("translate", "--beam-size", 3, "--n-best", 3, "--scores", stdin="a cat\n").out.split("\n")
@@ -748,7 +782,12 @@ def test_eval_of_a_translation_needs_no_model(nmt: Run, tiny_corpus: Path) -> No
         (["--hypothesis", "a"], "--hypothesis: needs --reference"),
         (
             ["--source", "a"],
-            "--source and --reference: give both, or neither for the test sets of the config",
+            "--source and --reference: give both, or neither for the test sets of the config; a file that holds both "
+            "is --test FILE",
+        ),
+        (
+            ["--test", "a.tsv", "--reference", "b"],
+            "--test: names source and reference; leave out --reference",
         ),
         (["--hypothesis", "a", "--reference", "b"], "a: no such file; name a text file"),
         (["runs/tiny", "--hypothesis", "a", "--reference", "b"], "--hypothesis: needs no model; leave out runs/tiny"),
@@ -757,12 +796,13 @@ def test_eval_of_a_translation_needs_no_model(nmt: Run, tiny_corpus: Path) -> No
             "--by-length: needs --source, whose lengths they are",
         ),
         (
-            ["--hypothesis", "a", "--reference", "b", "--metric", "tok-lc"],
-            "tok-lc: tokenises by the rules of a language, and it is not known; give --language",
+            ["--metric", "blue"],
+            "--metric: 'blue' must be one of bleu, bleu-lc, tok-lc, chrf, chrf2, ter, exact, cer, wer, aer; did you "
+            "mean bleu?",
         ),
         (
-            ["--metric", "blue"],
-            "--metric: 'blue' must be one of bleu, bleu-lc, tok-lc, chrf, ter, aer; did you mean bleu?",
+            ["--hypothesis", "a", "--reference", "b", "--language", "Chinese"],
+            "--language: 'Chinese' is not a language code; give one such as en, zh or pt-BR",
         ),
         (
             ["--hypothesis", "a", "--reference", "b", "--beam-size", "2", "--device", "cpu"],

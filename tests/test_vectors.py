@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from nmt import cli, config
+from nmt.check import check_config
 from nmt.config import ModelSettings, SubwordSettings
 from nmt.data.subword import Subword, train_subword
 from nmt.data.vectors import Vectors, read_vectors, vocabulary_words
 from nmt.errors import ConfigError, DataError, UserError
-from nmt.information import check_config
 from nmt.model import make_model
 from nmt.model.architecture import ARCHITECTURES
 from nmt.run import CHECKPOINTS, LOG, METRICS, PROVENANCE, tensors_hash

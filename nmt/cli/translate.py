@@ -69,7 +69,7 @@ def translate(
     file_format: Annotated[
         str | None,
         typer.Option(
-            "--format", help="text, po, xliff, tmx, tsv, csv, jsonl or srt [default: by the ending of the input]"
+            "--format", help="text, po, xliff, tmx, tsv, csv, jsonl, srt, sgm [default: by the ending of the input]"
         ),
     ] = None,
     column: Annotated[

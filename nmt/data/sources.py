@@ -32,7 +32,7 @@ from nmt.data.formats.tables import csv_rows, tab_rows
 from nmt.errors import DataError
 
 LISTED = 8  # files that an error names
-TRIED = 200  # files of a folder that are tried for a proposal
+TRIED = 200  # a bigger folder is only listed: no proposal is looked for
 _NO_LANGUAGES = {*SOURCE_NAMES, *TARGET_NAMES, "id", "url"}  # in a header, though they look like codes
 _ENDINGS = {ending for kind in FORMATS.values() for ending in kind.endings}
 _GLOB = re.compile(r"[*?\[]")
@@ -304,7 +304,7 @@ def _nothing_fits(place: Path, name: str, wish: _Wish) -> str:
         return f"{what}; set {proposal}"
     for each in layouts.names_at(inside):
         if plain_suffix(Path(each)) in _ENDINGS and (problem := _problem(inside, each, wish)):
-            return f"{what}; to set {wish.key}: {each}, first: {problem}"
+            return f"{what}; {wish.key}: {each} needs more: {problem}"
     return what
 
 
@@ -322,7 +322,9 @@ def _shown(names: Sequence[str]) -> str:
 
 def _proposal(place: Path, name: str, wish: _Wish) -> str | None:
     """Settings with which a text is found in a folder and its first pair can be read."""
-    names = layouts.names_at(place)[:TRIED]
+    names = layouts.names_at(place)
+    if len(names) > TRIED:
+        return None
     parts = [part for each in names for part in ([each] if plain_suffix(Path(each)) in _ENDINGS else _shorter(each))]
     for candidate in dict.fromkeys(parts):
         other = wish.key == "data.train" or "train" not in candidate  # never propose to validate on the training text

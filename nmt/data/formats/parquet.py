@@ -8,7 +8,7 @@ from pathlib import Path
 from nmt.data.corpus import Pair
 from nmt.data.formats.json_rows import find_keys, value_at
 from nmt.data.formats.text import one_line
-from nmt.errors import DataError
+from nmt.errors import DataError, extra
 
 
 def read_parquet(
@@ -19,7 +19,7 @@ def read_parquet(
     try:
         from pyarrow import ArrowException, parquet
     except ImportError:
-        raise DataError(f"{path}: Parquet files need pyarrow: pip install pyarrow") from None
+        raise DataError(f"{path}: Parquet files need pyarrow, which is not installed: {extra('parquet')}") from None
     try:
         table = parquet.ParquetFile(path)
         batches = table.iter_batches(batch_size=1000)

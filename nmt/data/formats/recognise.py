@@ -39,7 +39,7 @@ def format_of_file(path: Path) -> str | None:
         for name, kind in FORMATS.items():
             if suffix in kind.endings:
                 return name
-    if root := _root(path):
+    if root := root_format(path):
         return root if FORMATS[root].files == 1 else None
     lines = [line for line in itertools.islice(read_lines(path, encoding=ANY), LINES) if line.strip()]
     if not lines:
@@ -58,7 +58,7 @@ def format_of_pair(source: Path, target: Path) -> str:
         if not path.is_file() and not zip_member(path):  # what is read from a pipe is gone
             found.append("text")
             continue
-        root = _root(path)
+        root = root_format(path)
         first = itertools.islice(read_lines(path, encoding=ANY), LINES) if not root else ()
         tagged = any(IWSLT_TAG.match(line) for line in first)
         found.append(root or ("iwslt" if tagged else "text"))
@@ -72,7 +72,7 @@ def format_of_pair(source: Path, target: Path) -> str:
     return found[0]
 
 
-def _root(path: Path) -> str | None:
+def root_format(path: Path) -> str | None:
     """The format that the first element of a file stands for. Raises DataError for XML of another kind."""
     with open_binary(path) as file:
         head = file.read(1 << 14)

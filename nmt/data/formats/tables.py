@@ -50,10 +50,15 @@ def bar_rows(path: Path, notes: Counter[str], encoding: str = AUTO) -> Iterator[
 
 def csv_rows(path: Path, notes: Counter[str], encoding: str = AUTO) -> Iterator[Row]:
     """Rows with the line in which each starts. Raises DataError for a quote that is not closed or not alone."""
-    lines = (f"{line}\n" for line in read_lines(path, notes, encoding))
+    return parse_csv(read_lines(path, notes, encoding), path)
+
+
+def parse_csv(lines: Iterator[str], path: Path) -> Iterator[Row]:
+    """The rows of a CSV file, given its lines. Raises DataError as `csv_rows` does."""
     first = next(lines, "")
     csv.field_size_limit(LONGEST_FIELD)
-    reader = csv.reader(itertools.chain([first], lines), delimiter=delimiter_of(first), strict=True)
+    ended = (f"{line}\n" for line in itertools.chain([first], lines))
+    reader = csv.reader(ended, delimiter=delimiter_of(first), strict=True)
     start = 1
     try:
         for cells in reader:
@@ -83,7 +88,7 @@ def _table(
 ) -> Iterator[Pair]:
     found = rows(path, notes, encoding)
     first = list(itertools.islice(found, 20))
-    if not first:
+    if not any(cells for _, cells in first):
         return
     where = find_columns(f"{path}:1", [cells for _, cells in first], languages, columns, guess)
     needed = max(where.source, where.target)
