@@ -202,7 +202,7 @@ def load_run(path: Path, device: "torch.device") -> LoadedRun:
     settings, subwords = load_settings(path), load_subwords(path)
     file = path / WEIGHTS
     if not file.exists():
-        raise DataError(f"{file}: no such file: the run has no validated model yet; go on with: nmt train CONFIG")
+        raise DataError(f"{file}: no such file: the run has no validated model yet; resume it with: nmt train CONFIG")
     weights, metadata = unpack_weights(read_file(file), file)
     if not _is_model_of(metadata.get("model", ""), settings):
         raise DataError(f"{file}: was trained with other model settings than {path / CONFIG} has; restore that file")

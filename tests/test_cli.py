@@ -230,7 +230,7 @@ def test_a_setting_that_cannot_change_in_a_run(nmt: Run, tiny_config: Path) -> N
         2,
         "",
         "error: model.hidden: 16 -> 32: cannot change in a run that has begun\n"
-        f"error: {Path.cwd()}/runs/tiny: go on with the old values, or train into another directory: run=runs/NAME\n",
+        f"error: {Path.cwd()}/runs/tiny: resume with the old values, or train into another directory: run=runs/NAME\n",
     )
     assert {path: path.read_bytes() for path in Path("runs").rglob("*") if path.is_file()} == before
 
@@ -499,7 +499,7 @@ def _flip(path: Path) -> None:
     ("damage", "message"),
     [
         (lambda run: (run / "config.yaml").unlink(), "{}: not a run directory: the folder has no config.yaml; a run"),
-        (lambda run: (run / "config.yaml").write_text("x: 1\n"), "{}/config.yaml: data.folder: missing; write it into"),
+        (lambda run: (run / "config.yaml").write_text("x: 1\n"), "{}/config.yaml: data.folder: missing; set it in"),
         (lambda run: (run / "model.safetensors").unlink(), "{}/model.safetensors: no such file: the run has no val"),
         (lambda run: (run / "model.safetensors").write_bytes(b""), "{}/model.safetensors: damaged, or not a model"),
         (lambda run: _flip(run / "model.safetensors"), "{}/model.safetensors: damaged: its checksum does not fit"),

@@ -229,7 +229,7 @@ class TrainingSettings(Section):
     )
     start_from: str = setting("", "another run, whose weights and subwords this one starts from")
     source_vectors: str = setting(
-        "", "word2vec or GloVe text file (or .gz) that the source embeddings start from", resume=True
+        "", "word2vec or GloVe text file, perhaps compressed, that the source embeddings start from", resume=True
     )
     target_vectors: str = setting("", "the same for the target embeddings", resume=True)
     freeze_vectors: bool = setting(False, "embeddings that come from such a file stay as they are")

@@ -179,7 +179,7 @@ def _new_model(settings: Settings, data: Prepared, device: torch.device) -> Seq2
         if not is_out_of_memory(error):
             raise
         raise OutOfMemory(
-            "the model does not fit into memory; write a smaller model.hidden, model.embedding or subword.vocab_size"
+            "the model does not fit into memory; set model.hidden, model.embedding or subword.vocab_size lower"
         ) from None
 
 
