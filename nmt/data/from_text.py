@@ -159,4 +159,5 @@ def _config_lines(values: dict[str, Any], title: str) -> Iterator[str]:
             if owner == section:
                 written = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=1000)
                 written = written.removesuffix("...\n").strip()
-                yield f"{'  ' if section else ''}{name}: {written}  # {config.field(key).description}"
+                comment = f"  # {config.field(key).description}" if key in config.keys() else ""  # noqa: SIM118
+                yield f"{'  ' if section else ''}{name}: {written}{comment}"
