@@ -15,7 +15,7 @@ from nmt.data.corpora import HELD_OUT, Corpora, file_hashes, find_corpora, finge
 from nmt.data.corpus import Pair
 from nmt.data.dataset import Dataset, write_dataset
 from nmt.data.filters import Survey, kept
-from nmt.data.hold_out import SIDES, HeldOut, hold_out
+from nmt.data.hold_out import HeldOut, hold_out
 from nmt.data.sources import TextSource
 from nmt.data.subword import Subword, Subwords, load_subword, train_subword
 from nmt.errors import DataError
@@ -182,7 +182,11 @@ def _file_names(sources: Sequence[TextSource], sides: tuple[int, ...]) -> str:
     files = [source.files[side] if source.format == "text" else source.files[0] for source in sources for side in sides]
     names = list(dict.fromkeys(path.name for path in files))
     others = f" and {len(names) - NAMED:,} other files" if len(names) > NAMED else ""
-    side = "" if len(sides) == 2 or all(source.format == "text" for source in sources) else f" ({SIDES[sides[0]]} side)"
+    side = (
+        ""
+        if len(sides) == 2 or all(source.format == "text" for source in sources)
+        else f" ({('source', 'target')[sides[0]]} side)"
+    )
     return " + ".join(names[:NAMED]) + others + side
 
 
