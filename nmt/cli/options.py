@@ -20,10 +20,6 @@ Overrides = Annotated[
 RunArgument = Annotated[
     Path | None, typer.Argument(metavar="[RUN]", help="Run directory [default: the newest in runs/]")
 ]
-RunsArgument = Annotated[
-    list[Path] | None,
-    typer.Argument(metavar="[RUN]...", help="Run directory, or several as an ensemble [default: the newest in runs/]"),
-]
 RunsAndSettings = Annotated[
     list[str] | None,
     typer.Argument(
