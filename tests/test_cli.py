@@ -293,11 +293,11 @@ LONG = "x" * 300
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-i", "none.txt"], "none.txt: cannot read: No such file or directory"),
-        (["-i", "."], ".: cannot read: Is a directory"),
+        (["-i", "none.txt"], "none.txt: no such file; name a text file"),
+        (["-i", "."], ".: a folder; name a text file"),
         (["-o", "none/out.txt"], "none/out.txt: cannot write: No such file or directory"),
         (["-o", "runs"], "runs: cannot write: Is a directory"),
-        (["-i", "/dev/null/x"], "/dev/null/x: cannot read: Not a directory"),
+        (["-i", "/dev/null/x"], "/dev/null/x: no such file; name a text file"),
         (["-o", "/dev/null/x"], "/dev/null/x: cannot write: Not a directory"),
         (["-o", "/dev/full"], "/dev/full: cannot write: No space left on device"),
         (["-o", LONG], f"{LONG}: cannot write: File name too long"),
@@ -512,10 +512,17 @@ def test_every_line_has_as_many_lines_as_were_asked_for(nmt: Run) -> None:
     assert sum(len(part["attention"]) for part in found[2]["attention_parts"]) == len(found[2]["target_words"])
 
 
-@pytest.mark.parametrize("setting", [name for name in config.keys() if name.startswith("decoding.")])
+@pytest.mark.parametrize("setting", [f"decoding.{name}" for name in config.DecodingSettings.model_fields])
 def test_every_decoding_setting_can_be_given(nmt: Run, tiny_corpus: Path, setting: str) -> None:
     """As the remedies of training propose, in every command on which it has an effect."""
-    values = {"min_length": 1, "no_repeat_ngram": 3, "allow_empty": "true", "max_length": 9, "max_ratio": 1.5}
+    values = {
+        "min_length": 1,
+        "no_repeat_ngram": 3,
+        "allow_empty": "true",
+        "max_length": 9,
+        "max_ratio": 1.5,
+        "replace_unknown": "true",
+    }
     word = f"{setting}={values.get(setting.partition('.')[2], 3)}"
     assert nmt("translate", word, stdin="a cat\n").status == 0
     files = ("--source", tiny_corpus / "valid.en", "--target", tiny_corpus / "valid.fr", "-o", "out")

@@ -47,7 +47,8 @@ def members(*indices: int) -> list[Seq2Seq]:
 
 
 def decoding(**changes: int | float) -> DecodingSettings:
-    return DecodingSettings(**{"beam_size": 4, "max_length": 12, "allow_empty": True, **changes})
+    fixed = {"replace_unknown": False, "beam_size": 4, "max_length": 12, "allow_empty": True}
+    return DecodingSettings(**{**fixed, **changes})
 
 
 # The mean ------------------------------------------------------------------------------------------------------------

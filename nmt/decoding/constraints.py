@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nmt.config import DecodingSettings
 from nmt.data.statistics import TargetLengths
-from nmt.data.subword import EOS_ID, PAD_ID
+from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 
 # Limits of a model that nothing is known about, as of a run that is older than its statistics.
 RATIO, LONGEST = 2.0, 200
@@ -62,14 +62,15 @@ def allow(
     """Sets everything that may not come next to -inf, in place. `tokens` starts with begin."""
     length = tokens.size(1) - 1
     shortest = max(settings.min_length, 0 if settings.allow_empty else 1)
-    log_probs[:, :EOS_ID] = -math.inf  # padding, unknown and begin: the ids below that of the end
+    forbidden = [PAD_ID, BOS_ID] if settings.replace_unknown else [PAD_ID, UNK_ID, BOS_ID]
+    log_probs[:, forbidden] = -math.inf
     if settings.no_repeat_ngram:
         _forbid_repeats(log_probs, tokens, settings.no_repeat_ngram)
     if length <= 1 and not settings.allow_empty and constraints.blank is not None:
         # One blank token, such as a space by itself, may begin a translation; nothing else may follow it than text.
         rows = constraints.blank[tokens[:, 1]] if length else limit <= 1
         _forbid_blank(log_probs, rows, constraints.blank)
-    early, late = length < shortest, length >= limit
+    early, late = length < shortest, (length >= limit) & ~log_probs[:, EOS_ID].isneginf()
     at_the_limit = bool(late.any())
     if not (early or at_the_limit):
         return log_probs

@@ -17,7 +17,7 @@ from nmt.data.batching import longest_first
 from nmt.data.corpus import is_blank
 from nmt.data.sentences import count_sentences
 from nmt.data.statistics import TrainingStatistics
-from nmt.data.subword import Subwords
+from nmt.data.subword import UNK_ID, Piece, Subwords
 from nmt.data.words import split_words
 from nmt.decoding.alignment import (
     END,
@@ -27,6 +27,7 @@ from nmt.decoding.alignment import (
     piece_attention,
     word_attention,
 )
+from nmt.decoding.characters import whole_characters
 from nmt.decoding.constraints import Constraints, longest_allowed
 from nmt.decoding.ensemble import Ensemble
 from nmt.decoding.forced import Scored, attention_to, token_log_probs
@@ -37,6 +38,7 @@ from nmt.decoding.search import Hypothesis, Searchable, search
 from nmt.decoding.shortlist import Shortlist
 from nmt.decoding.side_by_side import side_by_side
 from nmt.decoding.splitting import Capacity, Parts, capacity, join, split_line
+from nmt.decoding.unknown import copy_unknown
 from nmt.errors import ConfigError
 from nmt.model import Seq2Seq
 from nmt.model.loop import PackedWeights, same_weights
@@ -68,6 +70,7 @@ class Translation:
     piece_attention: Attention | None = None
     alignment: list[tuple[int, int]] = field(default_factory=list)  # (source word, target word), from 0
     cut: bool = False  # the line was longer than `decoding.max_source` and only its beginning was translated
+    unknown: int = 0  # words that the target vocabulary lacks, copied from the source
     parts: int = 1  # more if the line held more than those in training, and was translated in so many parts
     limited: bool = False  # it reached the longest length that was allowed, and may lack its end
     of: "tuple[Translation, ...]" = field(default=(), repr=False)  # the translations of the parts, if there are several
@@ -119,7 +122,8 @@ class Translator:
         them, lines with more pieces than `longest` are split at sentence ends; 0: none are. A shortlist: for one model.
         """
         self.members = [member.eval() for member in members]
-        self.model: Searchable = self.members[0] if len(members) == 1 else Ensemble(self.members)
+        model: Searchable = self.members[0] if len(members) == 1 else Ensemble(self.members)
+        self.model = whole_characters(model, subwords.target, device or torch.device("cpu"))
         self.subwords = subwords
         self.settings = settings
         self.statistics = statistics
@@ -165,6 +169,8 @@ class Translator:
         named = {name: value for name, value in given.items() if value is not None}
         changes = {**(changes or {}), **named}
         settings = self._requested(changes, n_best, drawn=sampling is not None, mbr=mbr)
+        if self.subwords.target.bytes:  # nothing is unknown that can be spelt in bytes
+            settings = settings.model_copy(update={"replace_unknown": False})
         split_words("", words)  # raises for an unknown kind
         way = _Search(n_best, sampling, mbr, words)
         lines = list(lines)
@@ -235,7 +241,8 @@ class Translator:
         source = self._padded(sources)
         if not (way.sampling or way.mbr):
             if self.shortlist:
-                return self.shortlist.search(self.members[0], source, settings, way.n_best, self.constraints)
+                bytes_ = self.subwords.target.bytes
+                return self.shortlist.search(self.members[0], source, settings, way.n_best, bytes_, self.constraints)
             return search(self.model, source, settings, way.n_best, self.constraints)
         sampling = way.sampling or Sampling()
         drawn = sample(self.model, source, settings, sampling, way.copies, places, self.constraints)
@@ -256,7 +263,7 @@ class Translator:
         weights = self.attention(sources, [hypothesis.tokens for hypothesis in best]) if attention else None
         translations = []
         for index, (line, source, hypotheses) in enumerate(zip(lines, sources, found, strict=True)):
-            candidates = [self._candidate(hypothesis) for hypothesis in hypotheses]
+            candidates = [self._candidate(hypothesis, line, source) for hypothesis in hypotheses]
             translation = Translation(
                 line,
                 candidates[0].text,
@@ -264,14 +271,23 @@ class Translator:
                 candidates[0].log_prob,
                 candidates,
                 limited=len(best[index].tokens) >= limits[index],
+                unknown=best[index].tokens.count(UNK_ID),
             )
             if weights is not None and weights[index].any():
                 translation = self._with_attention(translation, source, best[index].tokens, weights[index], words)
             translations.append(translation)
         return translations
 
-    def _candidate(self, hypothesis: Hypothesis) -> Candidate:
-        return Candidate(self.subwords.target.decode(hypothesis.tokens), hypothesis.score, hypothesis.log_prob)
+    def _candidate(self, hypothesis: Hypothesis, line: str, source: list[int]) -> Candidate:
+        text = self._text(line, source, hypothesis.tokens)[0]
+        return Candidate(text, hypothesis.score, hypothesis.log_prob)
+
+    def _text(self, line: str, source: list[int], tokens: list[int]) -> tuple[str, list[Piece]]:
+        """The text of a hypothesis and the places of its tokens in it; unknown words are copied from the source."""
+        if UNK_ID not in tokens:
+            return self.subwords.target.decode(tokens), self.subwords.target.decoded_pieces(tokens)
+        weights = self.attention([source], [tokens])[0] if self.attends else None
+        return copy_unknown(self.subwords.target, tokens, line, self.subwords.source.pieces(line, len(source)), weights)
 
     def attention(self, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> list[np.ndarray]:
         """The attention of given translations, per sentence (target pieces + end, source pieces + end)."""
@@ -308,7 +324,7 @@ class Translator:
         self, translation: Translation, source: list[int], target: list[int], weights: np.ndarray, words: str
     ) -> Translation:
         source_pieces = self.subwords.source.pieces(translation.source, len(source))
-        target_pieces = self.subwords.target.decoded_pieces(target)
+        target_pieces = self._text(translation.source, source, target)[1]
         read = translation.source[: max(piece.end for piece in source_pieces)]  # less than all if the line was cut
         between, links = word_attention(weights, read, translation.text, source_pieces, target_pieces, words)
         pieces = piece_attention(weights, source_pieces, target_pieces)
@@ -319,6 +335,7 @@ def warnings_of(translations: Iterable[Translation], n_best: int = 1) -> Counter
     """What the user should know about these translations, and of how many lines."""
     notes: Counter[str] = Counter()
     for each in translations:
+        notes["lines with words that the vocabulary lacks, copied from the source"] += each.unknown > 0
         notes["lines cut to decoding.max_source pieces"] += each.cut
         notes["lines that hold more than those in training, translated in parts"] += each.parts > 1
         notes[
@@ -355,6 +372,7 @@ def _joined(line: str, spaced: list[bool], parts: list[Translation], mean_score:
         join_attention([part.piece_attention for part in parts]),
         join_links([part.alignment for part in parts], matrices),
         cut=any(part.cut for part in parts),
+        unknown=sum(part.unknown for part in parts),
         parts=len(parts),
         limited=any(part.limited for part in parts),
         of=tuple(parts),
