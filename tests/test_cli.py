@@ -512,7 +512,7 @@ def test_every_line_has_as_many_lines_as_were_asked_for(nmt: Run) -> None:
     assert sum(len(part["attention"]) for part in found[2]["attention_parts"]) == len(found[2]["target_words"])
 
 
-@pytest.mark.parametrize("setting", [name for name in config.keys() if name.startswith("decoding.")])
+@pytest.mark.parametrize("setting", [name for name in tuple(config.keys()) if name.startswith("decoding.")])
 def test_every_decoding_setting_can_be_given(nmt: Run, tiny_corpus: Path, setting: str) -> None:
     """As the remedies of training propose, in every command on which it has an effect."""
     values = {"min_length": 1, "no_repeat_ngram": 3, "allow_empty": "true", "max_length": 9, "max_ratio": 1.5}
