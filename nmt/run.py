@@ -9,6 +9,7 @@ metrics.jsonl          a line per log entry and validation
 train.log              what the terminal showed
 provenance.json        data hashes, versions, command
 scores.json            the last result of `nmt eval`
+train.lock             while training, or after a kill: who trains in it
 """
 
 import hashlib
@@ -77,7 +78,7 @@ def pack_weights(
         "format": FORMAT,
         "sha256": _checksum(weights, validation),
         "model": _model_settings(settings),
-        "subwords": _subwords_hash(subwords),
+        "subwords": subwords_hash(subwords),
         **({"validation": validation} if validation else {}),
     }
     return save(weights, metadata)
@@ -101,7 +102,8 @@ def _is_model_of(text: str, settings: Settings) -> bool:
         return False
 
 
-def _subwords_hash(subwords: Subwords) -> str:
+def subwords_hash(subwords: Subwords) -> str:
+    """SHA-256 of both models."""
     return hashlib.sha256(b"".join(subword.model for subword in subwords)).hexdigest()
 
 
@@ -185,7 +187,7 @@ def load_run(path: Path, device: "torch.device") -> LoadedRun:
     weights, metadata = unpack_weights(read_file(file), file)
     if not _is_model_of(metadata.get("model", ""), settings):
         raise DataError(f"{file}: was trained with other model settings than {path / CONFIG} has; restore that file")
-    if metadata.get("subwords") != _subwords_hash(subwords):
+    if metadata.get("subwords") != subwords_hash(subwords):
         raise DataError(f"{file}: was trained with another subword model than the one beside it; restore that file")
     model = make_model(settings.model, len(subwords.source), len(subwords.target))
     set_weights(model, int8.unpack(weights), file)
@@ -245,7 +247,7 @@ def load_translator(
 def check_same_subwords(loaded: Sequence[LoadedRun]) -> None:
     first = loaded[0]
     for other in loaded[1:]:
-        if _subwords_hash(other.subwords) != _subwords_hash(first.subwords):
+        if subwords_hash(other.subwords) != subwords_hash(first.subwords):
             raise DataError(
                 f"{other.path}: its subwords differ from those of {first.path}; runs go together only if they are "
                 "trained with the same subword.model"
@@ -269,7 +271,7 @@ def load_shortlist(run: LoadedRun) -> "Shortlist | None":
     try:
         table, common = tensors["table"].long(), tensors["common"].long()
         fits = (
-            metadata["subwords"] == _subwords_hash(run.subwords)
+            metadata["subwords"] == subwords_hash(run.subwords)
             and table.shape[0] == sizes[0]
             and bool(((table >= -1) & (table < sizes[1])).all() and ((common >= 0) & (common < sizes[1])).all())
         )

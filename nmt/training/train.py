@@ -24,12 +24,12 @@ from nmt.model import Seq2Seq, make_model
 from nmt.run import LoadedRun
 from nmt.training.batches import EpochBatches
 from nmt.training.checkpoint import list_checkpoints, load_newest
-from nmt.training.lock import alone_in
+from nmt.training.lock import RunFolder, owned
 from nmt.training.log import Log, clock
 from nmt.training.loop import Trainer
 from nmt.training.parent import identity, load_parent, start_from_parent
 from nmt.training.pieces import with_inherited_pieces, with_pieces_of
-from nmt.training.restart import changed_files, check_start, note_changes
+from nmt.training.restart import changed_files, check_start, check_subwords_of, note_changes
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import TrainState
 from nmt.training.teachers import check_subwords, lessons, load_teachers, teacher_hashes
@@ -47,20 +47,21 @@ class Outcome(NamedTuple):
 
 
 def train(settings: Settings, command: list[str], changed_data: bool = False) -> Outcome:
-    """Trains or goes on, with `changed_data` also if the text is not what it was. Raises ConfigError and DataError
-    before anything in the run has changed."""
+    """Trains or resumes, with `changed_data` also if the text is not what it was. Raises ConfigError and DataError
+    before anything in the run has changed; NotSaved if the run cannot be written, or is no longer where it was."""
     folder = Path(settings.run)
-    check_start(settings, folder)
-    device = choose_device(settings)
-    log = Log()
-    log.say(f"nmt {__version__}, torch {torch.__version__}, {describe(device)}, run {_shown(folder)}")
-    data = prepare(_with_known_pieces(folder, settings), log.say)
-    signals = Signals()
+    log, signals = Log(), Signals()
     try:
         with ExitStack() as stack:
             with _writing(folder):
-                stack.enter_context(alone_in(folder))
-                trainer = _make_trainer(settings, data, command, device, log, signals, changed_data)
+                run = stack.enter_context(owned(folder, log.warn))
+            # The lock comes before anything is checked or read, so that nobody changes it in between.
+            check_start(settings, folder)
+            device = choose_device(settings)
+            log.say(f"nmt {__version__}, torch {torch.__version__}, {describe(device)}, run {_shown(folder)}")
+            data = prepare(_with_known_pieces(folder, settings), log.say)
+            with _writing(folder):
+                trainer = _make_trainer(settings, data, command, device, log, signals, run, changed_data)
             return _train(trainer, log, signals)
     finally:
         log.close()
@@ -105,11 +106,15 @@ def _make_trainer(
     device: torch.device,
     log: Log,
     signals: Signals,
+    run: RunFolder,
     changed_data: bool,
 ) -> Trainer:
     """A trainer at the beginning, or at the newest checkpoint of its run."""
     folder = Path(settings.run)
+    run.check()
     state = load_newest(folder / runs.CHECKPOINTS, log.say)
+    if state is not None:
+        check_subwords_of(state, data.subwords, folder)
     vectors = find_vectors(settings, data.subwords, log.say) if state is None else {}
     parent = load_parent(settings) if state is None else None
     teachers = load_teachers(settings, device)
@@ -125,19 +130,20 @@ def _make_trainer(
         log.say(f"starting from the weights and subwords of {_shown(parent.path)}")
     known = lessons(teachers, data.train, device, log.say) if teachers else None
     batches = EpochBatches(data.train, settings, data.subwords, known)
-    trainer = Trainer(settings, model, batches, _validation_set(settings, data), device, log, signals)
+    trainer = Trainer(settings, model, batches, _validation_set(settings, data), device, log, signals, run)
     trainer.progress.text = _training_text(settings, data)
     if settings.training.freeze_vectors:
         trainer.freeze({side: found.ids.tolist() for side, found in vectors.items()})
     # Nothing in the run has changed up to here: what cannot be trained leaves no trace of itself.
-    log.open(folder)
-    for leftover in folder.glob("*.tmp-*"):  # of a crash
+    run.check()
+    log.open(run.path, run.check)
+    for leftover in run.path.glob("*.tmp-*"):  # of a crash
         leftover.unlink()
-    write_atomic(folder / runs.CONFIG, config.dump(settings.model_copy(update={"run": "."})).encode())
+    write_atomic(run.path / runs.CONFIG, config.dump(settings.model_copy(update={"run": "."})).encode())
     if state is None:
-        runs.save_subwords(folder, data.subwords)
+        runs.save_subwords(run.path, data.subwords)
     if state is None or changed:
-        write_atomic(folder / runs.PROVENANCE, json.dumps(before | provenance, indent=1).encode())
+        write_atomic(run.path / runs.PROVENANCE, json.dumps(before | provenance, indent=1).encode())
     _introduce(trainer, data, log.say)
     if state is not None:
         note_changes(before, provenance, changed, log.say)
