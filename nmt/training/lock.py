@@ -64,7 +64,7 @@ class RunFolder:
     def in_place(self) -> bool:
         """Whether the name leads to the directory that is held."""
         try:
-            return self.descriptor is None or os.path.samestat(os.stat(self.folder), os.fstat(self.descriptor))
+            return self.descriptor is None or os.path.samestat(self.folder.stat(), os.fstat(self.descriptor))
         except OSError as error:  # any other, as of a network that fails for a moment, says nothing about the place
             return error.errno not in GONE
 
@@ -75,8 +75,8 @@ def _location(descriptor: int) -> Path | None:
         if hasattr(fcntl, "F_GETPATH"):  # macOS
             name = os.fsdecode(fcntl.fcntl(descriptor, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0"))
         else:
-            name = os.readlink(f"/proc/self/fd/{descriptor}")
-        return Path(name) if os.path.samestat(os.stat(name), os.fstat(descriptor)) else None
+            name = str(Path(f"/proc/self/fd/{descriptor}").readlink())
+        return Path(name) if os.path.samestat(Path(name).stat(), os.fstat(descriptor)) else None
     except OSError:
         return None
 
@@ -123,7 +123,7 @@ def _locked_directory(folder: Path) -> tuple[int, bool]:
         try:
             with suppress(_NoLocks):  # the file's lock decides
                 _lock(descriptor, folder)
-            if os.path.samestat(os.stat(folder), os.fstat(descriptor)):
+            if os.path.samestat(folder.stat(), os.fstat(descriptor)):
                 return descriptor, made
         except FileNotFoundError:
             pass
@@ -143,7 +143,7 @@ def _locked_file(run: RunFolder, warn: Callable[[str], None]) -> int | None:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
         try:
             _lock(descriptor, run.folder)
-            if os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(descriptor)):
+            if os.path.samestat(path.lstat(), os.fstat(descriptor)):
                 with suppress(OSError):  # a full disk; this is only for the message to others
                     os.ftruncate(descriptor, 0)
                     os.write(descriptor, f"process {os.getpid()} on {platform.node()}\n".encode())
