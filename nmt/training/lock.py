@@ -32,9 +32,7 @@ class RunFolder:
 
     def __init__(self, folder: Path, descriptor: int | None = None) -> None:
         self.folder, self.descriptor = folder, descriptor
-        held = Path(
-            f"/proc/self/fd/{descriptor}"
-        )  # Linux; elsewhere the name, which `check` verifies before each write
+        held = Path(f"/proc/self/fd/{descriptor}")  # on Linux; elsewhere the name, checked before each write
         self.path = held if descriptor is not None and held.is_dir() else folder
 
     def check(self) -> None:
