@@ -1,5 +1,7 @@
 """The errors that a user can cause. Anything else is a bug and keeps its traceback."""
 
+from pathlib import Path
+
 
 class UserError(Exception):
     """Something the user can mend. The command prints the message and exits with `status`."""
@@ -35,3 +37,15 @@ class OutOfMemory(UserError):
     """Not even a single sentence fits into memory."""
 
     status = 5
+
+
+def extra(name: str) -> str:
+    """Return the command that installs an optional part, for messages.
+
+    The distribution is called what the installed metadata say: the name of the package alone may be somebody else's.
+    Where this is not installed, as in a checkout of the source, the command names its folder.
+    """
+    from importlib.metadata import packages_distributions
+
+    found = packages_distributions().get("nmt")
+    return f"pip install '{found[0]}[{name}]'" if found else f"pip install -e '{Path(__file__).parent.parent}[{name}]'"

@@ -19,6 +19,7 @@ from nmt.cli.bench import bench
 from nmt.cli.evaluate import ManyMetrics, evaluate, info
 from nmt.cli.export import export
 from nmt.cli.score import score
+from nmt.cli.streams import CLOSED, prepare_streams
 from nmt.cli.train import check, train
 from nmt.cli.translate import translate
 from nmt.errors import UserError
@@ -53,6 +54,7 @@ def main() -> None:
     """Runs a command. What the user can mend is one line per problem and the error's exit status, mostly 2; the rest
     is a traceback. A reader that goes away, such as `head`, ends it without a word."""
     _spin_briefly()
+    prepare_streams()
     try:
         _run()
     except UserError as error:
@@ -60,6 +62,8 @@ def main() -> None:
     except BrokenPipeError:
         _fail(READER_GONE)
     except OSError as error:
+        if error.errno == errno.EBADF and 1 in CLOSED:
+            _fail(UserError.status, "standard output: closed; send it to a terminal or a file")
         if error.errno not in TO_MEND:
             raise
         _fail(UserError.status, f"{error.filename or 'standard output'}: {error.strerror}")

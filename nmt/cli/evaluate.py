@@ -15,6 +15,7 @@ from nmt.cli.options import (
     Device,
     LengthPenalty,
     RunArgument,
+    TextEncoding,
     Threads,
     changes_of,
     option,
@@ -67,6 +68,7 @@ def evaluate(
     length_penalty: LengthPenalty = None,
     batch_size: BatchSize = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
+    encoding: TextEncoding = "auto",
     device: Device = None,
     threads: Threads = None,
 ) -> None:
@@ -80,13 +82,13 @@ def evaluate(
     from nmt.run import newest
 
     if hypothesis is not None and reference is not None:
-        results = [score_files(hypothesis, reference, source, Wanted(metrics, by_length, language))]
+        results = [score_files(hypothesis, reference, source, Wanted(metrics, by_length, language), encoding)]
     else:
         say: Callable[[str], None] = (lambda _: None) if as_json else print
         paths = [run or newest(), *([other_run] if other_run else [])]
         languages = _languages(paths)
         wanted = Wanted(metrics, by_length, language or languages.target)
-        sets = _sets(paths[0], source, reference)
+        sets = _sets(paths[0], source, reference, encoding)
         results = [
             evaluate_run(path, translator_of(path, device, threads), sets, wanted, changes, say) for path in paths
         ]
@@ -150,13 +152,13 @@ def _languages(runs: list[Path]) -> "DataSettings":
     return first
 
 
-def _sets(run: Path, source: Path | None, reference: Path | None) -> "list[EvaluationSet]":
+def _sets(run: Path, source: Path | None, reference: Path | None, encoding: str) -> "list[EvaluationSet]":
     from nmt.data.corpus import ParallelFiles
     from nmt.test_sets import configured_sets, read_set
 
     if source is None or reference is None:
         return configured_sets(run, lambda line: print(f"warning: {line}", file=sys.stderr))
-    return [read_set(ParallelFiles(source, reference), source.name, source.with_suffix(".align"))]
+    return [read_set(ParallelFiles(source, reference), source.name, source.with_suffix(".align"), encoding=encoding)]
 
 
 # Showing -------------------------------------------------------------------------------------------------------------
@@ -167,7 +169,7 @@ def _show(results: "list[Evaluation]", as_json: bool) -> None:
 
     if as_json:
         found = evaluation.comparison_json(*results) if len(results) > 1 else evaluation.to_json(results[0])
-        print(json.dumps(found, ensure_ascii=False))
+        print(json.dumps(found))  # in ASCII, which every screen can show
         return
     for result in results:
         if len(results) > 1:

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load, save
+from safetensors.torch import load
 from torch import Tensor
 
 from nmt.errors import DataError
 from nmt.files import read_file, sync_folder, write_synced
+from nmt.run import tensor_file
 from nmt.training.state import Progress, TrainState
 
 MANIFEST, STATE = "manifest.json", "state.json"
@@ -59,7 +60,7 @@ def _contents(state: TrainState) -> Iterator[tuple[str, bytes]]:
     for field, file in TENSORS.items():
         tensors: dict[str, Tensor] = getattr(state, field)
         if tensors:
-            yield file, save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+            yield file, tensor_file(tensors)
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
