@@ -7,7 +7,8 @@ shortlist.safetensors  if exported with one: the likely translations of each pie
 checkpoints/           what training needs to go on (see training/checkpoint.py)
 metrics.jsonl          a line per log entry and validation
 train.log              what the terminal showed
-provenance.json        data hashes, versions, command
+provenance.json        data hashes, versions, command, where the text was
+held_out/              validation and test text that was taken from the training text (data.hold_out)
 scores.json            the last result of `nmt eval`
 train.lock             while training, or after a kill: who trains in it
 """
@@ -17,7 +18,7 @@ import json
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nmt import config
 from nmt.config import ModelSettings, Settings
@@ -162,9 +163,19 @@ def load_settings(path: Path) -> Settings:
         found = f"the folder has no {CONFIG}" if path.is_dir() else "a file" if path.exists() else "no such folder"
         raise DataError(f"{path}: not a run directory: {found}; a run is made by: nmt train CONFIG")
     try:
-        return config.load(path / CONFIG)
+        settings = config.load(path / CONFIG)
     except ConfigError as error:
         raise DataError("\n".join(error.problems)) from None
+    return config.where_they_are(settings, _paths_at_training(path))
+
+
+def _paths_at_training(path: Path) -> dict[str, Any]:
+    """Return the absolute paths that the provenance of a run has; none if it is old, damaged or not there."""
+    try:
+        found = json.loads((path / PROVENANCE).read_bytes()).get("paths", {})
+    except (OSError, ValueError, AttributeError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def subword_files(path: Path) -> list[Path]:
@@ -294,6 +305,6 @@ def load_shortlist(run: LoadedRun) -> "Shortlist | None":
 
 def save_run(path: Path, settings: Settings, subwords: Subwords, weights: Mapping[str, "Tensor"]) -> None:
     """A new run that translates. The weights come last: until they are there, it is not taken for a run."""
-    write_atomic(path / CONFIG, config.dump(settings.model_copy(update={"run": "."})).encode())
+    write_atomic(path / CONFIG, config.dump(config.portable(settings, path)).encode())
     save_subwords(path, subwords)
     write_atomic(path / WEIGHTS, pack_weights(weights, settings, subwords))

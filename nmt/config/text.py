@@ -53,12 +53,16 @@ class Given:
 def read_file(path: Path) -> dict[str, Given]:
     try:
         content = path.read_bytes()
-        text = content.decode("utf-8-sig")
+        return read_text(content.decode("utf-8-sig"), path)
     except OSError as error:
         raise ConfigError(f"{path}: cannot read the config: {error.strerror}") from None
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{path}:{line}: not UTF-8; save the file as UTF-8") from None
+
+
+def read_text(text: str, path: Path) -> dict[str, Given]:
+    """Read the text of a config file. `path` is named in messages."""
     node = _compose(text, str(path))
     if not isinstance(node, yaml.MappingNode):
         raise ConfigError(

@@ -89,7 +89,7 @@ def _exists(folder: Path) -> bool:
     return True
 
 
-# Checked when read -----------------------------------------------------------------------------------------------------
+# Checked when read ----------------------------------------------------------------------------------------------------
 
 
 def _check(folder: Path, made_from: Any) -> None:
@@ -168,7 +168,7 @@ def _discard(path: Path) -> None:
             path.unlink()
 
 
-# Written whole, or not at all ------------------------------------------------------------------------------------------
+# Written whole, or not at all -----------------------------------------------------------------------------------------
 
 
 def _make(folder: Path, made_from: Any, make: Callable[[Path], None], verify: Callable[[], None]) -> None:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from nmt.data.batching import longest_first
 from nmt.data.corpus import is_blank
 from nmt.data.subword import Piece, Subword
 from nmt.decoding.alignment import AttentionMatrix, Link, word_attention
-from nmt.decoding.translator import Translator, longest_first
+from nmt.decoding.translator import Translator
 
 
 class Aligned(NamedTuple):

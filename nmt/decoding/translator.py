@@ -1,7 +1,7 @@
 """Lines in, lines out: raw text -> pieces -> search -> raw text, in the order in which it came."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nmt.config import DecodingSettings, changed
 from nmt.data.batch import pad_sources, pad_targets
+from nmt.data.batching import longest_first
 from nmt.data.corpus import is_blank
 from nmt.data.subword import Subwords
 from nmt.decoding.alignment import END, AttentionMatrix, piece_attention, word_attention
@@ -277,10 +278,3 @@ def _joined(line: str, spaced: list[bool], parts: list[Translation], mean_score:
         any(part.cut for part in parts),
         len(parts),
     )
-
-
-def longest_first(indices: Iterable[int], lengths: Sequence[int], size: int) -> Iterator[list[int]]:
-    """`size` at a time, the longest first: batches of like lengths have little padding."""
-    order = sorted(indices, key=lambda index: -lengths[index])
-    for start in range(0, len(order), size):
-        yield order[start : start + size]

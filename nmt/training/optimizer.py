@@ -34,6 +34,15 @@ def _betas(settings: TrainingSettings) -> tuple[float, float]:
     return settings.betas[0], settings.betas[1]
 
 
+def values_per_weight(settings: TrainingSettings) -> int:
+    """Return how many values an optimizer keeps for each weight, as a step of it shows."""
+    weights = nn.Parameter(torch.zeros(2))
+    weights.grad = torch.zeros(2)
+    optimizer = OPTIMIZERS[settings.optimizer]([weights], settings)
+    optimizer.step()
+    return sum(tensor.shape == weights.shape for tensor in optimizer_tensors(optimizer).values())
+
+
 def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
     for group in optimizer.param_groups:
         group["lr"] = rate

@@ -58,7 +58,8 @@ def check_subwords_of(state: TrainState, subwords: Subwords, folder: Path) -> No
 def _show_changes(settings: Settings, folder: Path) -> None:
     """Prints old -> new. Raises ConfigError if one of them cannot change.
 
-    What cannot change is compared with what the checkpoint was trained with; what can, with the run's config file.
+    What cannot change is compared with what the checkpoint was trained with, which nobody edits; the rest, and paths,
+    which change when a run moves, with the config file of the run.
     """
     trained = _trained_settings(folder)
     try:
@@ -68,7 +69,12 @@ def _show_changes(settings: Settings, folder: Path) -> None:
             raise
         written = trained
         print(f"note: {folder / runs.CONFIG}: missing or damaged; writing it again")
-    changed = config.differences(trained or written, settings)
+    changed = config.differences(written, settings)
+    if trained is not None:
+        paths = config.absolute_paths(settings) | config.absolute_paths(trained)
+        changed = {key: values for key, values in changed.items() if config.may_change(key) or key in paths}
+        fixed = config.differences(trained, settings)
+        changed |= {key: values for key, values in fixed.items() if not (config.may_change(key) or key in paths)}
     refused = [key for key in changed if not config.may_change(key)]
     if refused:
         raise ConfigError(
@@ -78,8 +84,16 @@ def _show_changes(settings: Settings, folder: Path) -> None:
             ),
             f"{folder}: go on with the old values, or train into another directory: run=runs/NAME",
         )
-    for key, (old, new) in config.differences(written, settings).items():
+    for key, (old, new) in changed.items():
         print(f"changed: {key}: {old} -> {new}")
+
+
+def is_written(settings: Settings, folder: Path) -> bool:
+    """Whether the config file of the run has these settings."""
+    try:
+        return not config.differences(runs.load_settings(folder), settings)
+    except DataError:
+        return False
 
 
 def changed_files(before: dict[str, Any], now: dict[str, Any], allowed: bool) -> list[str]:
