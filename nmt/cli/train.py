@@ -16,12 +16,14 @@ def train(
     ] = False,
 ) -> None:
     """Train a model from raw parallel text; run again to go on where it stopped."""
-    from nmt import config
+    from nmt.data.from_text import settings_of
 
-    settings = config.load(config_file, overrides)
+    start = settings_of(config_file, overrides or [])
+    for line in start.notes:
+        print(line)
     from nmt.training.train import train as train_run
 
-    outcome = train_run(settings, sys.argv, changed_data)
+    outcome = train_run(start.settings, sys.argv, changed_data, start.files)
     if outcome.signal:
         sys.exit(128 + outcome.signal)
 
@@ -31,9 +33,11 @@ def check(
     overrides: Overrides = None,
 ) -> None:
     """Show everything that can be known before training: settings, data, vocabulary, size, sample batches."""
-    from nmt import config
+    from nmt.data.from_text import settings_of
 
-    settings = config.load(config_file, overrides)
+    start = settings_of(config_file, overrides or [])
+    for line in (*start.notes, *start.rule):
+        print(line)
     from nmt.check import check_config
 
-    check_config(settings, print)
+    check_config(start.settings, print)

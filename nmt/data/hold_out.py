@@ -133,7 +133,7 @@ def side_key(text: str) -> int:
     return int.from_bytes(blake2b(plain.encode(), digest_size=8).digest())
 
 
-def _count(key: str, amount: float, total: int) -> int:
+def _count(key: str, amount: int | float, total: int) -> int:
     """Return how many pairs an amount is: a share of the text, or a number, which is lowered if the text is small."""
     if amount and total < 3:
         raise DataError(f"{key}: the training text has {total} usable pairs, too few to hold some out; add text")

@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -49,9 +49,12 @@ class Outcome(NamedTuple):
     signal: int = 0  # 0: training is finished
 
 
-def train(settings: Settings, command: list[str], changed_data: bool = False) -> Outcome:
-    """Trains or resumes, with `changed_data` also if the text is not what it was. Raises ConfigError and DataError
-    before anything in the run has changed; NotSaved if the run cannot be written, or is no longer where it was."""
+def train(
+    settings: Settings, command: list[str], changed_data: bool = False, files: Mapping[str, str] | None = None
+) -> Outcome:
+    """Trains or resumes, with `changed_data` also if the text is not what it was; keeps `files`, {name: text}, in the
+    run as well. Raises ConfigError and DataError before anything in the run has changed; NotSaved if the run cannot be
+    written, or is no longer where it was."""
     folder = Path(settings.run)
     log, signals = Log(), Signals()
     try:
@@ -65,6 +68,8 @@ def train(settings: Settings, command: list[str], changed_data: bool = False) ->
             data = prepare(_with_known_pieces(folder, settings), log.say)
             with _writing(folder):
                 trainer = _make_trainer(settings, data, command, device, log, signals, run, changed_data)
+                for name, text in (files or {}).items():
+                    write_atomic(run.path / name, text.encode())
             return _train(trainer, log, signals)
     finally:
         log.close()
