@@ -3,6 +3,7 @@
 config.yaml            every setting, as resolved
 subword.model          or subword.source.model and subword.target.model
 model.safetensors      the best weights; carries its own checksum, the model's settings and the subwords' hash
+statistics.json        what the training pairs were like, from which translation takes its limits
 shortlist.safetensors  if exported with one: the likely translations of each piece
 checkpoints/           what training needs to go on (see training/checkpoint.py)
 metrics.jsonl          a line per log entry and validation
@@ -10,6 +11,7 @@ train.log              what the terminal showed
 provenance.json        data hashes, versions, command, where the text was
 held_out/              validation and test text that was taken from the training text (data.hold_out)
 scores.json            the last result of `nmt eval`
+train.lock             while training, or after a kill: who trains in it
 """
 
 import hashlib
@@ -21,14 +23,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nmt import config
 from nmt.config import ModelSettings, Settings
-from nmt.data.subword import Subwords, load_subword
+from nmt.data.subword import Subwords
 from nmt.errors import ConfigError, DataError
-from nmt.files import read_file, write_atomic
+from nmt.files import read_file, read_json, write_atomic
 
 if TYPE_CHECKING:  # torch takes seconds to import, and `newest` is needed before
     import torch
     from torch import Tensor
 
+    from nmt.data.statistics import TrainingStatistics
     from nmt.decoding.shortlist import Shortlist
     from nmt.decoding.translator import Translator
     from nmt.model import Seq2Seq
@@ -36,6 +39,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and `newest` is needed befor
 CONFIG, WEIGHTS, METRICS, LOG = "config.yaml", "model.safetensors", "metrics.jsonl", "train.log"
 SHORTLIST = "shortlist.safetensors"
 PROVENANCE, SCORES, CHECKPOINTS = "provenance.json", "scores.json", "checkpoints"
+STATISTICS = "statistics.json"
 FORMAT = "1"
 MAX_HEADER = 1_000_000  # bytes of names and shapes in a weights file: thousands of tensors
 
@@ -76,7 +80,7 @@ def pack_weights(
         "format": FORMAT,
         "sha256": _checksum(weights, validation),
         "model": _model_settings(settings),
-        "subwords": _subwords_hash(subwords),
+        "subwords": subwords_hash(subwords),
         **({"validation": validation} if validation else {}),
     }
     return tensor_file(weights, metadata)
@@ -112,7 +116,8 @@ def _is_model_of(text: str, settings: Settings) -> bool:
         return False
 
 
-def _subwords_hash(subwords: Subwords) -> str:
+def subwords_hash(subwords: Subwords) -> str:
+    """SHA-256 of both models."""
     return hashlib.sha256(b"".join(subword.model for subword in subwords)).hexdigest()
 
 
@@ -183,8 +188,7 @@ def subword_files(path: Path) -> list[Path]:
 
 
 def load_subwords(path: Path) -> Subwords:
-    models = [load_subword(file) for file in subword_files(path)]
-    return Subwords(models[0], models[-1])
+    return Subwords.load(subword_files(path))
 
 
 def save_subwords(path: Path, subwords: Subwords) -> None:
@@ -206,7 +210,7 @@ def load_run(path: Path, device: "torch.device") -> LoadedRun:
     weights, metadata = unpack_weights(read_file(file), file)
     if not _is_model_of(metadata.get("model", ""), settings):
         raise DataError(f"{file}: was trained with other model settings than {path / CONFIG} has; restore that file")
-    if metadata.get("subwords") != _subwords_hash(subwords):
+    if metadata.get("subwords") != subwords_hash(subwords):
         raise DataError(f"{file}: was trained with another subword model than the one beside it; restore that file")
     model = make_model(settings.model, len(subwords.source), len(subwords.target))
     set_weights(model, int8.unpack(weights), file)
@@ -260,13 +264,42 @@ def load_translator(
         chosen,
         first.data.max_length,
         load_shortlist(loaded[0]) if len(loaded) == 1 and chosen.type == "cpu" else None,
+        _statistics_of_all(folders),
     )
+
+
+def _statistics_of_all(folders: Sequence[Path]) -> "TrainingStatistics | None":
+    """Of an ensemble, the narrowest; None if one of the runs has none."""
+    from nmt.data.statistics import together
+
+    first, *others = [load_statistics(folder) for folder in folders]
+    known = [other for other in others if other is not None]
+    return together(first, known) if first is not None and len(known) == len(others) else None
+
+
+def save_statistics(path: Path, statistics: "TrainingStatistics") -> None:
+    from nmt.data.statistics import to_json
+
+    write_atomic(path / STATISTICS, to_json(statistics))
+
+
+def load_statistics(path: Path) -> "TrainingStatistics | None":
+    """None for a run that is older than the file. Raises DataError if the file is damaged."""
+    from nmt.data.statistics import from_json
+
+    file = path / STATISTICS
+    if not file.exists():
+        return None
+    try:
+        return from_json(read_json(file))
+    except ValueError as error:
+        raise DataError(f"{file}: damaged: {error}; copy the run again, or remove the file") from None
 
 
 def check_same_subwords(loaded: Sequence[LoadedRun]) -> None:
     first = loaded[0]
     for other in loaded[1:]:
-        if _subwords_hash(other.subwords) != _subwords_hash(first.subwords):
+        if subwords_hash(other.subwords) != subwords_hash(first.subwords):
             raise DataError(
                 f"{other.path}: its subwords differ from those of {first.path}; runs go together only if they are "
                 "trained with the same subword.model"
@@ -290,7 +323,7 @@ def load_shortlist(run: LoadedRun) -> "Shortlist | None":
     try:
         table, common = tensors["table"].long(), tensors["common"].long()
         fits = (
-            metadata["subwords"] == _subwords_hash(run.subwords)
+            metadata["subwords"] == subwords_hash(run.subwords)
             and table.shape[0] == sizes[0]
             and bool(((table >= -1) & (table < sizes[1])).all() and ((common >= 0) & (common < sizes[1])).all())
         )

@@ -212,7 +212,7 @@ IN_FILE = [  # lines 7 and on of the file, and the whole message
         ["a.yaml:7: training.min_learning_rate: 0.1 is more than training.learning_rate=0.002; set it lower"],
     ),
     (
-        "decoding:\n  min_length: 201",
+        "decoding:\n  min_length: 201\n  max_length: 200",
         ["a.yaml:8: decoding.min_length: 201 is more than decoding.max_length=200; set it lower"],
     ),
 ]

@@ -118,7 +118,7 @@ def _course_rules(settings: Settings) -> list[Rule]:
             "set it lower",
         ),
         (
-            decoding.min_length > decoding.max_length,
+            0 < decoding.max_length < decoding.min_length,
             "decoding.min_length",
             f"{decoding.min_length} is more than decoding.max_length={decoding.max_length}; set it lower",
         ),
