@@ -10,7 +10,7 @@ from torch import Tensor
 from nmt import run as runs
 from nmt.decoding.shortlist import Shortlist
 from nmt.errors import ConfigError, DataError
-from nmt.files import read_json, write_atomic
+from nmt.files import read_json, run_file_exists, write_atomic
 from nmt.run import LoadedRun
 
 
@@ -30,7 +30,7 @@ def save_derived(
     try:
         if shortlist:
             runs.save_shortlist(out, shortlist, first)
-        if (first.path / runs.PROVENANCE).exists():
+        if run_file_exists(first.path, runs.PROVENANCE):
             provenance = {**read_json(first.path / runs.PROVENANCE), **notes}
             write_atomic(out / runs.PROVENANCE, json.dumps(provenance, indent=1).encode())
         runs.save_run(out, first.settings, first.subwords, weights)

@@ -1,7 +1,8 @@
 """What `nmt info` and `nmt check` show, as lines of text."""
 
+import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,40 +20,43 @@ from nmt.data.sampler import epoch_batches
 from nmt.data.subword import UNK_ID, Subword
 from nmt.device import choose_device, describe
 from nmt.errors import DataError
-from nmt.files import read_json
-from nmt.model import Seq2Seq, make_model
+from nmt.files import read_json, run_file_exists
+from nmt.memory import memory_at_hand
+from nmt.shown import shown
+from nmt.training.optimizer import memory_needed
 from nmt.training.pieces import with_inherited_pieces
 from nmt.training.vectors import find_vectors
-
-OPTIMIZER_COPIES = {"adam": 2, "adamw": 2, "sgd": 1}  # values kept per weight, at most
-
 
 # A run ---------------------------------------------------------------------------------------------------------------
 
 
 def describe_run(path: Path) -> Iterator[str]:
-    """Settings, parameters, data, scores and provenance of a run."""
+    """Settings, parameters, data, scores and provenance of a run, in lines that are safe to show."""
+    return map(shown, _describe_run(path))
+
+
+def _describe_run(path: Path) -> Iterator[str]:
     loaded = runs.load_run(path, torch.device("cpu"))
     yield f"run: {path}"
     yield ""
-    yield config.dump(loaded.settings).rstrip()
+    yield from config.dump(loaded.settings).rstrip().split("\n")
     yield ""
-    yield from describe_parameters(loaded.model)
+    yield from describe_parameters({name: weight.shape for name, weight in runs.named_weights(loaded.model).items()})
     vocabulary = " and ".join(f"{len(subword):,}" for subword in dict.fromkeys(loaded.subwords))
     yield f"vocabulary: {vocabulary} pieces"
-    if (path / runs.PROVENANCE).exists():
+    if run_file_exists(path, runs.PROVENANCE):
         yield from _describe_json(path / runs.PROVENANCE, _describe_provenance)
-    if (path / runs.SCORES).exists():
+    if run_file_exists(path, runs.SCORES):
         yield from _describe_json(path / runs.SCORES, _describe_scores)
     else:
         yield "scores: none yet; make them with: nmt eval"
 
 
-def describe_parameters(model: Seq2Seq) -> Iterator[str]:
+def describe_parameters(shapes: Mapping[str, Sequence[int]]) -> Iterator[str]:
     """Parameters of each part; a shared matrix counts where it first appears."""
     counts: Counter[str] = Counter()
-    for name, parameter in model.named_parameters():
-        counts[_part(name)] += parameter.numel()
+    for name, shape in shapes.items():
+        counts[_part(name)] += math.prod(shape)
     yield "parameters:"
     for part, count in counts.items():
         yield f"  {part:<18}{count:>12,}"
@@ -69,7 +73,7 @@ def _describe_json(path: Path, describe: Callable[[Any], Iterator[str]]) -> list
     values = read_json(path)
     try:
         return list(describe(values))
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise DataError(f"{path}: damaged: lacks what it should hold; copy the run again, or remove the file") from None
 
 
@@ -103,7 +107,8 @@ def _describe_scores(evaluation: Any) -> Iterator[str]:
 
 def check_config(settings: Settings, say: Callable[[str], None]) -> None:
     """Everything that can be known before training. Trains the subword model, as `nmt train` would, and keeps it."""
-    say(config.dump(settings).rstrip())
+    for line in config.dump(settings).rstrip().split("\n"):
+        say(line)
     say("")
     device = choose_device(settings)
     data = prepare(with_inherited_pieces(settings), say)
@@ -112,10 +117,13 @@ def check_config(settings: Settings, say: Callable[[str], None]) -> None:
         say(line)
     for line in _check_pieces(settings, data):
         say(line)
-    model = make_model(settings.model, len(data.subwords.source), len(data.subwords.target))
-    for line in describe_parameters(model):
+    shapes = runs.model_shapes(settings.model, [len(subword) for subword in data.subwords])
+    for line in describe_parameters(shapes):
         say(line)
-    say(f"device: {describe(device)}; memory for weights, gradients and optimizer: {_memory(settings, model):,.0f} MB")
+    needed = memory_needed(settings, shapes.values())
+    say(f"device: {describe(device)}; memory for weights, gradients and optimizer: {needed / 1e6:,.0f} MB")
+    if device.type == "cpu" and needed > memory_at_hand():
+        say("warning: that is more memory than is free here")
     say("")
     for line in _sample_batches(settings, data):
         say(line)
@@ -166,13 +174,6 @@ def _check_pieces(settings: Settings, data: Prepared) -> Iterator[str]:
 
 def _byte_ids(subword: Subword) -> list[int]:
     return [index for index in range(len(subword)) if subword.processor.is_byte(index)]
-
-
-def _memory(settings: Settings, model: Seq2Seq) -> float:
-    """MB of weights, gradients, optimizer state and moving average, in float32."""
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    copies = 2 + OPTIMIZER_COPIES[settings.training.optimizer] + bool(settings.training.ema)
-    return parameters * 4 * copies / 1e6
 
 
 def _sample_batches(settings: Settings, data: Prepared) -> Iterator[str]:

@@ -315,10 +315,10 @@ LONG = "x" * 300
             "--length-penalty: has no effect with --mbr, which draws without a beam; remove it",
         ),
         (["--mbr", 4, "--n-best", 5], "--n-best 5: needs --mbr of at least 5"),
-        (["--sample", "--temperature", 0], "temperature: 0 must be a finite number of 0.001 or more"),
+        (["--sample", "--temperature", 0], "--temperature: must be at least 0.001"),
         (["runs/tiny", "none"], "none: not a run directory: no such folder; a run is made by: nmt train CONFIG"),
-        (["--beam-size", 2000], "beam_size: 2000 must be 1000 or less"),
-        (["--length-penalty", "nan"], "length_penalty: nan must be a finite number"),
+        (["--beam-size", 2000], "--beam-size: must be at most 1000"),
+        (["--length-penalty", "nan"], "--length-penalty: must be at most 10"),
         (["--device", "gpu"], "device: 'gpu' must be one of auto, cpu, cuda, mps; did you mean cuda?"),
     ],
 )

@@ -30,7 +30,7 @@ def align(
     plot: Annotated[
         Path | None, typer.Option(help="Draw the attention of one pair into this file (.svg, .png, .pdf)")
     ] = None,
-    line: Annotated[int, typer.Option(min=1, help="The pair that --plot draws")] = 1,
+    line: Annotated[int, typer.Option(min=1, max=1_000_000_000, help="The pair that --plot draws")] = 1,
     device: Device = None,
     threads: Threads = None,
 ) -> None:

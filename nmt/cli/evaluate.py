@@ -1,6 +1,5 @@
 """`nmt eval` and `nmt info`."""
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +21,7 @@ from nmt.cli.options import (
 )
 from nmt.errors import ConfigError
 from nmt.metrics import AER, CONFIDENCE_SAMPLES, DEFAULT_METRICS, METRICS
+from nmt.shown import json_line, shown
 
 if TYPE_CHECKING:
     from nmt.config import DataSettings
@@ -82,7 +82,7 @@ def evaluate(
     if hypothesis is not None and reference is not None:
         results = [score_files(hypothesis, reference, source, Wanted(metrics, by_length, language))]
     else:
-        say: Callable[[str], None] = (lambda _: None) if as_json else print
+        say: Callable[[str], None] = (lambda _: None) if as_json else _print
         paths = [run or newest(), *([other_run] if other_run else [])]
         languages = _languages(paths)
         wanted = Wanted(metrics, by_length, language or languages.target)
@@ -155,7 +155,7 @@ def _sets(run: Path, source: Path | None, reference: Path | None) -> "list[Evalu
     from nmt.test_sets import configured_sets, read_set
 
     if source is None or reference is None:
-        return configured_sets(run, lambda line: print(f"warning: {line}", file=sys.stderr))
+        return configured_sets(run, lambda line: print(shown(f"warning: {line}"), file=sys.stderr))
     return [read_set(ParallelFiles(source, reference), source.name, source.with_suffix(".align"))]
 
 
@@ -167,25 +167,31 @@ def _show(results: "list[Evaluation]", as_json: bool) -> None:
 
     if as_json:
         found = evaluation.comparison_json(*results) if len(results) > 1 else evaluation.to_json(results[0])
-        print(json.dumps(found, ensure_ascii=False))
+        print(json_line(found))
         return
     for result in results:
         if len(results) > 1:
-            print(result.run)
+            _print(result.run)
         for name, scores in result.sets.items():
-            print(_describe_scores(name, scores))
+            _print(*_describe_scores(name, scores))
     print(f"± is half of the 95 % bootstrap confidence interval ({CONFIDENCE_SAMPLES:,} resamples)")
     if len(results) > 1:
-        print(f"{results[1].run} minus {results[0].run}, paired bootstrap resampling:")
+        _print(f"{results[1].run} minus {results[0].run}, paired bootstrap resampling:")
         for name, differences in evaluation.compare(*results).items():
-            print(f"  {name}: {'; '.join(map(str, differences.values()))}")
+            _print(f"  {name}: {'; '.join(map(str, differences.values()))}")
 
 
-def _describe_scores(name: str, scores: "SetScores") -> str:
+def _print(*lines: str) -> None:
+    """Names of runs and test sets may come from a stranger."""
+    for line in lines:
+        print(shown(line))
+
+
+def _describe_scores(name: str, scores: "SetScores") -> list[str]:
     speed = f", {scores.sentences / scores.seconds:.1f} sentences/s" if scores.seconds else ""
     lines = [f"{name}: {scores.sentences:,} lines{f', {scores.decoding}' if scores.decoding else ''}{speed}"]
     lines += [f"  {score}" for score in scores.scores.values()]
-    return "\n".join([*lines, *_length_table(scores)])
+    return [*lines, *_length_table(scores)]
 
 
 def _length_table(scores: "SetScores") -> list[str]:
@@ -210,7 +216,7 @@ def _keep(result: "Evaluation") -> None:
         save(run, result)
     except OSError as error:
         what = f"cannot write: {error.strerror}; nmt info will not show these scores"
-        print(f"warning: {run / SCORES}: {what}", file=sys.stderr)
+        print(shown(f"warning: {run / SCORES}: {what}"), file=sys.stderr)
 
 
 def _draw(results: "list[Evaluation]", path: Path) -> None:

@@ -1,6 +1,5 @@
 """`nmt score`."""
 
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -11,6 +10,7 @@ import typer
 
 from nmt.cli.options import BatchSize, Device, RunsArgument, Threads, changes_of, check_alone, translator_of
 from nmt.cli.streams import open_output
+from nmt.shown import json_line, shown
 
 if TYPE_CHECKING:
     from nmt.data.corpus import Pair
@@ -75,6 +75,6 @@ def _render(scored: "Scored", per_token: bool, as_json: bool) -> str:
             "tokens": scored.tokens,
             "log_probs": scored.log_probs,
         }
-        return json.dumps(values, ensure_ascii=False)
+        return json_line(values)
     parts = zip(scored.tokens, scored.log_probs, strict=True) if per_token else ()
-    return "\t".join([f"{scored.log_prob:.4f}", *(f"{token} {log_prob:.4f}" for token, log_prob in parts)])
+    return "\t".join([f"{scored.log_prob:.4f}", *(f"{shown(token)} {log_prob:.4f}" for token, log_prob in parts)])

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from nmt.cli.options import ConfigArgument, Overrides
+from nmt.shown import shown
 
 
 def train(
@@ -36,4 +37,4 @@ def check(
     settings = config.load(config_file, overrides)
     from nmt.information import check_config
 
-    check_config(settings, print)
+    check_config(settings, lambda line: print(shown(line)))

@@ -1,6 +1,5 @@
 """`nmt translate`."""
 
-import json
 import shutil
 import sys
 from collections import Counter
@@ -24,6 +23,7 @@ from nmt.cli.options import (
 )
 from nmt.cli.streams import open_input, open_output, windows_of
 from nmt.errors import ConfigError
+from nmt.shown import json_line, shown
 
 if TYPE_CHECKING:
     from nmt.decoding.sampling import Sampling
@@ -40,20 +40,38 @@ def translate(
     ] = None,
     beam_size: BeamSize = None,
     length_penalty: LengthPenalty = None,
-    n_best: Annotated[int, typer.Option(min=1, help="Translations of each line, best first; samples as drawn")] = 1,
+    n_best: Annotated[
+        int, typer.Option(min=1, max=1000, help="Translations of each line, best first; samples as drawn")
+    ] = 1,
     sample: Annotated[bool, typer.Option("--sample", help="Draw from the model's distribution; no beam")] = False,
     mbr: Annotated[
         int | None,
-        typer.Option(min=2, metavar="N", help="Draw N samples; take the one with the highest mean chrF to the others"),
+        typer.Option(
+            min=2, max=1000, metavar="N", help="Draw N samples; take the one with the highest mean chrF to the others"
+        ),
     ] = None,
     temperature: Annotated[
-        float | None, typer.Option(help="Samples: below 1 likelier words, above 1 bolder ones [default: 1]")
+        float | None,
+        typer.Option(
+            min=0.001,
+            max=1000,
+            help="Samples: below 1 likelier words, above 1 bolder ones [default: 1]",
+        ),
     ] = None,
-    top_k: Annotated[int | None, typer.Option(help="Samples: from the K likeliest words [default: from all]")] = None,
+    top_k: Annotated[
+        int | None, typer.Option(min=0, max=1_000_000, help="Samples: from the K likeliest words [default: from all]")
+    ] = None,
     top_p: Annotated[
-        float | None, typer.Option(help="Samples: from the likeliest words that have probability P [default: from all]")
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Samples: from the likeliest words that have probability P [default: from all]",
+        ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Samples: the same ones each time [default: others]")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**64 - 1, help="Samples: the same ones each time [default: others]")
+    ] = None,
     scores: Annotated[bool, typer.Option("--scores", help="Put the score and a tab before each translation")] = False,
     as_json: Annotated[bool, typer.Option("--jsonl", help="One JSON object per line, with everything")] = False,
     attention: Annotated[bool, typer.Option("--attention", help="Draw the attention between words")] = False,
@@ -104,7 +122,7 @@ def translate(
             target.flush()
     for note, count in notes.items():
         if count:
-            print(f"warning: {note}: {count:,}", file=sys.stderr)
+            print(shown(f"warning: {note}: {count:,}"), file=sys.stderr)
 
 
 def _check_together(
@@ -130,7 +148,10 @@ def _check_together(
 def _sampling(drawn: dict[str, Any]) -> "Sampling":
     from nmt.decoding.sampling import Sampling
 
-    return Sampling(**drawn)
+    try:
+        return Sampling(**drawn)
+    except ConfigError as error:
+        raise ConfigError(*(f"--{problem.replace('_', '-', 1)}" for problem in error.problems)) from None
 
 
 def _render(
@@ -147,7 +168,7 @@ def _render(
     from nmt.decoding.drawing import draw as draw_matrix
 
     if as_json:
-        yield json.dumps(_as_json(translation), ensure_ascii=False)
+        yield json_line(_as_json(translation))
         return
     for rank, candidate in enumerate(translation.candidates) if translation.candidates else [(0, translation)]:
         score = f"{candidate.score:.4f}\t" if scores else ""

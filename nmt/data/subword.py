@@ -10,6 +10,7 @@ import numpy as np
 import sentencepiece as spm
 
 from nmt.config import SubwordSettings
+from nmt.data.corpus import is_blank
 from nmt.errors import ConfigError, DataError, UserError
 
 PAD_ID, UNK_ID, BOS_ID, EOS_ID = 0, 1, 2, 3
@@ -19,8 +20,10 @@ PAD_ID, UNK_ID, BOS_ID, EOS_ID = 0, 1, 2, 3
 SPACE_MARK, _STAND_IN = "\u2581", "\ue581"
 
 # Byte pieces can spell any character: a newline or a tab would break the lines and columns of the output.
-_NO_CONTROLS = dict.fromkeys([*range(32), 127], " ")
+# So would the controls of C1: U+009B begins an escape sequence as ESC [ does.
+_NO_CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], " ")
 
+LONGEST_LINE = 1_000_000  # characters of a line that are translated, scored or aligned
 MAX_TRAINING_BYTES = 4192  # SentencePiece's own limit for a training sentence
 
 
@@ -55,6 +58,21 @@ class Subword:
         """Piece ids of a line, without begin and end. A blank line gives none."""
         ids: list[int] = self.processor.encode(text.replace(SPACE_MARK, _STAND_IN))
         return ids
+
+    def beginning(self, text: str, count: int) -> list[int]:
+        """The first `count` piece ids of a line, or all if it has fewer; a blank line has none.
+
+        Of a huge line no more is read than is needed for them, and at most LONGEST_LINE characters.
+        """
+        size, text = 8 * count + 100, text[:LONGEST_LINE]
+        if is_blank(text):
+            return []
+        while size < len(text):
+            ids = self.encode(text[:size])
+            if len(ids) >= count + 100:  # so far from its end, a cut changes nothing
+                return ids[:count]
+            size *= 2
+        return self.encode(text)[:count]
 
     def encode_many(self, texts: list[str]) -> list[np.ndarray]:
         arrays: list[np.ndarray] = self.processor.encode(

@@ -18,7 +18,7 @@ class Gold(NamedTuple):
     possible: frozenset[Link]
 
 
-_LINK = re.compile(r"(\d+)([-p?])(\d+)")
+_LINK = re.compile(r"([0-9]{1,9})([-p?])([0-9]{1,9})")
 
 
 def read_gold(path: Path, pairs: Sequence[tuple[str, str]]) -> list[Gold]:

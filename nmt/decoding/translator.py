@@ -12,7 +12,7 @@ from torch import Tensor
 from nmt.config import DecodingSettings, changed
 from nmt.data.batch import pad_sources, pad_targets
 from nmt.data.corpus import is_blank
-from nmt.data.subword import Subwords
+from nmt.data.subword import LONGEST_LINE, Subwords
 from nmt.decoding.alignment import END, AttentionMatrix, piece_attention, word_attention
 from nmt.decoding.ensemble import Ensemble
 from nmt.decoding.forced import Scored, attention_to, token_log_probs
@@ -20,10 +20,16 @@ from nmt.decoding.mbr import rank_by_chrf
 from nmt.decoding.sampling import Place, Sampling, sample
 from nmt.decoding.search import Hypothesis, Searchable, search
 from nmt.decoding.shortlist import Shortlist
-from nmt.decoding.side_by_side import side_by_side
+from nmt.decoding.side_by_side import computing_with, side_by_side
 from nmt.decoding.splitting import Parts, join, join_attention, join_links, split_line
+from nmt.errors import ConfigError
 from nmt.model import Seq2Seq
 from nmt.model.loop import PackedWeights, same_weights
+
+MOST_HYPOTHESES = 1000  # of a line that are asked for; as many as a beam may have
+MOST_VALUES = 2**26  # log-probabilities of a step, over all hypotheses of a batch; wide beams get smaller batches
+MOST_POSITIONS = 100_000  # of a batch, padding included
+MOST_TARGET = 20_000  # pieces of a given translation that are scored
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,15 @@ class _Search:
     sampling: Sampling | None
     mbr: int
 
+    def __post_init__(self) -> None:
+        """Raises ConfigError."""
+        wrong = (
+            (not 1 <= self.n_best <= MOST_HYPOTHESES, f"n_best: must be from 1 to {MOST_HYPOTHESES:,}"),
+            (not (self.mbr == 0 or 2 <= self.mbr <= MOST_HYPOTHESES), f"mbr: must be from 2 to {MOST_HYPOTHESES:,}"),
+        )
+        if problems := [problem for is_wrong, problem in wrong if is_wrong]:
+            raise ConfigError(*problems)
+
     @property
     def copies(self) -> int:
         """Rows that each sentence takes in the batch, apart from the beam."""
@@ -87,8 +102,12 @@ class Translator:
         device: torch.device | None = None,
         longest: int = 0,
         shortlist: Shortlist | None = None,
+        threads: int = 0,
     ) -> None:
-        """Lines with more pieces than `longest` are split at sentence ends; 0: none are. A shortlist: for one model."""
+        """Lines with more pieces than `longest` are split at sentence ends; 0: none are. A shortlist: for one model.
+
+        `threads` of the CPU compute; 0: as many as torch has where a translation is asked for. Several threads of a
+        program may use one translator at once."""
         self.members = [member.eval() for member in members]
         self.model: Searchable = self.members[0] if len(members) == 1 else Ensemble(self.members)
         self.subwords = subwords
@@ -96,6 +115,7 @@ class Translator:
         self.longest = longest
         self.device = device or torch.device("cpu")
         self.shortlist = shortlist
+        self.threads = threads
         self._packed: PackedWeights = {}
 
     @property
@@ -132,7 +152,8 @@ class Translator:
         texts = [text for each in encoded for text in each.parts.texts]
         ids = [part for each in encoded for part in each.ids]
         places = [(first_line + index, part) for index, each in enumerate(encoded) for part in range(len(each.ids))]
-        found = iter(self._translate(texts, ids, places, settings, way, attention))
+        with computing_with(self.threads):
+            found = iter(self._translate(texts, ids, places, settings, way, attention))
         return [
             _joined(line, each.parts.spaced, [next(found) for _ in each.ids], mean_score=bool(mbr))
             for line, each in zip(lines, encoded, strict=True)
@@ -142,7 +163,8 @@ class Translator:
         return [] if is_blank(line) else self.subwords.source.encode(line)
 
     def _encode_parts(self, line: str) -> _Encoded:
-        """The line as a whole, unless it has more than `longest` pieces."""
+        """The line as a whole, unless it has more than `longest` pieces. Of a huge line the beginning."""
+        line = line[:LONGEST_LINE]
         ids = self._encode(line)
         if not self.longest or len(ids) <= self.longest:
             return _Encoded(Parts([line], [False]), [ids])
@@ -168,7 +190,10 @@ class Translator:
                 hypotheses = self._search(sources, settings, way, [places[index] for index in batch])
                 return self._render([lines[index] for index in batch], sources, hypotheses, attention)
 
-        batches = list(longest_first(real, [len(each) for each in ids], max(1, settings.batch_size // way.copies)))
+        rows = way.copies * (1 if way.sampling or way.mbr else settings.beam_size)
+        at_once = max(1, MOST_VALUES // (rows * len(self.subwords.target)))
+        size = min(max(1, settings.batch_size // way.copies), at_once)
+        batches = list(longest_first(real, [len(each) for each in ids], size))
         for batch, results in zip(batches, side_by_side(of_batch, batches, self.device), strict=True):
             for index, translation in zip(batch, results, strict=True):
                 found[index] = replace(translation, cut=len(ids[index]) > settings.max_source)
@@ -224,16 +249,21 @@ class Translator:
     ) -> list[Scored]:
         """How probable the given translation of each line is, token by token; (source, target) in their order."""
         settings = changed(self.settings, **(changes or {}))
-        pairs, limit = list(pairs), settings.max_source
-        sources = [self._encode(source) for source, _ in pairs]
-        targets = [[] if is_blank(target) else self.subwords.target.encode(target) for _, target in pairs]
+        with computing_with(self.threads):
+            return self._score(list(pairs), settings)
+
+    def _score(self, pairs: list[tuple[str, str]], settings: DecodingSettings) -> list[Scored]:
+        limit = settings.max_source
+        sources = [self.subwords.source.beginning(source, limit + 1) for source, _ in pairs]
+        known_targets = [self.subwords.target.beginning(target, MOST_TARGET + 1) for _, target in pairs]
+        targets = [target[:MOST_TARGET] for target in known_targets]
         found: dict[int, Scored] = {}
         for batch in longest_first(range(len(pairs)), [len(target) for target in targets], settings.batch_size):
             source = self._padded([sources[index][:limit] for index in batch])
             known = (part.to(self.device) for part in pad_targets([targets[index] for index in batch]))
             for index, row in zip(batch, token_log_probs(self.members, source, *known).tolist(), strict=True):
                 pieces = [piece.text for piece in self.subwords.target.decoded_pieces(targets[index])]
-                cut = len(sources[index]) > limit
+                cut = len(sources[index]) > limit or len(known_targets[index]) > MOST_TARGET
                 found[index] = Scored(*pairs[index], [*pieces, END], row[: len(pieces) + 1], cut)
         return [found[index] for index in range(len(pairs))]
 
@@ -254,7 +284,7 @@ class Translator:
 def _joined(line: str, spaced: list[bool], parts: list[Translation], mean_score: bool) -> Translation:
     """One translation out of those of a line's parts; scores are summed, or their mean is taken."""
     if len(parts) == 1:
-        return replace(parts[0], source=line)
+        return replace(parts[0], source=line, cut=parts[0].cut or len(line) > LONGEST_LINE)
     ranks = zip(*(part.candidates or [Candidate("", 0.0, 0.0)] for part in parts), strict=False)
     candidates = [
         Candidate(
@@ -274,13 +304,17 @@ def _joined(line: str, spaced: list[bool], parts: list[Translation], mean_score:
         join_attention(matrices),
         join_attention([part.piece_attention for part in parts]),
         join_links([part.alignment for part in parts], matrices),
-        any(part.cut for part in parts),
+        any(part.cut for part in parts) or len(line) > LONGEST_LINE,
         len(parts),
     )
 
 
 def longest_first(indices: Iterable[int], lengths: Sequence[int], size: int) -> Iterator[list[int]]:
-    """`size` at a time, the longest first: batches of like lengths have little padding."""
+    """`size` at a time, fewer where they are very long, the longest first: batches of like lengths have little
+    padding."""
     order = sorted(indices, key=lambda index: -lengths[index])
-    for start in range(0, len(order), size):
-        yield order[start : start + size]
+    start = 0
+    while start < len(order):
+        end = start + max(1, min(size, MOST_POSITIONS // (lengths[order[start]] + 1)))
+        yield order[start:end]
+        start = end

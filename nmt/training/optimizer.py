@@ -1,12 +1,13 @@
 """Optimizers and their state as tensors, clipping, and the moving average of the weights."""
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from nmt.config import TrainingSettings
+from nmt.config import Settings, TrainingSettings
 
 Parameters = Iterable[nn.Parameter]
 
@@ -32,6 +33,12 @@ def _sgd(parameters: Parameters, settings: TrainingSettings) -> Optimizer:
 
 def _betas(settings: TrainingSettings) -> tuple[float, float]:
     return settings.betas[0], settings.betas[1]
+
+
+def memory_needed(settings: Settings, shapes: Iterable[Sequence[int]]) -> int:
+    """Return the bytes of weights of these shapes, their gradients, optimizer state and moving average, in float32."""
+    copies = 2 + COPIES[settings.training.optimizer] + bool(settings.training.ema)
+    return 4 * copies * sum(math.prod(shape) for shape in shapes)
 
 
 def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
@@ -66,12 +73,24 @@ def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
 
 
 def load_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Put back what `optimizer_tensors` gave. Raise ValueError if it is of another optimizer or other parameters."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         index, _, name = key.partition(".")
+        shape = () if name == "step" else tuple(parameters[int(index)].shape) if int(index) < len(parameters) else None
+        if name not in STATES[type(optimizer)] or tuple(tensor.shape) != shape or not tensor.is_floating_point():
+            raise ValueError(key)
         state.setdefault(int(index), {})[name] = tensor
+    if any(set(values) != STATES[type(optimizer)] for values in state.values()):
+        raise ValueError("incomplete")
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
+
+_MOMENTS = {"step", "exp_avg", "exp_avg_sq"}
+STATES: dict[type[Optimizer], set[str]] = {Adam: _MOMENTS, AdamW: _MOMENTS, SGD: {"momentum_buffer"}}
+
+COPIES = {"adam": 2, "adamw": 2, "sgd": 1}  # values kept for each weight, at most
 
 OPTIMIZERS: dict[str, Callable[[Parameters, TrainingSettings], Optimizer]] = {
     "adam": _adam,

@@ -8,6 +8,7 @@ from nmt import config
 from nmt import run as runs
 from nmt.config import Settings
 from nmt.errors import ConfigError, DataError
+from nmt.shown import shown
 from nmt.training.checkpoint import list_checkpoints
 
 
@@ -37,7 +38,7 @@ def _show_changes(settings: Settings, folder: Path) -> None:
             f"{folder}: go on with the old values, or train into another directory: run=runs/NAME",
         )
     for key, (old, new) in changed.items():
-        print(f"changed: {key}: {old} -> {new}")
+        print(shown(f"changed: {key}: {old} -> {new}"))
 
 
 def changed_files(before: dict[str, Any], now: dict[str, Any], allowed: bool) -> list[str]:

@@ -1,6 +1,7 @@
 """`nmt train`: from settings to a trained run. A run that is there already goes on where it stopped."""
 
 import json
+import math
 import os
 import platform
 from collections.abc import Callable, Iterator
@@ -17,8 +18,9 @@ from nmt.config import Settings
 from nmt.data.corpus import parallel_files, read_pairs
 from nmt.data.prepare import Prepared, prepare
 from nmt.device import choose_device, describe
-from nmt.errors import NotSaved, OutOfMemory
-from nmt.files import read_json, write_atomic
+from nmt.errors import NotSaved, OutOfMemory, is_out_of_memory
+from nmt.files import read_json, remove_leftovers, write_atomic
+from nmt.memory import memory_at_hand
 from nmt.metrics import signature
 from nmt.model import Seq2Seq, make_model
 from nmt.run import LoadedRun
@@ -27,13 +29,13 @@ from nmt.training.checkpoint import list_checkpoints, load_newest
 from nmt.training.lock import alone_in
 from nmt.training.log import Log, clock
 from nmt.training.loop import Trainer
+from nmt.training.optimizer import memory_needed
 from nmt.training.parent import identity, load_parent, start_from_parent
 from nmt.training.pieces import with_inherited_pieces, with_pieces_of
 from nmt.training.restart import changed_files, check_start, note_changes
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import TrainState
 from nmt.training.teachers import check_subwords, lessons, load_teachers, teacher_hashes
-from nmt.training.update import is_out_of_memory
 from nmt.training.validation import ValidationSet
 from nmt.training.vectors import find_vectors, start_from_vectors, vector_hashes
 
@@ -109,7 +111,7 @@ def _make_trainer(
 ) -> Trainer:
     """A trainer at the beginning, or at the newest checkpoint of its run."""
     folder = Path(settings.run)
-    state = load_newest(folder / runs.CHECKPOINTS, log.say)
+    state = load_newest(folder / runs.CHECKPOINTS, log.say, _largest_file(settings, data))
     vectors = find_vectors(settings, data.subwords, log.say) if state is None else {}
     parent = load_parent(settings) if state is None else None
     teachers = load_teachers(settings, device)
@@ -131,8 +133,7 @@ def _make_trainer(
         trainer.freeze({side: found.ids.tolist() for side, found in vectors.items()})
     # Nothing in the run has changed up to here: what cannot be trained leaves no trace of itself.
     log.open(folder)
-    for leftover in folder.glob("*.tmp-*"):  # of a crash
-        leftover.unlink()
+    remove_leftovers(folder, runs.FILES)
     write_atomic(folder / runs.CONFIG, config.dump(settings.model_copy(update={"run": "."})).encode())
     if state is None:
         runs.save_subwords(folder, data.subwords)
@@ -159,15 +160,27 @@ def _go_on(trainer: Trainer, state: TrainState, log: Log) -> None:
 
 
 def _new_model(settings: Settings, data: Prepared, device: torch.device) -> Seq2Seq:
-    """Raises OutOfMemory if it does not fit."""
+    """Raises OutOfMemory if it does not fit, with its gradients and the optimizer; asked before it is made."""
+    sizes = [len(subword) for subword in data.subwords]
+    needed = memory_needed(settings, runs.model_shapes(settings.model, sizes).values())
+    too_large = OutOfMemory(
+        f"the model does not fit into memory: {needed / 1e6:,.0f} MB with gradients and optimizer; "
+        "set a smaller model.hidden, model.embedding or subword.vocab_size"
+    )
+    if device.type == "cpu" and needed > memory_at_hand():
+        raise too_large
     try:
-        return make_model(settings.model, len(data.subwords.source), len(data.subwords.target)).to(device)
+        return make_model(settings.model, *sizes).to(device)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        raise OutOfMemory(
-            "the model does not fit into memory; write a smaller model.hidden, model.embedding or subword.vocab_size"
-        ) from None
+        raise too_large from None
+
+
+def _largest_file(settings: Settings, data: Prepared) -> int:
+    """Bytes that no file of a checkpoint exceeds: an optimizer keeps two values for each weight."""
+    shapes = runs.model_shapes(settings.model, [len(subword) for subword in data.subwords])
+    return 3 * 8 * sum(math.prod(shape) for shape in shapes.values()) + 2 * runs.MAX_HEADER
 
 
 def _training_text(settings: Settings, data: Prepared) -> str:

@@ -14,7 +14,7 @@ from torch import Tensor
 from nmt import run as runs
 from nmt.config import TrainingSettings
 from nmt.data.batch import Batch
-from nmt.errors import ConfigError, OutOfMemory
+from nmt.errors import ConfigError, OutOfMemory, is_out_of_memory
 from nmt.model import Seq2Seq
 from nmt.training.forcing import forcing
 from nmt.training.loss import batch_loss
@@ -170,10 +170,3 @@ def _loss_scaler(settings: TrainingSettings, device: torch.device) -> torch.amp.
     if settings.precision == "fp16" and device.type != "cuda":
         raise ConfigError(f"training.precision: fp16 needs a CUDA device, and this is {device.type}; write bf16")
     return torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """The CPU's allocator raises a RuntimeError like any other."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
-        words in str(error) for words in ("can't allocate memory", "bad_alloc", "could not create a memory")
-    )
