@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nmt.cli.documents import check_document_options, chosen_format, read_document, translate_document
 from nmt.cli.options import (
     BatchSize,
     BeamSize,
@@ -82,20 +83,60 @@ def translate(
     flags: Annotated[
         bool, typer.Option("--flags", help="Add a tab and what looks wrong: repetition, length, copied, ...")
     ] = False,
+    file_format: Annotated[
+        str | None,
+        typer.Option(
+            "--format", help="text, po, xliff, tmx, tsv, csv, jsonl or srt [default: by the ending of the input]"
+        ),
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--column", "--field", help="Column (number, name) or key to translate; a second one: where it goes"
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Files with translations: make those anew that are there")
+    ] = False,
     batch_size: BatchSize = None,
     device: Device = None,
     threads: Threads = None,
 ) -> None:
-    """Translate raw text: a line in, a line out, in order. An empty line stays an empty line."""
+    """Translate raw text: a line in, a line out, in order. An empty line stays an empty line.
+
+    Files of translators and programs (.po, .xliff, .tmx, .tsv, .csv, .jsonl, .srt) keep their form: what has no
+    translation yet gets one, marked for review.
+    """
     changes = changes_of(beam_size=beam_size, length_penalty=length_penalty, batch_size=batch_size)
     drawn = changes_of(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     _check_together(sample, mbr, drawn, changes, n_best)
     if as_json:
         check_alone(scores=scores, attention=attention, pieces=pieces, alignments=alignments, flags=flags)
+    kind = chosen_format(input_file, file_format)
+    text_only = {
+        "--n-best": n_best > 1,
+        "--scores": scores,
+        "--jsonl": as_json,
+        "--attention": attention,
+        "--pieces": pieces,
+        "--alignments": alignments,
+        "--flags": flags,
+    }
+    check_document_options(kind, {"--column": column, "--overwrite": overwrite, **text_only})
+    document = read_document(input_file, kind, runs, column, overwrite) if kind and input_file else None
     sampling = _sampling(drawn) if sample or mbr else None
     translator = translator_of(runs, device, threads)
     if not sampling and n_best > int(changes.get("beam_size", translator.settings.beam_size)):
         changes["beam_size"] = n_best
+    if document and input_file:
+
+        def translated(texts: list[str], first: int) -> "list[Translation]":
+            return translator.translate(
+                texts, attention=False, sampling=sampling, mbr=mbr or 0, first_line=first, changes=changes
+            )
+
+        translate_document(document, translated, translator.settings.window, input_file, output_file)
+        return
     draw = attention or pieces
     if (draw or alignments) and not translator.attends:
         raise ConfigError("--attention, --pieces and --alignments: this model has no attention")

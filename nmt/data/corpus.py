@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from nmt.data.zipped import open_member, zip_member
 from nmt.errors import DataError
 
 BOM = "\ufeff"
@@ -82,7 +83,7 @@ def _decode(raw: bytes, path: Path, number: int) -> str:
 
 def _raw_lines(path: Path, notes: Counter[str]) -> Iterator[bytes]:
     try:
-        with _open(path) as file:
+        with open_binary(path) as file:
             raw = b""
             for raw in file:
                 yield raw.removesuffix(b"\n")
@@ -94,8 +95,11 @@ def _raw_lines(path: Path, notes: Counter[str]) -> Iterator[bytes]:
         raise DataError(f"{path}: cannot read: {error.strerror or error}") from None
 
 
-def _open(path: Path) -> io.BufferedIOBase:
+def open_binary(path: Path) -> io.BufferedIOBase:
+    """The bytes of a text file, decompressed. Raises DataError if there is no such file."""
     if not path.is_file():
+        if member := zip_member(path):
+            return open_member(member)
         kind = "a folder" if path.is_dir() else "not a regular file" if path.exists() else "no such file"
         raise DataError(f"{path}: {kind}; name a text file")
     return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
@@ -133,6 +137,9 @@ def usable_pairs(pairs: Iterable[Pair], notes: Counter[str]) -> Iterator[Pair]:
 def file_hash(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     if not path.is_file():
+        if member := zip_member(path):
+            with open_member(member) as inside:
+                return hashlib.file_digest(inside, "sha256").hexdigest()
         raise DataError(f"{path}: not a regular file; name a text file")
     try:
         with path.open("rb") as file:
