@@ -22,6 +22,7 @@ from nmt.device import choose_device, describe
 from nmt.errors import DataError
 from nmt.files import read_json, run_file_exists
 from nmt.memory import memory_at_hand
+from nmt.model import model_shapes
 from nmt.shown import shown
 from nmt.training.optimizer import memory_needed
 from nmt.training.pieces import with_inherited_pieces
@@ -117,7 +118,7 @@ def check_config(settings: Settings, say: Callable[[str], None]) -> None:
         say(line)
     for line in _check_pieces(settings, data):
         say(line)
-    shapes = runs.model_shapes(settings.model, [len(subword) for subword in data.subwords])
+    shapes = model_shapes(settings.model, [len(subword) for subword in data.subwords])
     for line in describe_parameters(shapes):
         say(line)
     needed = memory_needed(settings, shapes.values())

@@ -178,17 +178,6 @@ def read_weights(
         return unpack_weights(read_bounded(file, path, header.size), path)
 
 
-def model_shapes(settings: ModelSettings, vocabularies: Sequence[int]) -> dict[str, tuple[int, ...]]:
-    """{name: shape} of every parameter that a model of these settings has. Takes no memory for them."""
-    import torch
-
-    from nmt.model import make_model
-
-    with torch.device("meta"):
-        model = make_model(settings, *vocabularies)
-    return {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
-
-
 def check_shapes(header: Header, shapes: Mapping[str, tuple[int, ...]], name: Path) -> None:
     """Raise DataError if a weights file announces other tensors than a model has; in 8 bits, scales come with them."""
     found = dict(header.shapes)
@@ -248,7 +237,7 @@ def save_subwords(path: Path, subwords: Subwords) -> None:
 
 def load_run(path: Path, device: "torch.device") -> LoadedRun:
     """Settings, subwords and best weights of a run. Raises DataError if any is missing, damaged or unfit."""
-    from nmt.model import int8, make_model
+    from nmt.model import int8, make_model, model_shapes
 
     settings, subwords = load_settings(path), load_subwords(path)
     file = path / WEIGHTS

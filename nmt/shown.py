@@ -32,7 +32,7 @@ def _spelled(match: re.Match[str]) -> str:
     return _SPELLED.get(character) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
 
 
-def number(value: float | None) -> str:
+def number(value: int | float | None) -> str:
     """Return a number in at most 20 digits or so; Python refuses to write an integer of more than 4,300."""
     if isinstance(value, int) and abs(value) >= 10**20:
         return "a number of more than 20 digits"

@@ -50,9 +50,8 @@ class Commands(TyperGroup):
             message, parameter = getattr(error, "message", None), getattr(error, "param", None)
             if not isinstance(message, str):
                 raise
-            if parameter is not None and hasattr(parameter, "opts"):  # a value that cannot be
-                name = parameter.opts[0] if parameter.param_type_name == "option" else parameter.human_readable_name
-                raise ConfigError(f"{name}: {_in_our_words(message)}") from None
+            if type(error).__name__ == "BadParameter" and parameter is not None:  # a value that cannot be
+                raise ConfigError(f"{parameter.opts[0]}: {_in_our_words(message)}") from None
             error.message = shown(message)  # type: ignore[attr-defined]
             raise
 

@@ -55,13 +55,13 @@ class ModelSettings(Section):
         ge=1,
         le=65_536,
     )
-    encoder_layers: Count = setting(1, "layers of the encoder", "layers", ge=1, le=100)
-    decoder_layers: Count = setting(2, "layers of the decoder", "layers", ge=1, le=100)
+    encoder_layers: Count = setting(1, "layers of the encoder", "layers", ge=1, le=64)
+    decoder_layers: Count = setting(2, "layers of the decoder", "layers", ge=1, le=64)
     encoder_transitions: Count = setting(
-        1, "GRUs that follow on each other in a step of the encoder", "GRUs", ge=1, le=100
+        1, "GRUs that follow on each other in a step of the encoder", "GRUs", ge=1, le=20
     )
     decoder_transitions: Count = setting(
-        1, "GRUs that follow on each other in a step of the decoder", "GRUs", ge=1, le=100
+        1, "GRUs that follow on each other in a step of the decoder", "GRUs", ge=1, le=20
     )
     bidirectional: bool = setting(True, "the encoder also reads from right to left")
     bridge: Annotated[str, Registered("model/bridge.py", "BRIDGES")] = setting(

@@ -22,7 +22,7 @@ from nmt.errors import NotSaved, OutOfMemory, is_out_of_memory
 from nmt.files import read_json, remove_leftovers, write_atomic
 from nmt.memory import memory_at_hand
 from nmt.metrics import signature
-from nmt.model import Seq2Seq, make_model
+from nmt.model import Seq2Seq, make_model, model_shapes
 from nmt.run import LoadedRun
 from nmt.training.batches import EpochBatches
 from nmt.training.checkpoint import list_checkpoints, load_newest
@@ -162,7 +162,7 @@ def _go_on(trainer: Trainer, state: TrainState, log: Log) -> None:
 def _new_model(settings: Settings, data: Prepared, device: torch.device) -> Seq2Seq:
     """Raises OutOfMemory if it does not fit, with its gradients and the optimizer; asked before it is made."""
     sizes = [len(subword) for subword in data.subwords]
-    needed = memory_needed(settings, runs.model_shapes(settings.model, sizes).values())
+    needed = memory_needed(settings, model_shapes(settings.model, sizes).values())
     too_large = OutOfMemory(
         f"the model does not fit into memory: {needed / 1e6:,.0f} MB with gradients and optimizer; "
         "set a smaller model.hidden, model.embedding or subword.vocab_size"
@@ -179,7 +179,7 @@ def _new_model(settings: Settings, data: Prepared, device: torch.device) -> Seq2
 
 def _largest_file(settings: Settings, data: Prepared) -> int:
     """Bytes that no file of a checkpoint exceeds: an optimizer keeps two values for each weight."""
-    shapes = runs.model_shapes(settings.model, [len(subword) for subword in data.subwords])
+    shapes = model_shapes(settings.model, [len(subword) for subword in data.subwords])
     return 3 * 8 * sum(math.prod(shape) for shape in shapes.values()) + 2 * runs.MAX_HEADER
 
 

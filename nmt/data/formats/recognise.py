@@ -22,7 +22,6 @@ _ROOTS = {
     "mteval": "sgm",
     "dataset": "wmt",
 }
-SHARE_OF_
 
 
 def plain_suffix(path: Path) -> str:
