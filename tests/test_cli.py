@@ -143,14 +143,14 @@ def test_help_as_a_module_imports_no_torch() -> None:
     [
         (["frobnicate"], "No such command 'frobnicate'."),
         (["train"], "Missing argument 'CONFIG'."),
-        (["translate", "--beam-size", "0"], "Invalid value for '--beam-size': "),
+        (["translate", "--beam-size", "0"], "--beam-size: must be at least 1"),
         (["translate", "--beamsize", "3"], "No such option: --beamsize"),
     ],
 )
 def test_wrong_usage(nmt: Run, arguments: list[str], message: str) -> None:
     result = nmt(*arguments)
     assert (result.status, result.out) == (2, "")
-    assert f"Error: {message}" in result.err
+    assert f"rror: {message}" in result.err
 
 
 # train and check -----------------------------------------------------------------------------------------------------
@@ -295,7 +295,7 @@ LONG = "x" * 300
         (["-o", "/dev/null/x"], "/dev/null/x: cannot write: Not a directory"),
         (["-o", "/dev/full"], "/dev/full: cannot write: No space left on device"),
         (["-o", LONG], f"{LONG}: cannot write: File name too long"),
-        ([LONG], f"{LONG}/config.yaml: File name too long"),
+        ([LONG], f"{LONG}: File name too long"),
         (["--jsonl", "--scores"], "--scores: has no effect with --jsonl, which has everything; remove it"),
         (
             ["--jsonl", "--flags", "--attention"],

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from nmt.errors import ConfigError
+from nmt.shown import shown
 
 COMMAND_LINE = "command line"
 DEEPEST = 20  # brackets and sections inside one another; settings need 3
@@ -165,8 +166,10 @@ def read_word(word: str) -> dict[str, Given]:
     """One `key.sub=value` of the command line."""
     key, equals, text = word.partition("=")
     if not equals or not key.strip("."):
-        raise ConfigError(f"{COMMAND_LINE}: {word!r} is not a setting; write key.sub=value, as in model.hidden=256")
+        raise ConfigError(
+            f"{COMMAND_LINE}: {word[:200]!r} is not a setting; write key.sub=value, as in model.hidden=256"
+        )
     try:
         return _flatten(_compose(text, COMMAND_LINE), key, lambda _: COMMAND_LINE)
     except ConfigError as error:
-        raise ConfigError(str(error).replace(COMMAND_LINE, f"{COMMAND_LINE}: {word}", 1)) from None
+        raise ConfigError(str(error).replace(COMMAND_LINE, f"{COMMAND_LINE}: {shown(word, 200)}", 1)) from None

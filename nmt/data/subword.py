@@ -42,7 +42,8 @@ class Subword:
         self.processor = spm.SentencePieceProcessor()
         try:
             self.processor.LoadFromSerializedProto(model)
-        except RuntimeError:
+            self.processor.id_to_piece(list(range(len(self))))  # that all are UTF-8
+        except (RuntimeError, ValueError):
             raise DataError(f"{name}: not a SentencePiece model, or damaged") from None
         ids = tuple(getattr(self.processor, f"{part}_id")() for part in ("pad", "unk", "bos", "eos"))
         if ids != (PAD_ID, UNK_ID, BOS_ID, EOS_ID):
