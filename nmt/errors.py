@@ -1,5 +1,7 @@
 """The errors that a user can cause. Anything else is a bug and keeps its traceback."""
 
+from pathlib import Path
+
 from nmt.shown import shown
 
 
@@ -63,3 +65,15 @@ def is_out_of_memory(error: BaseException) -> bool:
         return False
     text = str(error).lower()
     return any(words in text for words in _NO_MEMORY)
+
+
+def extra(name: str) -> str:
+    """Return the command that installs an optional part, for messages.
+
+    The distribution is called what the installed metadata say: the name of the package alone may be somebody else's.
+    Where this is not installed, as in a checkout of the source, the command names its folder.
+    """
+    from importlib.metadata import packages_distributions
+
+    found = packages_distributions().get("nmt")
+    return f"pip install '{found[0]}[{name}]'" if found else f"pip install -e '{Path(__file__).parent.parent}[{name}]'"

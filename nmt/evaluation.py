@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from nmt import run as runs
-from nmt.data.corpus import ParallelFiles, read_pairs
+from nmt.data.corpus import ParallelFiles, check_counts, read_lines, read_pairs
+from nmt.data.encodings import AUTO
+from nmt.data.opening import check_distinct
 from nmt.data.words import split_words
 from nmt.decoding.align import align
 from nmt.decoding.gold import Agreement, Gold, agreement
@@ -154,18 +156,22 @@ def _scores(
     return SetScores(len(sources), scores, seconds, decoding, groups, counts)
 
 
-def score_files(hypothesis: Path, reference: Path, source: Path | None, wanted: Wanted) -> Evaluation:
+def score_files(
+    hypothesis: Path, reference: Path, source: Path | None, wanted: Wanted, encoding: str = AUTO
+) -> Evaluation:
     """Scores a translation against its reference, line by line. Lengths need the source."""
     if AER in wanted.metrics:
         raise ConfigError(f"--metric {AER}: is that of a model's attention; leave out --hypothesis")
     wanted.check()
-    pairs = list(read_pairs(ParallelFiles(hypothesis, reference)))
+    check_distinct(hypothesis, reference, source)
+    pairs = list(read_pairs(ParallelFiles(hypothesis, reference), encoding=encoding))
     if not pairs:
         raise DataError(f"{hypothesis}: is empty; there is nothing to score")
     counts = text_statistics([pair.source for pair in pairs], [pair.target for pair in pairs], wanted)
     sources = [""] * len(pairs)
     if source is not None:
-        sources = [pair.source for pair in read_pairs(ParallelFiles(source, reference))]
+        sources = list(read_lines(source, encoding=encoding))
+        check_counts(source, len(sources), reference, len(pairs))
     return Evaluation(str(hypothesis), {reference.name: _scores(counts, sources, wanted.by_length)})
 
 

@@ -154,7 +154,7 @@ def _check_text(settings: Settings) -> Iterator[str]:
 def _read(settings: Settings, stem: str) -> list[Pair]:
     data = settings.data
     files = parallel_files(data.folder, stem, data.source, data.target)
-    return list(usable_pairs(read_pairs(files), Counter()))
+    return list(usable_pairs(read_pairs(files, encoding=data.encoding), Counter()))
 
 
 def _check_pieces(settings: Settings, data: Prepared) -> Iterator[str]:

@@ -79,8 +79,6 @@ def pack_weights(
 ) -> bytes:
     """A safetensors file that can be checked by itself: with checksum, model settings and the subwords' hash; and, in
     training, of which validation the weights are."""
-    from safetensors.torch import save
-
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     metadata = {
         "format": FORMAT,
@@ -89,7 +87,19 @@ def pack_weights(
         "subwords": _subwords_hash(subwords),
         **({"validation": validation} if validation else {}),
     }
-    return save(weights, metadata)
+    return tensor_file(weights, metadata)
+
+
+def tensor_file(tensors: Mapping[str, "Tensor"], metadata: Mapping[str, str] | None = None) -> bytes:
+    """Return a safetensors file, the same bytes for the same content: the library puts metadata in random order."""
+    from safetensors.torch import save
+
+    content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, dict(metadata or {}))
+    length = int(struct.unpack("<Q", content[:8])[0])
+    header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    packed = header.encode()
+    packed += b" " * (-len(packed) % 8)  # so that the tensors are aligned
+    return struct.pack("<Q", len(packed)) + packed + content[8 + length :]
 
 
 def _checksum(weights: Mapping[str, "Tensor"], validation: str) -> str:
@@ -106,7 +116,7 @@ def _is_model_of(text: str, settings: Settings) -> bool:
     """Whether these are the model settings; one that is younger than the file had its default then."""
     try:
         return ModelSettings(**json.loads(text)) == settings.model
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return False
 
 

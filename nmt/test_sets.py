@@ -7,6 +7,7 @@ from pathlib import Path
 from nmt import run as runs
 from nmt.config import Settings
 from nmt.data.corpus import ParallelFiles, parallel_files, read_lines, read_pairs
+from nmt.data.encodings import AUTO
 from nmt.decoding.gold import Gold, read_gold
 from nmt.errors import DataError
 
@@ -31,7 +32,15 @@ def configured_sets(run: Path, warn: Callable[[str], None]) -> list[EvaluationSe
     found = []
     for stem in settings.data.test:
         files = parallel_files(settings.data.folder, stem, settings.data.source, settings.data.target)
-        found.append(read_set(files, stem, Path(settings.data.folder) / f"{stem}.align", _parts(settings, stem)))
+        found.append(
+            read_set(
+                files,
+                stem,
+                Path(settings.data.folder) / f"{stem}.align",
+                _parts(settings, stem),
+                settings.data.encoding,
+            )
+        )
     for part in settings.data.parts:
         if not any(part in each.parts for each in found):
             missing = " or ".join(f"{stem}.{part}" for stem in settings.data.test)
@@ -39,9 +48,11 @@ def configured_sets(run: Path, warn: Callable[[str], None]) -> list[EvaluationSe
     return found
 
 
-def read_set(files: ParallelFiles, name: str, gold: Path, parts: dict[str, list[int]] | None = None) -> EvaluationSet:
+def read_set(
+    files: ParallelFiles, name: str, gold: Path, parts: dict[str, list[int]] | None = None, encoding: str = AUTO
+) -> EvaluationSet:
     """Source and reference, with the gold alignments if there is such a file. Line numbers of `parts` are from 1."""
-    pairs = [(pair.source, pair.target) for pair in read_pairs(files)]
+    pairs = [(pair.source, pair.target) for pair in read_pairs(files, encoding=encoding)]
     if not pairs:
         raise DataError(f"{files.source}: is empty; there is nothing to score")
     for part, lines in (parts or {}).items():

@@ -328,6 +328,40 @@ def test_what_translate_refuses(nmt: Run, arguments: list[object], message: str)
     assert [path.name for path in Path.cwd().iterdir()] == ["runs"]
 
 
+def test_files_of_translators_keep_their_form(nmt: Run) -> None:
+    Path("ui.po").write_text('msgid "a cat"\nmsgstr ""\n\nmsgid "a dog"\nmsgstr "un chien"\n', encoding="utf-8")
+    text = nmt("translate", *QUICK, stdin="a cat\n").out.rstrip("\n")
+    result = nmt("translate", "-i", "ui.po", "-o", "fr.po", *QUICK)
+    assert result == Result(0, "", "ui.po: 1 text translated; review them\n")
+    written = f'#, fuzzy\nmsgid "a cat"\nmsgstr "{text}"\n\nmsgid "a dog"\nmsgstr "un chien"\n'
+    assert Path("fr.po").read_text(encoding="utf-8").replace('\\"', '"') == written
+    assert nmt("translate", "-i", "fr.po", *QUICK).err == (
+        "fr.po: nothing to translate: every text has its translation; --overwrite translates all again\n"
+    )
+    lines = nmt("translate", "-i", "ui.po", "--format", "text", *QUICK).out
+    assert lines.count("\n") == 5
+    Path("a.tsv").write_text("1\ta cat\n2\t\n", encoding="utf-8")
+    assert nmt("translate", "-i", "a.tsv", "--column", 2, *QUICK).out == f"1\ta cat\t{text}\n2\t\t\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--format", "odt"], "--format odt: not a format; give text, po, xliff, tmx, tsv, csv, jsonl, sgm, srt"),
+        (["--format", "po"], "--format po: needs a file; name it with --input"),
+        (["--column", "2"], "--column: has no effect on plain text; name the kind of file, as in --format tsv"),
+        (
+            ["-i", "a.po", "--scores", "--n-best", 2],
+            "--n-best: has no effect on po, which keeps its form; remove it, or add --format text\n"
+            "error: --scores: has no effect on po, which keeps its form; remove it, or add --format text",
+        ),
+        (["-i", "a.po"], "a.po: no such file; name a text file"),
+    ],
+)
+def test_what_translate_refuses_of_files_that_keep_their_form(nmt: Run, arguments: list[object], message: str) -> None:
+    assert nmt("translate", *arguments) == Result(2, "", f"error: {message}\n")
+
+
 def test_scores_n_best_and_alignments(nmt: Run) -> None:
     text = nmt("translate", "--beam-size", 3, stdin="a cat\n").out.rstrip("\n")
     lines = nmt("translate", "--beam-size", 3, "--n-best", 3, "--scores", stdin="a cat\n").out.split("\n")

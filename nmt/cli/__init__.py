@@ -21,6 +21,7 @@ from nmt.cli.bench import bench
 from nmt.cli.evaluate import ManyMetrics, evaluate, info
 from nmt.cli.export import export
 from nmt.cli.score import score
+from nmt.cli.streams import CLOSED, prepare_streams
 from nmt.cli.train import check, train
 from nmt.cli.translate import translate
 from nmt.errors import ConfigError, OutOfMemory, UserError, is_out_of_memory
@@ -84,6 +85,7 @@ def main() -> None:
     is a traceback. A reader that goes away, such as `head`, ends it without a word."""
     _spin_briefly()
     sys.excepthook = _show_bug
+    prepare_streams()
     try:
         _run()
     except UserError as error:
@@ -93,7 +95,11 @@ def main() -> None:
     except Exception as error:
         if is_out_of_memory(error):
             _fail(OutOfMemory.status, NO_MEMORY)
-        if not isinstance(error, OSError) or error.errno not in TO_MEND:
+        if not isinstance(error, OSError):
+            raise
+        if error.errno == errno.EBADF and 1 in CLOSED:
+            _fail(UserError.status, "standard output: closed; send it to a terminal or a file")
+        if error.errno not in TO_MEND:
             raise
         _fail(UserError.status, f"{error.filename or 'standard output'}: {error.strerror}")
     except KeyboardInterrupt:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nmt.cli.options import Device, RunArgument, Threads, translator_of
+from nmt.cli.options import Device, RunArgument, TextEncoding, Threads, translator_of
 from nmt.cli.streams import open_output
 from nmt.errors import ConfigError, DataError
 
@@ -31,6 +31,7 @@ def align(
         Path | None, typer.Option(help="Draw the attention of one pair into this file (.svg, .png, .pdf)")
     ] = None,
     line: Annotated[int, typer.Option(min=1, max=1_000_000_000, help="The pair that --plot draws")] = 1,
+    encoding: TextEncoding = "auto",
     device: Device = None,
     threads: Threads = None,
 ) -> None:
@@ -43,7 +44,7 @@ def align(
     from nmt.decoding.alignment import pharaoh
     from nmt.decoding.gold import Agreement, agreement, read_gold
 
-    pairs = [(pair.source, pair.target) for pair in read_pairs(ParallelFiles(source, target))]
+    pairs = [(pair.source, pair.target) for pair in read_pairs(ParallelFiles(source, target), encoding=encoding)]
     if plot is not None and line > len(pairs):
         raise DataError(f"--line {line}: {source} has {len(pairs):,} lines")
     known = None if gold is None else read_gold(gold, pairs)

@@ -54,14 +54,14 @@ def languages_of_run(run: Path) -> tuple[str, str]:
 
 
 def read_document(
-    path: Path, format_name: str, runs: list[Path] | None, columns: Sequence[str] | None, overwrite: bool
+    path: Path, format_name: str, runs: list[Path] | None, columns: Sequence[str] | None, overwrite: bool, encoding: str
 ) -> "Document":
     """The texts of a file, in the direction of the run."""
     from nmt.data.documents import open_document
     from nmt.run import newest
 
     run = runs[0] if runs else newest()
-    return open_document(path, format_name, languages_of_run(run), tuple(columns or ()), overwrite)
+    return open_document(path, format_name, languages_of_run(run), tuple(columns or ()), overwrite, encoding)
 
 
 def translate_document(

@@ -1,5 +1,6 @@
 """`nmt eval` and `nmt info`."""
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from nmt.cli.options import (
     Device,
     LengthPenalty,
     RunArgument,
+    TextEncoding,
     Threads,
     changes_of,
     option,
@@ -21,7 +23,7 @@ from nmt.cli.options import (
 )
 from nmt.errors import ConfigError
 from nmt.metrics import AER, CONFIDENCE_SAMPLES, DEFAULT_METRICS, METRICS
-from nmt.shown import json_line, shown
+from nmt.shown import shown
 
 if TYPE_CHECKING:
     from nmt.config import DataSettings
@@ -67,6 +69,7 @@ def evaluate(
     length_penalty: LengthPenalty = None,
     batch_size: BatchSize = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
+    encoding: TextEncoding = "auto",
     device: Device = None,
     threads: Threads = None,
 ) -> None:
@@ -80,13 +83,13 @@ def evaluate(
     from nmt.run import newest
 
     if hypothesis is not None and reference is not None:
-        results = [score_files(hypothesis, reference, source, Wanted(metrics, by_length, language))]
+        results = [score_files(hypothesis, reference, source, Wanted(metrics, by_length, language), encoding)]
     else:
         say: Callable[[str], None] = (lambda _: None) if as_json else _print
         paths = [run or newest(), *([other_run] if other_run else [])]
         languages = _languages(paths)
         wanted = Wanted(metrics, by_length, language or languages.target)
-        sets = _sets(paths[0], source, reference)
+        sets = _sets(paths[0], source, reference, encoding)
         results = [
             evaluate_run(path, translator_of(path, device, threads), sets, wanted, changes, say) for path in paths
         ]
@@ -150,13 +153,13 @@ def _languages(runs: list[Path]) -> "DataSettings":
     return first
 
 
-def _sets(run: Path, source: Path | None, reference: Path | None) -> "list[EvaluationSet]":
+def _sets(run: Path, source: Path | None, reference: Path | None, encoding: str) -> "list[EvaluationSet]":
     from nmt.data.corpus import ParallelFiles
     from nmt.test_sets import configured_sets, read_set
 
     if source is None or reference is None:
         return configured_sets(run, lambda line: print(shown(f"warning: {line}"), file=sys.stderr))
-    return [read_set(ParallelFiles(source, reference), source.name, source.with_suffix(".align"))]
+    return [read_set(ParallelFiles(source, reference), source.name, source.with_suffix(".align"), encoding=encoding)]
 
 
 # Showing -------------------------------------------------------------------------------------------------------------
@@ -167,7 +170,7 @@ def _show(results: "list[Evaluation]", as_json: bool) -> None:
 
     if as_json:
         found = evaluation.comparison_json(*results) if len(results) > 1 else evaluation.to_json(results[0])
-        print(json_line(found))
+        print(json.dumps(found))  # in ASCII, which every screen can show
         return
     for result in results:
         if len(results) > 1:

@@ -36,6 +36,9 @@ LengthPenalty = Annotated[
     float | None,
     typer.Option(min=0, max=10, help="Alpha of the length penalty [default: the run's setting]"),
 ]
+TextEncoding = Annotated[
+    str, typer.Option("--encoding", help="Encoding of text that is not UTF-8, such as windows-1252 or gb18030")
+]
 BatchSize = Annotated[
     int | None, typer.Option(min=1, max=100_000, help="Sentences at once [default: the run's setting]")
 ]

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nmt.cli.options import BatchSize, Device, RunsArgument, Threads, changes_of, check_alone, translator_of
+from nmt.cli.options import (
+    BatchSize,
+    Device,
+    RunsArgument,
+    TextEncoding,
+    Threads,
+    changes_of,
+    check_alone,
+    translator_of,
+)
 from nmt.cli.streams import open_output
 from nmt.shown import json_line, shown
 
@@ -29,6 +38,7 @@ def score(
     ] = False,
     as_json: Annotated[bool, typer.Option("--jsonl", help="One JSON object per line, with everything")] = False,
     batch_size: BatchSize = None,
+    encoding: TextEncoding = "auto",
     device: Device = None,
     threads: Threads = None,
 ) -> None:
@@ -40,7 +50,7 @@ def score(
 
     translator = translator_of(runs, device, threads)
     changes = changes_of(batch_size=batch_size)
-    pairs = read_pairs(ParallelFiles(source, target))
+    pairs = read_pairs(ParallelFiles(source, target), encoding=encoding)
     lines = tokens = cut = 0
     log_prob = 0.0
     with open_output(output_file) as file:

@@ -16,6 +16,7 @@ from nmt.cli.options import (
     Device,
     LengthPenalty,
     RunsArgument,
+    TextEncoding,
     Threads,
     changes_of,
     check_alone,
@@ -86,7 +87,7 @@ def translate(
     file_format: Annotated[
         str | None,
         typer.Option(
-            "--format", help="text, po, xliff, tmx, tsv, csv, jsonl or srt [default: by the ending of the input]"
+            "--format", help="text, po, xliff, tmx, tsv, csv, jsonl, srt, sgm [default: by the ending of the input]"
         ),
     ] = None,
     column: Annotated[
@@ -99,6 +100,7 @@ def translate(
         bool, typer.Option("--overwrite", help="Files with translations: make those anew that are there")
     ] = False,
     batch_size: BatchSize = None,
+    encoding: TextEncoding = "auto",
     device: Device = None,
     threads: Threads = None,
 ) -> None:
@@ -123,7 +125,7 @@ def translate(
         "--flags": flags,
     }
     check_document_options(kind, {"--column": column, "--overwrite": overwrite, **text_only})
-    document = read_document(input_file, kind, runs, column, overwrite) if kind and input_file else None
+    document = read_document(input_file, kind, runs, column, overwrite, encoding) if kind and input_file else None
     sampling = _sampling(drawn) if sample or mbr else None
     translator = translator_of(runs, device, threads)
     if not sampling and n_best > int(changes.get("beam_size", translator.settings.beam_size)):
@@ -142,7 +144,7 @@ def translate(
         raise ConfigError("--attention, --pieces and --alignments: this model has no attention")
     notes: Counter[str] = Counter()
     lines = 0
-    with open_input(input_file) as source, open_output(output_file) as target:
+    with open_input(input_file, encoding) as source, open_output(output_file) as target:
         for window in windows_of(source, translator, notes):
             translations = translator.translate(
                 window,

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nmt.config.values import MOST, Count, Duration, Interval, Names, Registered, Section, Share, setting
+from nmt.config.values import MOST, Count, Duration, Encoding, Interval, Names, Registered, Section, Share, setting
 
 
 class DataSettings(Section):
@@ -15,6 +15,9 @@ class DataSettings(Section):
     valid: str = setting("valid", "stem of the validation files")
     test: Names = setting(["test"], "stems of the test files, scored by `nmt eval`", resume=True)
     parts: Names = setting([], "parts of a test set to score apart: STEM.PART lists 1-based line numbers", resume=True)
+    encoding: Encoding = setting(
+        "auto", "encoding of text that is not UTF-8, such as windows-1252; UTF-16 and UTF-32 are recognised"
+    )
     max_length: Count = setting(
         100, "training pairs with more on either side are dropped, and counted", "pieces", ge=1, le=100_000
     )

@@ -1,6 +1,7 @@
 """The types that settings are made of, and how people may write their values."""
 
 import ast
+import codecs
 import difflib
 import functools
 import re
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -136,6 +138,17 @@ def _interval(value: Any) -> Any:
     return f"{text if 'e' not in text else f'{number:.6f}'.rstrip('0').rstrip('.')}e"
 
 
+def _encoding(value: str) -> str:
+    """Return the name of an encoding. Raises ValueError if Python knows none of this name."""
+    try:
+        known = value == "auto" or codecs.lookup(value)._is_text_encoding
+    except LookupError:
+        known = False
+    if not known:
+        raise ValueError("must be auto, or an encoding such as windows-1252, shift_jis or gb18030")
+    return value
+
+
 def _one_or_many(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
@@ -149,6 +162,7 @@ Count = Annotated[int, _written_as(["integer", "string"], "count")]  # read by `
 Duration = Annotated[float, BeforeValidator(_duration), _written_as(["number", "string"], "duration")]
 Interval = Annotated[str, BeforeValidator(_interval), _written_as(["integer", "string"], "interval")]
 Names = Annotated[list[str], BeforeValidator(_one_or_many), _written_as(["array", "string"], "one or more")]
+Encoding = Annotated[str, AfterValidator(_encoding)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from nmt.data.formats import FORMATS
 from nmt.data.zipped import names_in, zip_member
+from nmt.errors import DataError
 
 COMPRESSIONS = ("", ".gz", ".bz2", ".xz", ".zst")
 TEXT_ENDINGS = ("", ".txt", ".sgm", ".sgml", ".xml")
@@ -66,7 +67,10 @@ def is_place(path: Path) -> bool:
 def names_at(place: Path) -> list[str]:
     """The files and folders of a folder, or the files of a .zip, sorted."""
     if place.is_dir():
-        return sorted(path.name for path in place.iterdir() if not path.name.startswith("."))
+        try:
+            return sorted(path.name for path in place.iterdir() if not path.name.startswith("."))
+        except OSError as error:
+            raise DataError(f"{place}: cannot read the folder: {error.strerror}") from None
     member = zip_member(place)
     if member is None:
         return names_in(place)
@@ -76,29 +80,35 @@ def names_at(place: Path) -> list[str]:
 
 def pairs_of(place: Path, stem: str, languages: tuple[str, str]) -> dict[str, tuple[Path, Path]]:
     """Pairs of files that a name can mean, by their layout. If STEM.LANGUAGE fits, it is the only one."""
+    here = set(names_at(place))
     found: dict[str, tuple[Path, Path]] = {}
     for name, layout in LAYOUTS.items():
         for ending in TEXT_ENDINGS:
-            if pair := _pair(place, layout.filled(stem, languages), ending):
+            if pair := _pair(place, here, layout.filled(stem, languages), ending):
                 if name == "STEM.LANGUAGE":
                     return {name: pair}
                 if pair not in found.values():
                     found[f"{name}{ending}"] = pair
     if not found and stem == "train":
         for ending in TEXT_ENDINGS[1:]:
-            if pair := _pair(place, WHOLE_NAMES.filled(stem, languages), ending):
+            if pair := _pair(place, here, WHOLE_NAMES.filled(stem, languages), ending):
                 found[f"LANGUAGE{ending}"] = pair
     return found
 
 
-def _pair(place: Path, names: tuple[str, str], ending: str) -> tuple[Path, Path] | None:
+def _pair(place: Path, here: set[str], names: tuple[str, str], ending: str) -> tuple[Path, Path] | None:
     """Both files, plain or compressed."""
-    source, target = (_plain_or_compressed(place, f"{name}{ending}") for name in names)
+    source, target = (_plain_or_compressed(place, here, f"{name}{ending}") for name in names)
     return (source, target) if source and target else None
 
 
-def _plain_or_compressed(place: Path, name: str) -> Path | None:
-    return next((place / f"{name}{packed}" for packed in COMPRESSIONS if existing(place, f"{name}{packed}")), None)
+def _plain_or_compressed(place: Path, here: set[str], name: str) -> Path | None:
+    """The file of a name, perhaps compressed; `here` are the names at the place, which spare asking for each."""
+    for packed in COMPRESSIONS:
+        full = f"{name}{packed}"
+        if (full in here or full.partition("/")[0] in here) and existing(place, full):
+            return place / full
+    return None
 
 
 def files_of(place: Path, stem: str, languages: tuple[str, str]) -> list[Path]:
@@ -109,5 +119,6 @@ def files_of(place: Path, stem: str, languages: tuple[str, str]) -> list[Path]:
         *(f"{stem}{ending}" for ending in endings),
         *(f"{stem}{pair}{ending}" for pair in codes for ending in ("", ".txt", *endings)),
     ]
-    found = (_plain_or_compressed(place, name) for name in dict.fromkeys(names))
+    here = set(names_at(place))
+    found = (_plain_or_compressed(place, here, name) for name in dict.fromkeys(names))
     return [path for path in found if path]

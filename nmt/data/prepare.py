@@ -14,6 +14,7 @@ from nmt.config import Settings, SubwordSettings
 from nmt.data.cache import Say, cached
 from nmt.data.corpus import ParallelFiles, file_hash, parallel_files, read_pairs, usable_pairs
 from nmt.data.dataset import Dataset, write_dataset
+from nmt.data.encodings import AUTO
 from nmt.data.subword import Subword, Subwords, load_subword, train_subword
 from nmt.errors import DataError
 
@@ -38,9 +39,9 @@ def prepare(settings: Settings, say: Say = lambda _: None) -> Prepared:
     hashes = {path: file_hash(path) for files in (train, valid) for path in files}
     if [hashes[path] for path in train] == [hashes[path] for path in valid]:
         say(f"warning: {train.source.name} and {valid.source.name} are the same: validation will not see overfitting")
-    subwords = _subwords(train, hashes, settings.subword, say)
-    train_set, train_notes = _dataset(train, hashes, subwords, data.max_length, say)
-    valid_set, valid_notes = _dataset(valid, hashes, subwords, None, say)
+    subwords = _subwords(train, hashes, settings, say)
+    train_set, train_notes = _dataset(train, hashes, subwords, data.max_length, data.encoding, say)
+    valid_set, valid_notes = _dataset(valid, hashes, subwords, None, data.encoding, say)
     for files, dataset in ((train, train_set), (valid, valid_set)):
         if not len(dataset):
             raise DataError(f"{files.source}: no usable pair of sentences is left; the warnings above say why")
@@ -49,28 +50,36 @@ def prepare(settings: Settings, say: Say = lambda _: None) -> Prepared:
     return Prepared(subwords, train_set, valid_set, notes, names)
 
 
-def _subwords(files: ParallelFiles, hashes: dict[Path, str], settings: SubwordSettings, say: Say) -> Subwords:
+def _subwords(files: ParallelFiles, hashes: dict[Path, str], whole: Settings, say: Say) -> Subwords:
+    settings, encoding = whole.subword, whole.data.encoding
     if settings.model:
         models = [load_subword(Path(path)) for path in settings.model]
         return Subwords(models[0], models[-1])
     if settings.joint:
-        joint = _trained(files, files, hashes, settings, say)
+        joint = _trained(files, files, hashes, settings, encoding, say)
         return Subwords(joint, joint)
-    source = _trained(files, ParallelFiles(files.source, files.source), hashes, settings, say)
-    return Subwords(source, _trained(files, ParallelFiles(files.target, files.target), hashes, settings, say))
+    source = _trained(files, ParallelFiles(files.source, files.source), hashes, settings, encoding, say)
+    return Subwords(source, _trained(files, ParallelFiles(files.target, files.target), hashes, settings, encoding, say))
 
 
 def _trained(
-    files: ParallelFiles, learn_from: ParallelFiles, hashes: dict[Path, str], settings: SubwordSettings, say: Say
+    files: ParallelFiles,
+    learn_from: ParallelFiles,
+    hashes: dict[Path, str],
+    settings: SubwordSettings,
+    encoding: str,
+    say: Say,
 ) -> Subword:
     """A subword model trained on one or both sides of the usable pairs of `files`."""
     sides = tuple(dict.fromkeys(files.index(path) for path in learn_from))
     how = settings.model_dump(exclude={"sampling"})
-    recipe = ("subword", [hashes[path] for path in files], sides, how, sentencepiece.__version__)
+    recipe = ("subword", [hashes[path] for path in files], sides, how, sentencepiece.__version__, *_named(encoding))
 
     def make(folder: Path) -> None:
         folder.mkdir(parents=True)
-        (folder / "subword.model").write_bytes(train_subword(_side_texts(files, sides, settings.sample), settings))
+        (folder / "subword.model").write_bytes(
+            train_subword(_side_texts(files, sides, settings.sample, encoding), settings)
+        )
 
     def read(folder: Path) -> Subword:
         return load_subword(folder / "subword.model")
@@ -79,14 +88,19 @@ def _trained(
     return cached(recipe, make, read, say, f"training a {settings.model_type} subword model on {names}")
 
 
-def _side_texts(files: ParallelFiles, sides: tuple[int, ...], limit: int) -> list[str]:
+def _side_texts(files: ParallelFiles, sides: tuple[int, ...], limit: int, encoding: str) -> list[str]:
     """At most `limit` sentences, from all over the text."""
-    pairs = thinned(usable_pairs(read_pairs(files), Counter()), limit // len(sides))
+    pairs = thinned(usable_pairs(read_pairs(files, encoding=encoding), Counter()), limit // len(sides))
     if not pairs:
         raise DataError(
             f"{files.source}: no usable pair of sentences: the file is empty, or every pair has a blank side"
         )
     return [(pair.source, pair.target)[side] for pair in pairs for side in sides]
+
+
+def _named(encoding: str) -> list[str]:
+    """Return what an encoding adds to a recipe: nothing if it is left to the text."""
+    return [] if encoding == AUTO else [encoding]
 
 
 def thinned(items: Iterable[Item], limit: int) -> list[Item]:
@@ -103,14 +117,14 @@ def thinned(items: Iterable[Item], limit: int) -> list[Item]:
 
 
 def _dataset(
-    files: ParallelFiles, hashes: dict[Path, str], subwords: Subwords, max_length: int | None, say: Say
+    files: ParallelFiles, hashes: dict[Path, str], subwords: Subwords, max_length: int | None, encoding: str, say: Say
 ) -> tuple[Dataset, dict[str, int]]:
     models = [hashlib.sha256(subword.model).hexdigest() for subword in subwords]
-    recipe = ("dataset", [hashes[path] for path in files], models, max_length)
+    recipe = ("dataset", [hashes[path] for path in files], models, max_length, *_named(encoding))
 
     def make(folder: Path) -> None:
         notes: Counter[str] = Counter()
-        write_dataset(folder, usable_pairs(read_pairs(files, notes), notes), subwords, max_length, notes)
+        write_dataset(folder, usable_pairs(read_pairs(files, notes, encoding), notes), subwords, max_length, notes)
         (folder / "notes.json").write_text(json.dumps(notes), encoding="utf-8")
 
     def read(folder: Path) -> tuple[Dataset, dict[str, int]]:

@@ -23,15 +23,16 @@ from pathlib import Path
 
 from nmt.data import layouts
 from nmt.data.corpus import Pair
+from nmt.data.encodings import AUTO
 from nmt.data.formats import FORMATS
 from nmt.data.formats.codes import is_code, normal, same_language
 from nmt.data.formats.columns import SOURCE_NAMES, TARGET_NAMES
-from nmt.data.formats.recognise import format_of_file, format_of_pair, plain_suffix
+from nmt.data.formats.recognise import ANY, format_of_file, format_of_pair, plain_suffix
 from nmt.data.formats.tables import csv_rows, tab_rows
 from nmt.errors import DataError
 
 LISTED = 8  # files that an error names
-TRIED = 200  # files of a folder that are tried for a proposal
+TRIED = 200  # a bigger folder is only listed: no proposal is looked for
 _NO_LANGUAGES = {*SOURCE_NAMES, *TARGET_NAMES, "id", "url"}  # in a header, though they look like codes
 _ENDINGS = {ending for kind in FORMATS.values() for ending in kind.endings}
 _GLOB = re.compile(r"[*?\[]")
@@ -57,6 +58,7 @@ class TextSource:
     format: str  # a key of FORMATS
     languages: tuple[str, str]
     columns: tuple[str, ...] = ()
+    encoding: str = AUTO  # of text that is not UTF-8
 
     def pairs(self, notes: Counter[str] | None = None) -> Iterator[Pair]:
         """Every pair, blank ones included. Counts repairs in `notes`.
@@ -69,7 +71,9 @@ class TextSource:
         before = 0
         for start in range(0, len(self.files), kind.files):
             last = before
-            for pair in kind.read(self.files[start : start + kind.files], self.languages, self.columns, notes):
+            for pair in kind.read(
+                self.files[start : start + kind.files], self.languages, self.columns, notes, self.encoding
+            ):
                 last = max(last, before + pair.line)
                 yield pair._replace(line=before + pair.line) if before else pair
             before = last
@@ -77,7 +81,8 @@ class TextSource:
     def recipe(self) -> tuple[object, ...]:
         """What decides the pairs besides the bytes of `files`, for fingerprints; empty for two plain text files."""
         plain = self.format == "text" and len(self.files) == 2
-        return () if plain else (self.format, self.languages, self.columns, len(self.files))
+        encoding = () if self.encoding == AUTO else (self.encoding,)
+        return encoding if plain else (self.format, self.languages, self.columns, len(self.files), *encoding)
 
 
 @dataclass(frozen=True)
@@ -101,19 +106,20 @@ def find_source(
     columns: Sequence[str | int] = (),
     format: str | None = None,
     key: str = "data.train",
+    encoding: str = AUTO,
 ) -> TextSource:
     """The text that a name stands for: a stem, a file, a pattern of shards, or `{source: path, target: path}`.
 
     Paths are relative to `folder`. `format` (of FORMATS) replaces what the ending and the first lines say. `key` is the
-    setting that messages name. Raises NoSuchText if nothing fits, and DataError if several things do, or if a file
-    cannot be what it is named as.
+    setting that messages name, `encoding` that of text which is not UTF-8. Raises NoSuchText if nothing fits, and
+    DataError if several things do, or if a file cannot be what it is named as.
     """
     place = Path(folder)
     wish = _Wish(languages, tuple(str(column) for column in columns), format, key)
     if format is not None and format not in FORMATS:
         raise DataError(f"{key}: format {format!r} is not known; use one of {', '.join(FORMATS)}")
     if not isinstance(name, str):
-        return _two_files(place, name, wish)
+        return replace(_two_files(place, name, wish), encoding=encoding)
     if not place.exists():
         raise DataError(f"{folder}: data.folder: no such folder; paths in a config are relative to the config file")
     source = None
@@ -123,7 +129,7 @@ def find_source(
         raise NoSuchText(_nothing_fits(place, name, wish))
     if columns and not FORMATS[source.format].columns:
         raise DataError(f"{key}: columns have no effect on {source.name}, which is {source.format}; remove them")
-    return source
+    return replace(source, encoding=encoding)
 
 
 def _two_files(place: Path, given: Mapping[str, str], wish: _Wish) -> TextSource:
@@ -197,7 +203,7 @@ def _is_reversed(path: Path, format_name: str, languages: tuple[str, str]) -> bo
     named = _languages_in_name(path)
     if not (named and same_language(languages[1], named[0]) and same_language(languages[0], named[1])):
         return False
-    _, first = next(tab_rows(path, Counter()), (1, []))
+    _, first = next(tab_rows(path, Counter(), ANY), (1, []))
     return format_name == "bars" or not _languages_in_header(first)
 
 
@@ -254,7 +260,7 @@ def guess_languages(path: Path) -> tuple[str, str] | None:
     if declared := FORMATS[name].languages(path):
         return declared
     if name in {"tsv", "csv"}:
-        rows = (tab_rows if name == "tsv" else csv_rows)(path, Counter())
+        rows = (tab_rows if name == "tsv" else csv_rows)(path, Counter(), ANY)
         if found := _languages_in_header(next(rows, (1, []))[1]):
             return found
     if name == "jsonl" and (found := _languages_in_json(path)):
@@ -270,7 +276,7 @@ def _languages_in_header(first: Sequence[str]) -> tuple[str, str] | None:
 def _languages_in_json(path: Path) -> tuple[str, str] | None:
     from nmt.data.formats.json_rows import json_rows
 
-    _, first = next(json_rows(path, Counter()), (1, {}))
+    _, first = next(json_rows(path, Counter(), ANY), (1, {}))
     inner = next((value for value in first.values() if isinstance(value, dict)), first)
     codes = [
         key for key, value in inner.items() if isinstance(value, str) and is_code(key) and key not in _NO_LANGUAGES
@@ -298,7 +304,7 @@ def _nothing_fits(place: Path, name: str, wish: _Wish) -> str:
         return f"{what}; set {proposal}"
     for each in layouts.names_at(inside):
         if plain_suffix(Path(each)) in _ENDINGS and (problem := _problem(inside, each, wish)):
-            return f"{what}; to set {wish.key}: {each}, first: {problem}"
+            return f"{what}; {wish.key}: {each} needs more: {problem}"
     return what
 
 
@@ -316,7 +322,9 @@ def _shown(names: Sequence[str]) -> str:
 
 def _proposal(place: Path, name: str, wish: _Wish) -> str | None:
     """Settings with which a text is found in a folder and its first pair can be read."""
-    names = layouts.names_at(place)[:TRIED]
+    names = layouts.names_at(place)
+    if len(names) > TRIED:
+        return None
     parts = [part for each in names for part in ([each] if plain_suffix(Path(each)) in _ENDINGS else _shorter(each))]
     for candidate in dict.fromkeys(parts):
         other = wish.key == "data.train" or "train" not in candidate  # never propose to validate on the training text

@@ -15,12 +15,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import load
 from torch import Tensor
 
 from nmt.errors import DataError
 from nmt.files import MEGA, is_folder, open_run_file, parse_json, read_bounded, readable, sync_folder, write_synced
 from nmt.memory import UNKNOWN
+from nmt.run import tensor_file
 from nmt.training.state import Progress, TrainState
 
 MANIFEST, STATE = "manifest.json", "state.json"
@@ -65,7 +66,7 @@ def _contents(state: TrainState) -> Iterator[tuple[str, bytes]]:
     for field, file in TENSORS.items():
         tensors: dict[str, Tensor] = getattr(state, field)
         if tensors:
-            yield file, save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+            yield file, tensor_file(tensors)
 
 
 def list_checkpoints(folder: Path) -> list[Path]:

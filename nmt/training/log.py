@@ -27,7 +27,7 @@ class Log:
         self.file: TextIO | None = None
         self.early: list[str] = []  # lines from before there was a file
         self.bar: tqdm[Any] | None = None
-        self.terminal = sys.stderr.isatty()
+        self.terminal = sys.stderr is not None and sys.stderr.isatty()
         self.last_line = time.monotonic()
         self.failed = False  # a log could not be written
 
@@ -49,12 +49,18 @@ class Log:
         self._write(line)
 
     def _print(self, line: str) -> None:
-        """A reader that has gone, such as `head` or a terminal, or a full disk does not stop training."""
+        """Print a line. Nothing about the terminal stops training: a character that it cannot show is written as its
+        code, and a reader that has gone, such as `head`, a full disk or a closed stream silence it."""
         try:
             print(shown(line), flush=True)
+        except UnicodeEncodeError:
+            encoding = sys.stdout.encoding or "ascii"
+            self._print(line.encode(encoding, "backslashreplace").decode(encoding))
         except OSError as error:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             self._write(f"warning: standard output: cannot write: {error.strerror}; training goes on")
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, sys.stdout.fileno())
+            os.close(null)
 
     def _write(self, line: str) -> None:
         if self.file is None:

@@ -193,7 +193,7 @@ def _training_text(settings: Settings, data: Prepared) -> str:
 def _validation_set(settings: Settings, data: Prepared) -> ValidationSet:
     files = parallel_files(settings.data.folder, settings.data.valid, settings.data.source, settings.data.target)
     lines = set(data.valid.lines.tolist())
-    pairs = [pair for pair in read_pairs(files) if pair.line in lines]
+    pairs = [pair for pair in read_pairs(files, encoding=settings.data.encoding) if pair.line in lines]
     return ValidationSet(data.valid, pairs, data.subwords)
 
 

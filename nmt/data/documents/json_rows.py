@@ -55,7 +55,7 @@ def _keys(place: str, row: dict[str, Any], languages: tuple[str, str], columns: 
     if source is None:
         listed = ", ".join(list(row)[:8])
         raise DataError(
-            f"{place}: no key for {languages[0]}; name the one to translate, as in --field text; it has {listed}"
+            f"{place}: no key for {languages[0]}; name one to translate, as in --field text; it has {listed}"
         )
     return f"{prefix}{keys[source]}", f"{prefix}{keys[target] if target is not None else languages[1]}"
 

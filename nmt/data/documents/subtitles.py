@@ -50,7 +50,8 @@ def _title(document: Document, lines: list[str]) -> Callable[[Sequence[str]], li
     plain = " ".join(_TAG.sub("", core).split())
     if is_blank(plain):
         return lambda _: lines
-    document.notes["subtitles with tags inside the text, translated without them"] += bool(_TAG.search(core))
+    if _TAG.search(core):
+        document.notes["subtitles with tags inside the text, translated without them"] += 1
     place = len(document.texts)
     document.texts.append(plain)
     return lambda translations: _broken(f"{before}{translations[place]}{after}", len(lines))

@@ -1,7 +1,6 @@
 """TSV and CSV with a column of translations; every other cell stays as it is."""
 
 import re
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +8,7 @@ from typing import NamedTuple
 from nmt.data.corpus import is_blank
 from nmt.data.documents.segments import Document, Lines
 from nmt.data.formats.columns import find_columns
-from nmt.data.formats.tables import csv_rows, delimiter_of
+from nmt.data.formats.tables import delimiter_of, parse_csv
 from nmt.errors import DataError
 
 
@@ -32,7 +31,7 @@ def open_tsv(path: Path, text: str, languages: tuple[str, str], columns: tuple[s
 
 def open_csv(path: Path, text: str, languages: tuple[str, str], columns: tuple[str, ...], overwrite: bool) -> Document:
     """Columns between commas, semicolons or tabs, with quoted fields."""
-    for _ in csv_rows(path, Counter()):  # raises DataError where quotes do not close
+    for _ in parse_csv(iter(text.split("\n")), path):  # raises DataError where quotes do not close
         pass
     separator = delimiter_of(text.partition("\n")[0])
     cell = re.compile(rf'("(?:[^"]|"")*"|[^{separator}\n]*)({separator}|\n|\Z)')

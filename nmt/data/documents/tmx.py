@@ -34,7 +34,8 @@ def open_tmx(path: Path, text: str, languages: tuple[str, str], columns: tuple[s
         if segment is None or is_blank(segment.segment()) or (other and target is None):
             continue
         if overwrite or target is None or is_blank(target.segment()):
-            notes["segments with inline tags, translated without them; put them back"] += bool(segment.children)
+            if segment.children:
+                notes["segments with inline tags, translated without them; put them back"] += 1
             found.append((unit, variants[places[0]], target, segment.segment()))
 
     def write(translations: Sequence[str]) -> bytes:

@@ -25,8 +25,8 @@ def open_xliff(
     notes = _other_languages(path, root, languages)
     units = [unit for unit in _units(root, "segment" if version == 2 else "trans-unit") if _is_open(unit, overwrite)]
     for unit in units:
-        source = unit.child("source")
-        notes["segments with inline tags, translated without them; put them back"] += bool(source and source.children)
+        if (source := unit.child("source")) and source.children:
+            notes["segments with inline tags, translated without them; put them back"] += 1
 
     def write(translations: Sequence[str]) -> bytes:
         changes = _with_languages(content, root, languages, version) if units else []

@@ -19,8 +19,9 @@ from nmt.data.formats.tmx import read_tmx, tmx_languages
 from nmt.data.formats.wmt import read_sgm, read_wmt_xml, wmt_xml_languages
 from nmt.data.formats.xliff import read_xliff, xliff_languages
 
-# (files, (source language, target language), columns, notes): notes count what was repaired or left out.
-Reader = Callable[[tuple[Path, ...], tuple[str, str], tuple[str, ...], "Counter[str]"], Iterator[Pair]]
+# (files, (source language, target language), columns, notes, encoding): notes count what was repaired or left out,
+# and the encoding is that of text which is not UTF-8 (see read_lines); XML and PO files name their own.
+Reader = Callable[[tuple[Path, ...], tuple[str, str], tuple[str, ...], "Counter[str]", str], Iterator[Pair]]
 
 
 @dataclass(frozen=True)

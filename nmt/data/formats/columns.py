@@ -1,6 +1,7 @@
 """Where the two sides stand in a table: by column number, by header name, or by what the header says."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from nmt.data.formats.codes import is_code, language_index
@@ -40,16 +41,18 @@ def find_columns(
     if len(first) > 2 and not (guess and all(text)):
         raise DataError(
             f"{place}: has {len(first)} columns and no header for {languages[0]} and {languages[1]}: "
-            f"{_shown(first)}; name two of them: columns: {_proposal(first, languages)}"
+            f"{_shown(first)}; name two of them, as in {{path: {Path(place).name.partition(':')[0]}, "
+            f"columns: {_proposal(first, languages)}}}"
         )
     return Columns(0, 1, False)
 
 
 def _named_column(place: str, first: list[str], column: str) -> int:
-    if column in first:
+    if column.isdecimal():
+        if 1 <= int(column) <= len(first):
+            return int(column) - 1
+    elif column in first:
         return first.index(column)
-    if column.isdecimal() and 1 <= int(column) <= len(first):
-        return int(column) - 1
     folded = [name.lower() for name in first]
     if column.lower() in folded:
         return folded.index(column.lower())

@@ -4,6 +4,7 @@ Read here and not by a library, because `nmt translate` fills in translations wi
 that has to know where each string stands.
 """
 
+import codecs
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -11,12 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nmt.data.corpus import Pair, read_lines
+from nmt.data.encodings import AUTO
 from nmt.data.formats.codes import same_language
 from nmt.data.formats.text import one_line
+from nmt.data.opening import open_binary
 from nmt.errors import DataError
 
 _KEYWORD = re.compile(r'(msgctxt|msgid_plural|msgid|msgstr)(?:\[(\d+)\])?\s*(".*")\s*$')
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"\s*$')
+_CHARSET = re.compile(rb"Content-Type:[^\n]*?charset=([\w.:-]+)", re.IGNORECASE)
 _ESCAPE = re.compile(r"\\([0-7]{1,3}|x[0-9a-fA-F]+|.)")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 
@@ -32,11 +36,6 @@ class Entry:
     flag_line: int = -1
 
     @property
-    def line(self) -> int:
-        """The 1-based line of its msgid."""
-        return self.places["msgid"][0] + 1
-
-    @property
     def is_header(self) -> bool:
         return self.strings.get("msgid") == "" and "msgctxt" not in self.strings
 
@@ -45,28 +44,30 @@ class Entry:
 
 
 def read_po(
-    files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str]
+    files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
 ) -> Iterator[Pair]:
-    """Translated entries, numbered by the line of their msgid; fuzzy, obsolete and empty ones are left out, counted.
+    """Translated entries, numbered as they come; fuzzy, obsolete and empty ones are left out, counted.
 
     An entry with a plural gives two pairs: msgid with msgstr[0], and msgid_plural with the last msgstr if there are
     several. If the header's language is the source language and not the target language, sides are swapped.
     """
-    swapped = False
-    for entry in entries(files[0], notes):
+    swapped, number = False, 0
+    for entry in entries(files[0], notes, encoding):
         if entry.is_header:
             language = header_language(entry)
             swapped = same_language(languages[0], language) and not same_language(languages[1], language)
             continue
         if "fuzzy" in entry.flags:
             notes["fuzzy entries left out"] += 1
-            continue
         for source, target in _translated(entry):
+            number += 1
+            if "fuzzy" in entry.flags:
+                continue
             if not target:
                 notes["entries without a translation left out"] += 1
                 continue
             source, target = one_line(source), one_line(target)
-            yield Pair(entry.line, target, source) if swapped else Pair(entry.line, source, target)
+            yield Pair(number, target, source) if swapped else Pair(number, source, target)
 
 
 def _translated(entry: Entry) -> list[tuple[str, str]]:
@@ -93,9 +94,21 @@ def po_languages(path: Path) -> tuple[str, str] | None:
     return ("en", language) if language and not same_language("en", language) else None
 
 
-def entries(path: Path, notes: Counter[str]) -> Iterator[Entry]:
-    """The entries of a file, without obsolete ones, which are counted."""
-    return parse(read_lines(path, notes), path, notes)
+def entries(path: Path, notes: Counter[str], encoding: str = AUTO) -> Iterator[Entry]:
+    """The entries of a file, without obsolete ones, which are counted. The charset of the header wins."""
+    with open_binary(path) as file:
+        encoding = po_charset(file.read(1 << 14)) or encoding
+    return parse(read_lines(path, notes, encoding), path, notes)
+
+
+def po_charset(raw: bytes) -> str:
+    """The encoding that the header names, in lower case; empty if that is UTF-8, not known or not said."""
+    found = _CHARSET.search(raw)
+    name = found[1].decode().lower() if found else ""
+    try:
+        return "" if codecs.lookup(name).name in {"utf-8", "ascii"} else name
+    except LookupError:  # in templates, it is `CHARSET`
+        return ""
 
 
 def parse(lines: Iterator[str], path: Path, notes: Counter[str]) -> Iterator[Entry]:

@@ -1,6 +1,6 @@
 """JSON: an object for each pair, one per line (`.jsonl`) or in an array (`.json`)."""
 
-import io
+import codecs
 import itertools
 import json
 import re
@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nmt.data.corpus import Pair, open_binary, read_lines
+from nmt.data.corpus import Pair, open_text, read_lines
+from nmt.data.encodings import AUTO, remedy
 from nmt.data.formats.codes import language_index
 from nmt.data.formats.columns import SOURCE_NAMES, TARGET_NAMES
 from nmt.data.formats.text import one_line
@@ -20,13 +21,13 @@ Row = tuple[int, dict[str, Any]]  # its line in the file, or its number in the a
 
 
 def read_json_rows(
-    files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str]
+    files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
 ) -> Iterator[Pair]:
     """Two keys of each object: the `columns` (`a.b` for a key within a key), or those that name the languages.
 
     `{"translation": {"en": ..., "fr": ...}}` is read as well. `null` is an empty text.
     """
-    rows = json_rows(files[0], notes)
+    rows = json_rows(files[0], notes, encoding)
     first = next(rows, None)
     if first is None:
         return
@@ -36,11 +37,15 @@ def read_json_rows(
         yield Pair(line, source, target)
 
 
-def json_rows(path: Path, notes: Counter[str]) -> Iterator[Row]:
+def json_rows(path: Path, notes: Counter[str], encoding: str = AUTO) -> Iterator[Row]:
     """The objects of a file, in constant memory. Raises DataError with file and line for anything else."""
-    with open_binary(path) as file:
-        head = file.read(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip()
-    return _array(path) if head.startswith(b"[") else _lines(path, enumerate(read_lines(path, notes), start=1))
+    with open_text(path, encoding) as text:
+        head = next(text.utf8()).removeprefix(b"\xef\xbb\xbf").lstrip()
+    return (
+        _array(path, encoding)
+        if head.startswith(b"[")
+        else _lines(path, enumerate(read_lines(path, notes, encoding), start=1))
+    )
 
 
 def _lines(path: Path, lines: Iterator[tuple[int, str]]) -> Iterator[Row]:
@@ -55,12 +60,12 @@ def _lines(path: Path, lines: Iterator[tuple[int, str]]) -> Iterator[Row]:
         yield number, _checked(path, number, row)
 
 
-def _array(path: Path) -> Iterator[Row]:
+def _array(path: Path, encoding: str) -> Iterator[Row]:
     """The objects of `[{...}, {...}]`, however they are spread over lines."""
     decode = json.JSONDecoder().raw_decode
     count, line, inside, closed = 0, 1, False, False
     rest = ""
-    for block in _blocks(path):
+    for block in _blocks(path, encoding):
         rest, place = rest + block, 0
         while True:
             skipped = _SPACE.match(rest, place) if not inside or closed else _BETWEEN.match(rest, place)
@@ -92,13 +97,14 @@ def _array(path: Path) -> Iterator[Row]:
         raise DataError(f"{path}:{line}: object {count + 1} or the array is not closed; was the file cut short?")
 
 
-def _blocks(path: Path) -> Iterator[str]:
-    with io.TextIOWrapper(open_binary(path), encoding="utf-8-sig", newline="") as file:  # type: ignore[type-var]
+def _blocks(path: Path, encoding: str) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    with open_text(path, encoding) as text:
         try:
-            while block := file.read(1 << 16):
-                yield block
+            for block in text.utf8():
+                yield decoder.decode(block)
         except UnicodeDecodeError:
-            raise DataError(f"{path}: not UTF-8; convert the file to UTF-8") from None
+            raise DataError(f"{path}: {remedy(text.head)}") from None
 
 
 def _checked(path: Path, line: int, row: object) -> dict[str, Any]:
@@ -127,7 +133,7 @@ def find_keys(place: str, row: dict[str, Any], languages: tuple[str, str], colum
     proposal = ", ".join((known * 2)[:2]) or "source, target"
     raise DataError(
         f"{place}: no keys for {languages[0]} and {languages[1]}; the object has {', '.join(known[:8]) or 'none'}; "
-        f"name two: columns: [{proposal}]"
+        f"name two, as in {{path: {Path(place).name.partition(':')[0]}, columns: [{proposal}]}}"
     )
 
 

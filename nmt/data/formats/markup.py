@@ -1,15 +1,17 @@
 """XML in constant memory: one element at a time, with its line. No entity is ever defined or fetched."""
 
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from xml.parsers import expat
 
-from nmt.data.corpus import open_binary
 from nmt.data.formats.text import one_line
+from nmt.data.opening import open_binary
 from nmt.errors import DataError
 
+_DECLARATION = re.compile(rb"""<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)["']""")
 DEEPEST = 200  # elements within each other
 BLOCK = 1 << 16
 NATIVE_CODE = {"bpt", "ept", "it", "ph", "ut"}  # what stands in them is code of the original format, not text
@@ -85,6 +87,13 @@ class _Collector:
     def _text(self, text: str) -> None:
         if self._builder is not None:
             self._builder.data(text)
+
+
+def xml_encoding(raw: bytes) -> str:
+    """The encoding that an XML file says it has, in lower case; empty if that is UTF-8 or not said."""
+    found = _DECLARATION.match(raw.removeprefix(b"\xef\xbb\xbf").lstrip())
+    name = found[1].decode().lower() if found else ""
+    return "" if name in {"utf-8", "utf8"} else name
 
 
 def check_depth(path: Path, depth: int, line: int) -> None:

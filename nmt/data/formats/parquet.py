@@ -8,18 +8,18 @@ from pathlib import Path
 from nmt.data.corpus import Pair
 from nmt.data.formats.json_rows import find_keys, value_at
 from nmt.data.formats.text import one_line
-from nmt.errors import DataError
+from nmt.errors import DataError, extra
 
 
 def read_parquet(
-    files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str]
+    files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
 ) -> Iterator[Pair]:
     """Two columns of a table, found as the keys of JSON objects are; rows are numbered."""
     path = files[0]
     try:
         from pyarrow import ArrowException, parquet
     except ImportError:
-        raise DataError(f"{path}: Parquet files need pyarrow: pip install pyarrow") from None
+        raise DataError(f"{path}: Parquet files need pyarrow, which is not installed: {extra('parquet')}") from None
     try:
         table = parquet.ParquetFile(path)
         batches = table.iter_batches(batch_size=1000)

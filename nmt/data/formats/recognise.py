@@ -4,10 +4,11 @@ import itertools
 import re
 from pathlib import Path
 
-from nmt.data.corpus import open_binary, read_lines
+from nmt.data.corpus import read_lines
 from nmt.data.formats import FORMATS
 from nmt.data.formats.tables import BARS
 from nmt.data.formats.text import IWSLT_TAG
+from nmt.data.opening import open_binary
 from nmt.data.zipped import zip_member
 from nmt.errors import DataError
 
@@ -22,6 +23,7 @@ _ROOTS = {
     "mteval": "sgm",
     "dataset": "wmt",
 }
+ANY = "latin-1"  # in which all bytes are characters: marks of formats are ASCII
 
 
 def plain_suffix(path: Path) -> str:
@@ -37,9 +39,9 @@ def format_of_file(path: Path) -> str | None:
         for name, kind in FORMATS.items():
             if suffix in kind.endings:
                 return name
-    if root := _root(path):
+    if root := root_format(path):
         return root if FORMATS[root].files == 1 else None
-    lines = [line for line in itertools.islice(read_lines(path), LINES) if line.strip()]
+    lines = [line for line in itertools.islice(read_lines(path, encoding=ANY), LINES) if line.strip()]
     if not lines:
         return None
     if suffix == ".json" or all(line.startswith("{") and line.rstrip().endswith("}") for line in lines):
@@ -56,8 +58,8 @@ def format_of_pair(source: Path, target: Path) -> str:
         if not path.is_file() and not zip_member(path):  # what is read from a pipe is gone
             found.append("text")
             continue
-        root = _root(path)
-        first = itertools.islice(read_lines(path), LINES) if not root else ()
+        root = root_format(path)
+        first = itertools.islice(read_lines(path, encoding=ANY), LINES) if not root else ()
         tagged = any(IWSLT_TAG.match(line) for line in first)
         found.append(root or ("iwslt" if tagged else "text"))
     if set(found) == {"iwslt", "text"}:
@@ -70,7 +72,7 @@ def format_of_pair(source: Path, target: Path) -> str:
     return found[0]
 
 
-def _root(path: Path) -> str | None:
+def root_format(path: Path) -> str | None:
     """The format that the first element of a file stands for. Raises DataError for XML of another kind."""
     with open_binary(path) as file:
         head = file.read(1 << 14)

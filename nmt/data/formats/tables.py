@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from nmt.data.corpus import Pair, read_lines
+from nmt.data.encodings import AUTO
 from nmt.data.formats.columns import find_columns
 from nmt.data.formats.text import one_line
 from nmt.errors import DataError
@@ -17,42 +18,47 @@ Row = tuple[int, list[str]]  # its line in the file, its cells
 
 
 def read_tsv(
-    files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str]
+    files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
 ) -> Iterator[Pair]:
     """Columns between tabs. Quotation marks are text."""
-    return _table(files[0], tab_rows, languages, columns, notes, guess=True)
+    return _table(files[0], tab_rows, languages, columns, notes, encoding, guess=True)
 
 
 def read_csv(
-    files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str]
+    files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
 ) -> Iterator[Pair]:
     """Columns between commas, semicolons or tabs; a field in double quotes may hold them, and line breaks."""
-    return _table(files[0], csv_rows, languages, columns, notes, guess=False)
+    return _table(files[0], csv_rows, languages, columns, notes, encoding, guess=False)
 
 
 def read_bars(
-    files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str]
+    files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
 ) -> Iterator[Pair]:
     """`source ||| target`, as fast_align reads it."""
-    return _table(files[0], bar_rows, languages, columns, notes, guess=True)
+    return _table(files[0], bar_rows, languages, columns, notes, encoding, guess=True)
 
 
-def tab_rows(path: Path, notes: Counter[str]) -> Iterator[Row]:
-    for number, line in enumerate(read_lines(path, notes), start=1):
+def tab_rows(path: Path, notes: Counter[str], encoding: str = AUTO) -> Iterator[Row]:
+    for number, line in enumerate(read_lines(path, notes, encoding), start=1):
         yield number, line.split("\t")
 
 
-def bar_rows(path: Path, notes: Counter[str]) -> Iterator[Row]:
-    for number, line in enumerate(read_lines(path, notes), start=1):
+def bar_rows(path: Path, notes: Counter[str], encoding: str = AUTO) -> Iterator[Row]:
+    for number, line in enumerate(read_lines(path, notes, encoding), start=1):
         yield number, [cell.strip() for cell in f" {line} ".split(BARS)]
 
 
-def csv_rows(path: Path, notes: Counter[str]) -> Iterator[Row]:
+def csv_rows(path: Path, notes: Counter[str], encoding: str = AUTO) -> Iterator[Row]:
     """Rows with the line in which each starts. Raises DataError for a quote that is not closed or not alone."""
-    lines = (f"{line}\n" for line in read_lines(path, notes))
+    return parse_csv(read_lines(path, notes, encoding), path)
+
+
+def parse_csv(lines: Iterator[str], path: Path) -> Iterator[Row]:
+    """The rows of a CSV file, given its lines. Raises DataError as `csv_rows` does."""
     first = next(lines, "")
     csv.field_size_limit(LONGEST_FIELD)
-    reader = csv.reader(itertools.chain([first], lines), delimiter=delimiter_of(first), strict=True)
+    ended = (f"{line}\n" for line in itertools.chain([first], lines))
+    reader = csv.reader(ended, delimiter=delimiter_of(first), strict=True)
     start = 1
     try:
         for cells in reader:
@@ -72,16 +78,17 @@ def delimiter_of(line: str) -> str:
 
 def _table(
     path: Path,
-    rows: Callable[[Path, Counter[str]], Iterator[Row]],
+    rows: Callable[[Path, Counter[str], str], Iterator[Row]],
     languages: tuple[str, str],
     columns: tuple[str, ...],
     notes: Counter[str],
+    encoding: str,
     *,
     guess: bool,
 ) -> Iterator[Pair]:
-    found = rows(path, notes)
+    found = rows(path, notes, encoding)
     first = list(itertools.islice(found, 20))
-    if not first:
+    if not any(cells for _, cells in first):
         return
     where = find_columns(f"{path}:1", [cells for _, cells in first], languages, columns, guess)
     needed = max(where.source, where.target)

@@ -17,7 +17,7 @@ _MARKUP = re.compile(r"\s*</?[A-Za-z][\w:.-]*(?:\s[^<>]*)?/?>(?:.*>)?\s*$|\s*<[?
 
 
 def read_text(
-    files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str]
+    files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
 ) -> Iterator[Pair]:
     """Two text files; line N of one translates line N of the other.
 
@@ -26,7 +26,7 @@ def read_text(
     """
     previous: Pair | None = None
     pairs = markup = 0
-    for pair in read_pairs(ParallelFiles(*files), notes):
+    for pair in read_pairs(ParallelFiles(*files), notes, encoding):
         pairs += 1
         markup += is_markup(pair.source) or is_markup(pair.target)
         if RANGE in {pair.source, pair.target}:
@@ -46,10 +46,10 @@ def read_text(
 
 
 def read_iwslt(
-    files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str]
+    files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
 ) -> Iterator[Pair]:
     """`train.tags.en-de.en` and `.de`: text lines between lines such as `<url>...</url>`, which are left out."""
-    for pair in read_pairs(ParallelFiles(*files), notes):
+    for pair in read_pairs(ParallelFiles(*files), notes, encoding):
         tagged = [bool(IWSLT_TAG.match(text)) for text in (pair.source, pair.target)]
         if any(tagged):
             notes["lines of markup left out" if all(tagged) else "lines of markup on one side only left out"] += 1

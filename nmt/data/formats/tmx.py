@@ -11,16 +11,16 @@ from nmt.errors import DataError
 
 
 def read_tmx(
-    files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str]
+    files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
 ) -> Iterator[Pair]:
-    """The units that have both languages, numbered by the line in which they begin; `en` finds `en-US`.
+    """The units that have both languages, with the number of the unit in the file; `en` finds `en-US`.
 
     Of several segments in one language the first is taken. Raises DataError with the languages of the file if no unit
     has both.
     """
     seen: Counter[str] = Counter()
     found = missing = 0
-    for line, unit in elements(files[0], {"tu"}):
+    for number, (_, unit) in enumerate(elements(files[0], {"tu"}), start=1):
         variants = [variant for variant in unit if variant.tag == "tuv"]
         codes = [language_of(variant.attrib) for variant in variants]
         seen.update({normal(code): 1 for code in codes})
@@ -29,7 +29,7 @@ def read_tmx(
             missing += 1
             continue
         found += 1
-        yield Pair(line, *(segment_text(variants[side].find("seg")) for side in (source, target)))
+        yield Pair(number, *(segment_text(variants[side].find("seg")) for side in (source, target)))
     if missing and not found:
         listed = ", ".join(code for code, _ in seen.most_common(10))
         raise DataError(

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 from nmt.data.corpus import Pair, read_lines
+from nmt.data.encodings import AUTO
 from nmt.data.formats.codes import language_index
 from nmt.data.formats.markup import elements, segment_text
 from nmt.data.formats.text import one_line
@@ -27,13 +28,13 @@ class Segment(NamedTuple):
 
 
 def read_sgm(
-    files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str]
+    files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
 ) -> Iterator[Pair]:
     """Two files with the same documents and segments, numbered as segments. Raises DataError where they differ.
 
     If the second file has several translations of the documents, the first is taken.
     """
-    sources, targets = (sgm_segments(path) for path in files)
+    sources, targets = (sgm_segments(path, encoding) for path in files)
     for number, (source, target) in enumerate(itertools.zip_longest(sources, targets), start=1):
         if source is None or target is None:
             path, longer = (files[0], files[1]) if source is None else (files[1], files[0])
@@ -48,11 +49,11 @@ def read_sgm(
         yield Pair(number, source.text, target.text)
 
 
-def sgm_segments(path: Path) -> Iterator[Segment]:
+def sgm_segments(path: Path, encoding: str = AUTO) -> Iterator[Segment]:
     """The segments of an .sgm file, of its first system or translator only. Entities are read as in HTML."""
     document, system, first = "", "", None
     segment: Segment | None = None
-    for number, line in enumerate(read_lines(path), start=1):
+    for number, line in enumerate(read_lines(path, encoding=encoding), start=1):
         place = 0
         for tag in _TAG.finditer(line):
             if segment:
@@ -83,7 +84,7 @@ def _attributes(text: str) -> dict[str, str]:
 
 def sgm_language(path: Path) -> str:
     """The language that an .sgm file says it is in, or an empty string."""
-    for line in itertools.islice(read_lines(path), 50):
+    for line in itertools.islice(read_lines(path, encoding="latin-1"), 50):
         for tag in _TAG.finditer(line):
             attributes = _attributes(tag[3])
             if tag[2].lower() == "srcset":
@@ -94,7 +95,7 @@ def sgm_language(path: Path) -> str:
 
 
 def read_wmt_xml(
-    files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str]
+    files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
 ) -> Iterator[Pair]:
     """One file with source and references of each document. The first reference is taken; segments are numbered."""
     number = 0

@@ -13,9 +13,9 @@ UNITS = {"trans-unit", "segment"}  # of 1.2 and of 2.0
 
 
 def read_xliff(
-    files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str]
+    files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
 ) -> Iterator[Pair]:
-    """Units with a translation, numbered by the line in which they begin. Units without one are left out, counted.
+    """Units with a translation, with the number of the unit in the file. Units without one are left out, counted.
 
     A file from the target into the source language is read the other way round. Raises DataError with the languages of
     the file if they are others.
@@ -26,13 +26,13 @@ def read_xliff(
     def opened(name: str, attributes: dict[str, str]) -> None:
         declared.update(_declared(name, attributes))
 
-    for line, unit in elements(path, UNITS, opened):
+    for number, (_, unit) in enumerate(elements(path, UNITS, opened), start=1):
         swapped = _is_swapped(path, declared, languages)
         source, target = segment_text(unit.find("source")), segment_text(unit.find("target"))
         if not target:
             notes["units without a translation left out"] += 1
             continue
-        yield Pair(line, target, source) if swapped else Pair(line, source, target)
+        yield Pair(number, target, source) if swapped else Pair(number, source, target)
 
 
 def _declared(name: str, attributes: dict[str, str]) -> dict[str, str]:
