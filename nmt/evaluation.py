@@ -4,14 +4,14 @@ import itertools
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nmt import run as runs
-from nmt.data.corpus import ParallelFiles, check_counts, read_lines, read_pairs
+from nmt.bootstrap import Difference, Score, Statistics, resampling_seed
 from nmt.data.encodings import AUTO
 from nmt.data.opening import check_distinct
 from nmt.data.words import split_words
@@ -20,8 +20,9 @@ from nmt.decoding.gold import Agreement, Gold, agreement
 from nmt.decoding.translator import Translator
 from nmt.errors import ConfigError, DataError
 from nmt.files import write_atomic
-from nmt.metrics import AER, METRICS, Difference, Score, Statistics, resampling_seed, statistics
-from nmt.test_sets import EvaluationSet
+from nmt.languages import language_of_file, language_of_text
+from nmt.metrics import AER, METRICS, default_metrics, statistics
+from nmt.test_sets import EvaluationSet, read_texts
 
 AER_SIGNATURE = "nrefs:1|attention:forced|links:strongest-both-ways"
 LENGTHS = (5, 10, 15, 20, 25, 30, 40, 50, 75, 100)  # last length of each group, in source words; one more is open
@@ -54,22 +55,29 @@ class SetScores:
 class Evaluation:
     run: str
     sets: dict[str, SetScores]
+    language: str = ""  # of the references, as the metrics take it
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to find out. `language` is that of the references."""
+    """What to find out: by default the usual metrics of the language, which is that of the references."""
 
-    metrics: tuple[str, ...]
+    metrics: tuple[str, ...] = ()
     by_length: bool = False
-    language: str | None = None
+    language: str = ""
 
-    def check(self) -> None:
-        """Raises ConfigError, before anything is translated, if a metric or its interval cannot be had here."""
+    def on(self, reference: Sequence[str]) -> "Wanted":
+        """With the language that the script of this text tells, if it is not known, and with its usual metrics.
+
+        Raises ConfigError, before anything is translated, if a metric or its interval cannot be had here.
+        """
+        language = self.language or language_of_text(reference)
+        metrics = self.metrics or default_metrics(language)
         resampling_seed()
-        for metric in self.metrics:
+        for metric in metrics:
             if metric != AER:
-                METRICS[metric].make(self.language)
+                METRICS[metric].make(language)
+        return replace(self, metrics=metrics, language=language)
 
 
 # Scores --------------------------------------------------------------------------------------------------------------
@@ -84,26 +92,29 @@ def evaluate(
     say: Callable[[str], None],
 ) -> Evaluation:
     """Translates and scores. The alignment error rate is that of the references, which the model reads."""
-    wanted.check()
-    if AER in wanted.metrics:
-        _check_alignable(run, translator, sets)
+    wanted = wanted.on(sets[0].references[0])
+    gold = _gold_alignments(run, translator, sets) if AER in wanted.metrics else {}
     found: dict[str, SetScores] = {}
     for data in sets:
-        found |= _score_set(translator, data, wanted, changes, say)
-    return Evaluation(str(run), found)
+        found |= _score_set(translator, data, gold.get(data.name), wanted, changes, say)
+    return Evaluation(str(run), found, wanted.language)
 
 
-def _check_alignable(run: Path, translator: Translator, sets: Sequence[EvaluationSet]) -> None:
+def _gold_alignments(run: Path, translator: Translator, sets: Sequence[EvaluationSet]) -> dict[str, list[Gold]]:
+    """Of those test sets that have some."""
     if not translator.attends:
         raise ConfigError(f"--metric {AER}: {run} has no attention")
-    if not any(data.gold for data in sets):
+    gold = {data.name: links for data in sets if (links := data.gold())}
+    if not gold:
         files = ", ".join(str(data.gold_file) for data in sets)
         raise DataError(f"--metric {AER}: needs gold word alignments beside a test set: {files}")
+    return gold
 
 
 def _score_set(
     translator: Translator,
     data: EvaluationSet,
+    gold: list[Gold] | None,
     wanted: Wanted,
     changes: dict[str, int | float],
     say: Callable[[str], None],
@@ -119,9 +130,9 @@ def _score_set(
         used = translator.settings.model_copy(update=changes)
         decoding = f"beam {used.beam_size}, length penalty {used.length_penalty:g}"
         counts = text_statistics([translation.text for translation in translations], data.references, wanted)
-    if AER in wanted.metrics and data.gold is not None:
+    if gold is not None:
         say(f"aligning {data.name}: {len(data.sources):,} lines")
-        counts[AER] = alignment_statistics(translator, data.sources, data.references, data.gold)
+        counts[AER] = alignment_statistics(translator, data.pairs(), gold)
     whole = _scores(counts, data.sources, wanted.by_length, seconds, decoding)
     sets = {data.name: whole}
     for part, lines in data.parts.items():
@@ -131,7 +142,7 @@ def _score_set(
     return sets
 
 
-def text_statistics(hypotheses: list[str], references: list[str], wanted: Wanted) -> dict[str, Statistics]:
+def text_statistics(hypotheses: list[str], references: list[list[str]], wanted: Wanted) -> dict[str, Statistics]:
     return {
         metric: statistics(metric, hypotheses, references, language=wanted.language)
         for metric in wanted.metrics
@@ -139,13 +150,13 @@ def text_statistics(hypotheses: list[str], references: list[str], wanted: Wanted
     }
 
 
-def alignment_statistics(
-    translator: Translator, sources: list[str], targets: list[str], gold: Sequence[Gold]
-) -> Statistics:
+def alignment_statistics(translator: Translator, pairs: list[tuple[str, str]], gold: Sequence[Gold]) -> Statistics:
     """Of the alignment error rate, in percent."""
-    aligned = align(translator, list(zip(sources, targets, strict=True)))
+    aligned = align(translator, pairs)
     rows = np.array([agreement(found.links, known) for found, known in zip(aligned, gold, strict=True)], np.float64)
-    return Statistics("AER", AER_SIGNATURE, rows, lambda total: 100 * Agreement(*map(float, total)).error_rate)
+    return Statistics(
+        "AER", lambda _: AER_SIGNATURE, rows, lambda total: 100 * Agreement(*map(float, total)).error_rate
+    )
 
 
 def _scores(
@@ -157,22 +168,19 @@ def _scores(
 
 
 def score_files(
-    hypothesis: Path, reference: Path, source: Path | None, wanted: Wanted, encoding: str = AUTO
+    hypothesis: Path, references: Sequence[Path], source: Path | None, wanted: Wanted, encoding: str = AUTO
 ) -> Evaluation:
-    """Scores a translation against its reference, line by line. Lengths need the source."""
+    """Scores a translation against its references, line by line. Lengths need the source."""
     if AER in wanted.metrics:
         raise ConfigError(f"--metric {AER}: is that of a model's attention; leave out --hypothesis")
-    wanted.check()
-    check_distinct(hypothesis, reference, source)
-    pairs = list(read_pairs(ParallelFiles(hypothesis, reference), encoding=encoding))
-    if not pairs:
-        raise DataError(f"{hypothesis}: is empty; there is nothing to score")
-    counts = text_statistics([pair.source for pair in pairs], [pair.target for pair in pairs], wanted)
-    sources = [""] * len(pairs)
-    if source is not None:
-        sources = list(read_lines(source, encoding=encoding))
-        check_counts(source, len(sources), reference, len(pairs))
-    return Evaluation(str(hypothesis), {reference.name: _scores(counts, sources, wanted.by_length)})
+    told = wanted.language or next(filter(None, (language_of_file(path.name) for path in references)), "")
+    check_distinct(hypothesis, *references, source)
+    hypotheses, *texts = read_texts([hypothesis, *references, *([source] if source else [])], encoding)
+    sources = texts.pop() if source else [""] * len(hypotheses)
+    wanted = replace(wanted, language=told).on(texts[0])
+    counts = text_statistics(hypotheses, texts, wanted)
+    name = " ".join(path.name for path in references)
+    return Evaluation(str(hypothesis), {name: _scores(counts, sources, wanted.by_length)}, wanted.language)
 
 
 # By length -----------------------------------------------------------------------------------------------------------

@@ -41,6 +41,11 @@ def write_atomic(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
+def copy_file(source: Path, target: Path) -> None:
+    """Copy what this program made, as into a run."""
+    write_atomic(target, source.read_bytes())
+
+
 def write_synced(path: Path, content: bytes) -> None:
     """Write a new file and flush it to disk. Raise FileExistsError if the name is taken, be it by a link."""
     with path.open("xb") as file:

@@ -7,7 +7,8 @@ shortlist.safetensors  if exported with one: the likely translations of each pie
 checkpoints/           what training needs to go on (see training/checkpoint.py)
 metrics.jsonl          a line per log entry and validation
 train.log              what the terminal showed
-provenance.json        data hashes, versions, command
+provenance.json        data hashes, versions, command, where the text was
+held_out/              validation and test text that was taken from the training text (data.hold_out)
 scores.json            the last result of `nmt eval`
 """
 
@@ -19,14 +20,14 @@ import os
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nmt import config
 from nmt.config import ModelSettings, Settings
 from nmt.config.text import LARGEST
 from nmt.data.subword import Subword, Subwords
 from nmt.errors import ConfigError, DataError, is_out_of_memory
-from nmt.files import open_run_file, read_bounded, read_run_file, readable, run_file_exists, write_atomic
+from nmt.files import open_run_file, read_bounded, read_json, read_run_file, readable, run_file_exists, write_atomic
 
 if TYPE_CHECKING:  # torch takes seconds to import, and `newest` is needed before
     import torch
@@ -221,9 +222,19 @@ def load_settings(path: Path) -> Settings:
         found = f"the folder has no {CONFIG}" if path.is_dir() else "a file" if path.exists() else "no such folder"
         raise DataError(f"{path}: not a run directory: {found}; a run is made by: nmt train CONFIG")
     try:
-        return config.load(path / CONFIG, content=read_run_file(path, CONFIG, LARGEST))
+        settings = config.load(path / CONFIG, text=read_run_file(path, CONFIG, LARGEST))
     except ConfigError as error:
         raise DataError(*error.problems) from None
+    return config.where_they_are(settings, _paths_at_training(path))
+
+
+def _paths_at_training(path: Path) -> dict[str, Any]:
+    """Return the absolute paths that the provenance of a run has; none if it is old, damaged or not there."""
+    try:
+        found = read_json(path / PROVENANCE).get("paths", {})
+    except DataError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def subword_files(path: Path) -> list[Path]:
@@ -370,6 +381,6 @@ def load_shortlist(run: LoadedRun) -> "Shortlist | None":
 
 def save_run(path: Path, settings: Settings, subwords: Subwords, weights: Mapping[str, "Tensor"]) -> None:
     """A new run that translates. The weights come last: until they are there, it is not taken for a run."""
-    write_atomic(path / CONFIG, config.dump(settings.model_copy(update={"run": "."})).encode())
+    write_atomic(path / CONFIG, config.dump(config.portable(settings, path)).encode())
     save_subwords(path, subwords)
     write_atomic(path / WEIGHTS, pack_weights(weights, settings, subwords))

@@ -782,7 +782,12 @@ def test_eval_of_a_translation_needs_no_model(nmt: Run, tiny_corpus: Path) -> No
         (["--hypothesis", "a"], "--hypothesis: needs --reference"),
         (
             ["--source", "a"],
-            "--source and --reference: give both, or neither for the test sets of the config",
+            "--source and --reference: give both, or neither for the test sets of the config; a file that holds both "
+            "is --test FILE",
+        ),
+        (
+            ["--test", "a.tsv", "--reference", "b"],
+            "--test: names source and reference; leave out --reference",
         ),
         (["--hypothesis", "a", "--reference", "b"], "a: no such file; name a text file"),
         (["runs/tiny", "--hypothesis", "a", "--reference", "b"], "--hypothesis: needs no model; leave out runs/tiny"),
@@ -791,12 +796,13 @@ def test_eval_of_a_translation_needs_no_model(nmt: Run, tiny_corpus: Path) -> No
             "--by-length: needs --source, whose lengths they are",
         ),
         (
-            ["--hypothesis", "a", "--reference", "b", "--metric", "tok-lc"],
-            "tok-lc: tokenises by the rules of a language, and it is not known; give --language",
+            ["--metric", "blue"],
+            "--metric: 'blue' must be one of bleu, bleu-lc, tok-lc, chrf, chrf2, ter, exact, cer, wer, aer; did you "
+            "mean bleu?",
         ),
         (
-            ["--metric", "blue"],
-            "--metric: 'blue' must be one of bleu, bleu-lc, tok-lc, chrf, ter, aer; did you mean bleu?",
+            ["--hypothesis", "a", "--reference", "b", "--language", "Chinese"],
+            "--language: 'Chinese' is not a language code; give one such as en, zh or pt-BR",
         ),
         (
             ["--hypothesis", "a", "--reference", "b", "--beam-size", "2", "--device", "cpu"],

@@ -83,6 +83,7 @@ LATIN = (
     "not UTF-8; it looks like windows-1252 (Western European, latin-1): set data.encoding=windows-1252 in training, "
     "give --encoding windows-1252 elsewhere, or convert it to UTF-8"
 )
+WRONG = "name the right encoding, or repair the line"
 DAMAGED = "damaged or cut short; download or compress the file again"
 
 

@@ -113,6 +113,8 @@ TABLES: list[tuple[str, str]] = [
     ("pairs.tsv", "en\tfr\nHello, you.\tBonjour.\nBye.\tAu revoir.\n"),
     ("pairs.tsv", "id\tfr\tnote\ten\n1\tBonjour.\tx\tHello, you.\n2\tAu revoir.\tx\tBye.\n"),
     ("pairs.tsv", "source\ttarget\r\nHello, you.\tBonjour.\r\nBye.\tAu revoir."),
+    ("pairs.tsv", "sentence\ttranslation\nHello, you.\tBonjour.\nBye.\tAu revoir.\n"),
+    ("pairs.tsv", "text_fr\ttext_en\nBonjour.\tHello, you.\nAu revoir.\tBye.\n"),
     ("pairs.csv", 'English,French\n"Hello, you.",Bonjour.\nBye.,Au revoir.\n'),
     ("pairs.csv", '"en";"fr"\n"Hello, you.";"Bonjour."\nBye.;Au revoir.\n'),
     ("pairs.csv", '"Hello, you.",Bonjour.\nBye.,Au revoir.\n'),
@@ -124,6 +126,7 @@ TABLES: list[tuple[str, str]] = [
     ("pairs.jsonl", '{"en": "Hello, you.", "fr": "Bonjour."}\n\n{"fr": "Au revoir.", "en": "Bye.", "id": 2}\n'),
     ("pairs.jsonl", '{"a": {"en": "Hello,\\nyou.", "fr": "Bonjour."}}\n{"a": {"en": "Bye.", "fr": "Au revoir."}}'),
     ("pairs.json", '[{"en": "Hello, you.",\n  "fr": "Bonjour."},\n {"en": "Bye.", "fr": "Au revoir."}]\n'),
+    ("pairs.jsonl", '{"i": "x", "en_t": "Hello, you.", "fr_t": "Bonjour."}\n{"en_t": "Bye.", "fr_t": "Au revoir."}'),
     ("pairs.json", '{"source": "Hello, you.", "target": "Bonjour."}\n{"source": "Bye.", "target": "Au revoir."}\n'),
 ]  # fmt: skip
 
@@ -278,8 +281,11 @@ def test_parquet_without_its_library_says_what_to_install(tmp_path: Path, monkey
 BOMB = '<!DOCTYPE tmx [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]><tmx><body/></tmx>'
 DAMAGED: list[tuple[str, str, str]] = [
     ("a.tsv", "one\tun\ntwo\n", "a.tsv:2: has 1 columns, and column 2 is needed; repair the row"),
-    ("a.tsv", "alone\n", "a.tsv:1: has one column; a table needs a column for each language"),
+    ("a.tsv", "alone\n", "a.tsv:1: has one column; put a tab"),
     ("a.tsv", "1\tone\tun\n2\ttwo\tdeux\n", "a.tsv:1: has 3 columns and no header for en and fr"),
+    ("a.tsv", "1\tone\tun\n2\ttwo\tdeux\n", "as in {path: a.tsv, columns: [2, 3]}"),
+    ("a.jsonl", '{"a": "x", "b": "y"}\n', "the object has a, b; name two, as in {path: a.jsonl, columns: [a, b]}"),
+    ("a.jsonl", '{"data": []}\n', "the object has no texts; write an object with a key for each language"),
     ("a.csv", 'en,fr\n"one,un\n', "a.csv:2: unexpected end of data; close each quoted field"),
     ("a.csv", 'en,fr\none,un\n"two" x,deux\n', "a.csv:3: ',' expected after '\"'"),
     ("a.csv", "x,english,other\n1,one,un\n", "name two of them, as in {path: a.csv, columns: [2, 3]}"),

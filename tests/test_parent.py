@@ -9,8 +9,9 @@ import torch
 
 from nmt import config
 from nmt import run as runs
+from nmt.check import check_config
 from nmt.errors import ConfigError, DataError
-from nmt.information import check_config, describe_run
+from nmt.info import describe_run
 from nmt.run import CHECKPOINTS, CONFIG, LOG, PROVENANCE, WEIGHTS, tensors_hash
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
 from nmt.training.state import TrainState

@@ -8,10 +8,10 @@ import matplotlib
 import numpy as np
 import pytest
 
+from nmt.bootstrap import Score
 from nmt.decoding.alignment import AttentionMatrix
 from nmt.errors import ConfigError, DataError
 from nmt.evaluation import Group
-from nmt.metrics import Score
 from nmt.plots import attention_picture, check_picture, length_picture
 
 MATRIX = AttentionMatrix(

@@ -120,7 +120,7 @@ def test_separate_vocabularies(corpus: Path) -> None:
 
 def test_a_leftover_of_a_crash_is_harmless(corpus: Path) -> None:
     data = prepare(settings(corpus))
-    folder = data.train.folder
+    folder = data.train.folders[0]
     expected = data.train.source(7).tolist()
     shutil.copytree(folder, folder.with_name(f"{folder.name}.tmp-1"))
     (folder.with_name(f"{folder.name}.tmp-1") / "source.ids").write_bytes(b"half")
@@ -130,7 +130,7 @@ def test_a_leftover_of_a_crash_is_harmless(corpus: Path) -> None:
 
 
 def test_what_a_killed_process_left_of_a_folder_is_removed_when_it_is_made(corpus: Path) -> None:
-    folder = prepare(settings(corpus)).train.folder
+    folder = prepare(settings(corpus)).train.folders[0]
     shutil.rmtree(folder)
     ended = subprocess.Popen(["true"])
     ended.wait()
@@ -165,7 +165,7 @@ def test_a_cache_that_cannot_be_written_is_named_with_the_remedy(
 )
 @pytest.mark.parametrize("damage", [Path.unlink, lambda file: os.truncate(file, 0), lambda file: os.truncate(file, 4)])
 def test_a_damaged_dataset_of_the_cache_is_named(corpus: Path, name: str, damage: Callable[[Path], object]) -> None:
-    folder = prepare(settings(corpus)).train.folder
+    folder = prepare(settings(corpus)).train.folders[0]
     (folder / "notes.json").write_text('{"a": 1}', encoding="utf-8")
     damage(folder / name)
     with pytest.raises(DataError) as caught:

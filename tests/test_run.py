@@ -1,15 +1,18 @@
 """A run as a whole: what is refused, and what an older version left out."""
 
 import json
+import os
 import shutil
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from nmt.errors import DataError
-from nmt.run import WEIGHTS, load_run, load_settings, load_translator
+from nmt.run import WEIGHTS, load_run, load_settings, load_translator, tensor_file
 
 CPU = torch.device("cpu")
 
@@ -27,6 +30,29 @@ def rewritten(run: Path, folder: Path, **model: object) -> Path:
     text += b" " * (-len(text) % 8)
     (copy / WEIGHTS).write_bytes(struct.pack("<Q", len(text)) + text + content[8 + length :])
     return copy
+
+
+def test_equal_models_are_equal_files(tiny_run: Path) -> None:
+    """In processes that order what is hashed differently, as two trainings are."""
+    program = """if True:
+        import sys
+        from pathlib import Path
+        import torch
+        from nmt.run import load_run, named_weights, pack_weights
+        run = load_run(Path(sys.argv[1]), torch.device("cpu"))
+        sys.stdout.buffer.write(pack_weights(named_weights(run.model), run.settings, run.subwords, "bleu"))
+    """
+    files = {
+        subprocess.run(
+            [sys.executable, "-c", program, tiny_run],
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parent.parent)},
+            stdout=subprocess.PIPE,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(files) == 1
+    assert len({tensor_file({"a": torch.ones(3)}, dict.fromkeys("abcdefgh", "1")) for _ in range(20)}) == 1
 
 
 def test_a_model_from_before_a_setting_existed_has_its_default(tiny_run: Path, tmp_path: Path) -> None:

@@ -11,13 +11,14 @@ import torch
 
 from nmt import config
 from nmt import run as runs
+from nmt.check import check_config
 from nmt.data.batch import make_batch
 from nmt.data.cache import cache_folder
 from nmt.data.dataset import Dataset
 from nmt.data.prepare import prepare
 from nmt.data.subword import PAD_ID
 from nmt.errors import ConfigError, DataError
-from nmt.information import check_config, describe_run
+from nmt.info import describe_run
 from nmt.run import CHECKPOINTS, CONFIG, PROVENANCE, WEIGHTS, LoadedRun, tensors_hash
 from nmt.training import teachers as module
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint

@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from nmt import cli, config
+from nmt.check import check_config
 from nmt.config import ModelSettings, SubwordSettings
 from nmt.data.subword import Subword, train_subword
 from nmt.data.vectors import Vectors, read_vectors, vocabulary_words
 from nmt.errors import ConfigError, DataError, UserError
-from nmt.information import check_config
 from nmt.model import make_model
 from nmt.model.architecture import ARCHITECTURES
 from nmt.run import CHECKPOINTS, LOG, METRICS, PROVENANCE, tensors_hash
@@ -87,7 +87,11 @@ BAD = [
     (b"a 1 2 3\nthe 1 2,5 3\n", "{file}:2: '2,5' is not a number, or too large"),
     (b"a 1 2 3\nthe 1 2 nan\n", "{file}:2: 'nan' is not a number, or too large"),
     (b"a 1 2 3\nthe 1e39 2 3\n", "{file}:2: '1e39' is not a number, or too large"),
-    (b"a 1 2 3\nTHE\xff 1 2 3\n", "{file}:2: byte 4: not UTF-8; convert the file to UTF-8"),
+    (
+        b"a 1 2 3\nTHE\xff 1 2 3\n",
+        "{file}:2: byte 4: not UTF-8; convert it, or name its encoding: data.encoding=NAME in training, "
+        "--encoding NAME elsewhere",
+    ),
     (b"a 1 2 3\nthe\0 1 2 3\n", "{file}:2: byte 4: a NUL character; is this a text file?"),
     (b"", "{file}: empty; name a text file of word vectors"),
     (
@@ -131,7 +135,7 @@ def test_a_large_file_needs_no_more_memory_than_the_vocabulary(tmp_path: Path) -
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert vectors.ids.tolist() == [4]
-    assert len(lines) > 1_000_000 and peak < 100_000
+    assert len(lines) > 1_000_000 and peak < 600_000
 
 
 def test_the_words_of_a_vocabulary() -> None:

@@ -67,11 +67,11 @@ def align(
 
 
 def _aligned(translator: "Translator", pairs: list[tuple[str, str]]) -> Iterator["Aligned"]:
+    from nmt.data.batching import chunked
     from nmt.decoding.align import align as align_pairs
 
-    window = translator.settings.window
-    for start in range(0, len(pairs), window):
-        yield from align_pairs(translator, pairs[start : start + window])
+    for window in chunked(pairs, translator.settings.window):
+        yield from align_pairs(translator, window)
 
 
 def _describe(total: "Agreement", lines: int) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from nmt.bootstrap import CONFIDENCE_SAMPLES
 from nmt.cli.options import (
     BatchSize,
     BeamSize,
@@ -22,7 +23,7 @@ from nmt.cli.options import (
     translator_of,
 )
 from nmt.errors import ConfigError
-from nmt.metrics import AER, CONFIDENCE_SAMPLES, DEFAULT_METRICS, METRICS
+from nmt.metrics import AER, METRICS, default_metrics, tokenizer_note
 from nmt.shown import shown
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from nmt.test_sets import EvaluationSet
 
 NAMES = (*METRICS, AER)
+USUAL = f"{' '.join(default_metrics(''))}; in Chinese, Thai and the like {' '.join(default_metrics('zh'))}"
 
 
 class ManyMetrics(TyperCommand):
@@ -54,14 +56,21 @@ def evaluate(
         Path | None, typer.Argument(metavar="[OTHER_RUN]", help="Compare it with RUN, on the test sets of RUN")
     ] = None,
     source: Annotated[Path | None, typer.Option(help="Source text of another test set")] = None,
-    reference: Annotated[Path | None, typer.Option(help="Its reference translation")] = None,
+    reference: Annotated[
+        list[Path] | None, typer.Option(help="Its reference translation; several times for several references")
+    ] = None,
+    test: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Another test set: a file with both sides (.tsv, .tmx ...), or a stem"),
+    ] = None,
     hypothesis: Annotated[Path | None, typer.Option(help="Score this translation; no model is run")] = None,
     metric: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME...", help=f"{', '.join(NAMES)} [default: {' '.join(DEFAULT_METRICS)}]"),
+        typer.Option(metavar="NAME...", help=f"{', '.join(NAMES)} [default: {USUAL}]"),
     ] = None,
     language: Annotated[
-        str | None, typer.Option(help="Language of the reference, for tok-lc [default: the run's target]")
+        str | None,
+        typer.Option(help="Language of the reference, such as zh [default: the run's target, or the file's ending]"),
     ] = None,
     by_length: Annotated[bool, typer.Option("--by-length", help="Also by the source's length in words")] = False,
     plot: Annotated[Path | None, typer.Option(help="Draw --by-length into this file (.svg, .png, .pdf)")] = None,
@@ -74,30 +83,43 @@ def evaluate(
     threads: Threads = None,
 ) -> None:
     """Score the test sets of the config, or a given one, with confidence intervals; or compare two runs."""
-    metrics = metric_names(metric or DEFAULT_METRICS)
+    metrics = metric_names(metric or ())
     changes = changes_of(beam_size=beam_size, length_penalty=length_penalty, batch_size=batch_size)
     of_the_model = [*changes, *changes_of(device=device, threads=threads)]
+    _check_test(test, source, reference, hypothesis)
     _check_options(source, reference, hypothesis, run, by_length, plot, of_the_model)
     from nmt.evaluation import Wanted, score_files
     from nmt.evaluation import evaluate as evaluate_run
+    from nmt.languages import find_language
     from nmt.run import newest
 
-    if hypothesis is not None and reference is not None:
-        results = [score_files(hypothesis, reference, source, Wanted(metrics, by_length, language), encoding)]
+    told = _language(language)
+    if hypothesis is not None and reference:
+        results = [score_files(hypothesis, reference, source, Wanted(metrics, by_length, told), encoding)]
     else:
         say: Callable[[str], None] = (lambda _: None) if as_json else _print
         paths = [run or newest(), *([other_run] if other_run else [])]
         languages = _languages(paths)
-        wanted = Wanted(metrics, by_length, language or languages.target)
-        sets = _sets(paths[0], source, reference, encoding)
+        told = told or find_language(languages.target_language, languages.target, ())
+        wanted = Wanted(metrics, by_length, told)
+        sets = _sets(paths[0], languages, test, source, reference, encoding)
         results = [
             evaluate_run(path, translator_of(path, device, threads), sets, wanted, changes, say) for path in paths
         ]
-    if source is None and hypothesis is None:
+    if source is None and hypothesis is None and test is None:
         _keep(results[0])  # before they are shown, since the reader may have gone
     _show(results, as_json)
     if plot is not None:
         _draw(results, plot)
+
+
+def _language(given: str | None) -> str:
+    from nmt.languages import check_language
+
+    try:
+        return check_language(given) if given is not None else ""
+    except ValueError as error:
+        raise ConfigError(f"--language: {error}") from None
 
 
 def metric_names(given: "list[str] | tuple[str, ...]") -> tuple[str, ...]:
@@ -111,9 +133,16 @@ def metric_names(given: "list[str] | tuple[str, ...]") -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def _check_test(test: str | None, source: Path | None, references: list[Path] | None, hypothesis: Path | None) -> None:
+    """Raises ConfigError if --test is given beside what it replaces."""
+    others = {"--source": source, "--reference": references, "--hypothesis": hypothesis}
+    if test is not None and (given := [name for name, value in others.items() if value]):
+        raise ConfigError(f"--test: names source and reference; leave out {' and '.join(given)}")
+
+
 def _check_options(
     source: Path | None,
-    reference: Path | None,
+    reference: list[Path] | None,
     hypothesis: Path | None,
     run: Path | None,
     by_length: bool,
@@ -121,9 +150,12 @@ def _check_options(
     of_the_model: list[str],
 ) -> None:
     """Raises ConfigError if an option lacks another, or could have no effect; `of_the_model` are those given."""
-    if hypothesis is None and (source is None) != (reference is None):
-        raise ConfigError("--source and --reference: give both, or neither for the test sets of the config")
-    if hypothesis is not None and reference is None:
+    if hypothesis is None and (source is None) != (not reference):
+        raise ConfigError(
+            "--source and --reference: give both, or neither for the test sets of the config; a file that holds both "
+            "is --test FILE"
+        )
+    if hypothesis is not None and not reference:
         raise ConfigError("--hypothesis: needs --reference")
     if hypothesis is not None and run is not None:
         raise ConfigError(f"--hypothesis: needs no model; leave out {run}")
@@ -153,13 +185,24 @@ def _languages(runs: list[Path]) -> "DataSettings":
     return first
 
 
-def _sets(run: Path, source: Path | None, reference: Path | None, encoding: str) -> "list[EvaluationSet]":
-    from nmt.data.corpus import ParallelFiles
-    from nmt.test_sets import configured_sets, read_set
+def _sets(
+    run: Path,
+    data: "DataSettings",
+    test: str | None,
+    source: Path | None,
+    references: list[Path] | None,
+    encoding: str,
+) -> "list[EvaluationSet]":
+    from nmt.data.sources import find_source
+    from nmt.test_sets import configured_sets, read_set, read_source
 
-    if source is None or reference is None:
+    if test is not None:
+        path = Path(test)
+        found = find_source(path.parent, path.name, (data.source, data.target), key="--test", encoding=encoding)
+        return [read_source(found, path.with_name(f"{path.name}.align"))]
+    if source is None or not references:
         return configured_sets(run, lambda line: print(shown(f"warning: {line}"), file=sys.stderr))
-    return [read_set(ParallelFiles(source, reference), source.name, source.with_suffix(".align"), encoding=encoding)]
+    return [read_set(source, references, source.name, source.with_suffix(".align"), encoding)]
 
 
 # Showing -------------------------------------------------------------------------------------------------------------
@@ -168,6 +211,8 @@ def _sets(run: Path, source: Path | None, reference: Path | None, encoding: str)
 def _show(results: "list[Evaluation]", as_json: bool) -> None:
     from nmt import evaluation
 
+    if note := tokenizer_note(results[0].language):
+        print(f"note: {note}", file=sys.stderr)
     if as_json:
         found = evaluation.comparison_json(*results) if len(results) > 1 else evaluation.to_json(results[0])
         print(json.dumps(found))  # in ASCII, which every screen can show
@@ -231,7 +276,7 @@ def _draw(results: "list[Evaluation]", path: Path) -> None:
 
 def info(run: RunArgument = None) -> None:
     """Show a run: settings, parameters of each part, data, scores, where it came from."""
-    from nmt.information import describe_run
+    from nmt.info import describe_run
     from nmt.run import newest
 
     for line in describe_run(newest() if run is None else run):

@@ -1,8 +1,6 @@
 """`nmt score`."""
 
 import sys
-from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +20,6 @@ from nmt.cli.streams import open_output
 from nmt.shown import json_line, shown
 
 if TYPE_CHECKING:
-    from nmt.data.corpus import Pair
     from nmt.decoding.forced import Scored
 
 
@@ -45,6 +42,7 @@ def score(
     """Natural log-probability of a given translation, a line each; its perplexity goes to standard error."""
     if as_json:
         check_alone(per_token=per_token)
+    from nmt.data.batching import chunked
     from nmt.data.corpus import ParallelFiles, read_pairs
     from nmt.decoding.forced import perplexity
 
@@ -54,7 +52,7 @@ def score(
     lines = tokens = cut = 0
     log_prob = 0.0
     with open_output(output_file) as file:
-        for window in _windows(pairs, translator.settings.window):
+        for window in chunked(pairs, translator.settings.window):
             for scored in translator.score(((pair.source, pair.target) for pair in window), changes=changes):
                 file.write(_render(scored, per_token, as_json).encode() + b"\n")
                 lines, tokens, cut = lines + 1, tokens + len(scored.tokens), cut + scored.cut
@@ -67,12 +65,6 @@ def score(
         f"perplexity {perplexity(log_prob, tokens):.4f} per token",
         file=sys.stderr,
     )
-
-
-def _windows(pairs: "Iterable[Pair]", size: int) -> "Iterator[list[Pair]]":
-    rest = iter(pairs)
-    while window := list(islice(rest, size)):
-        yield window
 
 
 def _render(scored: "Scored", per_token: bool, as_json: bool) -> str:

@@ -35,6 +35,6 @@ def check(
     from nmt import config
 
     settings = config.load(config_file, overrides)
-    from nmt.information import check_config
+    from nmt.check import check_config
 
     check_config(settings, lambda line: print(shown(line)))

@@ -10,13 +10,24 @@ from nmt.config.full_keys import (
     keys,
     may_change,
     weight_differences,
+    written,
 )
 from nmt.config.load import changed, load
-from nmt.config.tree import DataSettings, DecodingSettings, ModelSettings, Settings, SubwordSettings, TrainingSettings
+from nmt.config.paths import absolute_paths, portable, where_they_are
+from nmt.config.tree import (
+    CorpusSettings,
+    DataSettings,
+    DecodingSettings,
+    ModelSettings,
+    Settings,
+    SubwordSettings,
+    TrainingSettings,
+)
 from nmt.config.values import Registered
 
 __all__ = [
     "EFFECTIVE_WITH",
+    "CorpusSettings",
     "DataSettings",
     "DecodingSettings",
     "ModelSettings",
@@ -24,6 +35,7 @@ __all__ = [
     "Settings",
     "SubwordSettings",
     "TrainingSettings",
+    "absolute_paths",
     "changed",
     "differences",
     "dump",
@@ -33,5 +45,8 @@ __all__ = [
     "keys",
     "load",
     "may_change",
+    "portable",
     "weight_differences",
+    "where_they_are",
+    "written",
 ]

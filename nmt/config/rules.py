@@ -1,9 +1,10 @@
 """Rules that span several settings."""
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
 
 from nmt.config.full_keys import EFFECTIVE_WITH, field, obstacle
-from nmt.config.tree import Settings
+from nmt.config.tree import DataSettings, Settings
+from nmt.languages import check_language
 
 Rule = tuple[bool, str, str]  # whether it is broken, the key to change, the message
 
@@ -24,8 +25,15 @@ def broken_rules(settings: Settings, given: Container[str]) -> list[tuple[str, s
 
 def _data_rules(settings: Settings) -> list[Rule]:
     data, subword = settings.data, settings.subword
+    weighted = next((key for key in ("valid", "test") for text in getattr(data, key) if text.weight != 1), "valid")
     joint = len(subword.model) == 1 if subword.model else subword.joint
     return [
+        *_language_rules(data),
+        (
+            any(text.weight != 1 for text in [*data.valid, *data.test]),
+            f"data.{weighted}",
+            "a weight has an effect only in data.train; remove it",
+        ),
         (data.source == data.target, "data.target", "is the same as data.source; name the other language"),
         (
             subword.sampling > 0 and not subword.model and subword.model_type not in {"unigram", "bpe"},
@@ -39,6 +47,15 @@ def _data_rules(settings: Settings) -> list[Rule]:
             "all needs a joint vocabulary; write target or none",
         ),
     ]
+
+
+def _language_rules(data: DataSettings) -> Iterator[Rule]:
+    for key in ("source_language", "target_language"):
+        if code := getattr(data, key):
+            try:
+                check_language(code)
+            except ValueError as error:
+                yield True, f"data.{key}", str(error)
 
 
 def _model_rules(settings: Settings) -> list[Rule]:

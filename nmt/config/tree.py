@@ -1,20 +1,97 @@
 """Every setting: its name, type, default, unit and meaning. A default stands here and nowhere else."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from nmt.config.values import MOST, Count, Duration, Encoding, Interval, Names, Registered, Section, Share, setting
+from nmt.config.values import (
+    MOST,
+    Amount,
+    Columns,
+    Count,
+    Duration,
+    Encoding,
+    Interval,
+    Names,
+    Registered,
+    Section,
+    Share,
+    many,
+    setting,
+    written_as,
+)
+
+
+class CorpusSettings(Section):
+    """One parallel text, as `data.train`, `data.valid` and `data.test` list them."""
+
+    path: str = setting("", "name of a corpus, a file, or a pattern such as part-*.tsv; relative to data.folder")
+    source: str = setting("", "the file of the source side, if the two sides do not share a name")
+    target: str = setting("", "the file of the target side")
+    name: str = setting("", "what messages and scores call this text; by default its path")
+    weight: float = setting(
+        1.0, "how often its pairs come in an epoch; 0.5: half of them, 2: all of them twice", gt=0, le=1000
+    )
+    columns: Columns = setting([], "columns or keys of source and target in a file that holds both")
+    format: str = setting("", "format of the file, if its name does not say it")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_path(cls, value: Any) -> Any:
+        """Read a text as the path."""
+        return {"path": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _check(self) -> "CorpusSettings":
+        """Raise ValueError unless it names one text."""
+        if bool(self.source) != bool(self.target) or bool(self.path) == bool(self.source):
+            raise ValueError("must have a path, or both source and target")
+        return self
+
+    def written(self) -> str | dict[str, Any]:
+        """Return the shortest form that a config can have."""
+        values = self.model_dump(exclude_defaults=True)
+        return self.path if values.keys() == {"path"} else values
+
+
+Corpora = Annotated[
+    list[CorpusSettings], BeforeValidator(many), written_as(["array", "object", "string"], "one or more texts")
+]
 
 
 class DataSettings(Section):
-    folder: str = setting(..., "folder of the text files, each named STEM.LANGUAGE or STEM.LANGUAGE.gz", resume=True)
+    folder: str = setting(".", "folder of the text; by default that of the config file", resume=True)
     source: str = setting(..., "source language: the ending of its files", min_length=1)
     target: str = setting(..., "target language: the ending of its files", min_length=1)
-    train: str = setting("train", "stem of the training files")
-    valid: str = setting("valid", "stem of the validation files")
-    test: Names = setting(["test"], "stems of the test files, scored by `nmt eval`", resume=True)
+    train: Corpora = setting(
+        [CorpusSettings(path="train")], "training text: a name (files NAME.LANGUAGE), a file, or a list of them"
+    )
+    valid: Corpora = setting(
+        [CorpusSettings(path="valid")], "validation text; of several, the first chooses the checkpoint"
+    )
+    test: Corpora = setting([CorpusSettings(path="test")], "test text, scored by `nmt eval`", resume=True)
+    hold_out: Amount = setting(
+        0, "take this much of the training text for validation, in place of data.valid", "pairs, or a share below 1"
+    )
+    hold_out_test: Amount = setting(
+        0, "take this much of the training text for a test set, in place of data.test", "pairs, or a share below 1"
+    )
+    filters: Annotated[
+        list[Annotated[str, Registered("data/filters.py", "FILTERS")]],
+        BeforeValidator(many),
+        written_as(["array", "string"], "one or more"),
+    ] = setting([], "training pairs to drop, and count, besides blank and long ones")
+    source_language: str = setting("", "language of the source text, such as en; guessed if empty", resume=True)
+    target_language: str = setting(
+        "",
+        "language of the target text, such as zh, by which scores find its words; guessed from the ending of the files "
+        "or the script of the text if empty",
+        resume=True,
+    )
     parts: Names = setting([], "parts of a test set to score apart: STEM.PART lists 1-based line numbers", resume=True)
+    references: Names = setting(
+        [], "endings of further references of the test sets: STEM.ENDING, such as fr.1 for test.fr.1", resume=True
+    )
     encoding: Encoding = setting(
         "auto", "encoding of text that is not UTF-8, such as windows-1252; UTF-16 and UTF-32 are recognised"
     )
@@ -173,8 +250,16 @@ class TrainingSettings(Section):
     validate_every: Interval = setting("1e", "how often to validate", "steps or epochs", resume=True)
     save_every: Interval = setting("1e", "how often to save", "steps or epochs", resume=True)
     log_every: Count = setting(100, "how often to log", "steps", resume=True, ge=1, le=MOST)
-    metric: Annotated[str, Registered("metrics.py", "VALIDATION_METRICS")] = setting(
-        "bleu", "validation score that decides which checkpoint is best"
+    validate_first: bool = setting(
+        True,
+        "before the first step, score the model that training starts from; of an untrained model, the loss alone",
+        resume=True,
+    )
+    metric: Annotated[str, Registered("metrics.py", "METRICS", ("loss",))] = setting(
+        "bleu",
+        "validation score that decides which checkpoint is best, and drives patience and the plateau schedule; among "
+        "equal scores, the loss decides",
+        resume=True,
     )
     patience: Count = setting(
         0, "stop after so many validations without a better score; 0: never", resume=True, ge=0, le=MOST

@@ -45,14 +45,16 @@ def closest(name: str, options: tuple[str, ...]) -> str:
 class Registered:
     """A name out of a table such as ATTENTIONS, read from the table's source so that torch is not imported.
 
-    The table must be a plain dict at the top level of the module, its keys written out as strings.
+    The table must be a plain dict at the top level of the module, its keys written out as strings. `others` are names
+    that the setting allows beside those of the table.
     """
 
     module: str
     table: str
+    others: tuple[str, ...] = ()
 
     def names(self) -> tuple[str, ...]:
-        return _table_names(self.module, self.table)
+        return _table_names(self.module, self.table) + self.others
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_after_validator_function(self._check, handler(source))
@@ -149,19 +151,44 @@ def _encoding(value: str) -> str:
     return value
 
 
-def _one_or_many(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+def many(value: Any) -> Any:
+    """Return a single text or mapping as a list of one."""
+    return [value] if isinstance(value, str | dict) else value
 
 
-def _written_as(json_type: list[str], name: str) -> WithJsonSchema:
-    """What people may write in the file is wider than what it becomes; `name` is for the reference page."""
-    return WithJsonSchema({"type": json_type, "items": {"type": "string"}, "written": name})
+def _columns(value: Any) -> Any:
+    """Return column numbers and names as a list of texts."""
+    items = [value] if isinstance(value, str | int) else value
+    return [str(item) if type(item) is int else item for item in items] if isinstance(items, list) else items
 
 
-Count = Annotated[int, _written_as(["integer", "string"], "count")]  # read by `Section`, which knows its unit
-Duration = Annotated[float, BeforeValidator(_duration), _written_as(["number", "string"], "duration")]
-Interval = Annotated[str, BeforeValidator(_interval), _written_as(["integer", "string"], "interval")]
-Names = Annotated[list[str], BeforeValidator(_one_or_many), _written_as(["array", "string"], "one or more")]
+def _amount(value: Any) -> Any:
+    """`500` and `2k` are pairs, `0.05` and `5%` a share."""
+    if isinstance(value, str) and (match := re.fullmatch(rf"{_NUMBER}\s*%", value.strip())):
+        return float(match[1]) / 100
+    found = _count(value, "pairs")
+    if isinstance(found, float) and found >= 1:
+        raise ValueError("must be a whole number of pairs, or a share below 1")
+    return found
+
+
+def written_as(json_type: list[str], name: str) -> WithJsonSchema:
+    """Describe what people may write in the file, which is wider than what it becomes; `name` is for the reference."""
+    items = ["string", "object"] if "object" in json_type else "string"
+    return WithJsonSchema({"type": json_type, "items": {"type": items}, "written": name})
+
+
+Count = Annotated[int, written_as(["integer", "string"], "count")]  # read by `Section`, which knows its unit
+Duration = Annotated[float, BeforeValidator(_duration), written_as(["number", "string"], "duration")]
+Interval = Annotated[str, BeforeValidator(_interval), written_as(["integer", "string"], "interval")]
+Columns = Annotated[list[str], BeforeValidator(_columns), written_as(["array", "integer", "string"], "one or more")]
+Names = Annotated[list[str], BeforeValidator(many), written_as(["array", "string"], "one or more")]
+Amount = Annotated[
+    int | float,
+    BeforeValidator(_amount),
+    Field(ge=0, le=100_000_000),
+    written_as(["integer", "number", "string"], "amount"),
+]
 Encoding = Annotated[str, AfterValidator(_encoding)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 

@@ -28,12 +28,9 @@ def _is_evidently_utf8(head: bytes, other: str) -> bool:
     """Whether text is UTF-8 and not by chance: in encodings of two bytes, a few characters may look like UTF-8."""
     if head.startswith(codecs.BOM_UTF8):
         return True
-    try:
-        text = codecs.getincrementaldecoder(UTF8)().decode(head)
-    except UnicodeDecodeError:
-        return False
+    text = _decode(head, UTF8) or ""
     beyond_ascii = sum(character > "\x7f" for character in text)
-    return beyond_ascii >= (10 if _decode(b"\xb0\xa1", other) in {"가", "啊", "亜", "陛"} else 1)
+    return beyond_ascii >= (3 if _decode(b"\xb0\xa1", other) in {"가", "啊", "亜", "陛"} else 1)
 
 
 def to_utf8(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
@@ -73,17 +70,17 @@ def wide_encoding(head: bytes) -> str:
 def _share_of_nonsense(head: bytes, encoding: str) -> float:
     """Return the share of characters that no text has; 1 if the bytes are invalid, or no newline is one."""
     text = _decode(head, encoding)
-    if len(text) < 2 or (b"\n" in head and "\n" not in text):
+    if text is None or len(text) < 2 or (b"\n" in head and "\n" not in text):
         return 1.0
     return sum(unicodedata.category(each) in _NOT_IN_TEXT and each not in "\t\n\r\f\v" for each in text) / len(text)
 
 
-def _decode(head: bytes, encoding: str) -> str:
-    """Decode all but a character that the end of the block cuts; "" if the bytes are invalid."""
+def _decode(head: bytes, encoding: str) -> str | None:
+    """Decode all but a character that the end of the block cuts; None if the bytes are invalid."""
     try:
         return codecs.getincrementaldecoder(encoding)().decode(head)
     except UnicodeDecodeError:
-        return ""
+        return None
 
 
 # Others --------------------------------------------------------------------------------------------------------------
@@ -121,13 +118,13 @@ _LEGACY: dict[str, _Legacy] = {
     "cp874": _Legacy("Thai, TIS-620", frozenset(map(chr, range(0xE01, 0xE5B)))),
 }
 _LATIN = {"windows-1252", "windows-1254", "windows-1250", "iso-8859-2", "windows-1257"}
-_WORDS = re.compile(rb"[A-Za-z]*[\x80-\xff][A-Za-z\x80-\xff]*")
+_WORDS = re.compile(rb"[A-Za-z\x80-\xff]+")
 LIKELY = 0.8
 
 
 def likely_encoding(head: bytes) -> str:
     """Return the legacy encoding that text which is not UTF-8 most likely has; "" if none makes sense of it."""
-    words = b"".join(_WORDS.findall(head))
+    words = b"".join(word for word in _WORDS.findall(head) if not word.isascii())
     if not words:
         return ""
     high = len(words.translate(None, bytes(range(128)))) / len(words)
@@ -144,7 +141,7 @@ def _share_of_expected(head: bytes, encoding: str) -> float:
     """Of the characters beyond ASCII, but for punctuation, the share that are common in texts of this encoding."""
     expected = _LEGACY[encoding].expected
     few = 1 if encoding in _LATIN else 4  # in words of ASCII letters, one of the common ones is no chance
-    text = _decode(head, encoding)
+    text = _decode(head, encoding) or ""
     letters = [
         each
         for before, each in zip(f" {text}", text, strict=False)
@@ -162,7 +159,7 @@ def is_evidently_legacy(head: bytes) -> bool:
     bad = good = 0
     for line in head.split(b"\n"):
         if not line.isascii():
-            valid = bool(_decode(line, UTF8))
+            valid = _decode(line, UTF8) is not None
             bad, good = bad + (not valid), good + valid
     return bad > good and (bad >= 3 or bool(likely_encoding(head)))
 

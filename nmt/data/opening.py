@@ -279,9 +279,7 @@ def check_distinct(*paths: Path | str | None) -> None:
     for path in paths:
         identity = None if path is None else _pipe_identity(path)
         if identity in seen:
-            raise DataError(
-                f"{shown(str(path))}: is given twice, and can be read only once; name a file for one of them"
-            )
+            raise DataError(f"{shown(str(path))}: is given twice, but can be read only once; name a file")
         if identity is not None:
             seen[identity] = str(path)
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from nmt.data.batching import longest_first
 from nmt.data.subword import Piece, Subword
 from nmt.decoding.alignment import AttentionMatrix, Link, word_attention
 from nmt.decoding.side_by_side import computing_with
-from nmt.decoding.translator import Translator, longest_first
+from nmt.decoding.translator import Translator
 
 ENOUGH = 5_000  # characters whose words are looked at in any case
 

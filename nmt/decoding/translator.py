@@ -1,7 +1,7 @@
 """Lines in, lines out: raw text -> pieces -> search -> raw text, in the order in which it came."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nmt.config import DecodingSettings, changed
 from nmt.data.batch import pad_sources, pad_targets
+from nmt.data.batching import longest_first
 from nmt.data.corpus import is_blank
 from nmt.data.subword import LONGEST_LINE, Subwords
 from nmt.decoding.alignment import END, AttentionMatrix, piece_attention, word_attention
@@ -28,7 +29,6 @@ from nmt.model.loop import PackedWeights, same_weights
 
 MOST_HYPOTHESES = 1000  # of a line that are asked for; as many as a beam may have
 MOST_VALUES = 2**26  # log-probabilities of a step, over all hypotheses of a batch; wide beams get smaller batches
-MOST_POSITIONS = 100_000  # of a batch, padding included
 MOST_TARGET = 20_000  # pieces of a given translation that are scored
 
 
@@ -307,14 +307,3 @@ def _joined(line: str, spaced: list[bool], parts: list[Translation], mean_score:
         any(part.cut for part in parts) or len(line) > LONGEST_LINE,
         len(parts),
     )
-
-
-def longest_first(indices: Iterable[int], lengths: Sequence[int], size: int) -> Iterator[list[int]]:
-    """`size` at a time, fewer where they are very long, the longest first: batches of like lengths have little
-    padding."""
-    order = sorted(indices, key=lambda index: -lengths[index])
-    start = 0
-    while start < len(order):
-        end = start + max(1, min(size, MOST_POSITIONS // (lengths[order[start]] + 1)))
-        yield order[start:end]
-        start = end

@@ -79,8 +79,9 @@ def list_checkpoints(folder: Path) -> list[Path]:
 
 
 def best_names(progress: Progress, metric: str, count: int) -> list[str]:
-    """Names of the checkpoints with the best validation scores, the best first; they may have been removed."""
-    places = [(index, v) for index, v in enumerate(progress.validations) if not v.averaged]
+    """Names of the checkpoints with the best comparable validation scores, the best first; some may be gone."""
+    regular = progress.regular()
+    places = [(index, v) for index, v in enumerate(progress.validations) if v in regular]
     places.sort(key=lambda place: place[1].rank(metric), reverse=True)
     return [checkpoint_name(v.step, index + 1) for index, v in places[:count]]
 

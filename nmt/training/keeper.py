@@ -69,6 +69,13 @@ class Keeper:
             self.behind = True
             self.warn(f"{self.model}: cannot write: {error.strerror}; training goes on")
 
+    def held(self) -> dict[str, Tensor]:
+        """The weights of the run's model; empty if it is missing or damaged."""
+        try:
+            return runs.read_weights(self.model.parent, self.model.name)[0]
+        except DataError:
+            return {}
+
     def restore(self, progress: Progress) -> None:
         """Publishes what was not, for lack of room or of time, before training ended. Raises OSError if it cannot."""
         best = progress.best(self.settings.training.metric)
@@ -83,7 +90,7 @@ class Keeper:
     def _catch_up(self, progress: Progress) -> None:
         """With the best of what is kept: there may have been no room for the best checkpoint either."""
         best, kept = progress.best(self.settings.training.metric), self.best(progress)
-        if best is None or not kept:
+        if best is None or not kept or best.held:  # then the model is there, or lost
             return
         if best.averaged and (mean := self.mean_of_best(progress)):
             self._write_model(mean, _name(progress, best))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from nmt.config import Settings, TrainingSettings
+from nmt.config import TrainingSettings
 
 Parameters = Iterable[nn.Parameter]
 
@@ -35,9 +35,18 @@ def _betas(settings: TrainingSettings) -> tuple[float, float]:
     return settings.betas[0], settings.betas[1]
 
 
-def memory_needed(settings: Settings, shapes: Iterable[Sequence[int]]) -> int:
+def values_per_weight(settings: TrainingSettings) -> int:
+    """Return how many values an optimizer keeps for each weight, as a step of it shows."""
+    weights = nn.Parameter(torch.zeros(2))
+    weights.grad = torch.zeros(2)
+    optimizer = OPTIMIZERS[settings.optimizer]([weights], settings)
+    optimizer.step()
+    return sum(tensor.shape == weights.shape for tensor in optimizer_tensors(optimizer).values())
+
+
+def memory_needed(settings: TrainingSettings, shapes: Iterable[Sequence[int]]) -> int:
     """Return the bytes of weights of these shapes, their gradients, optimizer state and moving average, in float32."""
-    copies = 2 + COPIES[settings.training.optimizer] + bool(settings.training.ema)
+    copies = 2 + values_per_weight(settings) + bool(settings.ema)
     return 4 * copies * sum(math.prod(shape) for shape in shapes)
 
 
@@ -89,8 +98,6 @@ def load_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
 
 _MOMENTS = {"step", "exp_avg", "exp_avg_sq"}
 STATES: dict[type[Optimizer], set[str]] = {Adam: _MOMENTS, AdamW: _MOMENTS, SGD: {"momentum_buffer"}}
-
-COPIES = {"adam": 2, "adamw": 2, "sgd": 1}  # values kept for each weight, at most
 
 OPTIMIZERS: dict[str, Callable[[Parameters, TrainingSettings], Optimizer]] = {
     "adam": _adam,

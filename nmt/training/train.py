@@ -15,13 +15,14 @@ import torch
 from nmt import __version__, config
 from nmt import run as runs
 from nmt.config import Settings
-from nmt.data.corpus import parallel_files, read_pairs
+from nmt.data.corpora import HELD_OUT, held_out_files
 from nmt.data.prepare import Prepared, prepare
 from nmt.device import choose_device, describe
-from nmt.errors import NotSaved, OutOfMemory, is_out_of_memory
-from nmt.files import read_json, remove_leftovers, write_atomic
+from nmt.errors import DataError, NotSaved, OutOfMemory, is_out_of_memory
+from nmt.files import copy_file, read_json, remove_leftovers, write_atomic
+from nmt.languages import find_language
 from nmt.memory import memory_at_hand
-from nmt.metrics import signature
+from nmt.metrics import LOSS, METRICS, signature, tokenizer_note
 from nmt.model import Seq2Seq, make_model, model_shapes
 from nmt.run import LoadedRun
 from nmt.training.batches import EpochBatches
@@ -32,6 +33,7 @@ from nmt.training.loop import Trainer
 from nmt.training.optimizer import memory_needed
 from nmt.training.parent import identity, load_parent, start_from_parent
 from nmt.training.pieces import with_inherited_pieces, with_pieces_of
+from nmt.training.report import shown_scores
 from nmt.training.restart import changed_files, check_start, note_changes
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import TrainState
@@ -111,6 +113,7 @@ def _make_trainer(
 ) -> Trainer:
     """A trainer at the beginning, or at the newest checkpoint of its run."""
     folder = Path(settings.run)
+    validation = _validation_sets(settings, data)
     state = load_newest(folder / runs.CHECKPOINTS, log.say, _largest_file(settings, data))
     vectors = find_vectors(settings, data.subwords, log.say) if state is None else {}
     parent = load_parent(settings) if state is None else None
@@ -126,34 +129,42 @@ def _make_trainer(
         start_from_parent(model, parent)
         log.say(f"starting from the weights and subwords of {_shown(parent.path)}")
     known = lessons(teachers, data.train, device, log.say) if teachers else None
-    batches = EpochBatches(data.train, settings, data.subwords, known)
-    trainer = Trainer(settings, model, batches, _validation_set(settings, data), device, log, signals)
-    trainer.progress.text = _training_text(settings, data)
+    batches = EpochBatches(data.train, settings, data.subwords, known, data.weights)
+    trainer = Trainer(settings, model, batches, validation, device, log, signals)
+    trainer.progress.text = data.text
     if settings.training.freeze_vectors:
         trainer.freeze({side: found.ids.tolist() for side, found in vectors.items()})
+    if (folder / HELD_OUT).is_symlink():
+        raise DataError(f"{folder / HELD_OUT}: a link; what is held out must lie in the run: copy the folder here")
     # Nothing in the run has changed up to here: what cannot be trained leaves no trace of itself.
     log.open(folder)
     remove_leftovers(folder, runs.FILES)
-    write_atomic(folder / runs.CONFIG, config.dump(settings.model_copy(update={"run": "."})).encode())
+    if state is None or config.differences(runs.load_settings(folder), settings):
+        write_atomic(folder / runs.CONFIG, config.dump(config.portable(settings, folder)).encode())
     if state is None:
         runs.save_subwords(folder, data.subwords)
-    if state is None or changed:
+    for part, text in data.held_out.texts.items():
+        for file, name in zip(text.files, held_out_files(folder, settings.data, part), strict=True):
+            copy_file(file, name)
+    moved = before.get("paths") != provenance["paths"]
+    if state is None or changed or moved:
         write_atomic(folder / runs.PROVENANCE, json.dumps(before | provenance, indent=1).encode())
     _introduce(trainer, data, log.say)
     if state is not None:
         note_changes(before, provenance, changed, log.say)
-        _go_on(trainer, state, log)
+        _go_on(trainer, state, log, changed)
     log.forget_after(trainer.progress.step, len(trainer.progress.validations))
     return trainer
 
 
-def _go_on(trainer: Trainer, state: TrainState, log: Log) -> None:
-    """From a checkpoint."""
+def _go_on(trainer: Trainer, state: TrainState, log: Log, changed: list[str]) -> None:
+    """Continues from a checkpoint. `changed` are the files that differ from those that the run was trained on."""
     text = trainer.progress.text
     if state.progress.text not in ("", text):
         log.say("note: other training text than at the last checkpoint: its epoch begins anew")
         state.progress.batch = 0
     state.progress.text = text
+    trainer.adopt(state.progress, same_text=not changed)
     trainer.restore(state, trainer.keeper.folder)
     trainer.keeper.restore(trainer.progress)
     log.say(f"going on from step {trainer.progress.step:,} (epoch {trainer.progress.epochs:.1f})")
@@ -162,7 +173,7 @@ def _go_on(trainer: Trainer, state: TrainState, log: Log) -> None:
 def _new_model(settings: Settings, data: Prepared, device: torch.device) -> Seq2Seq:
     """Raises OutOfMemory if it does not fit, with its gradients and the optimizer; asked before it is made."""
     sizes = [len(subword) for subword in data.subwords]
-    needed = memory_needed(settings, model_shapes(settings.model, sizes).values())
+    needed = memory_needed(settings.training, model_shapes(settings.model, sizes).values())
     too_large = OutOfMemory(
         f"the model does not fit into memory: {needed / 1e6:,.0f} MB with gradients and optimizer; "
         "set a smaller model.hidden, model.embedding or subword.vocab_size"
@@ -183,18 +194,17 @@ def _largest_file(settings: Settings, data: Prepared) -> int:
     return 3 * 8 * sum(math.prod(shape) for shape in shapes.values()) + 2 * runs.MAX_HEADER
 
 
-def _training_text(settings: Settings, data: Prepared) -> str:
-    """The hashes of its two files."""
-    chosen = settings.data
-    files = parallel_files(chosen.folder, chosen.train, chosen.source, chosen.target)
-    return " ".join(data.hashes[os.path.relpath(path, chosen.folder)] for path in files)
-
-
-def _validation_set(settings: Settings, data: Prepared) -> ValidationSet:
-    files = parallel_files(settings.data.folder, settings.data.valid, settings.data.source, settings.data.target)
-    lines = set(data.valid.lines.tolist())
-    pairs = [pair for pair in read_pairs(files, encoding=settings.data.encoding) if pair.line in lines]
-    return ValidationSet(data.valid, pairs, data.subwords)
+def _validation_sets(settings: Settings, data: Prepared) -> list[ValidationSet]:
+    """Return the validation sets, the judge first. Raises ConfigError if its metric cannot be had here."""
+    found = []
+    for source, dataset in data.valid_sets:
+        lines = set(dataset.lines.tolist())
+        pairs = [pair for pair in source.pairs() if pair.line in lines]
+        language = find_language(settings.data.target_language, settings.data.target, (pair.target for pair in pairs))
+        found.append(ValidationSet(dataset, pairs, data.subwords, source.name, language))
+    if settings.training.metric != LOSS:
+        METRICS[settings.training.metric].make(found[0].language)  # before training: it may need what is not installed
+    return found
 
 
 def _introduce(trainer: Trainer, data: Prepared, say: Callable[[str], None]) -> None:
@@ -209,17 +219,33 @@ def _introduce(trainer: Trainer, data: Prepared, say: Callable[[str], None]) -> 
     model = settings.model
     kind = f"{model.cell}, {model.decoder} decoder" if model.architecture == "recurrent" else model.architecture
     say(f"{kind}, {model.attention} attention: {parameters:,} parameters")
-    signatures = "; ".join(signature(metric) for metric in ("bleu", "chrf"))
-    say(f"validation: greedy search on {settings.data.valid}, {len(data.valid):,} lines; {signatures}")
+    for valid in trainer.validation_sets:
+        metrics = valid.metrics(settings.training.metric)
+        signatures = "; ".join(signature(metric, valid.language) for metric in metrics)
+        say(f"validation: greedy search on {valid.name}, {len(valid.pairs):,} lines; {signatures}")
+    language, sources = trainer.validation_sets[0].language, (pair.source for pair in trainer.validation_sets[0].pairs)
+    source_language = find_language(settings.data.source_language, settings.data.source, sources)
+    say(
+        f"languages: {source_language or 'unknown'} -> {language or 'unknown'}; best checkpoint by "
+        f"training.metric={settings.training.metric}"
+    )
+    if note := tokenizer_note(language):
+        say(f"note: {note}")
 
 
 def _show_result(trainer: Trainer, log: Log) -> None:
     best = trainer.progress.best(trainer.training.metric)
     if best is None:
         return
-    origin = "the average of the best checkpoints" if best.averaged else f"the checkpoint of step {best.step:,}"
+    origin = f"the checkpoint of step {best.step:,}"
+    if best.averaged:
+        origin = "the average of the best checkpoints"
+    elif best.held:
+        origin = "the model that the run had before it was judged anew"
+    elif not best.step:
+        origin = "the model that training started from, since no later one is better"
     log.say(
-        f"kept {origin}: validation BLEU {best.bleu:.1f}, chrF2++ {best.chrf:.1f}, "
+        f"kept {origin}: validation {shown_scores(best.scores)}, "
         f"perplexity {best.perplexity:.2f} (greedy), after {clock(trainer.progress.seconds)} of training"
     )
     if skipped := trainer.progress.skipped:
@@ -248,6 +274,7 @@ def _provenance(
         "command": command,
         **({"parent": identity(parent)} if parent else {}),
         "data": data.hashes | vector_hashes(settings.training) | teacher_hashes(teachers),
+        "paths": config.absolute_paths(settings),
         "left_out": data.notes,
         "pairs": {"train": len(data.train), "valid": len(data.valid)},
         "versions": {"nmt": __version__, "python": platform.python_version()}

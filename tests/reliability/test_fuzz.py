@@ -15,7 +15,7 @@ from hypothesis import strategies as some
 from nmt import config
 from nmt.data.corpus import ParallelFiles, read_pairs
 from nmt.errors import UserError
-from nmt.information import describe_run
+from nmt.info import describe_run
 from nmt.run import CHECKPOINTS, load_translator
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
 from reliability.job import call, make_workplace, run

@@ -32,7 +32,7 @@ ODD_VALUES: list[Any] = [math.nan, math.inf, -math.inf, HUGE, -HUGE, 10**5000, T
 
 
 def numeric() -> list[str]:
-    return [key for key in config.keys() if field(key).annotation in {int, float}]  # noqa: SIM118
+    return [key for key in config.keys() if field(key).annotation in {int, float, int | float}]  # noqa: SIM118
 
 
 def limits(key: str) -> dict[str, float]:

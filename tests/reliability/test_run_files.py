@@ -19,7 +19,7 @@ from nmt import files
 from nmt import run as runs
 from nmt.errors import DataError, UserError
 from nmt.files import open_run_file, open_to_append, parse_json, read_json, remove_leftovers, write_atomic
-from nmt.information import describe_run
+from nmt.info import describe_run
 from nmt.run import CHECKPOINTS, LOG, METRICS, WEIGHTS, load_run
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint, load_newest, prune
 from nmt.training.state import Progress
@@ -39,7 +39,7 @@ def copied(tiny_run: Path, tmp_path: Path) -> Path:
 
 # Whatever may read, write or list a file. Modules that touch a run use nmt/files.py instead.
 OPENING = {"open", "read_bytes", "read_text", "write_bytes", "write_text", "fdopen", "memmap", "safe_open", "load_file"}
-OF_A_RUN = ["run.py", "derived.py", "export.py", "information.py", "evaluation.py", "training"]
+OF_A_RUN = ["run.py", "derived.py", "export.py", "info.py", "evaluation.py", "training"]
 # Where else something is opened, which is no file of a run: the cache, the folder that is locked, /dev/null.
 ELSEWHERE = {"training/teachers.py", "training/lock.py"}
 

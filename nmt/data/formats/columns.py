@@ -1,5 +1,6 @@
 """Where the two sides stand in a table: by column number, by header name, or by what the header says."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -7,8 +8,8 @@ from typing import NamedTuple
 from nmt.data.formats.codes import is_code, language_index
 from nmt.errors import DataError
 
-SOURCE_NAMES = ("source", "src", "source_text", "input", "sentence1", "text1")
-TARGET_NAMES = ("target", "tgt", "trg", "target_text", "translation", "output", "sentence2", "text2")
+SOURCE_NAMES = ("source", "src", "source_text", "src_text", "input", "sentence", "text", "sentence1", "text1")
+TARGET_NAMES = ("target", "tgt", "trg", "target_text", "tgt_text", "translation", "output", "sentence2", "text2")
 
 
 class Columns(NamedTuple):
@@ -36,13 +37,13 @@ def find_columns(
     if header := _header_columns(first, languages):
         return Columns(*header, True)
     if len(first) < 2:
-        raise DataError(f"{place}: has one column; a table needs a column for each language")
+        raise DataError(f"{place}: has one column; put a tab (in CSV: a comma) between source and target")
     text = [_holds_text([row[side] for row in rows if len(row) > 1]) for side in (0, 1)]
     if len(first) > 2 and not (guess and all(text)):
         raise DataError(
             f"{place}: has {len(first)} columns and no header for {languages[0]} and {languages[1]}: "
             f"{_shown(first)}; name two of them, as in {{path: {Path(place).name.partition(':')[0]}, "
-            f"columns: {_proposal(first, languages)}}}"
+            f"columns: {_proposal(rows, languages)}}}"
         )
     return Columns(0, 1, False)
 
@@ -59,13 +60,25 @@ def _named_column(place: str, first: list[str], column: str) -> int:
     raise DataError(f"{place}: has no column {column!r}; its first row has {_shown(first)}: name one or its number")
 
 
-def _header_columns(first: list[str], languages: tuple[str, str]) -> tuple[int, int] | None:
-    """The columns that a header gives to the two sides; None if the row is no header that says so."""
-    source, target = (language_index(language, first) for language in languages)
-    folded = [name.lower() for name in first]
+def sides_in(names: Sequence[str], languages: tuple[str, str]) -> tuple[int | None, int | None]:
+    """The places of the two sides among names: languages (`en`, `French`, `text_en`), or words such as `source`."""
+    source, target = (language_index(language, list(names)) for language in languages)
     if source is None and target is None:
+        parts = [re.split(r"[ _.-]", name) for name in names]
+        for choose in (-1, 0):  # `text_en`, `en_text`
+            ends = [part[choose] if 1 < len(part) <= 3 else "" for part in parts]
+            found = [language_index(language, ends) for language in languages]
+            if None not in found and found[0] != found[1]:
+                return found[0], found[1]
+        folded = [name.strip().lower().replace(" ", "_") for name in names]
         source = next((folded.index(name) for name in SOURCE_NAMES if name in folded), None)
         target = next((folded.index(name) for name in TARGET_NAMES if name in folded), None)
+    return source, target
+
+
+def _header_columns(first: list[str], languages: tuple[str, str]) -> tuple[int, int] | None:
+    """The columns that a header gives to the two sides; None if the row is no header that says so."""
+    source, target = sides_in(first, languages)
     if len(first) == 2:
         if source is not None and target is None and is_code(first[1 - source]):
             target = 1 - source
@@ -89,13 +102,14 @@ def _holds_text(cells: list[str]) -> bool:
     return lettered * 2 > len(cells) and (len(cells) < 3 or len(set(cells)) > 1)
 
 
-def _proposal(first: list[str], languages: tuple[str, str]) -> str:
-    """The value to write for `columns`, as well as the header tells it."""
+def _proposal(rows: Sequence[Sequence[str]], languages: tuple[str, str]) -> str:
+    """The value to write for `columns`, as well as header and cells tell it."""
+    first = list(rows[0])
     source, target = (language_index(language, first) for language in languages)
-    if source is None:
-        source = next(place for place in range(len(first)) if place != target)
-    if target is None:
-        target = next((place for place in range(source + 1, len(first))), 0 if source else 1)
+    texts = [place for place in range(len(first)) if _holds_text([row[place] for row in rows if len(row) > place])]
+    others = [place for place in [*texts, *range(len(first))] if place not in {source, target}]
+    source = others.pop(0) if source is None else source
+    target = next(place for place in others if place != source) if target is None else target
     return f"[{source + 1}, {target + 1}]"
 
 

@@ -11,8 +11,7 @@ from typing import Any
 
 from nmt.data.corpus import Pair, open_text, read_lines
 from nmt.data.encodings import AUTO, remedy
-from nmt.data.formats.codes import language_index
-from nmt.data.formats.columns import SOURCE_NAMES, TARGET_NAMES
+from nmt.data.formats.columns import sides_in
 from nmt.data.formats.text import one_line
 from nmt.errors import DataError
 
@@ -123,18 +122,14 @@ def find_keys(place: str, row: dict[str, Any], languages: tuple[str, str], colum
             value_at(row, key, place)
         return columns[0], columns[1]
     for names in (list(row), known):
-        ends = [name.rpartition(".")[2] for name in names]
-        found = [language_index(language, ends) for language in languages]
-        if found[0] is not None and found[1] is not None and found[0] != found[1]:
-            return names[found[0]], names[found[1]]
-    sides = [next((name for name in names if name in row), None) for names in (SOURCE_NAMES, TARGET_NAMES)]
-    if sides[0] and sides[1]:
-        return sides[0], sides[1]
-    proposal = ", ".join((known * 2)[:2]) or "source, target"
-    raise DataError(
-        f"{place}: no keys for {languages[0]} and {languages[1]}; the object has {', '.join(known[:8]) or 'none'}; "
-        f"name two, as in {{path: {Path(place).name.partition(':')[0]}, columns: [{proposal}]}}"
-    )
+        source, target = sides_in([name.rpartition(".")[2] for name in names], languages)
+        if source is not None and target is not None and source != target:
+            return names[source], names[target]
+    listed = ", ".join(known[:8]) or "no texts"
+    remedy = "write an object with a key for each language"
+    if len(known) > 1:
+        remedy = f"name two, as in {{path: {Path(place).name.partition(':')[0]}, columns: [{known[0]}, {known[1]}]}}"
+    raise DataError(f"{place}: no keys for {languages[0]} and {languages[1]}; the object has {listed}; {remedy}")
 
 
 def _keys(row: dict[str, Any]) -> list[str]:

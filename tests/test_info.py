@@ -7,8 +7,9 @@ import pytest
 
 from nmt import config
 from nmt import run as runs
+from nmt.check import check_config
 from nmt.errors import DataError
-from nmt.information import check_config, describe_parameters, describe_run
+from nmt.info import describe_parameters, describe_run
 from nmt.model import model_shapes
 
 
@@ -92,8 +93,14 @@ def test_a_check_shows_settings_data_lengths_sizes_and_batches(tiny_corpus: Path
     check_config(config.load(file), lines.append)
     text = "\n".join(lines)
     assert "warning: train: pairs with a blank side left out: 1" in lines
-    assert "train: 201 usable pairs\n  1 pairs are repetitions of another" in text
-    assert "test: 21 usable pairs\n  warning: 1 of its source lines are in train: scores on them say little" in text
+    assert (
+        "train: 201 usable pairs\n  1 pairs that repeat an earlier one (0.5 %), such as line 201; to leave them out: data.filters=[duplicate]"
+        in text
+    )
+    assert (
+        "test: 21 usable pairs\n  warning: 1 of its source lines are in train, 1 with the same translation: scores"
+        in text
+    )
     assert f"warning: {corpus / 'other.en'}: no such file; the folder has test.en, train.en, valid.en" in lines
     assert "device: cpu (1 threads); memory for weights, gradients and optimizer: 0 MB" in lines
     assert text.count("\nbatch ") == 3
