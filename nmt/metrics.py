@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from nmt.bootstrap import Score, Statistics
 from nmt.error_rates import Row, errors, exact_match, percent
-from nmt.errors import ConfigError
+from nmt.errors import ConfigError, extra
 from nmt.languages import HAN, WITHOUT_SPACES
 
 ORDER = 4  # BLEU's longest n-grams
@@ -118,7 +118,7 @@ def tokenizer_note(language: str) -> str:
         return ""
     return (
         f"the BLEU of this text counts characters (tok:char), since {' and '.join(_missing(language))} for the words "
-        f"of {language} are not installed: pip install 'nmt[{language}]'"
+        f"of {language} are not installed: {extra(language)}"
     )
 
 
@@ -224,7 +224,7 @@ def moses(language: str) -> tuple[Callable[[str], str], str]:
     try:
         import sacremoses
     except ModuleNotFoundError:
-        raise ConfigError("tok-lc: needs sacremoses, which is not installed: pip install 'nmt[moses]'") from None
+        raise ConfigError(f"tok-lc: needs sacremoses, which is not installed: {extra('moses')}") from None
     normalizer = sacremoses.MosesPunctNormalizer(lang=language, perl_parity=True)
     tokenizer = sacremoses.MosesTokenizer(lang=language)
 

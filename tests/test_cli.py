@@ -287,11 +287,11 @@ LONG = "x" * 300
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-i", "none.txt"], "none.txt: cannot read: No such file or directory"),
-        (["-i", "."], ".: cannot read: Is a directory"),
+        (["-i", "none.txt"], "none.txt: no such file; name a text file"),
+        (["-i", "."], ".: a folder; name a text file"),
         (["-o", "none/out.txt"], "none/out.txt: cannot write: No such file or directory"),
         (["-o", "runs"], "runs: cannot write: Is a directory"),
-        (["-i", "/dev/null/x"], "/dev/null/x: cannot read: Not a directory"),
+        (["-i", "/dev/null/x"], "/dev/null/x: no such file; name a text file"),
         (["-o", "/dev/null/x"], "/dev/null/x: cannot write: Not a directory"),
         (["-o", "/dev/full"], "/dev/full: cannot write: No space left on device"),
         (["-o", LONG], f"{LONG}: cannot write: File name too long"),

@@ -13,7 +13,7 @@ from sacrebleu.significance import PairedTest
 from nmt import __version__, metrics
 from nmt.bootstrap import Difference, Score
 from nmt.error_rates import edit_distance
-from nmt.errors import ConfigError
+from nmt.errors import ConfigError, extra
 from nmt.languages import language_of
 from nmt.metrics import (
     METRICS,
@@ -233,7 +233,7 @@ def test_tok_lc_needs_a_language_and_sacremoses(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "sacremoses", None)
     with pytest.raises(ConfigError) as caught:
         score("tok-lc", ["a"], ["a"], language="fr")
-    assert str(caught.value) == "tok-lc: needs sacremoses, which is not installed: pip install 'nmt[moses]'"
+    assert str(caught.value) == f"tok-lc: needs sacremoses, which is not installed: {extra('moses')}"
 
 
 # Languages -----------------------------------------------------------------------------------------------------------
@@ -306,7 +306,7 @@ def test_tokenizers_and_what_is_missing_for_them(monkeypatch: pytest.MonkeyPatch
     assert tokenizer_note("en") == tokenizer_note("zh") == tokenizer_note("th") == ""
     assert tokenizer_note("ja") == (
         "the BLEU of this text counts characters (tok:char), since MeCab and ipadic for the words of ja are not "
-        "installed: pip install 'nmt[ja]'"
+        f"installed: {extra('ja')}"
     )
     monkeypatch.setattr(metrics, "find_spec", lambda name: object())
     assert [tokenizer_of(language) for language in ("ja", "ko")] == ["ja-mecab", "ko-mecab"]

@@ -75,7 +75,8 @@ def test_a_screen_that_cannot_show_a_character(tiny_run: Path, tmp_path: Path) -
     for name in ("hyp", "ref"):
         (tmp_path / name).write_text("سلام دنیا خوب است\n", encoding="utf-8")
     done = bash(
-        f"""$NMT eval --hypothesis hyp --reference ref --metric bleu && $NMT translate {tiny_run} --jsonl < hyp > out""",
+        f"""$NMT eval --hypothesis hyp --reference ref --metric bleu &&
+        $NMT translate {tiny_run} --jsonl < hyp > out""",
         tmp_path,
         PYTHONIOENCODING="ascii",
     )

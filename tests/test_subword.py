@@ -1,6 +1,9 @@
 """Subwords: fixed ids, text that survives the way there and back, equal bytes for equal text, clear refusals."""
 
 import io
+import itertools
+import re
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -71,20 +74,64 @@ def test_text_is_normalised(subword: Subword) -> None:
     changed = {
         "  two   spaces ": "two spaces",
         "a\tb": "a b",
-        "ﬁn": "fin",
-        "\u2047": "??",
-        "a\u2028b": "a b",
+        "ﬁn": "ﬁn",
         "e\u0301": "é",
+        "co\u00adop\u200b\ufeff": "coop",
+        "\u202bab\u202c": "ab",
     }
     assert {text: subword.decode(subword.encode(text)) for text in changed} == changed
 
 
-def test_without_normalisation_only_spaces_at_the_ends_go(sentences: list[str]) -> None:
+def test_compatibility_characters_are_rewritten_if_asked_for(sentences: list[str]) -> None:
+    made = trained(sentences, normalization="nmt_nfkc")
+    changed = {"ﬁn": "fin", "\u2047": "??", "a\u2028b": "a b", "你，": "你,", "m²": "m2"}
+    assert {text: made.decode(made.encode(text)) for text in changed} == changed
+
+
+@pytest.mark.parametrize("text", ["ﬁn e\u0301", "    return  x", "\tif x:", " a ", "co\u00adop", "a\u200cb", "  "])
+def test_identity_changes_nothing(sentences: list[str], text: str) -> None:
     identity = trained(sentences, normalization="identity")
-    assert identity.decode(identity.encode("ﬁn e\u0301")) == "ﬁn e\u0301"
+    assert identity.normalization == "identity"
+    assert identity.decode(identity.encode(text)) == text == identity.clean(text)
 
 
-@pytest.mark.parametrize("blank", ["", " ", "\u00a0", "\u3000", "\u200b"], ids=ascii)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "你好，世界！“很晚了。”",
+        "これは「本」です。",
+        "می‌روم آن‌ها",
+        "शक्‍ति क्‍ष",
+        "น้ำทำงาน",
+        "أين المكتبة؟ قرأتُ",
+        "안녕하세요",
+        "Tôi đang học tiếng Việt",
+        "Ẹ káàárọ̀",
+        "ˈmɛʒɚ tʃɝtʃ ˈbʌʔn̩",
+        "120\u00a0m² 100\u202f°C œ",
+        "👨‍👩‍👧 👩🏽‍💻 ❤️ 🏴󠁧󠁢󠁳󠁣󠁴󠁿",
+        "ខ្ញុំ\u200bស្រឡាញ់",
+    ],
+)
+@pytest.mark.parametrize("model_type", ["unigram", "bpe"])
+def test_text_of_every_language_comes_back(sentences: list[str], model_type: str, text: str) -> None:
+    made = trained(sentences, model_type=model_type)
+    assert made.decode(made.encode(text)) == text == made.clean(text)
+    assert made.decode(made.encode(unicodedata.normalize("NFD", text))) == text
+
+
+def test_places_are_those_in_the_text_as_it_was(subword: Subword) -> None:
+    text = "co\u00adop e\u0301te\u0301 \u202bab\u202c"
+    pieces = subword.pieces(text, 99)
+    assert "".join(text[piece.start : piece.end] for piece in pieces).replace("\u00ad", "").replace(" ", "") in (
+        "coope\u0301te\u0301ab",
+        "coope\u0301te\u0301\u202bab\u202c",
+        "coope\u0301te\u0301ab\u202c",
+    )
+    assert all(one.end <= other.start for one, other in itertools.pairwise(pieces) if other.text != "\u2581")
+
+
+@pytest.mark.parametrize("blank", ["", " "], ids=ascii)
 def test_blank_lines_have_no_pieces(subword: Subword, blank: str) -> None:
     assert subword.encode(blank) == []
     assert subword.decode([]) == ""
@@ -92,7 +139,8 @@ def test_blank_lines_have_no_pieces(subword: Subword, blank: str) -> None:
 
 def test_decoding_leaves_out_control_ids_and_gives_one_line(subword: Subword) -> None:
     ids = subword.encode("ab")
-    assert subword.decode([BOS_ID, *ids, EOS_ID, PAD_ID, UNK_ID]) == "ab"
+    assert subword.decode([BOS_ID, *ids, EOS_ID, PAD_ID]) == "ab"
+    assert subword.decode([*ids, UNK_ID]) == "ab⁇"
     controls = [subword.processor.piece_to_id(f"<0x{code:02X}>") for code in (0, 9, 10, 13, 27)]
     assert subword.decode([*ids, *controls, *subword.encode("cd")]) == "ab      cd"
 
@@ -126,32 +174,43 @@ def test_equal_text_gives_equal_bytes(sentences: list[str], model_type: str) -> 
     assert train_subword(sentences, settings) == train_subword(iter(sentences), settings)
 
 
-def test_a_huge_line_is_not_trained_on(sentences: list[str]) -> None:
-    assert train_subword([*sentences, "z" * 1_000_000], SETTINGS) == train_subword(sentences, SETTINGS)
+def test_a_line_too_long_for_sentencepiece_is_learnt_from_in_parts(sentences: list[str]) -> None:
+    made = Subword(train_subword([*sentences, " ".join(["zyzzyva"] * 5000)], SETTINGS), "test")
+    assert len(made.encode("zyzzyva")) < 4
+    assert train_subword(["字" * 5000], SETTINGS)  # no spaces to cut at
 
 
 # Refusals ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("model_type", ["unigram", "bpe", "char", "word"])
+@pytest.mark.parametrize("size", [300, 8000, 100_000])
+def test_the_size_is_an_upper_limit(model_type: str, size: int) -> None:
+    """Also for texts of a few lines; with room for the 256 bytes and less than all characters."""
+    for text in (["0 1", "2 3"], [chr(0x4E00 + place) * 3 for place in range(200)], ["a b c d e f g"] * 20):
+        made = Subword(
+            train_subword(text, SETTINGS.model_copy(update={"model_type": model_type, "vocab_size": size})), "test"
+        )
+        assert len(made) <= size
+        assert made.bytes or model_type in {"char", "word"}
+
+
 @pytest.mark.parametrize("model_type", ["unigram", "bpe"])
-@pytest.mark.parametrize(("size", "text"), [(100_000, "more than this text yields"), (20, "too few")])
-def test_an_impossible_size_is_refused_with_one_that_works(
-    sentences: list[str], model_type: str, size: int, text: str
-) -> None:
+def test_a_size_too_small_is_refused_with_one_that_works(sentences: list[str], model_type: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        trained(sentences, model_type=model_type, vocab_size=size)
+        trained(sentences, model_type=model_type, vocab_size=20)
     message = str(caught.value)
-    assert message.startswith(f"subword.vocab_size: {size} pieces are {text}")
-    *_, limit, _or, _word = message.split()
-    assert message.endswith(f"; write {limit} or {'less' if size > 20 else 'more'}")
-    assert len(trained(sentences, model_type=model_type, vocab_size=int(limit))) == int(limit)
+    assert message.startswith("subword.vocab_size: 20 pieces are too few for the characters of this text; set it to ")
+    enough = int(re.findall(r"\d+", message)[-1])
+    assert len(trained(sentences, model_type=model_type, vocab_size=enough)) == enough
 
 
 def test_nothing_to_learn_from() -> None:
     with pytest.raises(ConfigError) as caught:
-        train_subword(["z" * 5000], SETTINGS)
+        train_subword([""], SETTINGS)
     assert str(caught.value) == (
-        "subword.vocab_size: 360: no line of this text has 1 to 4,192 bytes that a subword model could learn from"
+        "subword.vocab_size: 360: the text has no characters that a subword model could learn from; "
+        "check the training files"
     )
 
 

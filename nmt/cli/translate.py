@@ -157,6 +157,7 @@ def translate(
             )
             lines += len(window)
             for translation in translations:
+                notes["lines with words that the vocabulary lacks, copied from the source"] += translation.unknown > 0
                 notes["lines cut to decoding.max_source pieces"] += translation.cut
                 split = "lines longer than those in training, translated in parts split at sentence ends"
                 notes[split] += translation.parts > 1

@@ -12,8 +12,8 @@ from nmt.config.full_keys import (
     weight_differences,
     written,
 )
-from nmt.config.load import changed, load
-from nmt.config.paths import absolute_paths, portable, where_they_are
+from nmt.config.load import changed, load, words
+from nmt.config.paths import PATHS, absolute_paths, portable, where_they_are
 from nmt.config.tree import (
     CorpusSettings,
     DataSettings,
@@ -27,6 +27,7 @@ from nmt.config.values import Registered
 
 __all__ = [
     "EFFECTIVE_WITH",
+    "PATHS",
     "CorpusSettings",
     "DataSettings",
     "DecodingSettings",
@@ -48,5 +49,6 @@ __all__ = [
     "portable",
     "weight_differences",
     "where_they_are",
+    "words",
     "written",
 ]

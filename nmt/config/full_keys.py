@@ -42,6 +42,8 @@ EFFECTIVE_WITH: dict[str, dict[str, tuple[Any, ...]]] = {
     "subword.joint": {"subword.model": ([],)},
     "subword.character_coverage": {"subword.model": ([],)},
     "subword.normalization": {"subword.model": ([],)},
+    "subword.source_normalization": {"subword.model": ([],), "subword.joint": (False,)},
+    "subword.target_normalization": {"subword.model": ([],), "subword.joint": (False,)},
     "subword.sample": {"subword.model": ([],)},
     "training.betas": {"training.optimizer": ("adam", "adamw")},
     "training.momentum": {"training.optimizer": ("sgd",)},

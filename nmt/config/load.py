@@ -5,7 +5,7 @@ All problems are reported together, each with file, line, key and remedy.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,6 +53,14 @@ def load(path: Path | str, overrides: list[str] | None = None, text: str | bytes
     if problems or settings is None:
         raise ConfigError(*problems)
     return _with_absolute_paths(settings, given, path)
+
+
+def words(overrides: Sequence[str]) -> dict[str, Any]:
+    """Return {full key: value} of `key.sub=value` words, unchecked. Raises ConfigError if one is not of this form."""
+    given: dict[str, Given] = {}
+    for word in overrides:
+        given.update(read_word(word))
+    return {key: value.value for key, value in _gather_corpora(given).items()}
 
 
 def _gather_corpora(given: dict[str, Given]) -> dict[str, Given]:

@@ -102,13 +102,23 @@ class DataSettings(Section):
 
 class SubwordSettings(Section):
     vocab_size: Count = setting(
-        8000, "size of the vocabulary (of each of the two, if not joint)", "pieces", ge=8, le=1_000_000
+        8000, "largest size of the vocabulary (of each of the two, if not joint)", "pieces", ge=8, le=1_000_000
     )
     model_type: Literal["unigram", "bpe", "char", "word"] = setting("unigram", "kind of SentencePiece model")
     joint: bool = setting(True, "one vocabulary for both languages")
     byte_fallback: bool = setting(True, "spell unknown characters in bytes, so that nothing is unknown")
     character_coverage: float = setting(0.9995, "share of the characters that get a piece", "share", gt=0, le=1)
-    normalization: Literal["nmt_nfkc", "nfkc", "identity"] = setting("nmt_nfkc", "Unicode normalisation of the text")
+    normalization: Literal["nfc", "nmt_nfkc", "nfkc", "identity"] = setting(
+        "nfc",
+        "Unicode normalisation of the text. nfc: composed characters, all others as they are; identity: nothing "
+        "changes, spaces included (code); nfkc and nmt_nfkc: also rewrites full-width letters, ligatures and the like",
+    )
+    source_normalization: Literal["", "nfc", "nmt_nfkc", "nfkc", "identity"] = setting(
+        "", "that of the source side alone, if the vocabularies are apart"
+    )
+    target_normalization: Literal["", "nfc", "nmt_nfkc", "nfkc", "identity"] = setting(
+        "", "that of the target side alone, if the vocabularies are apart"
+    )
     sampling: float = setting(
         0.0,
         "alpha of subword regularisation: training sentences are cut anew in every epoch; 0: never. unigram: 0.1 gives "
@@ -287,6 +297,12 @@ class DecodingSettings(Section):
     )
     no_repeat_ngram: Count = setting(
         0, "no n-gram of this many pieces may come twice; 0: any may", resume=True, ge=0, le=1000
+    )
+    replace_unknown: bool = setting(
+        True,
+        "a word that the target vocabulary lacks is copied from the source, instead of replaced by one that it has; "
+        "for vocabularies without bytes",
+        resume=True,
     )
     batch_size: Count = setting(64, "sentences translated together", "sentences", resume=True, ge=1, le=100_000)
     window: Count = setting(2000, "lines read ahead and sorted by length", "lines", resume=True, ge=1, le=10_000_000)

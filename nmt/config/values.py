@@ -164,7 +164,7 @@ def _columns(value: Any) -> Any:
 
 def _amount(value: Any) -> Any:
     """`500` and `2k` are pairs, `0.05` and `5%` a share."""
-    if isinstance(value, str) and (match := re.fullmatch(rf"{_NUMBER}\s*%", value.strip())):
+    if _is_short(value) and (match := re.fullmatch(rf"{_NUMBER}\s*%", value.strip())):
         return float(match[1]) / 100
     found = _count(value, "pairs")
     if isinstance(found, float) and found >= 1:

@@ -40,7 +40,14 @@ def find_corpora(data: DataSettings) -> Corpora:
     try:
         valid = tuple(_find(data, entry, "data.valid") for entry in data.valid)
     except NoSuchText as error:
-        raise DataError(f"{error}; or take validation text from the training text: set data.hold_out=500") from None
+        facts, _, proposal = str(error).partition("; set ")
+        used = {text for entry in data.train for text in (entry.path, *entry.path.split("/"))}
+        offer = (
+            f"; set {proposal}, or"
+            if proposal and proposal.rpartition(": ")[2] not in used
+            else "; name other text, or"
+        )
+        raise DataError(f"{facts}{offer} take it from the training text: set data.hold_out=500") from None
     if not valid:
         raise DataError("data.valid: names no text; name one, or take it from the training text: set data.hold_out=500")
     return Corpora(train, valid)

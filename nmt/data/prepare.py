@@ -144,7 +144,14 @@ def _subwords(text: TrainingText, settings: SubwordSettings, say: Say) -> Subwor
     if settings.joint:
         joint = _trained(text, (0, 1), settings, say)
         return Subwords(joint, joint)
-    return Subwords(_trained(text, (0,), settings, say), _trained(text, (1,), settings, say))
+    source = _trained(text, (0,), _of_side(settings, "source"), say)
+    return Subwords(source, _trained(text, (1,), _of_side(settings, "target"), say))
+
+
+def _of_side(settings: SubwordSettings, side: str) -> SubwordSettings:
+    """Return the settings for the subword model of one side."""
+    own = getattr(settings, f"{side}_normalization") or settings.normalization
+    return settings.model_copy(update={"normalization": own, "source_normalization": "", "target_normalization": ""})
 
 
 def _trained(text: TrainingText, sides: tuple[int, ...], settings: SubwordSettings, say: Say) -> Subword:
@@ -163,7 +170,11 @@ def _trained(text: TrainingText, sides: tuple[int, ...], settings: SubwordSettin
         return load_subword(folder / "subword.model")
 
     names = _file_names(text.sources, sides)
-    return cached(recipe, make, read, say, f"training a {settings.model_type} subword model on {names}")
+    subword = cached(recipe, make, read, say, f"training a {settings.model_type} subword model on {names}")
+    if len(subword) < settings.vocab_size:
+        limit = f"subword.vocab_size={settings.vocab_size:,} is an upper limit"
+        say(f"vocabulary: {len(subword):,} subwords, all that {names} yields ({limit})")
+    return subword
 
 
 def _file_names(sources: Sequence[TextSource], sides: tuple[int, ...]) -> str:

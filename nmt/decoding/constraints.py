@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nmt.config import DecodingSettings
-from nmt.data.subword import EOS_ID, PAD_ID
+from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 
 
 def longest_allowed(source: Int[Tensor, "batch src"], settings: DecodingSettings) -> Int[Tensor, "batch"]:
@@ -24,10 +24,11 @@ def allow(
 ) -> Float[Tensor, "rows vocab"]:
     """Sets everything that may not come next to -inf, in place. `tokens` starts with begin."""
     length = tokens.size(1) - 1
-    log_probs[:, :EOS_ID] = -math.inf  # padding, unknown and begin: the ids below that of the end
+    forbidden = [PAD_ID, BOS_ID] if settings.replace_unknown else [PAD_ID, UNK_ID, BOS_ID]
+    log_probs[:, forbidden] = -math.inf
     if settings.no_repeat_ngram:
         _forbid_repeats(log_probs, tokens, settings.no_repeat_ngram)
-    early, late = length < settings.min_length, length >= limit
+    early, late = length < settings.min_length, (length >= limit) & ~log_probs[:, EOS_ID].isneginf()
     at_the_limit = bool(late.any())
     if not (early or at_the_limit):
         return log_probs

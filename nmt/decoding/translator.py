@@ -13,8 +13,9 @@ from nmt.config import DecodingSettings, changed
 from nmt.data.batch import pad_sources, pad_targets
 from nmt.data.batching import longest_first
 from nmt.data.corpus import is_blank
-from nmt.data.subword import LONGEST_LINE, Subwords
+from nmt.data.subword import LONGEST_LINE, UNK_ID, Piece, Subwords
 from nmt.decoding.alignment import END, AttentionMatrix, piece_attention, word_attention
+from nmt.decoding.characters import whole_characters
 from nmt.decoding.ensemble import Ensemble
 from nmt.decoding.forced import Scored, attention_to, token_log_probs
 from nmt.decoding.mbr import rank_by_chrf
@@ -23,6 +24,7 @@ from nmt.decoding.search import Hypothesis, Searchable, search
 from nmt.decoding.shortlist import Shortlist
 from nmt.decoding.side_by_side import computing_with, side_by_side
 from nmt.decoding.splitting import Parts, join, join_attention, join_links, split_line
+from nmt.decoding.unknown import copy_unknown
 from nmt.errors import ConfigError
 from nmt.model import Seq2Seq
 from nmt.model.loop import PackedWeights, same_weights
@@ -58,6 +60,7 @@ class Translation:
     piece_attention: AttentionMatrix | None = None
     alignment: list[tuple[int, int]] = field(default_factory=list)  # (source word, target word), from 0
     cut: bool = False  # the line was longer than `decoding.max_source` and only its beginning was translated
+    unknown: int = 0  # words that the target vocabulary lacks, copied from the source
     parts: int = 1  # more if the line was longer than those in training, and translated in so many parts
 
 
@@ -109,7 +112,8 @@ class Translator:
         `threads` of the CPU compute; 0: as many as torch has where a translation is asked for. Several threads of a
         program may use one translator at once."""
         self.members = [member.eval() for member in members]
-        self.model: Searchable = self.members[0] if len(members) == 1 else Ensemble(self.members)
+        model: Searchable = self.members[0] if len(members) == 1 else Ensemble(self.members)
+        self.model = whole_characters(model, subwords.target, device or torch.device("cpu"))
         self.subwords = subwords
         self.settings = settings
         self.longest = longest
@@ -146,6 +150,8 @@ class Translator:
         given = {"beam_size": beam_size, "length_penalty": length_penalty}
         named = {name: value for name, value in given.items() if value is not None}
         settings = changed(self.settings, **{**(changes or {}), **named})
+        if self.subwords.target.bytes:  # nothing is unknown that can be spelt in bytes
+            settings = settings.model_copy(update={"replace_unknown": False})
         way = _Search(n_best, sampling, mbr)
         lines = list(lines)
         encoded = [self._encode_parts(line) for line in lines]
@@ -205,7 +211,7 @@ class Translator:
         source = self._padded(sources)
         if not (way.sampling or way.mbr):
             if self.shortlist:
-                return self.shortlist.search(self.members[0], source, settings, way.n_best)
+                return self.shortlist.search(self.members[0], source, settings, way.n_best, self.subwords.target.bytes)
             return search(self.model, source, settings, way.n_best)
         drawn = sample(self.model, source, settings, way.sampling or Sampling(), way.copies, places)
         if not way.mbr:
@@ -219,21 +225,30 @@ class Translator:
         weights = self.attention(sources, [hypothesis.tokens for hypothesis in best]) if attention else None
         translations = []
         for index, (line, source, hypotheses) in enumerate(zip(lines, sources, found, strict=True)):
-            candidates = [self._candidate(hypothesis) for hypothesis in hypotheses]
+            candidates = [self._candidate(hypothesis, line, source) for hypothesis in hypotheses]
             translation = Translation(
                 line,
                 candidates[0].text,
                 candidates[0].score,
                 candidates[0].log_prob,
                 candidates,
+                unknown=best[index].tokens.count(UNK_ID),
             )
             if weights is not None and weights[index].any():
                 translation = self._with_attention(translation, source, best[index].tokens, weights[index])
             translations.append(translation)
         return translations
 
-    def _candidate(self, hypothesis: Hypothesis) -> Candidate:
-        return Candidate(self.subwords.target.decode(hypothesis.tokens), hypothesis.score, hypothesis.log_prob)
+    def _candidate(self, hypothesis: Hypothesis, line: str, source: list[int]) -> Candidate:
+        text = self._text(line, source, hypothesis.tokens)[0]
+        return Candidate(text, hypothesis.score, hypothesis.log_prob)
+
+    def _text(self, line: str, source: list[int], tokens: list[int]) -> tuple[str, list[Piece]]:
+        """The text of a hypothesis and the places of its tokens in it; unknown words are copied from the source."""
+        if UNK_ID not in tokens:
+            return self.subwords.target.decode(tokens), self.subwords.target.decoded_pieces(tokens)
+        weights = self.attention([source], [tokens])[0] if self.attends else None
+        return copy_unknown(self.subwords.target, tokens, line, self.subwords.source.pieces(line, len(source)), weights)
 
     def attention(self, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> list[np.ndarray]:
         """The attention of given translations, per sentence (target pieces + end, source pieces + end)."""
@@ -274,7 +289,7 @@ class Translator:
         self, translation: Translation, source: list[int], target: list[int], weights: np.ndarray
     ) -> Translation:
         source_pieces = self.subwords.source.pieces(translation.source, len(source))
-        target_pieces = self.subwords.target.decoded_pieces(target)
+        target_pieces = self._text(translation.source, source, target)[1]
         read = translation.source[: max(piece.end for piece in source_pieces)]  # less than all if the line was cut
         words, links = word_attention(weights, read, translation.text, source_pieces, target_pieces)
         pieces = piece_attention(weights, source_pieces, target_pieces)
@@ -305,5 +320,6 @@ def _joined(line: str, spaced: list[bool], parts: list[Translation], mean_score:
         join_attention([part.piece_attention for part in parts]),
         join_links([part.alignment for part in parts], matrices),
         any(part.cut for part in parts) or len(line) > LONGEST_LINE,
+        sum(part.unknown for part in parts),
         len(parts),
     )

@@ -4,7 +4,7 @@ import json
 import math
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -50,7 +50,9 @@ class Outcome(NamedTuple):
     signal: int = 0  # 0: training is finished
 
 
-def train(settings: Settings, command: list[str], changed_data: bool = False) -> Outcome:
+def train(
+    settings: Settings, command: list[str], changed_data: bool = False, files: Mapping[str, str] | None = None
+) -> Outcome:
     """Trains or goes on, with `changed_data` also if the text is not what it was. Raises ConfigError and DataError
     before anything in the run has changed."""
     folder = Path(settings.run)
@@ -65,6 +67,8 @@ def train(settings: Settings, command: list[str], changed_data: bool = False) ->
             with _writing(folder):
                 stack.enter_context(alone_in(folder))
                 trainer = _make_trainer(settings, data, command, device, log, signals, changed_data)
+                for name, text in (files or {}).items():
+                    write_atomic(folder / name, text.encode())
             return _train(trainer, log, signals)
     finally:
         log.close()

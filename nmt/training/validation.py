@@ -13,6 +13,7 @@ from nmt.data.batching import length_batches
 from nmt.data.corpus import Pair
 from nmt.data.dataset import Dataset
 from nmt.data.subword import Subwords
+from nmt.decoding.characters import whole_characters
 from nmt.decoding.constraints import longest_allowed
 from nmt.decoding.search import search
 from nmt.decoding.side_by_side import side_by_side
@@ -72,7 +73,9 @@ def validate(
 ) -> ValidationResult:
     """`check` is called between batches and may raise to break off. Leaves the model in evaluation mode."""
     model.eval()
-    greedy = decoding.model_copy(update={"beam_size": 1})
+    spells = bool(data.subwords.target.bytes)
+    greedy = decoding.model_copy(update={"beam_size": 1, "replace_unknown": decoding.replace_unknown and not spells})
+    searched = whole_characters(model, data.subwords.target, device)
     batches = _batches(data.dataset)
     packed: PackedWeights = {}
 
@@ -80,7 +83,7 @@ def validate(
         check()
         batch = make_batch(data.dataset, indices).to(device)
         with same_weights(packed):
-            found = [hypothesis.tokens for [hypothesis] in search(model, batch.source, greedy)]
+            found = [hypothesis.tokens for [hypothesis] in search(searched, batch.source, greedy)]
             loss = float(batch_loss(model, batch))
         limits = longest_allowed(batch.source, greedy).tolist()
         own = [len(data.dataset.target(index)) for index in indices]
@@ -101,7 +104,7 @@ def validate(
         flatness(model, middle) if model.settings.attention != "none" else 0.0,
         source_gain(model, middle),
     )
-    references = [pair.target for pair in data.pairs]
+    references = [data.subwords.target.clean(pair.target) for pair in data.pairs]
     scores = {metric: score(metric, hypotheses, references, language=data.language).value for metric in metrics}
     loss = sum(part.loss for part in parts) / sum(part.tokens for part in parts)
     return ValidationResult(loss, scores, hypotheses, signs)
