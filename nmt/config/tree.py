@@ -102,7 +102,7 @@ class DataSettings(Section):
 
 class SubwordSettings(Section):
     vocab_size: Count = setting(
-        8000, "largest size of the vocabulary (of each of the two, if not joint)", "pieces", ge=8, le=1_000_000
+        8000, "largest size of the vocabulary (of each of the two, if not joint)", "pieces", ge=8, le=500_000
     )
     model_type: Literal["unigram", "bpe", "char", "word"] = setting("unigram", "kind of SentencePiece model")
     joint: bool = setting(True, "one vocabulary for both languages")

@@ -29,6 +29,7 @@ _NO_CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], " ")
 _NO_CONTROLS_BUT_TABS = {code: space for code, space in _NO_CONTROLS.items() if code != 9}
 
 LONGEST_LINE = 1_000_000  # characters of a line that are translated, scored or aligned
+BYTES_OF_RULES, BYTES_OF_PIECE = 1_000_000, 100  # at most, in a model: the normalisation takes 240,000
 MAX_TRAINING_BYTES = 4192  # SentencePiece's own limit for a training sentence
 MODEL_TYPES_WITH_BYTES = ("unigram", "bpe")
 UNKNOWN = "\u2047"  # how SentencePiece decodes an unknown piece
@@ -52,6 +53,10 @@ class Subword:
             self.processor.id_to_piece(list(range(len(self))))  # that all are UTF-8
         except (RuntimeError, ValueError):
             raise DataError(f"{name}: not a SentencePiece model, or damaged") from None
+        if len(model) > BYTES_OF_RULES + BYTES_OF_PIECE * len(self):
+            raise DataError(
+                f"{name}: not a SentencePiece model, or damaged: {len(model):,} bytes for {len(self):,} pieces"
+            )
         ids = tuple(getattr(self.processor, f"{part}_id")() for part in ("pad", "unk", "bos", "eos"))
         if ids != (PAD_ID, UNK_ID, BOS_ID, EOS_ID):
             raise DataError(

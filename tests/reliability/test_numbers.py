@@ -243,7 +243,7 @@ LIMITED = [
     (["check", "a.yaml", "threads=1024"], {0, 2}),
     (["check", "a.yaml", "model.hidden=65536", "model.embedding=65536"], {0}),
     (["train", "a.yaml", "model.hidden=65536", "model.embedding=65536"], {5}),
-    (["train", "a.yaml", "subword.vocab_size=1000000", "subword.model_type=unigram"], {0, 2, 5}),
+    (["train", "a.yaml", "subword.vocab_size=500000", "subword.model_type=unigram"], {0, 2, 5}),
     (["translate", "RUN", "-i", "in", "--beam-size", "1000", "--batch-size", "100000"], {0}),
     (["translate", "RUN", "-i", "in", "--mbr", "1000"], {0}),
     (["translate", "RUN", "-i", "in", "--threads", "1024"], {2}),

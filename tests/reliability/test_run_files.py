@@ -166,6 +166,16 @@ def test_a_model_that_is_announced_is_not_made(copied: Path, settings: dict[str,
     assert WEIGHTS in str(caught.value)
 
 
+def test_a_subword_model_full_of_nothing_is_refused_at_once(copied: Path) -> None:
+    """Fields that SentencePiece passes over."""
+    with (copied / "subword.model").open("ab") as file:
+        file.write(b"\x9a\x06\x00" * 2_000_000)
+    started = time.process_time()
+    with pytest.raises(DataError, match=r"subword\.model: not a SentencePiece model"):
+        load_run(copied, CPU)
+    assert time.process_time() - started < SECONDS
+
+
 # JSON ----------------------------------------------------------------------------------------------------------------
 
 HOSTILE_JSON = {
