@@ -31,6 +31,8 @@ def save_derived(
     try:
         if shortlist:
             runs.save_shortlist(out, shortlist, first)
+        if statistics := runs.load_statistics(first.path):
+            runs.save_statistics(out, statistics)
         if run_file_exists(first.path, runs.PROVENANCE):
             provenance = {**read_json(first.path / runs.PROVENANCE), **notes}
             write_atomic(out / runs.PROVENANCE, json.dumps(provenance, indent=1).encode())

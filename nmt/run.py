@@ -3,6 +3,7 @@
 config.yaml            every setting, as resolved
 subword.model          or subword.source.model and subword.target.model
 model.safetensors      the best weights; carries its own checksum, the model's settings and the subwords' hash
+statistics.json        what the training pairs were like, from which translation takes its limits
 shortlist.safetensors  if exported with one: the likely translations of each piece
 checkpoints/           what training needs to go on (see training/checkpoint.py)
 metrics.jsonl          a line per log entry and validation
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nmt import config
 from nmt.config import ModelSettings, Settings
 from nmt.config.text import LARGEST
-from nmt.data.subword import Subword, Subwords
+from nmt.data.subword import Subwords
 from nmt.errors import ConfigError, DataError, is_out_of_memory
 from nmt.files import open_run_file, read_bounded, read_json, read_run_file, readable, run_file_exists, write_atomic
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and `newest` is needed befor
     import torch
     from torch import Tensor
 
+    from nmt.data.statistics import TrainingStatistics
     from nmt.decoding.shortlist import Shortlist
     from nmt.decoding.translator import Translator
     from nmt.model import Seq2Seq
@@ -40,8 +42,9 @@ if TYPE_CHECKING:  # torch takes seconds to import, and `newest` is needed befor
 CONFIG, WEIGHTS, METRICS, LOG = "config.yaml", "model.safetensors", "metrics.jsonl", "train.log"
 SHORTLIST = "shortlist.safetensors"
 PROVENANCE, SCORES, CHECKPOINTS = "provenance.json", "scores.json", "checkpoints"
+STATISTICS = "statistics.json"
 SUBWORDS = ("subword.model", "subword.source.model", "subword.target.model")
-FILES = (CONFIG, WEIGHTS, METRICS, LOG, SHORTLIST, PROVENANCE, SCORES, *SUBWORDS)  # what may lie unfinished in a run
+FILES = (CONFIG, WEIGHTS, METRICS, LOG, SHORTLIST, PROVENANCE, SCORES, STATISTICS, *SUBWORDS)  # may lie unfinished
 FORMAT = "1"
 LARGEST_SUBWORDS = 10_000_000  # bytes of a SentencePiece model; one of 500,000 pieces has 8 million
 MAX_HEADER = 1_000_000  # bytes of names and shapes in a weights file: thousands of tensors
@@ -244,8 +247,8 @@ def subword_files(path: Path) -> list[Path]:
 
 
 def load_subwords(path: Path) -> Subwords:
-    models = [Subword(read_run_file(path, file.name, LARGEST_SUBWORDS), str(file)) for file in subword_files(path)]
-    return Subwords(models[0], models[-1])
+    files = subword_files(path)
+    return Subwords.of_models([(read_run_file(path, file.name, LARGEST_SUBWORDS), file) for file in files])
 
 
 def save_subwords(path: Path, subwords: Subwords) -> None:
@@ -263,7 +266,7 @@ def load_run(path: Path, device: "torch.device") -> LoadedRun:
     settings, subwords = load_settings(path), load_subwords(path)
     file = path / WEIGHTS
     if not run_file_exists(path, WEIGHTS):
-        raise DataError(f"{file}: no such file: the run has no validated model yet; go on with: nmt train CONFIG")
+        raise DataError(f"{file}: no such file: the run has no validated model yet; resume it with: nmt train CONFIG")
 
     def check(header: Header) -> None:
         if not _is_model_of(header.metadata.get("model", ""), settings):
@@ -330,8 +333,37 @@ def load_translator(
         chosen,
         first.data.max_length,
         load_shortlist(loaded[0]) if len(loaded) == 1 and chosen.type == "cpu" else None,
+        _statistics_of_all(folders),
         settings.threads,
     )
+
+
+def _statistics_of_all(folders: Sequence[Path]) -> "TrainingStatistics | None":
+    """Of an ensemble, the narrowest; None if one of the runs has none."""
+    from nmt.data.statistics import together
+
+    first, *others = [load_statistics(folder) for folder in folders]
+    known = [other for other in others if other is not None]
+    return together(first, known) if first is not None and len(known) == len(others) else None
+
+
+def save_statistics(path: Path, statistics: "TrainingStatistics") -> None:
+    from nmt.data.statistics import to_json
+
+    write_atomic(path / STATISTICS, to_json(statistics))
+
+
+def load_statistics(path: Path) -> "TrainingStatistics | None":
+    """None for a run that is older than the file. Raises DataError if the file is damaged."""
+    from nmt.data.statistics import from_json
+
+    file = path / STATISTICS
+    if not run_file_exists(path, STATISTICS):
+        return None
+    try:
+        return from_json(read_json(file))
+    except ValueError as error:
+        raise DataError(f"{file}: damaged: {error}; copy the run again, or remove the file") from None
 
 
 def check_same_subwords(loaded: Sequence[LoadedRun]) -> None:

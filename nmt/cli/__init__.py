@@ -18,6 +18,7 @@ from nmt import __version__
 from nmt.cli.align import align
 from nmt.cli.average import average
 from nmt.cli.bench import bench
+from nmt.cli.commands import Command
 from nmt.cli.evaluate import ManyMetrics, evaluate, info
 from nmt.cli.export import export
 from nmt.cli.score import score
@@ -152,13 +153,13 @@ def _common(
     pass
 
 
-app.command()(train)
-app.command()(check)
-app.command()(translate)
+app.command(cls=Command)(train)
+app.command(cls=Command)(check)
+app.command(cls=Command)(translate)
 app.command(name="eval", cls=ManyMetrics)(evaluate)
-app.command()(align)
-app.command()(score)
-app.command()(average)
-app.command()(export)
-app.command()(info)
-app.command()(bench)
+app.command(cls=Command)(align)
+app.command(cls=Command)(score)
+app.command(cls=Command)(average)
+app.command(cls=Command)(export)
+app.command(cls=Command)(info)
+app.command(cls=Command)(bench)

@@ -21,7 +21,7 @@ def train(
 
     start = settings_of(config_file, overrides or [])
     for line in start.notes:
-        print(line)
+        print(shown(line))
     from nmt.training.train import train as train_run
 
     outcome = train_run(start.settings, sys.argv, changed_data, start.files)

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nmt.config import DecodingSettings
-from nmt.decoding.constraints import longest_allowed
+from nmt.decoding.constraints import NO_CONSTRAINTS, Constraints, longest_allowed
 from nmt.decoding.search import Hypothesis, Searchable, word_by_word
 from nmt.errors import ConfigError
 from nmt.shown import number
@@ -57,6 +57,7 @@ def sample(
     sampling: Sampling,
     count: int = 1,
     places: Sequence[Place] = (),
+    constraints: Constraints = NO_CONSTRAINTS,
 ) -> list[list[Hypothesis]]:
     """`count` independent samples of each sentence, in the order in which they were drawn.
 
@@ -64,7 +65,7 @@ def sample(
     by default in the line of its row: what is drawn for it depends on the seed and its place alone, not on its company
     in the batch.
     """
-    limit = int(longest_allowed(source, settings).max()) + 4  # the end, after at most 3 bytes of a character
+    limit = int(longest_allowed(source, settings, constraints).max()) + 1
     chance = uniforms(sampling.seed, places or [(row, 0) for row in range(len(source))], count, limit)
 
     def choose(log_probs: Tensor, rows: Tensor, position: int) -> Tensor:
@@ -72,7 +73,7 @@ def sample(
         return draw(truncate(cooled, sampling.top_k, sampling.top_p), chance[rows.cpu(), position])
 
     with torch.inference_mode():
-        return word_by_word(model, source, settings, choose, count)
+        return word_by_word(model, source, settings, choose, count, constraints)
 
 
 def uniforms(seed: int | None, places: Sequence[Place], count: int, length: int) -> Float[Tensor, "rows length"]:

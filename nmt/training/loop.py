@@ -124,9 +124,7 @@ class Trainer:
         batches = [self.batches.make(indices) for indices in chosen]
         update = self.updater(batches, progress.step, self.learning_rate())
         if update.splits:
-            self.log.warn(
-                f"step {progress.step + 1:,}: out of memory, batch split; write a lower training.batch_tokens"
-            )
+            self.log.warn(f"step {progress.step + 1:,}: out of memory, batch split; set training.batch_tokens lower")
         self.report.add(update)
         if not update.fault:
             progress.loss, progress.tokens = progress.loss + update.loss, progress.tokens + update.tokens
@@ -157,8 +155,8 @@ class Trainer:
         state = None if self.progress.setbacks else load_newest(folder, self.log.say)
         if state is None:
             raise Diverged(
-                f"training diverged: {what}; in {folder} {self.keeper.kept()}; write a lower training.learning_rate or "
-                "a longer training.warmup, and train another run: run=runs/NAME"
+                f"training diverged: {what}; in {folder} {self.keeper.kept()}; set training.learning_rate lower or "
+                "training.warmup higher, and train another run: run=runs/NAME"
             )
         self.restore(state, folder)
         self.progress.setbacks, self.progress.skipped, self.progress.skipped_in_row = 1, skipped, 0

@@ -35,7 +35,7 @@ def _show_changes(settings: Settings, folder: Path) -> None:
                 f"{key}: {changed[key][0]} -> {changed[key][1]}: cannot change in a run that has begun"
                 for key in refused
             ),
-            f"{folder}: go on with the old values, or train into another directory: run=runs/NAME",
+            f"{folder}: resume with the old values, or train into another directory: run=runs/NAME",
         )
     for key, (old, new) in changed.items():
         print(shown(f"changed: {key}: {old} -> {new}"))
@@ -47,7 +47,7 @@ def changed_files(before: dict[str, Any], now: dict[str, Any], allowed: bool) ->
     if changed and not allowed:
         raise DataError(
             f"{changed[0]}: has changed since this run began; restore it, or train another run: run=runs/NAME "
-            "(or go on with it: --changed-data)"
+            "(or resume with it: --changed-data)"
         )
     return changed
 

@@ -17,6 +17,8 @@ from nmt import run as runs
 from nmt.config import Settings
 from nmt.data.corpora import HELD_OUT, held_out_files
 from nmt.data.prepare import Prepared, prepare
+from nmt.data.statistics import TrainingStatistics, training_statistics
+from nmt.decoding.constraints import Constraints
 from nmt.device import choose_device, describe
 from nmt.errors import DataError, NotSaved, OutOfMemory, is_out_of_memory
 from nmt.files import copy_file, read_json, remove_leftovers, write_atomic
@@ -117,8 +119,9 @@ def _make_trainer(
 ) -> Trainer:
     """A trainer at the beginning, or at the newest checkpoint of its run."""
     folder = Path(settings.run)
-    validation = _validation_sets(settings, data)
     state = load_newest(folder / runs.CHECKPOINTS, log.say, _largest_file(settings, data))
+    statistics = _statistics(folder, data, state is not None and state.progress.text == data.text)
+    validation = _validation_sets(settings, data, statistics)
     vectors = find_vectors(settings, data.subwords, log.say) if state is None else {}
     parent = load_parent(settings) if state is None else None
     teachers = load_teachers(settings, device)
@@ -145,6 +148,7 @@ def _make_trainer(
     remove_leftovers(folder, runs.FILES)
     if state is None or config.differences(runs.load_settings(folder), settings):
         write_atomic(folder / runs.CONFIG, config.dump(config.portable(settings, folder)).encode())
+    runs.save_statistics(folder, statistics)
     if state is None:
         runs.save_subwords(folder, data.subwords)
     for part, text in data.held_out.texts.items():
@@ -180,7 +184,7 @@ def _new_model(settings: Settings, data: Prepared, device: torch.device) -> Seq2
     needed = memory_needed(settings.training, model_shapes(settings.model, sizes).values())
     too_large = OutOfMemory(
         f"the model does not fit into memory: {needed / 1e6:,.0f} MB with gradients and optimizer; "
-        "set a smaller model.hidden, model.embedding or subword.vocab_size"
+        "set model.hidden, model.embedding or subword.vocab_size lower"
     )
     if device.type == "cpu" and needed > memory_at_hand():
         raise too_large
@@ -198,14 +202,21 @@ def _largest_file(settings: Settings, data: Prepared) -> int:
     return 3 * 8 * sum(math.prod(shape) for shape in shapes.values()) + 2 * runs.MAX_HEADER
 
 
-def _validation_sets(settings: Settings, data: Prepared) -> list[ValidationSet]:
+def _statistics(folder: Path, data: Prepared, same_text: bool) -> TrainingStatistics:
+    """Of the training pairs; those of the run if its text is the same."""
+    known = runs.load_statistics(folder) if same_text else None
+    return known or training_statistics(data.train, data.subwords)
+
+
+def _validation_sets(settings: Settings, data: Prepared, statistics: TrainingStatistics) -> list[ValidationSet]:
     """Return the validation sets, the judge first. Raises ConfigError if its metric cannot be had here."""
     found = []
+    constraints = Constraints.of(data.subwords.target, statistics.target_lengths)
     for source, dataset in data.valid_sets:
         lines = set(dataset.lines.tolist())
         pairs = [pair for pair in source.pairs() if pair.line in lines]
         language = find_language(settings.data.target_language, settings.data.target, (pair.target for pair in pairs))
-        found.append(ValidationSet(dataset, pairs, data.subwords, source.name, language))
+        found.append(ValidationSet(dataset, pairs, data.subwords, source.name, language, constraints))
     if settings.training.metric != LOSS:
         METRICS[settings.training.metric].make(found[0].language)  # before training: it may need what is not installed
     return found

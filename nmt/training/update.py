@@ -84,7 +84,7 @@ class Updater:
         if rows == 1:
             raise OutOfMemory(
                 f"out of memory at step {step + 1:,} with a single sentence of {batch.source.size(1):,} and "
-                f"{batch.target_input.size(1):,} pieces; write a smaller data.max_length or model.hidden"
+                f"{batch.target_input.size(1):,} pieces; set data.max_length or model.hidden lower"
             )
         self._splits += 1
         parts = (batch.rows(0, rows // 2), batch.rows(rows // 2, rows))
@@ -168,5 +168,7 @@ def _apart(gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
 
 def _loss_scaler(settings: TrainingSettings, device: torch.device) -> torch.amp.GradScaler:
     if settings.precision == "fp16" and device.type != "cuda":
-        raise ConfigError(f"training.precision: fp16 needs a CUDA device, and this is {device.type}; write bf16")
+        raise ConfigError(
+            f"training.precision: fp16 needs a CUDA device, and this is {device.type}; set training.precision=bf16"
+        )
     return torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
