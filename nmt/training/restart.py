@@ -11,6 +11,7 @@ from nmt import run as runs
 from nmt.config import Settings
 from nmt.data.subword import Subwords
 from nmt.errors import ConfigError, DataError
+from nmt.shown import shown
 from nmt.training.checkpoint import list_checkpoints, read_trained_with
 from nmt.training.state import TrainState
 
@@ -85,7 +86,7 @@ def _show_changes(settings: Settings, folder: Path) -> None:
             f"{folder}: resume with the old values, or train into another directory: run=runs/NAME",
         )
     for key, (old, new) in changed.items():
-        print(f"changed: {key}: {old} -> {new}")
+        print(shown(f"changed: {key}: {old} -> {new}"))
 
 
 def is_written(settings: Settings, folder: Path) -> bool:

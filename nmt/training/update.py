@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from nmt import run as runs
 from nmt.config import TrainingSettings
 from nmt.data.batch import Batch
-from nmt.errors import ConfigError, OutOfMemory
+from nmt.errors import ConfigError, OutOfMemory, is_out_of_memory
 from nmt.model import Seq2Seq
 from nmt.training.forcing import forcing
 from nmt.training.loss import batch_loss
@@ -187,10 +187,3 @@ def _check_precision(model: Seq2Seq, settings: TrainingSettings, device: torch.d
             "training.precision: bf16: this processor cannot compute an LSTM in it; set training.precision=float32, or "
             "model.cell=gru"
         ) from None
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """The CPU's allocator raises a RuntimeError like any other."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
-        words in str(error) for words in ("can't allocate memory", "bad_alloc", "could not create a memory")
-    )
