@@ -11,6 +11,7 @@ train.log              what the terminal showed
 provenance.json        data hashes, versions, command, where the text was
 held_out/              validation and test text that was taken from the training text (data.hold_out)
 scores.json            the last result of `nmt eval`
+train.lock             while training, or after a kill: who trains in it
 """
 
 import hashlib
@@ -88,7 +89,7 @@ def pack_weights(
         "format": FORMAT,
         "sha256": _checksum(weights, validation),
         "model": _model_settings(settings),
-        "subwords": _subwords_hash(subwords),
+        "subwords": subwords_hash(subwords),
         **({"validation": validation} if validation else {}),
     }
     return tensor_file(weights, metadata)
@@ -124,7 +125,8 @@ def _is_model_of(text: str, settings: Settings) -> bool:
         return False
 
 
-def _subwords_hash(subwords: Subwords) -> str:
+def subwords_hash(subwords: Subwords) -> str:
+    """SHA-256 of both models."""
     return hashlib.sha256(b"".join(subword.model for subword in subwords)).hexdigest()
 
 
@@ -273,7 +275,7 @@ def load_run(path: Path, device: "torch.device") -> LoadedRun:
             raise DataError(
                 f"{file}: was trained with other model settings than {path / CONFIG} has; restore that file"
             )
-        if header.metadata.get("subwords") != _subwords_hash(subwords):
+        if header.metadata.get("subwords") != subwords_hash(subwords):
             raise DataError(f"{file}: was trained with another subword model than the one beside it; restore that file")
         check_shapes(header, model_shapes(settings.model, [len(subword) for subword in subwords]), file)
 
@@ -369,7 +371,7 @@ def load_statistics(path: Path) -> "TrainingStatistics | None":
 def check_same_subwords(loaded: Sequence[LoadedRun]) -> None:
     first = loaded[0]
     for other in loaded[1:]:
-        if _subwords_hash(other.subwords) != _subwords_hash(first.subwords):
+        if subwords_hash(other.subwords) != subwords_hash(first.subwords):
             raise DataError(
                 f"{other.path}: its subwords differ from those of {first.path}; runs go together only if they are "
                 "trained with the same subword.model"
@@ -400,7 +402,7 @@ def load_shortlist(run: LoadedRun) -> "Shortlist | None":
     try:
         table, common = tensors["table"].long(), tensors["common"].long()
         fits = (
-            metadata["subwords"] == _subwords_hash(run.subwords)
+            metadata["subwords"] == subwords_hash(run.subwords)
             and table.shape[0] == sizes[0]
             and bool(((table >= -1) & (table < sizes[1])).all() and ((common >= 0) & (common < sizes[1])).all())
         )

@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import platform
 import random
 import shutil
 import signal
@@ -332,7 +333,7 @@ def test_two_at_once_are_not_possible(workplace, uninterrupted, monkeypatch, tmp
     monkeypatch.setattr("nmt.training.train.Signals", Another)
     run(workplace, tmp_path / "run")
     assert refused == [
-        f"{tmp_path / 'run'}: another training is at work in it; wait for its end, or train into another directory: "
-        "run=runs/NAME"
+        f"{tmp_path / 'run'}: another training is at work in it (process {os.getpid()} on {platform.node()}); "
+        "wait for its end, or train into another directory: run=runs/NAME"
     ]
     check_equal(tmp_path / "run", uninterrupted("conditional"))

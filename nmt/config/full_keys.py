@@ -52,6 +52,7 @@ EFFECTIVE_WITH: dict[str, dict[str, tuple[Any, ...]]] = {
     "training.plateau_patience": {"training.schedule": ("plateau",)},
     "training.batch_tokens": {"training.batch_sentences": (0,)},
     "training.forcing_steps": {"training.forcing_schedule": ("linear", "exponential", "inverse_sigmoid")},
+    "training.hide_words": {"subword.model_type": ("word",)},
     "training.source_vectors": {"subword.model_type": ("word",)},
     "training.target_vectors": {"subword.model_type": ("word",)},
 }

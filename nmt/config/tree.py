@@ -226,6 +226,11 @@ class TrainingSettings(Section):
     label_smoothing: Share = setting(0.1, "share of the target distribution that is spread over all pieces", "share")
     ema: Share = setting(0.0, "decay per step of the moving average of the weights that is validated; 0: none", "share")
     precision: Literal["float32", "bf16", "fp16"] = setting("float32", "precision of the products (autocast)")
+    hide_words: Share = setting(
+        0.1,
+        "a word that both sides of a pair share is made unknown, so that unknown words are copied; word models only",
+        "probability",
+    )
     teacher_forcing: float = setting(
         1.0,
         "probability that the next input is the reference's word and not the model's own",

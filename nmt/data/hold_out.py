@@ -55,9 +55,17 @@ class HeldOut(NamedTuple):
 
 
 def hold_out(
-    sources: Sequence[TextSource], data: DataSettings, fingerprint: list[object], read: Read, say: Say
+    sources: Sequence[TextSource],
+    data: DataSettings,
+    fingerprint: list[object],
+    read: Read,
+    say: Say,
+    verify: Callable[[], None] = lambda: None,
 ) -> HeldOut:
-    """Take validation and test text from the training text. Says how much. Raises DataError if there is too little."""
+    """Take validation and test text from the training text. Says how much. Raises DataError if there is too little.
+
+    `verify` raises DataError if the text has changed while it was read.
+    """
     wanted = (data.hold_out, data.hold_out_test)
     if not any(wanted):
         return HeldOut.nothing(sources)
@@ -81,13 +89,10 @@ def hold_out(
             for part, amount in zip(PARTS, wanted, strict=True)
             if amount
         }
-        for path in (path for text in texts.values() for path in text.files):
-            if not path.exists():
-                raise OSError
         lines = [np.frombuffer((folder / f"lines.{number}").read_bytes(), np.int64) for number in range(len(sources))]
         return HeldOut(texts, lines, folder.name)
 
-    held = cached(recipe, make, find, say, "holding out text that training does not read")
+    held = cached(recipe, make, find, say, "holding out text that training does not read", verify)
     for part, key, amount in zip(PARTS, _KEYS, wanted, strict=True):
         if amount:
             size = held.texts[part].files[0].read_bytes().count(b"\n")

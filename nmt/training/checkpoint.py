@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load
@@ -25,6 +26,7 @@ from nmt.run import tensor_file
 from nmt.training.state import Progress, TrainState
 
 MANIFEST, STATE = "manifest.json", "state.json"
+TRAINED_WITH = "trained_with"  # in the state
 TENSORS = {"weights": "model.safetensors", "average": "average.safetensors", "optimizer": "optimizer.safetensors"}
 FILES = (MANIFEST, STATE, *TENSORS.values())
 
@@ -62,7 +64,8 @@ def save_checkpoint(folder: Path, state: TrainState) -> Path:
 
 def _contents(state: TrainState) -> Iterator[tuple[str, bytes]]:
     """One file at a time, since they are large."""
-    yield STATE, json.dumps(state.progress.to_json(), indent=1).encode()
+    values = state.progress.to_json() | {TRAINED_WITH: state.trained_with}
+    yield STATE, json.dumps(values, indent=1).encode()
     for field, file in TENSORS.items():
         tensors: dict[str, Tensor] = getattr(state, field)
         if tensors:
@@ -116,10 +119,22 @@ def load_checkpoint(path: Path, largest: int = UNKNOWN) -> TrainState:
         manifest = parse_json(_read(path, MANIFEST, MEGA), path / MANIFEST)
         contents = {file: _verified(path, file, largest, **entry) for file, entry in manifest.items()}
         tensors = {field: load(contents[file]) if file in contents else {} for field, file in TENSORS.items()}
-        state = parse_json(contents[STATE], path / STATE, finite=False)  # a loss may be infinite
-        return TrainState(progress=Progress.from_json(state), **tensors)
+        values = parse_json(contents[STATE], path / STATE, finite=False)  # a loss may be infinite
+        return TrainState(Progress.from_json(values), **tensors, trained_with=dict(values.get(TRAINED_WITH, {})))
     except (ValueError, KeyError, TypeError, AttributeError, SafetensorError):
         raise DataError(f"{path}: the checkpoint is damaged") from None
+
+
+def read_trained_with(folder: Path) -> dict[str, Any]:
+    """What the newest checkpoint whose state is intact was trained with; empty if none says."""
+    for path in reversed(list_checkpoints(folder)):
+        try:
+            entry = parse_json(_read(path, MANIFEST, MEGA), path / MANIFEST)[STATE]
+            state = parse_json(_verified(path, STATE, LARGEST_STATE, **entry), path / STATE, finite=False)
+            return dict(state.get(TRAINED_WITH, {}))
+        except (DataError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+    return {}
 
 
 def _verified(checkpoint: Path, file: str, largest: int, size: int, sha256: str) -> bytes:

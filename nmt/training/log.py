@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -31,10 +31,11 @@ class Log:
         self.last_line = time.monotonic()
         self.failed = False  # a log could not be written
 
-    def open(self, run: Path) -> None:
-        """From here on, lines go into the run as well, those said before included."""
+    def open(self, run: Path, check: Callable[[], None] = lambda: None) -> None:
+        """Writes lines into the run from here on, those said before included. `check` comes before each record, and
+        may refuse it."""
         run.mkdir(parents=True, exist_ok=True)
-        self.run = run
+        self.run, self.check = run, check
         self.file = io.TextIOWrapper(open_to_append(run, LOG), encoding="utf-8", errors="backslashreplace")
         for line in self.early:
             self._write(line)
@@ -84,7 +85,8 @@ class Log:
         self.say(f"warning: {line}")
 
     def record(self, kind: str, **values: Any) -> None:
-        """A line of metrics.jsonl."""
+        """Appends a line to metrics.jsonl."""
+        self.check()
         with self._forgiving(METRICS), open_to_append(self.run, METRICS) as file:
             file.write(json.dumps({"kind": kind, **values}).encode() + b"\n")
 
