@@ -106,6 +106,8 @@ def open_run_file(run: Path, name: str, mode: Literal["rb", "ab"] = "rb") -> io.
 
 
 def _not_regular(path: Path) -> DataError:
+    if path.is_relative_to("/proc/self/fd"):  # a run that training holds open
+        path = path.parent.resolve() / path.name
     return DataError(
         f"{path}: not a regular file but a link, a device, a pipe or a folder; "
         "the files of a run must lie in it themselves"

@@ -69,7 +69,7 @@ def _show_changes(settings: Settings, folder: Path) -> None:
         if trained is None:
             raise
         written = trained
-        print(f"note: {folder / runs.CONFIG}: missing or damaged; writing it again")
+        print(shown(f"note: {folder / runs.CONFIG}: missing or damaged; writing it again"))
     changed = config.differences(written, settings)
     if trained is not None:
         paths = config.absolute_paths(settings) | config.absolute_paths(trained)
