@@ -16,7 +16,7 @@ def choose_device(settings: Settings) -> torch.device:
     if settings.device == "auto":
         return torch.device(next(name for name, there in available.items() if there))
     if not available[settings.device]:
-        raise ConfigError(f"device: {settings.device} is not available here; write device=auto or device=cpu")
+        raise ConfigError(f"device: {settings.device} is not available here; set device=auto or device=cpu")
     return torch.device(settings.device)
 
 

@@ -141,7 +141,9 @@ def _score_set(
                 warn(f"{data.name}: {note}: {count:,}")
         used = translator.settings.model_copy(update=changes)
         decoding = f"beam {used.beam_size}, length penalty {used.length_penalty:g}"
-        counts = text_statistics([translation.text for translation in translations], data.references, wanted)
+        same = translator.subwords.target.normalizer.same  # output has no invisible characters and is composed
+        references = [[same(line) for line in lines] for lines in data.references]
+        counts = text_statistics([translation.text for translation in translations], references, wanted)
     if gold is not None:
         say(f"aligning {data.name}: {len(data.sources):,} lines")
         how = {name: value for name, value in changes.items() if name in GIVEN}

@@ -11,6 +11,7 @@ train.log              what the terminal showed
 provenance.json        data hashes, versions, command, where the text was
 held_out/              validation and test text that was taken from the training text (data.hold_out)
 scores.json            the last result of `nmt eval`
+train.lock             while training, or after a kill: who trains in it
 """
 
 import hashlib
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nmt import config
 from nmt.config import ModelSettings, Settings
-from nmt.data.subword import Subwords, load_subword
+from nmt.data.subword import Subwords
 from nmt.errors import ConfigError, DataError
 from nmt.files import read_file, read_json, write_atomic
 
@@ -79,7 +80,7 @@ def pack_weights(
         "format": FORMAT,
         "sha256": _checksum(weights, validation),
         "model": _model_settings(settings),
-        "subwords": _subwords_hash(subwords),
+        "subwords": subwords_hash(subwords),
         **({"validation": validation} if validation else {}),
     }
     return tensor_file(weights, metadata)
@@ -115,7 +116,8 @@ def _is_model_of(text: str, settings: Settings) -> bool:
         return False
 
 
-def _subwords_hash(subwords: Subwords) -> str:
+def subwords_hash(subwords: Subwords) -> str:
+    """SHA-256 of both models."""
     return hashlib.sha256(b"".join(subword.model for subword in subwords)).hexdigest()
 
 
@@ -186,8 +188,7 @@ def subword_files(path: Path) -> list[Path]:
 
 
 def load_subwords(path: Path) -> Subwords:
-    models = [load_subword(file) for file in subword_files(path)]
-    return Subwords(models[0], models[-1])
+    return Subwords.load(subword_files(path))
 
 
 def save_subwords(path: Path, subwords: Subwords) -> None:
@@ -205,11 +206,11 @@ def load_run(path: Path, device: "torch.device") -> LoadedRun:
     settings, subwords = load_settings(path), load_subwords(path)
     file = path / WEIGHTS
     if not file.exists():
-        raise DataError(f"{file}: no such file: the run has no validated model yet; go on with: nmt train CONFIG")
+        raise DataError(f"{file}: no such file: the run has no validated model yet; resume it with: nmt train CONFIG")
     weights, metadata = unpack_weights(read_file(file), file)
     if not _is_model_of(metadata.get("model", ""), settings):
         raise DataError(f"{file}: was trained with other model settings than {path / CONFIG} has; restore that file")
-    if metadata.get("subwords") != _subwords_hash(subwords):
+    if metadata.get("subwords") != subwords_hash(subwords):
         raise DataError(f"{file}: was trained with another subword model than the one beside it; restore that file")
     model = make_model(settings.model, len(subwords.source), len(subwords.target))
     set_weights(model, int8.unpack(weights), file)
@@ -298,7 +299,7 @@ def load_statistics(path: Path) -> "TrainingStatistics | None":
 def check_same_subwords(loaded: Sequence[LoadedRun]) -> None:
     first = loaded[0]
     for other in loaded[1:]:
-        if _subwords_hash(other.subwords) != _subwords_hash(first.subwords):
+        if subwords_hash(other.subwords) != subwords_hash(first.subwords):
             raise DataError(
                 f"{other.path}: its subwords differ from those of {first.path}; runs go together only if they are "
                 "trained with the same subword.model"
@@ -322,7 +323,7 @@ def load_shortlist(run: LoadedRun) -> "Shortlist | None":
     try:
         table, common = tensors["table"].long(), tensors["common"].long()
         fits = (
-            metadata["subwords"] == _subwords_hash(run.subwords)
+            metadata["subwords"] == subwords_hash(run.subwords)
             and table.shape[0] == sizes[0]
             and bool(((table >= -1) & (table < sizes[1])).all() and ((common >= 0) & (common < sizes[1])).all())
         )

@@ -47,8 +47,7 @@ def members(*indices: int) -> list[Seq2Seq]:
 
 
 def decoding(**changes: int | float) -> DecodingSettings:
-    fixed = {"replace_unknown": False, "beam_size": 4, "max_length": 12, "allow_empty": True}
-    return DecodingSettings(**{**fixed, **changes})
+    return DecodingSettings(**{"beam_size": 4, "max_length": 12, "allow_empty": True, **changes})
 
 
 # The mean ------------------------------------------------------------------------------------------------------------

@@ -118,10 +118,10 @@ def _problem(error: ErrorDetails, given: Mapping[str, Given], path: str) -> str:
         known = keys() if owner == key else tuple(f"{owner}.{name}" for name in CorpusSettings.model_fields)
         return f"{where}: {key}: unknown key{closest(key, known)}"
     if error["type"] == "missing":
-        return f"{where}: {key}: missing; write it into the config, such as `{_example(key)}`"
+        return f"{where}: {key}: missing; set it in the config, such as `{_example(key)}`"
     value = error["input"]
     if value is None:
-        return f"{where}: {key}: has no value; write one, or remove the key"
+        return f"{where}: {key}: has no value; give one, or remove the key"
     if error["type"] == "literal_error":
         options = tuple(re.findall(r"'([^']*)'", error["ctx"]["expected"]))
         message = f"must be one of {', '.join(options)}{closest(str(value), options)}"

@@ -145,7 +145,7 @@ def read_word(word: str) -> dict[str, Given]:
     """One `key.sub=value` of the command line."""
     key, equals, text = word.partition("=")
     if not equals or not key.strip("."):
-        raise ConfigError(f"{COMMAND_LINE}: {word!r} is not a setting; write key.sub=value, as in model.hidden=256")
+        raise ConfigError(f"{COMMAND_LINE}: {word!r} is not a setting; give key.sub=value, as in model.hidden=256")
     try:
         return _flatten(_compose(text, COMMAND_LINE), key, lambda _: COMMAND_LINE)
     except ConfigError as error:

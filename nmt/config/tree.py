@@ -97,7 +97,10 @@ class DataSettings(Section):
 
 class SubwordSettings(Section):
     vocab_size: Count = setting(
-        8000, "largest size of the vocabulary (of each of the two, if not joint)", "pieces", ge=8
+        8000,
+        "largest size of the vocabulary (of each of the two, if not joint); less if the text yields less",
+        "pieces",
+        ge=8,
     )
     model_type: Literal["unigram", "bpe", "char", "word"] = setting("unigram", "kind of SentencePiece model")
     joint: bool = setting(True, "one vocabulary for both languages")
@@ -105,14 +108,14 @@ class SubwordSettings(Section):
     character_coverage: float = setting(0.9995, "share of the characters that get a piece", "share", gt=0, le=1)
     normalization: Literal["nfc", "nmt_nfkc", "nfkc", "identity"] = setting(
         "nfc",
-        "Unicode normalisation of the text. nfc: composed characters, all others as they are; identity: nothing "
-        "changes, spaces included (code); nfkc and nmt_nfkc: also rewrites full-width letters, ligatures and the like",
+        "Unicode normalisation of the text. nfc: keeps every difference that a reader sees, except runs of spaces; "
+        "nfkc, nmt_nfkc: also replace full-width and other special forms by plain characters; identity: keeps all",
     )
     source_normalization: Literal["", "nfc", "nmt_nfkc", "nfkc", "identity"] = setting(
-        "", "that of the source side alone, if the vocabularies are apart"
+        "", "that of the source alone, if it is another"
     )
     target_normalization: Literal["", "nfc", "nmt_nfkc", "nfkc", "identity"] = setting(
-        "", "that of the target side alone, if the vocabularies are apart"
+        "", "that of the target alone, if it is another; what it replaces cannot come out of the model"
     )
     sampling: float = setting(
         0.0,
@@ -204,6 +207,11 @@ class TrainingSettings(Section):
     label_smoothing: Share = setting(0.1, "share of the target distribution that is spread over all pieces", "share")
     ema: Share = setting(0.0, "decay per step of the moving average of the weights that is validated; 0: none", "share")
     precision: Literal["float32", "bf16", "fp16"] = setting("float32", "precision of the products (autocast)")
+    hide_words: Share = setting(
+        0.1,
+        "a word that both sides of a pair share is made unknown, so that unknown words are copied; word models only",
+        "probability",
+    )
     teacher_forcing: float = setting(
         1.0,
         "probability that the next input is the reference's word and not the model's own",
@@ -229,7 +237,7 @@ class TrainingSettings(Section):
     )
     start_from: str = setting("", "another run, whose weights and subwords this one starts from")
     source_vectors: str = setting(
-        "", "word2vec or GloVe text file (or .gz) that the source embeddings start from", resume=True
+        "", "word2vec or GloVe text file, perhaps compressed, that the source embeddings start from", resume=True
     )
     target_vectors: str = setting("", "the same for the target embeddings", resume=True)
     freeze_vectors: bool = setting(False, "embeddings that come from such a file stay as they are")
@@ -279,13 +287,13 @@ class DecodingSettings(Section):
         ge=0,
     )
     allow_empty: bool = setting(False, "the translation of a line with text may be empty", resume=True)
-    no_repeat_ngram: Count = setting(0, "no n-gram of this many pieces may come twice; 0: any may", resume=True, ge=0)
     replace_unknown: bool = setting(
         True,
-        "a word that the target vocabulary lacks is copied from the source, instead of replaced by one that it has; "
-        "for vocabularies without bytes",
+        "a word outside the vocabulary is copied from the source, instead of replaced by one inside; for vocabularies "
+        "without bytes",
         resume=True,
     )
+    no_repeat_ngram: Count = setting(0, "no n-gram of this many pieces may come twice; 0: any may", resume=True, ge=0)
     batch_size: Count = setting(64, "sentences translated together", "sentences", resume=True, ge=1)
     window: Count = setting(2000, "lines read ahead and sorted by length", "lines", resume=True, ge=1)
     max_source: Count = setting(1000, "longer input is cut, with a warning", "pieces", resume=True, ge=1)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nmt.config import CorpusSettings, DataSettings
-from nmt.data.corpus import file_hash
 from nmt.data.sources import NoSuchText, TextSource, find_source
+from nmt.data.unchanged import hash_of
 from nmt.errors import DataError
 
 HELD_OUT = "held_out"  # folder of a run with the validation and test text that was taken from the training text
@@ -81,8 +81,8 @@ def held_out_files(run: Path, data: DataSettings, part: str) -> tuple[Path, ...]
 
 
 def file_hashes(sources: Sequence[TextSource]) -> dict[Path, str]:
-    """Return the SHA-256 of every file."""
-    return {path: file_hash(path) for path in dict.fromkeys(path for source in sources for path in source.files)}
+    """Return the SHA-256 of every file, each with the state of the file that has it."""
+    return {path: hash_of(path) for path in dict.fromkeys(path for source in sources for path in source.files)}
 
 
 def fingerprint(source: TextSource, hashes: dict[Path, str]) -> list[object]:

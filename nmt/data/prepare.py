@@ -15,9 +15,11 @@ from nmt.data.corpora import HELD_OUT, Corpora, file_hashes, find_corpora, finge
 from nmt.data.corpus import Pair
 from nmt.data.dataset import Dataset, write_dataset
 from nmt.data.filters import Survey, kept
-from nmt.data.hold_out import SIDES, HeldOut, hold_out
+from nmt.data.hold_out import HeldOut, hold_out
+from nmt.data.normalization import SIDES, of_settings
 from nmt.data.sources import TextSource
 from nmt.data.subword import Subword, Subwords, load_subword, train_subword
+from nmt.data.unchanged import check_unchanged, checker
 from nmt.errors import DataError
 
 Item = TypeVar("Item")
@@ -34,8 +36,9 @@ class Prepared(NamedTuple):
     corpora: Corpora
     held_out: HeldOut
     training: "TrainingText"
+    files: dict[Path, str]  # SHA-256 of each text file
     notes: dict[str, dict[str, int]]  # by text: what was repaired or left out, and how often
-    hashes: dict[str, str]  # SHA-256 of each text file, by its name in the folder
+    hashes: dict[str, str]  # the same, by the name of the file in the folder
 
     folder: str  # of the text
 
@@ -65,6 +68,10 @@ class TrainingText(NamedTuple):
 
     def fingerprint(self) -> list[object]:
         return [part for source in self.sources for part in fingerprint(source, self.hashes)]
+
+    def check_unchanged(self) -> None:
+        """Raise DataError if a file is no longer the one that was hashed."""
+        check_unchanged(self.hashes, (path for source in self.sources for path in source.files))
 
     def choice(self) -> list[object]:
         """Return what decides, besides the text, which pairs are read: empty for all that are not blank."""
@@ -97,6 +104,7 @@ def prepare(settings: Settings, say: Say = lambda _: None) -> Prepared:
         corpora,
         text.held_out,
         text,
+        hashes,
         notes | {source.name: found for source, _, found in valid_sets},
         _named_hashes(data, hashes, text.held_out),
         data.folder,
@@ -112,7 +120,7 @@ def _training_text(settings: Settings, corpora: Corpora, say: Say) -> tuple[Trai
     def usable(source: TextSource, notes: Counter[str]) -> Iterator[Pair]:
         return kept(source, source.pairs(notes), filters, notes)
 
-    held_out = hold_out(sources, settings.data, [*text.fingerprint(), filters], usable, say)
+    held_out = hold_out(sources, settings.data, [*text.fingerprint(), filters], usable, say, text.check_unchanged)
     valid = (held_out.texts["valid"],) if "valid" in held_out.texts else corpora.valid
     return text._replace(held_out=held_out), valid
 
@@ -139,42 +147,38 @@ def _named_hashes(data: DataSettings, hashes: dict[Path, str], held_out: HeldOut
 
 def _subwords(text: TrainingText, settings: SubwordSettings, say: Say) -> Subwords:
     if settings.model:
-        models = [load_subword(Path(path)) for path in settings.model]
-        return Subwords(models[0], models[-1])
+        return Subwords.load([Path(path) for path in settings.model])
     if settings.joint:
         joint = _trained(text, (0, 1), settings, say)
-        return Subwords(joint, joint)
-    source = _trained(text, (0,), _of_side(settings, "source"), say)
-    return Subwords(source, _trained(text, (1,), _of_side(settings, "target"), say))
-
-
-def _of_side(settings: SubwordSettings, side: str) -> SubwordSettings:
-    """Return the settings for the subword model of one side."""
-    own = getattr(settings, f"{side}_normalization") or settings.normalization
-    return settings.model_copy(update={"normalization": own, "source_normalization": "", "target_normalization": ""})
+        return Subwords(joint.of_side("source"), joint.of_side("target"))
+    source, target = (_trained(text, (side,), settings, say) for side in (0, 1))
+    return Subwords(source.of_side("source"), target.of_side("target"))
 
 
 def _trained(text: TrainingText, sides: tuple[int, ...], settings: SubwordSettings, say: Say) -> Subword:
     """Return a subword model trained on one or both sides (0 source, 1 target) of the training text."""
     first = text.sources[0]
-    if len(text.sources) == 1 and len(set(first.files)) == 1 and first.format == "text":
+    alike = len(set(of_settings(settings).values())) == 1
+    if alike and len(text.sources) == 1 and len(set(first.files)) == 1 and first.format == "text":
         sides = (0,)  # one file is both sides
     how = settings.model_dump(exclude={"sampling"})
     recipe = ("subword", text.fingerprint(), sides, how, sentencepiece.__version__, *text.choice())
 
     def make(folder: Path) -> None:
         folder.mkdir(parents=True)
-        (folder / "subword.model").write_bytes(train_subword(_side_texts(text, sides, settings.sample), settings))
+        texts = _side_texts(text, sides, settings.sample)
+        (folder / "subword.model").write_bytes(train_subword(texts, settings, [SIDES[side] for side in sides], say))
 
     def read(folder: Path) -> Subword:
         return load_subword(folder / "subword.model")
 
     names = _file_names(text.sources, sides)
-    subword = cached(recipe, make, read, say, f"training a {settings.model_type} subword model on {names}")
-    if len(subword) < settings.vocab_size:
-        limit = f"subword.vocab_size={settings.vocab_size:,} is an upper limit"
-        say(f"vocabulary: {len(subword):,} subwords, all that {names} yields ({limit})")
-    return subword
+    doing = f"training a {settings.model_type} subword model on {names}"
+    trained = cached(recipe, make, read, say, doing, text.check_unchanged)
+    if len(trained) < settings.vocab_size:
+        used = f"{settings.vocab_size:,} asked for, {len(trained):,} used"
+        say(f"vocabulary of {names}: {used}: all that this text yields")
+    return trained
 
 
 def _file_names(sources: Sequence[TextSource], sides: tuple[int, ...]) -> str:
@@ -182,7 +186,11 @@ def _file_names(sources: Sequence[TextSource], sides: tuple[int, ...]) -> str:
     files = [source.files[side] if source.format == "text" else source.files[0] for source in sources for side in sides]
     names = list(dict.fromkeys(path.name for path in files))
     others = f" and {len(names) - NAMED:,} other files" if len(names) > NAMED else ""
-    side = "" if len(sides) == 2 or all(source.format == "text" for source in sources) else f" ({SIDES[sides[0]]} side)"
+    side = (
+        ""
+        if len(sides) == 2 or all(source.format == "text" for source in sources)
+        else f" ({('source', 'target')[sides[0]]} side)"
+    )
     return " + ".join(names[:NAMED]) + others + side
 
 
@@ -226,7 +234,7 @@ def _train_set(
         surveys.append(Survey(source, text.filters))
         return surveys[0].read(text.pairs(number, notes))
 
-    dataset, notes = _encoded(source, recipe, pairs, subwords, max_length, say)
+    dataset, notes = _encoded(source, text.hashes, recipe, pairs, subwords, max_length, say)
     for survey in surveys:
         for finding in survey.findings(SERIOUS):
             say(f"warning: {source.name}: {finding}")
@@ -241,7 +249,8 @@ def _valid_set(
     def pairs(notes: Counter[str]) -> Iterator[Pair]:
         return kept(source, source.pairs(notes), (), notes)
 
-    return _encoded(source, [fingerprint(source, hashes), _model_hashes(subwords), None], pairs, subwords, None, say)
+    recipe: list[object] = [fingerprint(source, hashes), _model_hashes(subwords), None]
+    return _encoded(source, hashes, recipe, pairs, subwords, None, say)
 
 
 def _model_hashes(subwords: Subwords) -> list[str]:
@@ -250,6 +259,7 @@ def _model_hashes(subwords: Subwords) -> list[str]:
 
 def _encoded(
     source: TextSource,
+    hashes: dict[Path, str],
     recipe: list[object],
     pairs: Callable[[Counter[str]], Iterator[Pair]],
     subwords: Subwords,
@@ -265,7 +275,7 @@ def _encoded(
         return Dataset(folder), json.loads((folder / "notes.json").read_text(encoding="utf-8"))
 
     names = " and ".join(path.name for path in source.files[:2])
-    dataset, notes = cached(("dataset", *recipe), make, read, say, f"encoding {names}")
+    dataset, notes = cached(("dataset", *recipe), make, read, say, f"encoding {names}", checker(hashes, source.files))
     for note, count in notes.items():
         say(f"warning: {source.name}: {note}: {count:,}")
     return dataset, notes

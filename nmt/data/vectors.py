@@ -100,7 +100,7 @@ def _check_size(path: Path, found: int, size: int) -> None:
         raise DataError(f"{path}:1: neither COUNT SIZE nor a word and its numbers; is this word2vec's or GloVe's text?")
     if found != size:
         raise ConfigError(
-            f"model.embedding: {size}, but the vectors in {path} have {found} numbers; write model.embedding={found}"
+            f"model.embedding: {size}, but the vectors in {path} have {found} numbers; set model.embedding={found}"
         )
 
 

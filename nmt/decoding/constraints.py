@@ -1,4 +1,4 @@
-"""Which tokens may come next: no padding, no unknown word, no repetition if asked; an end neither early nor late."""
+"""Which tokens may come next: no padding, no half character, no repetition if asked; an end neither early nor late."""
 
 import math
 from dataclasses import dataclass, replace
@@ -9,7 +9,8 @@ from torch import Tensor
 
 from nmt.config import DecodingSettings
 from nmt.data.statistics import TargetLengths
-from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, UNK_ID
+from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Subword
+from nmt.decoding.characters import Characters
 
 # Limits of a model that nothing is known about, as of a run that is older than its statistics.
 RATIO, LONGEST = 2.0, 200
@@ -21,13 +22,30 @@ class Constraints:
 
     lengths: TargetLengths | None = None
     blank: Bool[Tensor, "vocab"] | None = None  # pieces that show nothing: a translation is not made of them alone
+    characters: Characters | None = None  # of a vocabulary with bytes
+    unknown: bool = False  # whether an unknown word may come: in a vocabulary that cannot spell every word
+
+    @classmethod
+    def of(cls, target: Subword, lengths: TargetLengths | None = None) -> "Constraints":
+        blank = torch.from_numpy(target.blank())
+        return cls(lengths, blank, Characters.of(target.byte_values), unknown=not target.has_bytes)
 
     def to(self, device: torch.device) -> "Constraints":
-        return self if self.blank is None else replace(self, blank=self.blank.to(device))
+        blank, characters = self.blank, self.characters
+        return replace(
+            self,
+            blank=None if blank is None else blank.to(device),
+            characters=characters and characters.to(device),
+        )
 
     def among(self, pieces: Int[Tensor, " pieces"]) -> "Constraints":
         """The same for a model that knows only some of the pieces."""
-        return self if self.blank is None else replace(self, blank=self.blank[pieces.to(self.blank.device)])
+        blank, characters = self.blank, self.characters
+        return replace(
+            self,
+            blank=None if blank is None else blank[pieces.to(blank.device)],
+            characters=characters and characters.among(pieces),
+        )
 
 
 NO_CONSTRAINTS = Constraints()
@@ -62,15 +80,20 @@ def allow(
     """Sets everything that may not come next to -inf, in place. `tokens` starts with begin."""
     length = tokens.size(1) - 1
     shortest = max(settings.min_length, 0 if settings.allow_empty else 1)
-    forbidden = [PAD_ID, BOS_ID] if settings.replace_unknown else [PAD_ID, UNK_ID, BOS_ID]
-    log_probs[:, forbidden] = -math.inf
+    log_probs[:, [PAD_ID, BOS_ID]] = -math.inf
+    if not (constraints.unknown and settings.replace_unknown):
+        log_probs[:, UNK_ID] = -math.inf
+    characters = constraints.characters
+    within = characters.within(log_probs, tokens) if characters else None
     if settings.no_repeat_ngram:
         _forbid_repeats(log_probs, tokens, settings.no_repeat_ngram)
     if length <= 1 and not settings.allow_empty and constraints.blank is not None:
         # One blank token, such as a space by itself, may begin a translation; nothing else may follow it than text.
         rows = constraints.blank[tokens[:, 1]] if length else limit <= 1
         _forbid_blank(log_probs, rows, constraints.blank)
-    early, late = length < shortest, (length >= limit) & ~log_probs[:, EOS_ID].isneginf()
+    if characters:
+        characters.forbid(log_probs, within, limit - length)
+    early, late = length < shortest, length >= limit
     at_the_limit = bool(late.any())
     if not (early or at_the_limit):
         return log_probs

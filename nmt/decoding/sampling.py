@@ -58,8 +58,7 @@ def sample(
     by default in the line of its row: what is drawn for it depends on the seed and its place alone, not on its company
     in the batch.
     """
-    most = int(longest_allowed(source, settings, constraints).max())
-    limit = most + 4  # the end, after at most 3 bytes of a character
+    limit = int(longest_allowed(source, settings, constraints).max()) + 1
     chance = uniforms(sampling.seed, places or [(row, 0) for row in range(len(source))], count, limit)
 
     def choose(log_probs: Tensor, rows: Tensor, position: int) -> Tensor:

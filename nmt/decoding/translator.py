@@ -27,7 +27,6 @@ from nmt.decoding.alignment import (
     piece_attention,
     word_attention,
 )
-from nmt.decoding.characters import whole_characters
 from nmt.decoding.constraints import Constraints, longest_allowed
 from nmt.decoding.ensemble import Ensemble
 from nmt.decoding.forced import Scored, attention_to, token_log_probs
@@ -38,7 +37,7 @@ from nmt.decoding.search import Hypothesis, Searchable, search
 from nmt.decoding.shortlist import Shortlist
 from nmt.decoding.side_by_side import side_by_side
 from nmt.decoding.splitting import Capacity, Parts, capacity, join, split_line
-from nmt.decoding.unknown import copy_unknown
+from nmt.decoding.unknown import copied_words
 from nmt.errors import ConfigError
 from nmt.model import Seq2Seq
 from nmt.model.loop import PackedWeights, same_weights
@@ -70,8 +69,8 @@ class Translation:
     piece_attention: Attention | None = None
     alignment: list[tuple[int, int]] = field(default_factory=list)  # (source word, target word), from 0
     cut: bool = False  # the line was longer than `decoding.max_source` and only its beginning was translated
-    unknown: int = 0  # words that the target vocabulary lacks, copied from the source
     parts: int = 1  # more if the line held more than those in training, and was translated in so many parts
+    unknown: int = 0  # words outside the vocabulary, copied from the source
     limited: bool = False  # it reached the longest length that was allowed, and may lack its end
     of: "tuple[Translation, ...]" = field(default=(), repr=False)  # the translations of the parts, if there are several
 
@@ -122,15 +121,12 @@ class Translator:
         them, lines with more pieces than `longest` are split at sentence ends; 0: none are. A shortlist: for one model.
         """
         self.members = [member.eval() for member in members]
-        model: Searchable = self.members[0] if len(members) == 1 else Ensemble(self.members)
-        self.model = whole_characters(model, subwords.target, device or torch.device("cpu"))
+        self.model: Searchable = self.members[0] if len(members) == 1 else Ensemble(self.members)
         self.subwords = subwords
         self.settings = settings
         self.statistics = statistics
         self.capacity = capacity(statistics) if statistics else Capacity(0, longest, 0) if longest else None
-        self.constraints = Constraints(
-            statistics.target_lengths if statistics else None, torch.from_numpy(subwords.target.blank())
-        )
+        self.constraints = Constraints.of(subwords.target, statistics.target_lengths if statistics else None)
         self.device = device or torch.device("cpu")
         self.shortlist = shortlist
         self.constraints = self.constraints.to(self.device)
@@ -169,8 +165,6 @@ class Translator:
         named = {name: value for name, value in given.items() if value is not None}
         changes = {**(changes or {}), **named}
         settings = self._requested(changes, n_best, drawn=sampling is not None, mbr=mbr)
-        if self.subwords.target.bytes:  # nothing is unknown that can be spelt in bytes
-            settings = settings.model_copy(update={"replace_unknown": False})
         split_words("", words)  # raises for an unknown kind
         way = _Search(n_best, sampling, mbr, words)
         lines = list(lines)
@@ -241,8 +235,7 @@ class Translator:
         source = self._padded(sources)
         if not (way.sampling or way.mbr):
             if self.shortlist:
-                bytes_ = self.subwords.target.bytes
-                return self.shortlist.search(self.members[0], source, settings, way.n_best, bytes_, self.constraints)
+                return self.shortlist.search(self.members[0], source, settings, way.n_best, self.constraints)
             return search(self.model, source, settings, way.n_best, self.constraints)
         sampling = way.sampling or Sampling()
         drawn = sample(self.model, source, settings, sampling, way.copies, places, self.constraints)
@@ -261,9 +254,13 @@ class Translator:
     ) -> list[Translation]:
         best = [hypotheses[0] for hypotheses in found]
         weights = self.attention(sources, [hypothesis.tokens for hypothesis in best]) if attention else None
+        copies = self._copies(lines, sources, found)
         translations = []
         for index, (line, source, hypotheses) in enumerate(zip(lines, sources, found, strict=True)):
-            candidates = [self._candidate(hypothesis, line, source) for hypothesis in hypotheses]
+            candidates = [
+                Candidate(self.subwords.target.decode(tokens, copied), score, log_prob)
+                for (tokens, score, log_prob), copied in zip(hypotheses, copies[index], strict=True)
+            ]
             translation = Translation(
                 line,
                 candidates[0].text,
@@ -274,20 +271,32 @@ class Translator:
                 unknown=best[index].tokens.count(UNK_ID),
             )
             if weights is not None and weights[index].any():
-                translation = self._with_attention(translation, source, best[index].tokens, weights[index], words)
+                pieces = self.subwords.target.decoded_pieces(best[index].tokens, copies[index][0])
+                translation = self._with_attention(translation, source, pieces, weights[index], words)
             translations.append(translation)
         return translations
 
-    def _candidate(self, hypothesis: Hypothesis, line: str, source: list[int]) -> Candidate:
-        text = self._text(line, source, hypothesis.tokens)[0]
-        return Candidate(text, hypothesis.score, hypothesis.log_prob)
-
-    def _text(self, line: str, source: list[int], tokens: list[int]) -> tuple[str, list[Piece]]:
-        """The text of a hypothesis and the places of its tokens in it; unknown words are copied from the source."""
-        if UNK_ID not in tokens:
-            return self.subwords.target.decode(tokens), self.subwords.target.decoded_pieces(tokens)
-        weights = self.attention([source], [tokens])[0] if self.attends else None
-        return copy_unknown(self.subwords.target, tokens, line, self.subwords.source.pieces(line, len(source)), weights)
+    def _copies(
+        self, lines: list[str], sources: list[list[int]], found: list[list[Hypothesis]]
+    ) -> list[list[list[str]]]:
+        """Return, for each hypothesis of each line, the texts that are copied in place of its unknown words."""
+        copies: list[list[list[str]]] = [[[] for _ in hypotheses] for hypotheses in found]
+        places = [
+            (row, rank)
+            for row, hypotheses in enumerate(found)
+            for rank, hypothesis in enumerate(hypotheses)
+            if UNK_ID in hypothesis.tokens
+        ]
+        if not places or not self.attends:
+            return copies
+        for start in range(0, len(places), self.settings.batch_size):
+            some = places[start : start + self.settings.batch_size]
+            targets = [found[row][rank].tokens for row, rank in some]
+            weights = self.attention([sources[row] for row, _ in some], targets)
+            for (row, rank), target, matrix in zip(some, targets, weights, strict=True):
+                pieces = self.subwords.source.pieces(lines[row], len(sources[row]))
+                copies[row][rank] = copied_words(lines[row], sources[row], pieces, target, matrix)
+        return copies
 
     def attention(self, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> list[np.ndarray]:
         """The attention of given translations, per sentence (target pieces + end, source pieces + end)."""
@@ -321,10 +330,14 @@ class Translator:
         return pad_sources(sources).to(self.device)
 
     def _with_attention(
-        self, translation: Translation, source: list[int], target: list[int], weights: np.ndarray, words: str
+        self,
+        translation: Translation,
+        source: list[int],
+        target_pieces: list[Piece],
+        weights: np.ndarray,
+        words: str,
     ) -> Translation:
         source_pieces = self.subwords.source.pieces(translation.source, len(source))
-        target_pieces = self._text(translation.source, source, target)[1]
         read = translation.source[: max(piece.end for piece in source_pieces)]  # less than all if the line was cut
         between, links = word_attention(weights, read, translation.text, source_pieces, target_pieces, words)
         pieces = piece_attention(weights, source_pieces, target_pieces)
@@ -335,13 +348,15 @@ def warnings_of(translations: Iterable[Translation], n_best: int = 1) -> Counter
     """What the user should know about these translations, and of how many lines."""
     notes: Counter[str] = Counter()
     for each in translations:
-        notes["lines with words that the vocabulary lacks, copied from the source"] += each.unknown > 0
         notes["lines cut to decoding.max_source pieces"] += each.cut
         notes["lines that hold more than those in training, translated in parts"] += each.parts > 1
         notes[
             "translations that reached the longest length allowed (decoding.max_length=N allows another) and may lack "
             "their end"
         ] += each.limited
+        notes["lines with words outside the vocabulary, copied from the source (decoding.replace_unknown)"] += (
+            each.unknown > 0
+        )
         notes["lines with text and an empty translation"] += each.is_empty
         few = bool(each.candidates) and len(each.candidates) < n_best
         notes[f"lines with fewer than {n_best} different translations, the others empty"] += few
@@ -372,8 +387,8 @@ def _joined(line: str, spaced: list[bool], parts: list[Translation], mean_score:
         join_attention([part.piece_attention for part in parts]),
         join_links([part.alignment for part in parts], matrices),
         cut=any(part.cut for part in parts),
-        unknown=sum(part.unknown for part in parts),
         parts=len(parts),
+        unknown=sum(part.unknown for part in parts),
         limited=any(part.limited for part in parts),
         of=tuple(parts),
     )

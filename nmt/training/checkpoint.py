@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import load
 from torch import Tensor
@@ -21,6 +22,7 @@ from nmt.run import tensor_file
 from nmt.training.state import Progress, TrainState
 
 MANIFEST, STATE = "manifest.json", "state.json"
+TRAINED_WITH = "trained_with"  # in the state
 TENSORS = {"weights": "model.safetensors", "average": "average.safetensors", "optimizer": "optimizer.safetensors"}
 
 
@@ -53,7 +55,8 @@ def save_checkpoint(folder: Path, state: TrainState) -> Path:
 
 def _contents(state: TrainState) -> Iterator[tuple[str, bytes]]:
     """One file at a time, since they are large."""
-    yield STATE, json.dumps(state.progress.to_json(), indent=1).encode()
+    values = state.progress.to_json() | {TRAINED_WITH: state.trained_with}
+    yield STATE, json.dumps(values, indent=1).encode()
     for field, file in TENSORS.items():
         tensors: dict[str, Tensor] = getattr(state, field)
         if tensors:
@@ -104,9 +107,21 @@ def load_checkpoint(path: Path) -> TrainState:
         manifest = json.loads(read_file(path / MANIFEST))
         contents = {file: _verified(path, file, **entry) for file, entry in manifest.items()}
         tensors = {field: load(contents[file]) if file in contents else {} for field, file in TENSORS.items()}
-        return TrainState(progress=Progress.from_json(json.loads(contents[STATE])), **tensors)
+        values = json.loads(contents[STATE])
+        return TrainState(Progress.from_json(values), **tensors, trained_with=dict(values.get(TRAINED_WITH, {})))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise DataError(f"{path}: the checkpoint is damaged") from None
+
+
+def read_trained_with(folder: Path) -> dict[str, Any]:
+    """What the newest checkpoint whose state is intact was trained with; empty if none says."""
+    for path in reversed(list_checkpoints(folder)):
+        try:
+            entry = json.loads(read_file(path / MANIFEST))[STATE]
+            return dict(json.loads(_verified(path, STATE, **entry)).get(TRAINED_WITH, {}))
+        except (DataError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+    return {}
 
 
 def _verified(checkpoint: Path, file: str, size: int, sha256: str) -> bytes:

@@ -19,28 +19,35 @@ from nmt.training.checkpoint import (
     prune,
     save_checkpoint,
 )
+from nmt.training.lock import RunFolder
 from nmt.training.state import Progress, TrainState, Validation
 
 
 class Keeper:
-    """`warn` says what could not be written; training goes on, and the next time it may be possible."""
+    """`warn` says what could not be written; training continues, and the next time it may be possible.
 
-    def __init__(self, settings: Settings, subwords: Subwords, warn: Callable[[str], None]) -> None:
-        self.settings, self.subwords, self.warn = settings, subwords, warn
+    Checks before each write that the run directory is still `owned`, and writes through it, so that nothing ever gets
+    into a directory that took its place. Reads by name.
+    """
+
+    def __init__(self, settings: Settings, subwords: Subwords, warn: Callable[[str], None], owned: RunFolder) -> None:
+        self.settings, self.subwords, self.warn, self.owned = settings, subwords, warn, owned
         self.model = Path(settings.run) / runs.WEIGHTS
         self.folder = Path(settings.run) / runs.CHECKPOINTS
         self.behind = False  # the run's model is not that of the best validation
 
     def save(self, state: TrainState, *, last: bool = False) -> None:
         """A checkpoint; those that are no longer needed go. Raises NotSaved if the `last` one cannot be written."""
-        training = self.settings.training
+        training, folder = self.settings.training, self.owned.path / runs.CHECKPOINTS
+        self.owned.check()
         try:
-            save_checkpoint(self.folder, state)
+            save_checkpoint(folder, state)
             if self.behind:
                 self._catch_up(state.progress)
             best = best_names(state.progress, training.metric, training.keep_best)
-            prune(self.folder, best, training.keep_last)
+            prune(folder, best, training.keep_last)
         except OSError as error:
+            self.owned.check()
             problem = f"{self.folder}: cannot save step {state.progress.step:,}: {error.strerror}; {self.kept()}"
             if last:
                 raise NotSaved(f"{problem}; make room, and the same command goes on from there") from None
@@ -66,6 +73,7 @@ class Keeper:
         try:
             self._write_model(weights, _name(progress, progress.validations[-1]))
         except OSError as error:
+            self.owned.check()
             self.behind = True
             self.warn(f"{self.model}: cannot write: {error.strerror}; training goes on")
 
@@ -104,7 +112,9 @@ class Keeper:
             self._write_model(state.average or state.weights, kept[0].name)
 
     def _write_model(self, weights: Mapping[str, Tensor], validation: str) -> None:
-        write_atomic(self.model, runs.pack_weights(weights, self.settings, self.subwords, validation))
+        content = runs.pack_weights(weights, self.settings, self.subwords, validation)
+        self.owned.check()
+        write_atomic(self.owned.path / runs.WEIGHTS, content)
         self.behind = False
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -28,9 +28,11 @@ class Log:
         self.last_line = time.monotonic()
         self.failed = False  # a log could not be written
 
-    def open(self, run: Path) -> None:
-        """From here on, lines go into the run as well, those said before included."""
+    def open(self, run: Path, check: Callable[[], None] = lambda: None) -> None:
+        """Writes lines into the run from here on, those said before included. `check` comes before each record, and
+        may refuse it."""
         run.mkdir(parents=True, exist_ok=True)
+        self.check = check
         self.metrics_path = run / METRICS
         self.file = (run / LOG).open("a", encoding="utf-8", errors="backslashreplace")
         for line in self.early:
@@ -81,7 +83,8 @@ class Log:
         self.say(f"warning: {line}")
 
     def record(self, kind: str, **values: Any) -> None:
-        """A line of metrics.jsonl."""
+        """Appends a line to metrics.jsonl."""
+        self.check()
         with self._forgiving(METRICS), self.metrics_path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"kind": kind, **values}) + "\n")
 

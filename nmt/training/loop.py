@@ -23,9 +23,11 @@ from nmt.training.batches import EpochBatches
 from nmt.training.checkpoint import load_newest
 from nmt.training.health import of_stopping, remarks
 from nmt.training.keeper import Keeper
+from nmt.training.lock import RunFolder
 from nmt.training.log import Log, clock
 from nmt.training.optimizer import load_optimizer, optimizer_tensors
 from nmt.training.report import Report
+from nmt.training.restart import trained_with
 from nmt.training.schedule import Moment, budget_used, interval_count, learning_rate
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import Progress, TrainState, Validation
@@ -49,14 +51,18 @@ class Trainer:
         device: torch.device,
         log: Log,
         signals: Signals,
+        owned: RunFolder | None = None,
     ) -> None:
+        """`owned` is the run directory as it is held; without it nothing checks that it stays the same."""
         self.settings = settings
         self.training: TrainingSettings = settings.training
         self.model, self.batches, self.validation_sets = model, batches, validation
         self.judge = validation[0].fingerprint(settings.training.metric)
         self.device, self.log, self.signals = device, log, signals
         self.updater = Updater(model, self.training, device)
-        self.keeper = Keeper(settings, validation[0].subwords, log.warn)
+        self.owned = owned or RunFolder(Path(settings.run))
+        self.keeper = Keeper(settings, validation[0].subwords, log.warn, self.owned)
+        self.trained_with = trained_with(settings, validation[0].subwords)
         self.progress = Progress(judge=self.judge)
         self.saved_at = (0, 0.0)
         self.report = Report(log, validation[0].pairs, self.training.samples)
@@ -78,6 +84,7 @@ class Trainer:
                 if reason := self.stop_reason():
                     break
                 self.signals.check()
+                self.owned.check()
                 self._step()
                 if self.progress.step % self.training.log_every == 0:
                     self.report.step(self.progress, self.learning_rate(), self.share())
@@ -124,9 +131,7 @@ class Trainer:
         batches = [self.batches.make(indices) for indices in chosen]
         update = self.updater(batches, progress.step, self.learning_rate())
         if update.splits:
-            self.log.warn(
-                f"step {progress.step + 1:,}: out of memory, batch split; write a lower training.batch_tokens"
-            )
+            self.log.warn(f"step {progress.step + 1:,}: out of memory, batch split; set training.batch_tokens lower")
         self.report.add(update)
         if not update.fault:
             progress.loss, progress.tokens = progress.loss + update.loss, progress.tokens + update.tokens
@@ -154,11 +159,12 @@ class Trainer:
         """To the newest checkpoint, with half the learning rate. Raises Diverged the second time."""
         skipped, folder = self.progress.skipped, self.keeper.folder
         what = f"{TOO_MANY} updates in a row were left out, the last at step {self.progress.step:,}"
+        self.owned.check()
         state = None if self.progress.setbacks else load_newest(folder, self.log.say)
         if state is None:
             raise Diverged(
-                f"training diverged: {what}; in {folder} {self.keeper.kept()}; write a lower training.learning_rate or "
-                "a longer training.warmup, and train another run: run=runs/NAME"
+                f"training diverged: {what}; in {folder} {self.keeper.kept()}; set training.learning_rate lower or "
+                "training.warmup higher, and train another run: run=runs/NAME"
             )
         self.restore(state, folder)
         self.progress.setbacks, self.progress.skipped, self.progress.skipped_in_row = 1, skipped, 0
@@ -272,7 +278,8 @@ class Trainer:
         updater = self.updater
         self.progress.loss_scale = dict(updater.scaler.state_dict())
         weights = runs.named_weights(self.model)
-        return TrainState(self.progress, weights, updater.average, optimizer_tensors(updater.optimizer))
+        optimizer = optimizer_tensors(updater.optimizer)
+        return TrainState(self.progress, weights, updater.average, optimizer, self.trained_with)
 
     def restore(self, state: TrainState, name: Path) -> None:
         """Puts everything where it was when `state` was saved. `name` is named in errors."""

@@ -120,3 +120,4 @@ class TrainState:
     weights: dict[str, Tensor]
     average: dict[str, Tensor]  # moving average of the weights; empty if there is none
     optimizer: dict[str, Tensor]  # `parameter index.name` -> tensor
+    trained_with: dict[str, Any] = field(default_factory=dict)  # settings and subwords' hash; empty in old checkpoints

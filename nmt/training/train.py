@@ -17,6 +17,7 @@ from nmt.config import Settings
 from nmt.data.corpora import held_out_files
 from nmt.data.prepare import Prepared, prepare
 from nmt.data.statistics import TrainingStatistics, training_statistics
+from nmt.data.unchanged import check_unchanged
 from nmt.decoding.constraints import Constraints
 from nmt.device import choose_device, describe
 from nmt.errors import NotSaved, OutOfMemory
@@ -27,13 +28,13 @@ from nmt.model import Seq2Seq, make_model
 from nmt.run import LoadedRun
 from nmt.training.batches import EpochBatches
 from nmt.training.checkpoint import list_checkpoints, load_newest
-from nmt.training.lock import alone_in
+from nmt.training.lock import RunFolder, owned
 from nmt.training.log import Log, clock
 from nmt.training.loop import Trainer
 from nmt.training.parent import identity, load_parent, start_from_parent
 from nmt.training.pieces import with_inherited_pieces, with_pieces_of
 from nmt.training.report import shown_scores
-from nmt.training.restart import changed_files, check_start, note_changes
+from nmt.training.restart import changed_files, check_start, check_subwords_of, is_written, note_changes
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import TrainState
 from nmt.training.teachers import check_subwords, lessons, load_teachers, teacher_hashes
@@ -53,22 +54,24 @@ class Outcome(NamedTuple):
 def train(
     settings: Settings, command: list[str], changed_data: bool = False, files: Mapping[str, str] | None = None
 ) -> Outcome:
-    """Trains or goes on, with `changed_data` also if the text is not what it was. Raises ConfigError and DataError
-    before anything in the run has changed."""
+    """Trains or resumes, with `changed_data` also if the text is not what it was; keeps `files`, {name: text}, in the
+    run as well. Raises ConfigError and DataError before anything in the run has changed; NotSaved if the run cannot be
+    written, or is no longer where it was."""
     folder = Path(settings.run)
-    check_start(settings, folder)
-    device = choose_device(settings)
-    log = Log()
-    log.say(f"nmt {__version__}, torch {torch.__version__}, {describe(device)}, run {_shown(folder)}")
-    data = prepare(_with_known_pieces(folder, settings), log.say)
-    signals = Signals()
+    log, signals = Log(), Signals()
     try:
         with ExitStack() as stack:
             with _writing(folder):
-                stack.enter_context(alone_in(folder))
-                trainer = _make_trainer(settings, data, command, device, log, signals, changed_data)
+                run = stack.enter_context(owned(folder, log.warn))
+            # The lock comes before anything is checked or read, so that nobody changes it in between.
+            check_start(settings, folder)
+            device = choose_device(settings)
+            log.say(f"nmt {__version__}, torch {torch.__version__}, {describe(device)}, run {_shown(folder)}")
+            data = prepare(_with_known_pieces(folder, settings), log.say)
+            with _writing(folder):
+                trainer = _make_trainer(settings, data, command, device, log, signals, run, changed_data)
                 for name, text in (files or {}).items():
-                    write_atomic(folder / name, text.encode())
+                    write_atomic(run.path / name, text.encode())
             return _train(trainer, log, signals)
     finally:
         log.close()
@@ -113,11 +116,15 @@ def _make_trainer(
     device: torch.device,
     log: Log,
     signals: Signals,
+    run: RunFolder,
     changed_data: bool,
 ) -> Trainer:
     """A trainer at the beginning, or at the newest checkpoint of its run."""
     folder = Path(settings.run)
+    run.check()
     state = load_newest(folder / runs.CHECKPOINTS, log.say)
+    if state is not None:
+        check_subwords_of(state, data.subwords, folder)
     statistics = _statistics(folder, data, state is not None and state.progress.text == data.text)
     validation = _validation_sets(settings, data, statistics)
     vectors = find_vectors(settings, data.subwords, log.say) if state is None else {}
@@ -135,25 +142,26 @@ def _make_trainer(
         log.say(f"starting from the weights and subwords of {_shown(parent.path)}")
     known = lessons(teachers, data.train, device, log.say) if teachers else None
     batches = EpochBatches(data.train, settings, data.subwords, known, data.weights)
-    trainer = Trainer(settings, model, batches, validation, device, log, signals)
+    trainer = Trainer(settings, model, batches, validation, device, log, signals, run)
     trainer.progress.text = data.text
     if settings.training.freeze_vectors:
         trainer.freeze({side: found.ids.tolist() for side, found in vectors.items()})
     # Nothing in the run has changed up to here: what cannot be trained leaves no trace of itself.
-    log.open(folder)
-    for leftover in folder.glob("*.tmp-*"):  # of a crash
+    run.check()
+    log.open(run.path, run.check)
+    for leftover in run.path.glob("*.tmp-*"):  # of a crash
         leftover.unlink()
-    if state is None or config.differences(runs.load_settings(folder), settings):
-        write_atomic(folder / runs.CONFIG, config.dump(config.portable(settings, folder)).encode())
-    runs.save_statistics(folder, statistics)
+    if state is None or not is_written(settings, folder):
+        write_atomic(run.path / runs.CONFIG, config.dump(config.portable(settings, folder)).encode())
+    runs.save_statistics(run.path, statistics)
     if state is None:
-        runs.save_subwords(folder, data.subwords)
+        runs.save_subwords(run.path, data.subwords)
     for part, text in data.held_out.texts.items():
-        for file, name in zip(text.files, held_out_files(folder, settings.data, part), strict=True):
+        for file, name in zip(text.files, held_out_files(run.path, settings.data, part), strict=True):
             write_atomic(name, file.read_bytes())
     moved = before.get("paths") != provenance["paths"]
     if state is None or changed or moved:
-        write_atomic(folder / runs.PROVENANCE, json.dumps(before | provenance, indent=1).encode())
+        write_atomic(run.path / runs.PROVENANCE, json.dumps(before | provenance, indent=1).encode())
     _introduce(trainer, data, log.say)
     if state is not None:
         note_changes(before, provenance, changed, log.say)
@@ -183,7 +191,7 @@ def _new_model(settings: Settings, data: Prepared, device: torch.device) -> Seq2
         if not is_out_of_memory(error):
             raise
         raise OutOfMemory(
-            "the model does not fit into memory; write a smaller model.hidden, model.embedding or subword.vocab_size"
+            "the model does not fit into memory; set model.hidden, model.embedding or subword.vocab_size lower"
         ) from None
 
 
@@ -196,10 +204,11 @@ def _statistics(folder: Path, data: Prepared, same_text: bool) -> TrainingStatis
 def _validation_sets(settings: Settings, data: Prepared, statistics: TrainingStatistics) -> list[ValidationSet]:
     """Return the validation sets, the judge first. Raises ConfigError if its metric cannot be had here."""
     found = []
-    constraints = Constraints(statistics.target_lengths, torch.from_numpy(data.subwords.target.blank()))
+    constraints = Constraints.of(data.subwords.target, statistics.target_lengths)
     for source, dataset in data.valid_sets:
         lines = set(dataset.lines.tolist())
         pairs = [pair for pair in source.pairs() if pair.line in lines]
+        check_unchanged(data.files, source.files)
         language = find_language(settings.data.target_language, settings.data.target, (pair.target for pair in pairs))
         found.append(ValidationSet(dataset, pairs, data.subwords, source.name, language, constraints))
     if settings.training.metric != LOSS:

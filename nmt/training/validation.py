@@ -13,7 +13,6 @@ from nmt.data.batching import length_batches
 from nmt.data.corpus import Pair
 from nmt.data.dataset import Dataset
 from nmt.data.subword import Subwords
-from nmt.decoding.characters import whole_characters
 from nmt.decoding.constraints import NO_CONSTRAINTS, Constraints, longest_allowed
 from nmt.decoding.search import search
 from nmt.decoding.side_by_side import side_by_side
@@ -75,9 +74,7 @@ def validate(
 ) -> ValidationResult:
     """`check` is called between batches and may raise to break off. Leaves the model in evaluation mode."""
     model.eval()
-    spells = bool(data.subwords.target.bytes)
-    greedy = decoding.model_copy(update={"beam_size": 1, "replace_unknown": decoding.replace_unknown and not spells})
-    searched = whole_characters(model, data.subwords.target, device)
+    greedy = decoding.model_copy(update={"beam_size": 1})
     batches = _batches(data.dataset)
     constraints = data.constraints.to(device)
     packed: PackedWeights = {}
@@ -86,8 +83,7 @@ def validate(
         check()
         batch = make_batch(data.dataset, indices).to(device)
         with same_weights(packed):
-            best = search(searched, batch.source, greedy, constraints=constraints)
-            found = [hypothesis.tokens for [hypothesis] in best]
+            found = [hypothesis.tokens for [hypothesis] in search(model, batch.source, greedy, constraints=constraints)]
             loss = float(batch_loss(model, batch))
         limits = longest_allowed(batch.source, greedy, constraints).tolist()
         cut = sum(len(one) >= most for one, most in zip(found, limits, strict=True))
@@ -109,7 +105,7 @@ def validate(
         source_gain(model, middle),
         sum(part.too_long for part in parts) / len(hypotheses),
     )
-    references = [data.subwords.target.clean(pair.target) for pair in data.pairs]
+    references = [data.subwords.target.normalizer.same(pair.target) for pair in data.pairs]
     scores = {metric: score(metric, hypotheses, references, language=data.language).value for metric in metrics}
     loss = sum(part.loss for part in parts) / sum(part.tokens for part in parts)
     return ValidationResult(loss, scores, hypotheses, signs)
