@@ -251,7 +251,7 @@ def compare(first: Evaluation, second: Evaluation) -> dict[str, dict[str, Differ
 
 def save(run: Path, evaluation: Evaluation) -> None:
     """Keeps the result in the run, for `nmt info`."""
-    content = json.dumps(to_json(evaluation), ensure_ascii=False, indent=1)
+    content = json.dumps(to_json(evaluation), indent=1)
     write_atomic(run / runs.SCORES, content.encode())
 
 

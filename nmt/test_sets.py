@@ -134,6 +134,6 @@ def read_numbers(path: Path) -> list[int]:
 
 
 def _line_number(line: str, path: Path, number: int) -> int:
-    if not line.isdecimal() or int(line) < 1:
+    if not (line.isascii() and line.isdecimal() and len(line) < 13) or int(line) < 1:
         raise DataError(f"{path}:{number}: {line[:20]!r} is not a line number; write one number per line, from 1")
     return int(line)

@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import platform
 import random
 import shutil
 import signal
@@ -298,7 +299,7 @@ def test_a_model_is_not_replaced_by_a_training_from_the_start(workplace, uninter
 
 @pytest.mark.parametrize(
     ("word", "message"),
-    [("training.precision=fp16", "write bf16"), ("model.hidden=10000000", "does not fit into memory")],
+    [("training.precision=fp16", "set training.precision=bf16"), ("model.hidden=60000", "does not fit into memory")],
 )
 def test_a_start_that_fails_does_not_bind_the_next(workplace, uninterrupted, tmp_path, word: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
@@ -332,7 +333,7 @@ def test_two_at_once_are_not_possible(workplace, uninterrupted, monkeypatch, tmp
     monkeypatch.setattr("nmt.training.train.Signals", Another)
     run(workplace, tmp_path / "run")
     assert refused == [
-        f"{tmp_path / 'run'}: another training is at work in it; wait for its end, or train into another directory: "
-        "run=runs/NAME"
+        f"{tmp_path / 'run'}: another training is at work in it (process {os.getpid()} on {platform.node()}); "
+        "wait for its end, or train into another directory: run=runs/NAME"
     ]
     check_equal(tmp_path / "run", uninterrupted("conditional"))

@@ -1,6 +1,5 @@
 """`nmt align`."""
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ from nmt.cli.options import (
 from nmt.cli.streams import open_output
 from nmt.config import decoding_changes
 from nmt.errors import ConfigError, DataError
+from nmt.shown import json_line, shown
 
 if TYPE_CHECKING:
     from nmt.decoding.align import Aligned
@@ -43,7 +43,7 @@ def align(
     plot: Annotated[
         Path | None, typer.Option(help="Draw the attention of one pair into this file (.svg, .png, .pdf)")
     ] = None,
-    line: Annotated[int, typer.Option(min=1, help="The pair that --plot draws")] = 1,
+    line: Annotated[int, typer.Option(min=1, max=1_000_000_000, help="The pair that --plot draws")] = 1,
     as_json: Annotated[
         bool, typer.Option("--jsonl", help="One JSON object per pair: its words, the links between them, attention")
     ] = False,
@@ -70,7 +70,7 @@ def align(
         raise DataError(f"--line {line}: {source} has {len(pairs):,} lines")
     known = None if gold is None else read_gold(gold, pairs, word_kind)
     if known is not None and word_kind == "scripts" and counts_between_spaces(known, pairs):
-        print(f"warning: {gold}: {BETWEEN_SPACES}", file=sys.stderr)
+        print(shown(f"warning: {gold}: {BETWEEN_SPACES}"), file=sys.stderr)
     translator = translator_of(runs, device, threads)
     if not translator.attends:
         raise ConfigError("align: this model has no attention")
@@ -100,7 +100,7 @@ def _as_json(line: int, pair: tuple[str, str], found: "Aligned") -> str:
         "attention": [[round(float(weight), 4) for weight in row] for row in found.words.weights],
         "alignment": found.links,
     }
-    return json.dumps(values, ensure_ascii=False)
+    return json_line(values)
 
 
 def _aligned(

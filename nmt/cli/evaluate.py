@@ -28,6 +28,7 @@ from nmt.cli.options import (
 from nmt.config import decoding_changes
 from nmt.errors import ConfigError
 from nmt.metrics import AER, METRICS, default_metrics, tokenizer_note
+from nmt.shown import shown
 
 if TYPE_CHECKING:
     from nmt.config import DataSettings
@@ -108,7 +109,7 @@ def evaluate(
     if hypothesis is not None and reference:
         results = [score_files(hypothesis, reference, source, Wanted(metrics, by_length, told, word_kind), encoding)]
     else:
-        say: Callable[[str], None] = (lambda _: None) if as_json else print
+        say: Callable[[str], None] = (lambda _: None) if as_json else _print
         paths = runs or [newest()]
         languages = _languages(paths)
         told = told or find_language(languages.target_language, languages.target, ())
@@ -126,7 +127,7 @@ def evaluate(
 
 
 def _warn(line: str) -> None:
-    print(f"warning: {line}", file=sys.stderr)
+    print(shown(f"warning: {line}"), file=sys.stderr)
 
 
 def _language(given: str | None) -> str:
@@ -217,7 +218,7 @@ def _sets(
         found = find_source(path.parent, path.name, (data.source, data.target), key="--test", encoding=encoding)
         return [read_source(found, path.with_name(f"{path.name}.align"))]
     if source is None or not references:
-        return configured_sets(run, lambda line: print(f"warning: {line}", file=sys.stderr))
+        return configured_sets(run, lambda line: print(shown(f"warning: {line}"), file=sys.stderr))
     return [read_set(source, references, source.name, source.with_suffix(".align"), encoding)]
 
 
@@ -235,21 +236,27 @@ def _show(results: "list[Evaluation]", as_json: bool) -> None:
         return
     for result in results:
         if len(results) > 1:
-            print(result.run)
+            _print(result.run)
         for name, scores in result.sets.items():
-            print(_describe_scores(name, scores))
+            _print(*_describe_scores(name, scores))
     print(f"± is half of the 95 % bootstrap confidence interval ({CONFIDENCE_SAMPLES:,} resamples)")
     if len(results) > 1:
-        print(f"{results[1].run} minus {results[0].run}, paired bootstrap resampling:")
+        _print(f"{results[1].run} minus {results[0].run}, paired bootstrap resampling:")
         for name, differences in evaluation.compare(*results).items():
-            print(f"  {name}: {'; '.join(map(str, differences.values()))}")
+            _print(f"  {name}: {'; '.join(map(str, differences.values()))}")
 
 
-def _describe_scores(name: str, scores: "SetScores") -> str:
+def _print(*lines: str) -> None:
+    """Names of runs and test sets may come from a stranger."""
+    for line in lines:
+        print(shown(line))
+
+
+def _describe_scores(name: str, scores: "SetScores") -> list[str]:
     speed = f", {scores.sentences / scores.seconds:.1f} sentences/s" if scores.seconds else ""
     lines = [f"{name}: {scores.sentences:,} lines{f', {scores.decoding}' if scores.decoding else ''}{speed}"]
     lines += [f"  {score}" for score in scores.scores.values()]
-    return "\n".join([*lines, *_length_table(scores)])
+    return [*lines, *_length_table(scores)]
 
 
 def _length_table(scores: "SetScores") -> list[str]:
@@ -274,7 +281,7 @@ def _keep(result: "Evaluation") -> None:
         save(run, result)
     except OSError as error:
         what = f"cannot write: {error.strerror}; nmt info will not show these scores"
-        print(f"warning: {run / SCORES}: {what}", file=sys.stderr)
+        print(shown(f"warning: {run / SCORES}: {what}"), file=sys.stderr)
 
 
 def _draw(results: "list[Evaluation]", path: Path) -> None:

@@ -13,16 +13,14 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file with the settings")]
+ConfigArgument = Annotated[
+    Path, typer.Argument(metavar="CONFIG", help="YAML file with the settings, or the text: one file, or two")
+]
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY.SUB=VALUE]...", help="Settings that replace those of the file")
 ]
 RunArgument = Annotated[
     Path | None, typer.Argument(metavar="[RUN]", help="Run directory [default: the newest in runs/]")
-]
-RunsArgument = Annotated[
-    list[Path] | None,
-    typer.Argument(metavar="[RUN]...", help="Run directory, or several as an ensemble [default: the newest in runs/]"),
 ]
 RunsAndSettings = Annotated[
     list[str] | None,
@@ -45,13 +43,24 @@ WordKind = Annotated[
     ),
 ]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps [default: the run's setting]")]
-Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads [default: one per core, or OMP_NUM_THREADS]")]
-BeamSize = Annotated[int | None, typer.Option(min=1, help="Hypotheses kept; 1 is greedy [default: the run's setting]")]
-LengthPenalty = Annotated[float | None, typer.Option(help="Alpha of the length penalty [default: the run's setting]")]
+Threads = Annotated[
+    int | None,
+    typer.Option(min=1, max=1024, help="CPU threads [default: one per core, or OMP_NUM_THREADS]"),
+]
+BeamSize = Annotated[
+    int | None,
+    typer.Option(min=1, max=1000, help="Hypotheses kept; 1 is greedy [default: the run's setting]"),
+]
+LengthPenalty = Annotated[
+    float | None,
+    typer.Option(min=0, max=10, help="Alpha of the length penalty [default: the run's setting]"),
+]
 TextEncoding = Annotated[
     str, typer.Option("--encoding", help="Encoding of text that is not UTF-8, such as windows-1252 or gb18030")
 ]
-BatchSize = Annotated[int | None, typer.Option(min=1, help="Sentences at once [default: the run's setting]")]
+BatchSize = Annotated[
+    int | None, typer.Option(min=1, max=100_000, help="Sentences at once [default: the run's setting]")
+]
 
 
 def translator_of(runs: Path | list[Path] | None, device: str | None, threads: int | None) -> "Translator":

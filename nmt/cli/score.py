@@ -1,6 +1,5 @@
 """`nmt score`."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +19,7 @@ from nmt.cli.options import (
 )
 from nmt.cli.streams import open_output
 from nmt.config import decoding_changes
+from nmt.shown import json_line, shown
 
 if TYPE_CHECKING:
     from nmt.decoding.forced import Scored
@@ -82,6 +82,6 @@ def _render(line: int, scored: "Scored", per_token: bool, as_json: bool) -> str:
             "tokens": scored.tokens,
             "log_probs": scored.log_probs,
         }
-        return json.dumps(values, ensure_ascii=False)
+        return json_line(values)
     parts = zip(scored.tokens, scored.log_probs, strict=True) if per_token else ()
-    return "\t".join([f"{scored.log_prob:.4f}", *(f"{token} {log_prob:.4f}" for token, log_prob in parts)])
+    return "\t".join([f"{scored.log_prob:.4f}", *(f"{shown(token)} {log_prob:.4f}" for token, log_prob in parts)])

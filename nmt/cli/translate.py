@@ -1,6 +1,5 @@
 """`nmt translate`."""
 
-import json
 import math
 import shutil
 import sys
@@ -30,6 +29,7 @@ from nmt.cli.options import (
 from nmt.cli.streams import open_input, open_output, windows_of
 from nmt.config import decoding_changes
 from nmt.errors import ConfigError
+from nmt.shown import json_line, shown
 
 if TYPE_CHECKING:
     from nmt.decoding.sampling import Sampling
@@ -46,20 +46,38 @@ def translate(
     ] = None,
     beam_size: BeamSize = None,
     length_penalty: LengthPenalty = None,
-    n_best: Annotated[int, typer.Option(min=1, help="Translations of each line, best first; samples as drawn")] = 1,
+    n_best: Annotated[
+        int, typer.Option(min=1, max=1000, help="Translations of each line, best first; samples as drawn")
+    ] = 1,
     sample: Annotated[bool, typer.Option("--sample", help="Draw from the model's distribution; no beam")] = False,
     mbr: Annotated[
         int | None,
-        typer.Option(min=2, metavar="N", help="Draw N samples; take the one with the highest mean chrF to the others"),
+        typer.Option(
+            min=2, max=1000, metavar="N", help="Draw N samples; take the one with the highest mean chrF to the others"
+        ),
     ] = None,
     temperature: Annotated[
-        float | None, typer.Option(help="Samples: below 1 likelier words, above 1 bolder ones [default: 1]")
+        float | None,
+        typer.Option(
+            min=0.001,
+            max=1000,
+            help="Samples: below 1 likelier words, above 1 bolder ones [default: 1]",
+        ),
     ] = None,
-    top_k: Annotated[int | None, typer.Option(help="Samples: from the K likeliest words [default: from all]")] = None,
+    top_k: Annotated[
+        int | None, typer.Option(min=0, max=1_000_000, help="Samples: from the K likeliest words [default: from all]")
+    ] = None,
     top_p: Annotated[
-        float | None, typer.Option(help="Samples: from the likeliest words that have probability P [default: from all]")
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Samples: from the likeliest words that have probability P [default: from all]",
+        ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Samples: the same ones each time [default: others]")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**64 - 1, help="Samples: the same ones each time [default: others]")
+    ] = None,
     scores: Annotated[bool, typer.Option("--scores", help="Put the score and a tab before each translation")] = False,
     as_json: Annotated[bool, typer.Option("--jsonl", help="One JSON object per line, with everything")] = False,
     attention: Annotated[bool, typer.Option("--attention", help="Draw the attention between words")] = False,
@@ -165,7 +183,7 @@ def translate(
                 lines += 1
                 doubts = flags_of(translation, translator, word_kind) if flags or as_json else None
                 if as_json:
-                    target.write(json.dumps(_as_json(lines, translation, doubts), ensure_ascii=False).encode() + b"\n")
+                    target.write(json_line(_as_json(lines, translation, doubts)).encode() + b"\n")
                     continue
                 first = f"{lines}\t" if line_numbers else ""
                 for line in _render(translation, n_best, first, scores, alignments, doubts):
@@ -176,13 +194,16 @@ def translate(
             target.flush()
     for note, count in notes.items():
         if count:
-            print(f"warning: {note}: {count:,}", file=sys.stderr)
+            print(shown(f"warning: {note}: {count:,}"), file=sys.stderr)
 
 
 def _sampling(drawn: dict[str, Any]) -> "Sampling":
     from nmt.decoding.sampling import Sampling
 
-    return Sampling(**drawn)
+    try:
+        return Sampling(**drawn)
+    except ConfigError as error:
+        raise ConfigError(*(f"--{problem.replace('_', '-', 1)}" for problem in error.problems)) from None
 
 
 def _render(

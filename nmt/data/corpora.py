@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nmt.config import CorpusSettings, DataSettings
-from nmt.data.corpus import file_hash
 from nmt.data.sources import NoSuchText, TextSource, find_source
+from nmt.data.unchanged import hash_of
 from nmt.errors import DataError
+from nmt.files import open_run_file
 
+LARGEST_HELD_OUT = 256_000_000  # bytes of a file of it
 HELD_OUT = "held_out"  # folder of a run with the validation and test text that was taken from the training text
 
 
@@ -71,8 +73,12 @@ def held_out(run: Path, data: DataSettings, part: str) -> TextSource:
     """Return the validation (`valid`) or test (`test`) text that a run took from its training text."""
     files = held_out_files(run, data, part)
     for path in files:
-        if not path.exists():
-            raise DataError(f"{path}: no such file, although the run held this text out; copy the run again")
+        if path.parent != run / HELD_OUT:
+            raise DataError(f"{path}: leads out of the run")
+        try:
+            open_run_file(run, f"{HELD_OUT}/{path.name}").close()
+        except OSError:
+            raise DataError(f"{path}: no such file, although the run held this text out; copy the run again") from None
     return TextSource(part, files, "text", (data.source, data.target))
 
 
@@ -81,8 +87,8 @@ def held_out_files(run: Path, data: DataSettings, part: str) -> tuple[Path, ...]
 
 
 def file_hashes(sources: Sequence[TextSource]) -> dict[Path, str]:
-    """Return the SHA-256 of every file."""
-    return {path: file_hash(path) for path in dict.fromkeys(path for source in sources for path in source.files)}
+    """Return the SHA-256 of every file, each with the state of the file that has it."""
+    return {path: hash_of(path) for path in dict.fromkeys(path for source in sources for path in source.files)}
 
 
 def fingerprint(source: TextSource, hashes: dict[Path, str]) -> list[object]:

@@ -28,7 +28,7 @@ from nmt.errors import DataError
 MOST = 0.2  # share of the text that a number of pairs may take; a share in the settings may be larger
 LARGEST_GROUP = 0.1  # share of the wanted pairs that one group should not exceed
 
-PARTS, SIDES = ("valid", "test"), ("source", "target")
+PARTS = ("valid", "test")
 _KEYS = ("data.hold_out", "data.hold_out_test")
 _IGNORED = regex.compile(r"[\p{P}\p{Z}\p{C}\s]+")
 
@@ -55,13 +55,22 @@ class HeldOut(NamedTuple):
 
 
 def hold_out(
-    sources: Sequence[TextSource], data: DataSettings, fingerprint: list[object], read: Read, say: Say
+    sources: Sequence[TextSource],
+    data: DataSettings,
+    fingerprint: list[object],
+    read: Read,
+    say: Say,
+    verify: Callable[[], None] = lambda: None,
 ) -> HeldOut:
-    """Take validation and test text from the training text. Says how much. Raises DataError if there is too little."""
+    """Take validation and test text from the training text. Says how much. Raises DataError if there is too little.
+
+    `verify` raises DataError if the text has changed while it was read.
+    """
     wanted = (data.hold_out, data.hold_out_test)
     if not any(wanted):
         return HeldOut.nothing(sources)
-    recipe = ("hold_out", fingerprint, wanted)
+    languages = (data.source, data.target)
+    recipe = ("hold_out", fingerprint, wanted, languages)
 
     def make(folder: Path) -> None:
         keys = _read_keys(sources, read)
@@ -72,21 +81,18 @@ def hold_out(
             [_count(key, amount, len(keys.lines)) for key, amount in zip(_KEYS, wanted, strict=True)],
         )
         folder.mkdir(parents=True)
-        _write(folder, sources, keys, chosen, read)
+        _write(folder, languages, sources, keys, chosen, read)
 
     def find(folder: Path) -> HeldOut:
         texts = {
-            part: TextSource(part, (folder / f"{part}.source", folder / f"{part}.target"), "text", sources[0].languages)
+            part: TextSource(part, tuple(folder / f"{part}.{language}" for language in languages), "text", languages)
             for part, amount in zip(PARTS, wanted, strict=True)
             if amount
         }
-        for path in (path for text in texts.values() for path in text.files):
-            if not path.exists():
-                raise OSError
         lines = [np.frombuffer((folder / f"lines.{number}").read_bytes(), np.int64) for number in range(len(sources))]
         return HeldOut(texts, lines, folder.name)
 
-    held = cached(recipe, make, find, say, "holding out text that training does not read")
+    held = cached(recipe, make, find, say, "holding out text that training does not read", verify)
     for part, key, amount in zip(PARTS, _KEYS, wanted, strict=True):
         if amount:
             size = held.texts[part].files[0].read_bytes().count(b"\n")
@@ -128,7 +134,7 @@ def side_key(text: str) -> int:
     return int.from_bytes(blake2b(plain.encode(), digest_size=8).digest())
 
 
-def _count(key: str, amount: float, total: int) -> int:
+def _count(key: str, amount: int | float, total: int) -> int:
     """Return how many pairs an amount is: a share of the text, or a number, which is lowered if the text is small."""
     if amount and total < 3:
         raise DataError(f"{key}: the training text has {total} usable pairs, too few to hold some out; add text")
@@ -180,14 +186,19 @@ def _choose(groups: Lines, pairs: Hashes, wanted: list[int]) -> Lines:
     return part_of[group_of]
 
 
-def _write(folder: Path, sources: Sequence[TextSource], keys: _Keys, chosen: Lines, read: Read) -> None:
+def _write(
+    folder: Path, languages: tuple[str, str], sources: Sequence[TextSource], keys: _Keys, chosen: Lines, read: Read
+) -> None:
     """Write each part as two text files, a pair that repeats another left out, and the lines of all held out pairs."""
     ends = np.cumsum([0, *keys.sizes])
     first = np.zeros(len(chosen), bool)
     first[np.unique(keys.pairs, return_index=True)[1]] = True
     with ExitStack() as stack:
         files = [
-            [stack.enter_context((folder / f"{part}.{side}").open("w", encoding="utf-8", newline="")) for side in SIDES]
+            [
+                stack.enter_context((folder / f"{part}.{language}").open("w", encoding="utf-8", newline=""))
+                for language in languages
+            ]
             for part in PARTS
         ]
         for number, (text, (start, end)) in enumerate(zip(sources, pairwise(ends.tolist()), strict=True)):

@@ -19,6 +19,7 @@ from nmt.data.hold_out import HeldOut, hold_out
 from nmt.data.normalization import SIDES, of_settings
 from nmt.data.sources import TextSource
 from nmt.data.subword import Subword, Subwords, load_subword, train_subword
+from nmt.data.unchanged import check_unchanged, checker
 from nmt.errors import DataError
 
 Item = TypeVar("Item")
@@ -35,8 +36,9 @@ class Prepared(NamedTuple):
     corpora: Corpora
     held_out: HeldOut
     training: "TrainingText"
+    files: dict[Path, str]  # SHA-256 of each text file
     notes: dict[str, dict[str, int]]  # by text: what was repaired or left out, and how often
-    hashes: dict[str, str]  # SHA-256 of each text file, by its name in the folder
+    hashes: dict[str, str]  # the same, by the name of the file in the folder
 
     folder: str  # of the text
 
@@ -66,6 +68,10 @@ class TrainingText(NamedTuple):
 
     def fingerprint(self) -> list[object]:
         return [part for source in self.sources for part in fingerprint(source, self.hashes)]
+
+    def check_unchanged(self) -> None:
+        """Raise DataError if a file is no longer the one that was hashed."""
+        check_unchanged(self.hashes, (path for source in self.sources for path in source.files))
 
     def choice(self) -> list[object]:
         """Return what decides, besides the text, which pairs are read: empty for all that are not blank."""
@@ -98,6 +104,7 @@ def prepare(settings: Settings, say: Say = lambda _: None) -> Prepared:
         corpora,
         text.held_out,
         text,
+        hashes,
         notes | {source.name: found for source, _, found in valid_sets},
         _named_hashes(data, hashes, text.held_out),
         data.folder,
@@ -113,7 +120,7 @@ def _training_text(settings: Settings, corpora: Corpora, say: Say) -> tuple[Trai
     def usable(source: TextSource, notes: Counter[str]) -> Iterator[Pair]:
         return kept(source, source.pairs(notes), filters, notes)
 
-    held_out = hold_out(sources, settings.data, [*text.fingerprint(), filters], usable, say)
+    held_out = hold_out(sources, settings.data, [*text.fingerprint(), filters], usable, say, text.check_unchanged)
     valid = (held_out.texts["valid"],) if "valid" in held_out.texts else corpora.valid
     return text._replace(held_out=held_out), valid
 
@@ -166,7 +173,8 @@ def _trained(text: TrainingText, sides: tuple[int, ...], settings: SubwordSettin
         return load_subword(folder / "subword.model")
 
     names = _file_names(text.sources, sides)
-    trained = cached(recipe, make, read, say, f"training a {settings.model_type} subword model on {names}")
+    doing = f"training a {settings.model_type} subword model on {names}"
+    trained = cached(recipe, make, read, say, doing, text.check_unchanged)
     if len(trained) < settings.vocab_size:
         used = f"{settings.vocab_size:,} asked for, {len(trained):,} used"
         say(f"vocabulary of {names}: {used}: all that this text yields")
@@ -178,7 +186,11 @@ def _file_names(sources: Sequence[TextSource], sides: tuple[int, ...]) -> str:
     files = [source.files[side] if source.format == "text" else source.files[0] for source in sources for side in sides]
     names = list(dict.fromkeys(path.name for path in files))
     others = f" and {len(names) - NAMED:,} other files" if len(names) > NAMED else ""
-    side = "" if len(sides) == 2 or all(source.format == "text" for source in sources) else f" ({SIDES[sides[0]]} side)"
+    side = (
+        ""
+        if len(sides) == 2 or all(source.format == "text" for source in sources)
+        else f" ({('source', 'target')[sides[0]]} side)"
+    )
     return " + ".join(names[:NAMED]) + others + side
 
 
@@ -222,7 +234,7 @@ def _train_set(
         surveys.append(Survey(source, text.filters))
         return surveys[0].read(text.pairs(number, notes))
 
-    dataset, notes = _encoded(source, recipe, pairs, subwords, max_length, say)
+    dataset, notes = _encoded(source, text.hashes, recipe, pairs, subwords, max_length, say)
     for survey in surveys:
         for finding in survey.findings(SERIOUS):
             say(f"warning: {source.name}: {finding}")
@@ -237,7 +249,8 @@ def _valid_set(
     def pairs(notes: Counter[str]) -> Iterator[Pair]:
         return kept(source, source.pairs(notes), (), notes)
 
-    return _encoded(source, [fingerprint(source, hashes), _model_hashes(subwords), None], pairs, subwords, None, say)
+    recipe: list[object] = [fingerprint(source, hashes), _model_hashes(subwords), None]
+    return _encoded(source, hashes, recipe, pairs, subwords, None, say)
 
 
 def _model_hashes(subwords: Subwords) -> list[str]:
@@ -246,6 +259,7 @@ def _model_hashes(subwords: Subwords) -> list[str]:
 
 def _encoded(
     source: TextSource,
+    hashes: dict[Path, str],
     recipe: list[object],
     pairs: Callable[[Counter[str]], Iterator[Pair]],
     subwords: Subwords,
@@ -261,7 +275,7 @@ def _encoded(
         return Dataset(folder), json.loads((folder / "notes.json").read_text(encoding="utf-8"))
 
     names = " and ".join(path.name for path in source.files[:2])
-    dataset, notes = cached(("dataset", *recipe), make, read, say, f"encoding {names}")
+    dataset, notes = cached(("dataset", *recipe), make, read, say, f"encoding {names}", checker(hashes, source.files))
     for note, count in notes.items():
         say(f"warning: {source.name}: {note}: {count:,}")
     return dataset, notes

@@ -26,6 +26,7 @@ BUCKET = 200  # pairs of about one source length, at least, that give one limit
 MOST_BUCKETS = 200
 SLACK, MORE = 1.25, 5  # times the length seen in training, and so many pieces more, are allowed
 LARGEST = 10**9  # of any number in a file
+LONGEST = 100_000  # pieces: what data.max_length may be
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def _count(value: Any) -> int:
 
 def _rising(values: Any) -> tuple[int, ...]:
     counts = tuple(_count(value) for value in values) if isinstance(values, list) else ()
-    if not 1 <= len(counts) <= 10 * MOST_BUCKETS or list(counts) != sorted(counts):
+    if not 1 <= len(counts) <= 10 * MOST_BUCKETS or counts[-1] > LONGEST or list(counts) != sorted(counts):
         raise ValueError("lengths do not rise")
     return counts
 

@@ -30,8 +30,12 @@ BYTES = 256  # tokens that spell any character, if `subword.byte_fallback` is on
 # private-use character instead.
 SPACE_MARK, STAND_IN = "\u2581", "\ue581"
 
-# Byte tokens can spell any character: a newline would break the lines of the output, a tab its columns.
-_NO_CONTROLS = dict.fromkeys([*range(32), 127], " ")
+LONGEST_LINE = 1_000_000  # characters of a line that are translated, scored or aligned
+BYTES_OF_RULES, BYTES_OF_PIECE = 1_000_000, 100  # at most, in a model: the normalisation takes 240,000
+
+# Byte tokens can spell any character: a newline would break the lines of the output, a tab its columns. Nor may a
+# terminal get a control of C1: U+009B begins an escape sequence as ESC [ does.
+_NO_CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], " ")
 _TAB = {code: " " for code in _NO_CONTROLS if chr(code) != "\t"}  # tabs of a model that keeps all
 
 
@@ -51,8 +55,16 @@ class Subword:
         self.processor = spm.SentencePieceProcessor()
         try:
             self.processor.LoadFromSerializedProto(model)
-            facts = read_facts(model)
+            self.processor.id_to_piece(list(range(len(self))))  # that all are UTF-8
         except (RuntimeError, ValueError):
+            raise DataError(f"{name}: not a SentencePiece model, or damaged") from None
+        if len(model) > BYTES_OF_RULES + BYTES_OF_PIECE * len(self):
+            raise DataError(
+                f"{name}: not a SentencePiece model, or damaged: {len(model):,} bytes for {len(self):,} pieces"
+            )
+        try:
+            facts = read_facts(model)
+        except ValueError:
             raise DataError(f"{name}: not a SentencePiece model, or damaged") from None
         ids = tuple(getattr(self.processor, f"{part}_id")() for part in ("pad", "unk", "bos", "eos"))
         if ids != (PAD_ID, UNK_ID, BOS_ID, EOS_ID):
@@ -92,6 +104,21 @@ class Subword:
         """Return the token ids of a line, without begin and end. A blank line gives none."""
         ids: list[int] = self.processor.encode(self.normalize(text))
         return ids
+
+    def beginning(self, text: str, count: int) -> list[int]:
+        """The first `count` piece ids of a line, or all if it has fewer; a blank line has none.
+
+        Of a huge line no more is read than is needed for them, and at most LONGEST_LINE characters.
+        """
+        size, text = 8 * count + 100, text[:LONGEST_LINE]
+        if is_blank(text):
+            return []
+        while size < len(text):
+            ids = self.encode(text[:size])
+            if len(ids) >= count + 100:  # so far from its end, a cut changes nothing
+                return ids[:count]
+            size *= 2
+        return self.encode(text)[:count]
 
     def encode_many(self, texts: list[str]) -> list[np.ndarray]:
         prepared = [self._known(text).replace(SPACE_MARK, STAND_IN) for text in self.normalizer.many(texts)]
@@ -233,6 +260,12 @@ class Subwords(NamedTuple):
     def load(cls, paths: Sequence[Path]) -> "Subwords":
         """Read one file, which both languages share, or two. Raises DataError."""
         return cls(load_subword(paths[0], "source"), load_subword(paths[-1], "target"))
+
+    @classmethod
+    def of_models(cls, models: Sequence[tuple[bytes, Path]]) -> "Subwords":
+        """Make them of one model, or two, and the names of their files. Raises DataError."""
+        (source, first), (target, last) = models[0], models[-1]
+        return cls(Subword(source, str(first), "source"), Subword(target, str(last), "target"))
 
     @property
     def joint(self) -> bool:

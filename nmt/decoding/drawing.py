@@ -1,8 +1,10 @@
 """Attention as text, for a terminal."""
 
 import unicodedata
+from dataclasses import replace
 
 from nmt.decoding.alignment import Attention, AttentionMatrix
+from nmt.shown import shown
 
 
 def draw(matrix: Attention, width: int = 100) -> str:
@@ -14,6 +16,7 @@ def draw(matrix: Attention, width: int = 100) -> str:
 
 
 def _draw_part(matrix: AttentionMatrix, width: int) -> str:
+    matrix = replace(matrix, source=[*map(shown, matrix.source)], target=[*map(shown, matrix.target)])
     left = max((_width(word) for word in matrix.target), default=0) + 1
     lines: list[str] = []
     start = 0

@@ -20,7 +20,7 @@ class Gold(NamedTuple):
 
 BETWEEN_SPACES = "its links seem to count words between spaces, of which the text has fewer; if so, give --words spaces"
 
-_LINK = re.compile(r"(\d+)([-p?])(\d+)")
+_LINK = re.compile(r"([0-9]{1,9})([-p?])([0-9]{1,9})")
 
 
 def read_gold(path: Path, pairs: Sequence[tuple[str, str]], words: str = "scripts") -> list[Gold]:

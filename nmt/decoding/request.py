@@ -5,7 +5,9 @@ from typing import Any
 
 from nmt.config import DecodingSettings, changed
 from nmt.errors import ConfigError
+from nmt.shown import number
 
+MOST = 1000  # hypotheses of a line, or samples; as many as a beam may have
 BEAM = ("beam_size", "length_penalty", "coverage_penalty")  # settings of a search
 GIVEN = ("batch_size", "max_source", "window")  # those that have an effect on translations that are given
 
@@ -14,9 +16,12 @@ def check_request(changes: Mapping[str, Any], *, n_best: int = 1, drawn: bool = 
     """Raises ConfigError if something could have no effect. `changes` are settings that the user gave."""
     problems = []
     if n_best < 1:
-        problems.append(f"n_best: {n_best} must be 1 or more")
+        problems.append(f"n_best: {number(n_best)} must be 1 or more")
     if mbr < 0 or mbr == 1:
-        problems.append(f"mbr: {mbr} must be 2 or more, or 0 for none")
+        problems.append(f"mbr: {number(mbr)} must be 2 or more, or 0 for none")
+    for name, value in (("n_best", n_best), ("mbr", mbr)):
+        if value > MOST:
+            problems.append(f"{name}: {number(value)} must be {MOST} or less")
     if drawn or mbr:
         problems += [
             f"{name}: has no effect on samples, which need no beam; remove it" for name in BEAM if name in changes

@@ -17,7 +17,7 @@ from nmt.data.batching import longest_first
 from nmt.data.corpus import is_blank
 from nmt.data.sentences import count_sentences
 from nmt.data.statistics import TrainingStatistics
-from nmt.data.subword import UNK_ID, Piece, Subwords
+from nmt.data.subword import LONGEST_LINE, UNK_ID, Piece, Subwords
 from nmt.data.words import split_words
 from nmt.decoding.alignment import (
     END,
@@ -35,12 +35,15 @@ from nmt.decoding.request import GIVEN, check_request, with_changes
 from nmt.decoding.sampling import Place, Sampling, sample
 from nmt.decoding.search import Hypothesis, Searchable, search
 from nmt.decoding.shortlist import Shortlist
-from nmt.decoding.side_by_side import side_by_side
+from nmt.decoding.side_by_side import computing_with, side_by_side
 from nmt.decoding.splitting import Capacity, Parts, capacity, join, split_line
 from nmt.decoding.unknown import copied_words
 from nmt.errors import ConfigError
 from nmt.model import Seq2Seq
 from nmt.model.loop import PackedWeights, same_weights
+
+MOST_VALUES = 2**26  # log-probabilities of a step, over all hypotheses of a batch; wide beams get smaller batches
+MOST_TARGET = 20_000  # pieces of a given translation that are scored
 
 
 @dataclass(frozen=True)
@@ -116,9 +119,13 @@ class Translator:
         longest: int = 0,
         shortlist: Shortlist | None = None,
         statistics: TrainingStatistics | None = None,
+        threads: int = 0,
     ) -> None:
         """`statistics` of the training text say when a line is split and how long a translation may become. Without
         them, lines with more pieces than `longest` are split at sentence ends; 0: none are. A shortlist: for one model.
+
+        `threads` of the CPU compute; 0: as many as torch has where a translation is asked for. Several threads of a
+        program may use one translator at once.
         """
         self.members = [member.eval() for member in members]
         self.model: Searchable = self.members[0] if len(members) == 1 else Ensemble(self.members)
@@ -129,6 +136,7 @@ class Translator:
         self.constraints = Constraints.of(subwords.target, statistics.target_lengths if statistics else None)
         self.device = device or torch.device("cpu")
         self.shortlist = shortlist
+        self.threads = threads
         self.constraints = self.constraints.to(self.device)
         self._packed: PackedWeights = {}
 
@@ -172,7 +180,8 @@ class Translator:
         texts = [text for each in encoded for text in each.parts.texts]
         ids = [part for each in encoded for part in each.ids]
         places = [(first_line + index, part) for index, each in enumerate(encoded) for part in range(len(each.ids))]
-        found = iter(self._translate(texts, ids, places, settings, way, attention))
+        with computing_with(self.threads):
+            found = iter(self._translate(texts, ids, places, settings, way, attention))
         return [
             _joined(line, each.parts.spaced, [next(found) for _ in each.ids], mean_score=bool(mbr))
             for line, each in zip(lines, encoded, strict=True)
@@ -191,7 +200,8 @@ class Translator:
         return [] if is_blank(line) else self.subwords.source.encode(line)
 
     def _encode_parts(self, line: str) -> _Encoded:
-        """The line as a whole, unless it holds more than the lines of training did."""
+        """The line as a whole, unless it holds more than the lines of training did. Of a huge line the beginning."""
+        line = line[:LONGEST_LINE]
         most = self.capacity
         sentences = count_sentences(line) if most else 1
         if not most or most.holds_sentences(sentences):
@@ -223,7 +233,10 @@ class Translator:
                     [lines[index] for index in batch], sources, hypotheses, limits, attention, way.words
                 )
 
-        batches = list(longest_first(real, [len(each) for each in ids], max(1, settings.batch_size // way.copies)))
+        rows = way.copies * (1 if way.sampling or way.mbr else settings.beam_size)
+        at_once = max(1, MOST_VALUES // (rows * len(self.subwords.target)))
+        size = min(max(1, settings.batch_size // way.copies), at_once)
+        batches = list(longest_first(real, [len(each) for each in ids], size))
         for batch, results in zip(batches, side_by_side(of_batch, batches, self.device), strict=True):
             for index, translation in zip(batch, results, strict=True):
                 found[index] = replace(translation, cut=len(ids[index]) > settings.max_source)
@@ -313,16 +326,21 @@ class Translator:
         Raises ConfigError if one of the `changes` is impossible or has no effect on given translations.
         """
         settings = with_changes(self.settings, changes or {}, GIVEN)
-        pairs, limit = list(pairs), settings.max_source
-        sources = [self._encode(source) for source, _ in pairs]
-        targets = [[] if is_blank(target) else self.subwords.target.encode(target) for _, target in pairs]
+        with computing_with(self.threads):
+            return self._score(list(pairs), settings)
+
+    def _score(self, pairs: list[tuple[str, str]], settings: DecodingSettings) -> list[Scored]:
+        limit = settings.max_source
+        sources = [self.subwords.source.beginning(source, limit + 1) for source, _ in pairs]
+        known_targets = [self.subwords.target.beginning(target, MOST_TARGET + 1) for _, target in pairs]
+        targets = [target[:MOST_TARGET] for target in known_targets]
         found: dict[int, Scored] = {}
         for batch in longest_first(range(len(pairs)), [len(target) for target in targets], settings.batch_size):
             source = self._padded([sources[index][:limit] for index in batch])
             known = (part.to(self.device) for part in pad_targets([targets[index] for index in batch]))
             for index, row in zip(batch, token_log_probs(self.members, source, *known).tolist(), strict=True):
                 pieces = [piece.text for piece in self.subwords.target.decoded_pieces(targets[index])]
-                cut = len(sources[index]) > limit
+                cut = len(sources[index]) > limit or len(known_targets[index]) > MOST_TARGET
                 found[index] = Scored(*pairs[index], [*pieces, END], row[: len(pieces) + 1], cut)
         return [found[index] for index in range(len(pairs))]
 
@@ -366,7 +384,7 @@ def warnings_of(translations: Iterable[Translation], n_best: int = 1) -> Counter
 def _joined(line: str, spaced: list[bool], parts: list[Translation], mean_score: bool) -> Translation:
     """One translation out of those of a line's parts; scores are summed, or their mean is taken."""
     if len(parts) == 1:
-        return replace(parts[0], source=line)
+        return replace(parts[0], source=line, cut=parts[0].cut or len(line) > LONGEST_LINE)
     ranks = _ranks([part.candidates or [Candidate("", 0.0, 0.0)] for part in parts])
     candidates = [
         Candidate(
@@ -386,7 +404,7 @@ def _joined(line: str, spaced: list[bool], parts: list[Translation], mean_score:
         join_attention(matrices),
         join_attention([part.piece_attention for part in parts]),
         join_links([part.alignment for part in parts], matrices),
-        cut=any(part.cut for part in parts),
+        cut=any(part.cut for part in parts) or len(line) > LONGEST_LINE,
         parts=len(parts),
         unknown=sum(part.unknown for part in parts),
         limited=any(part.limited for part in parts),

@@ -16,16 +16,18 @@ from torch import Tensor
 from nmt import run as runs
 from nmt.config import Settings, TrainingSettings
 from nmt.data.batching import Indices
-from nmt.errors import Diverged
+from nmt.errors import DataError, Diverged
 from nmt.metrics import LOSS, signature
 from nmt.model import Seq2Seq
 from nmt.training.batches import EpochBatches
 from nmt.training.checkpoint import load_newest
 from nmt.training.health import of_stopping, remarks
 from nmt.training.keeper import Keeper
+from nmt.training.lock import RunFolder
 from nmt.training.log import Log, clock
 from nmt.training.optimizer import load_optimizer, optimizer_tensors
 from nmt.training.report import Report
+from nmt.training.restart import trained_with
 from nmt.training.schedule import Moment, budget_used, interval_count, learning_rate
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import Progress, TrainState, Validation
@@ -49,14 +51,18 @@ class Trainer:
         device: torch.device,
         log: Log,
         signals: Signals,
+        owned: RunFolder | None = None,
     ) -> None:
+        """`owned` is the run directory as it is held; without it nothing checks that it stays the same."""
         self.settings = settings
         self.training: TrainingSettings = settings.training
         self.model, self.batches, self.validation_sets = model, batches, validation
         self.judge = validation[0].fingerprint(settings.training.metric)
         self.device, self.log, self.signals = device, log, signals
         self.updater = Updater(model, self.training, device)
-        self.keeper = Keeper(settings, validation[0].subwords, log.warn)
+        self.owned = owned or RunFolder(Path(settings.run))
+        self.keeper = Keeper(settings, validation[0].subwords, log.warn, self.owned)
+        self.trained_with = trained_with(settings, validation[0].subwords)
         self.progress = Progress(judge=self.judge)
         self.saved_at = (0, 0.0)
         self.report = Report(log, validation[0].pairs, self.training.samples)
@@ -78,6 +84,7 @@ class Trainer:
                 if reason := self.stop_reason():
                     break
                 self.signals.check()
+                self.owned.check()
                 self._step()
                 if self.progress.step % self.training.log_every == 0:
                     self.report.step(self.progress, self.learning_rate(), self.share())
@@ -124,9 +131,7 @@ class Trainer:
         batches = [self.batches.make(indices) for indices in chosen]
         update = self.updater(batches, progress.step, self.learning_rate())
         if update.splits:
-            self.log.warn(
-                f"step {progress.step + 1:,}: out of memory, batch split; write a lower training.batch_tokens"
-            )
+            self.log.warn(f"step {progress.step + 1:,}: out of memory, batch split; set training.batch_tokens lower")
         self.report.add(update)
         if not update.fault:
             progress.loss, progress.tokens = progress.loss + update.loss, progress.tokens + update.tokens
@@ -154,11 +159,12 @@ class Trainer:
         """To the newest checkpoint, with half the learning rate. Raises Diverged the second time."""
         skipped, folder = self.progress.skipped, self.keeper.folder
         what = f"{TOO_MANY} updates in a row were left out, the last at step {self.progress.step:,}"
+        self.owned.check()
         state = None if self.progress.setbacks else load_newest(folder, self.log.say)
         if state is None:
             raise Diverged(
-                f"training diverged: {what}; in {folder} {self.keeper.kept()}; write a lower training.learning_rate or "
-                "a longer training.warmup, and train another run: run=runs/NAME"
+                f"training diverged: {what}; in {folder} {self.keeper.kept()}; set training.learning_rate lower or "
+                "training.warmup higher, and train another run: run=runs/NAME"
             )
         self.restore(state, folder)
         self.progress.setbacks, self.progress.skipped, self.progress.skipped_in_row = 1, skipped, 0
@@ -180,6 +186,8 @@ class Trainer:
     def _load_epoch(self) -> None:
         self.batches.begin(self.progress.epoch)
         self.progress.batches = len(self.batches)
+        if self.progress.batch > len(self.batches):
+            raise DataError(f"{self.keeper.folder}: the newest checkpoint has more batches than this text")
 
     def learning_rate(self) -> float:
         """Of the next step."""
@@ -272,20 +280,32 @@ class Trainer:
         updater = self.updater
         self.progress.loss_scale = dict(updater.scaler.state_dict())
         weights = runs.named_weights(self.model)
-        return TrainState(self.progress, weights, updater.average, optimizer_tensors(updater.optimizer))
+        optimizer = optimizer_tensors(updater.optimizer)
+        return TrainState(self.progress, weights, updater.average, optimizer, self.trained_with)
 
     def restore(self, state: TrainState, name: Path) -> None:
         """Puts everything where it was when `state` was saved. `name` is named in errors."""
         self.progress = state.progress
         self.progress.judge = self.judge
         runs.set_weights(self.model, state.weights, name)
-        self.freeze(state.progress.frozen)
-        if self.updater.average:
-            self.updater.average = {key: tensor.to(self.device) for key, tensor in state.average.items()}
-        load_optimizer(self.updater.optimizer, state.optimizer)
-        if state.progress.loss_scale:
-            self.updater.scaler.load_state_dict(state.progress.loss_scale)
+        try:
+            self.freeze(state.progress.frozen)
+            if self.updater.average:
+                self.updater.average = self._known_average(state.average)
+            load_optimizer(self.updater.optimizer, state.optimizer)
+            if state.progress.loss_scale:
+                self.updater.scaler.load_state_dict(state.progress.loss_scale)
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+            raise DataError(f"{name}: the newest checkpoint is not one of this training; remove it") from None
         self.saved_at = (self.progress.step, self.progress.epochs)
+
+    def _known_average(self, average: dict[str, Tensor]) -> dict[str, Tensor]:
+        """On the device. Raise ValueError if it is not one of this model's weights."""
+        own = runs.named_weights(self.model)
+        shapes = {key: tensor.shape for key, tensor in average.items() if tensor.is_floating_point()}
+        if shapes != {key: tensor.shape for key, tensor in own.items()}:
+            raise ValueError("average")
+        return {key: tensor.to(self.device) for key, tensor in average.items()}
 
     def adopt(self, progress: Progress, *, same_text: bool) -> None:
         """Makes what an earlier start left comparable with what comes, or says that it is not.
