@@ -105,7 +105,7 @@ def validate(
         source_gain(model, middle),
         sum(part.too_long for part in parts) / len(hypotheses),
     )
-    references = [data.subwords.target.normalizer.same(pair.target) for pair in data.pairs]
+    references = [data.subwords.target.normalizer.visible(pair.target) for pair in data.pairs]
     scores = {metric: score(metric, hypotheses, references, language=data.language).value for metric in metrics}
     loss = sum(part.loss for part in parts) / sum(part.tokens for part in parts)
     return ValidationResult(loss, scores, hypotheses, signs)
