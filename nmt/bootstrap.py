@@ -87,8 +87,8 @@ class Statistics:
 def resampling_seed() -> str:
     """Digits, or `none` for another one each time. Raises ConfigError if the environment has anything else."""
     seed = os.environ.get("SACREBLEU_SEED", SEED).lower()
-    if seed != "none" and not seed.isdecimal():
-        raise ConfigError(f"SACREBLEU_SEED: {seed!r} must be a whole number or none; change it, or unset it")
+    if seed != "none" and not (seed.isascii() and seed.isdecimal() and len(seed) < 20):
+        raise ConfigError(f"SACREBLEU_SEED: {seed[:40]!r} must be a whole number or none; change it, or unset it")
     return seed
 
 

@@ -24,8 +24,9 @@ from nmt.data.subword import UNK_ID, Subword
 from nmt.device import choose_device, describe
 from nmt.errors import DataError
 from nmt.info import describe_parameters
-from nmt.model import Seq2Seq, make_model
-from nmt.training.optimizer import values_per_weight
+from nmt.memory import memory_at_hand
+from nmt.model import model_shapes
+from nmt.training.optimizer import memory_needed
 from nmt.training.pieces import with_inherited_pieces
 from nmt.training.vectors import find_vectors
 
@@ -34,7 +35,8 @@ Hashes = npt.NDArray[np.uint64]
 
 def check_config(settings: Settings, say: Callable[[str], None]) -> None:
     """Everything that can be known before training. Trains the subword model, as `nmt train` would, and keeps it."""
-    say(config.dump(settings).rstrip())
+    for line in config.dump(settings).rstrip().split("\n"):
+        say(line)
     say("")
     device = choose_device(settings)
     data = prepare(with_inherited_pieces(settings), say)
@@ -43,10 +45,13 @@ def check_config(settings: Settings, say: Callable[[str], None]) -> None:
         say(line)
     for line in _check_pieces(settings, data):
         say(line)
-    model = make_model(settings.model, len(data.subwords.source), len(data.subwords.target))
-    for line in describe_parameters(model):
+    shapes = model_shapes(settings.model, [len(subword) for subword in data.subwords])
+    for line in describe_parameters(shapes):
         say(line)
-    say(f"device: {describe(device)}; memory for weights, gradients and optimizer: {_memory(settings, model):,.0f} MB")
+    needed = memory_needed(settings.training, shapes.values())
+    say(f"device: {describe(device)}; memory for weights, gradients and optimizer: {needed / 1e6:,.0f} MB")
+    if device.type == "cpu" and needed > memory_at_hand():
+        say("warning: that is more memory than is free here")
     say("")
     for line in _sample_batches(settings, data):
         say(line)
@@ -121,13 +126,6 @@ def _check_pieces(settings: Settings, data: Prepared) -> Iterator[str]:
 
 def _byte_ids(subword: Subword) -> list[int]:
     return [index for index in range(len(subword)) if subword.processor.is_byte(index)]
-
-
-def _memory(settings: Settings, model: Seq2Seq) -> float:
-    """MB of weights, gradients, optimizer state and moving average, in float32."""
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    copies = 2 + values_per_weight(settings.training) + bool(settings.training.ema)
-    return parameters * 4 * copies / 1e6
 
 
 def _sample_batches(settings: Settings, data: Prepared) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import itertools
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from nmt.data.opening import check_distinct
 from nmt.data.words import split_words
 from nmt.decoding.align import align
 from nmt.decoding.gold import Agreement, Gold, agreement
-from nmt.decoding.translator import Translator
+from nmt.decoding.request import GIVEN
+from nmt.decoding.translator import Translator, warnings_of
 from nmt.errors import ConfigError, DataError
 from nmt.files import write_atomic
 from nmt.languages import language_of_file, language_of_text
@@ -65,6 +66,7 @@ class Wanted:
     metrics: tuple[str, ...] = ()
     by_length: bool = False
     language: str = ""
+    words: str = "scripts"  # what a word is in lengths and gold alignments, out of WORDS
 
     def on(self, reference: Sequence[str]) -> "Wanted":
         """With the language that the script of this text tells, if it is not known, and with its usual metrics.
@@ -88,23 +90,29 @@ def evaluate(
     translator: Translator,
     sets: Sequence[EvaluationSet],
     wanted: Wanted,
-    changes: dict[str, int | float],
+    changes: dict[str, Any],
     say: Callable[[str], None],
+    warn: Callable[[str], None] = lambda _: None,
 ) -> Evaluation:
-    """Translates and scores. The alignment error rate is that of the references, which the model reads."""
+    """Translates and scores. The alignment error rate is that of the references, which the model reads.
+
+    Warns of translations that were cut, split, limited or empty.
+    """
     wanted = wanted.on(sets[0].references[0])
-    gold = _gold_alignments(run, translator, sets) if AER in wanted.metrics else {}
+    gold = _gold_alignments(run, translator, sets, wanted.words, warn) if AER in wanted.metrics else {}
     found: dict[str, SetScores] = {}
     for data in sets:
-        found |= _score_set(translator, data, gold.get(data.name), wanted, changes, say)
+        found |= _score_set(translator, data, gold.get(data.name), wanted, changes, say, warn)
     return Evaluation(str(run), found, wanted.language)
 
 
-def _gold_alignments(run: Path, translator: Translator, sets: Sequence[EvaluationSet]) -> dict[str, list[Gold]]:
+def _gold_alignments(
+    run: Path, translator: Translator, sets: Sequence[EvaluationSet], words: str, warn: Callable[[str], None]
+) -> dict[str, list[Gold]]:
     """Of those test sets that have some."""
     if not translator.attends:
         raise ConfigError(f"--metric {AER}: {run} has no attention")
-    gold = {data.name: links for data in sets if (links := data.gold())}
+    gold = {data.name: links for data in sets if (links := data.gold(words, warn))}
     if not gold:
         files = ", ".join(str(data.gold_file) for data in sets)
         raise DataError(f"--metric {AER}: needs gold word alignments beside a test set: {files}")
@@ -116,8 +124,9 @@ def _score_set(
     data: EvaluationSet,
     gold: list[Gold] | None,
     wanted: Wanted,
-    changes: dict[str, int | float],
+    changes: dict[str, Any],
     say: Callable[[str], None],
+    warn: Callable[[str], None],
 ) -> dict[str, SetScores]:
     counts: dict[str, Statistics] = {}
     seconds, decoding = 0.0, ""
@@ -127,18 +136,24 @@ def _score_set(
         started = time.perf_counter()
         translations = translator.translate(data.sources, attention=False, changes=changes)
         seconds = time.perf_counter() - started
+        for note, count in warnings_of(translations).items():
+            if count:
+                warn(f"{data.name}: {note}: {count:,}")
         used = translator.settings.model_copy(update=changes)
         decoding = f"beam {used.beam_size}, length penalty {used.length_penalty:g}"
-        counts = text_statistics([translation.text for translation in translations], data.references, wanted)
+        same = translator.subwords.target.normalizer.same  # output has no invisible characters and is composed
+        references = [[same(line) for line in lines] for lines in data.references]
+        counts = text_statistics([translation.text for translation in translations], references, wanted)
     if gold is not None:
         say(f"aligning {data.name}: {len(data.sources):,} lines")
-        counts[AER] = alignment_statistics(translator, data.pairs(), gold)
-    whole = _scores(counts, data.sources, wanted.by_length, seconds, decoding)
+        how = {name: value for name, value in changes.items() if name in GIVEN}
+        counts[AER] = alignment_statistics(translator, data.pairs(), gold, wanted.words, how)
+    whole = _scores(counts, data.sources, wanted, seconds, decoding)
     sets = {data.name: whole}
     for part, lines in data.parts.items():
         chosen = {metric: found.select(lines) for metric, found in counts.items()}
         sources = [data.sources[line] for line in lines]
-        sets[f"{data.name}/{part}"] = _scores(chosen, sources, False, 0.0, decoding)
+        sets[f"{data.name}/{part}"] = _scores(chosen, sources, replace(wanted, by_length=False), 0.0, decoding)
     return sets
 
 
@@ -150,9 +165,15 @@ def text_statistics(hypotheses: list[str], references: list[list[str]], wanted: 
     }
 
 
-def alignment_statistics(translator: Translator, pairs: list[tuple[str, str]], gold: Sequence[Gold]) -> Statistics:
+def alignment_statistics(
+    translator: Translator,
+    pairs: list[tuple[str, str]],
+    gold: Sequence[Gold],
+    words: str = "scripts",
+    changes: Mapping[str, Any] | None = None,
+) -> Statistics:
     """Of the alignment error rate, in percent."""
-    aligned = align(translator, pairs)
+    aligned = align(translator, pairs, words=words, changes=changes)
     rows = np.array([agreement(found.links, known) for found, known in zip(aligned, gold, strict=True)], np.float64)
     return Statistics(
         "AER", lambda _: AER_SIGNATURE, rows, lambda total: 100 * Agreement(*map(float, total)).error_rate
@@ -160,10 +181,10 @@ def alignment_statistics(translator: Translator, pairs: list[tuple[str, str]], g
 
 
 def _scores(
-    counts: dict[str, Statistics], sources: list[str], by_length: bool, seconds: float = 0.0, decoding: str = ""
+    counts: dict[str, Statistics], sources: list[str], wanted: Wanted, seconds: float = 0.0, decoding: str = ""
 ) -> SetScores:
     scores = {metric: found.score(confidence=True) for metric, found in counts.items()}
-    groups = _score_groups(counts, sources) if by_length else []
+    groups = _score_groups(counts, sources, wanted.words) if wanted.by_length else []
     return SetScores(len(sources), scores, seconds, decoding, groups, counts)
 
 
@@ -180,15 +201,15 @@ def score_files(
     wanted = replace(wanted, language=told).on(texts[0])
     counts = text_statistics(hypotheses, texts, wanted)
     name = " ".join(path.name for path in references)
-    return Evaluation(str(hypothesis), {name: _scores(counts, sources, wanted.by_length)}, wanted.language)
+    return Evaluation(str(hypothesis), {name: _scores(counts, sources, wanted)}, wanted.language)
 
 
 # By length -----------------------------------------------------------------------------------------------------------
 
 
-def _score_groups(counts: dict[str, Statistics], sources: list[str]) -> list[Group]:
+def _score_groups(counts: dict[str, Statistics], sources: list[str], words: str) -> list[Group]:
     groups = []
-    for shortest, longest, lines in group_by_length([len(split_words(source)) for source in sources]):
+    for shortest, longest, lines in group_by_length([len(split_words(source, words)) for source in sources]):
         scores = {metric: found.select(lines).score(confidence=True) for metric, found in counts.items()}
         groups.append(Group(shortest, longest, len(lines), scores))
     return groups
@@ -228,7 +249,7 @@ def compare(first: Evaluation, second: Evaluation) -> dict[str, dict[str, Differ
 
 def save(run: Path, evaluation: Evaluation) -> None:
     """Keeps the result in the run, for `nmt info`."""
-    content = json.dumps(to_json(evaluation), ensure_ascii=False, indent=1)
+    content = json.dumps(to_json(evaluation), indent=1)
     write_atomic(run / runs.SCORES, content.encode())
 
 

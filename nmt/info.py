@@ -1,7 +1,8 @@
 """What `nmt info` shows, as lines of text."""
 
+import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,33 +11,37 @@ import torch
 from nmt import config
 from nmt import run as runs
 from nmt.errors import DataError
-from nmt.files import read_json
-from nmt.model import Seq2Seq
+from nmt.files import read_json, run_file_exists
+from nmt.shown import shown
 
 
 def describe_run(path: Path) -> Iterator[str]:
-    """Settings, parameters, data, scores and provenance of a run."""
+    """Settings, parameters, data, scores and provenance of a run, in lines that are safe to show."""
+    return map(shown, _describe_run(path))
+
+
+def _describe_run(path: Path) -> Iterator[str]:
     loaded = runs.load_run(path, torch.device("cpu"))
     yield f"run: {path}"
     yield ""
-    yield config.dump(loaded.settings).rstrip()
+    yield from config.dump(loaded.settings).rstrip().split("\n")
     yield ""
-    yield from describe_parameters(loaded.model)
+    yield from describe_parameters({name: weight.shape for name, weight in runs.named_weights(loaded.model).items()})
     vocabulary = " and ".join(f"{len(subword):,}" for subword in dict.fromkeys(loaded.subwords))
     yield f"vocabulary: {vocabulary} pieces"
-    if (path / runs.PROVENANCE).exists():
+    if run_file_exists(path, runs.PROVENANCE):
         yield from _describe_json(path / runs.PROVENANCE, _describe_provenance)
-    if (path / runs.SCORES).exists():
+    if run_file_exists(path, runs.SCORES):
         yield from _describe_json(path / runs.SCORES, _describe_scores)
     else:
         yield "scores: none yet; make them with: nmt eval"
 
 
-def describe_parameters(model: Seq2Seq) -> Iterator[str]:
+def describe_parameters(shapes: Mapping[str, Sequence[int]]) -> Iterator[str]:
     """Parameters of each part; a shared matrix counts where it first appears."""
     counts: Counter[str] = Counter()
-    for name, parameter in model.named_parameters():
-        counts[_part(name)] += parameter.numel()
+    for name, shape in shapes.items():
+        counts[_part(name)] += math.prod(shape)
     yield "parameters:"
     for part, count in counts.items():
         yield f"  {part:<18}{count:>12,}"
@@ -53,7 +58,7 @@ def _describe_json(path: Path, describe: Callable[[Any], Iterator[str]]) -> list
     values = read_json(path)
     try:
         return list(describe(values))
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise DataError(f"{path}: damaged: lacks what it should hold; copy the run again, or remove the file") from None
 
 

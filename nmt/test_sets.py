@@ -10,7 +10,7 @@ from nmt.data.corpora import HELD_OUT, find_tests
 from nmt.data.corpus import read_lines
 from nmt.data.encodings import AUTO
 from nmt.data.sources import TextSource
-from nmt.decoding.gold import Gold, read_gold
+from nmt.decoding.gold import BETWEEN_SPACES, Gold, counts_between_spaces, read_gold
 from nmt.errors import DataError
 
 
@@ -28,10 +28,16 @@ class EvaluationSet:
         """Source and first reference."""
         return list(zip(self.sources, self.references[0], strict=True))
 
-    def gold(self) -> list[Gold] | None:
+    def gold(self, words: str = "scripts", warn: Callable[[str], None] = lambda _: None) -> list[Gold] | None:
         """The gold alignments of source and first reference; None if there is no such file. They are read only here,
-        since the file may be another tool's. Raises DataError if it does not fit the text."""
-        return read_gold(self.gold_file, self.pairs()) if self.gold_file.exists() else None
+        since the file may be another tool's. `words` says what a word is, out of WORDS. Raises DataError if it does not
+        fit the text."""
+        if not self.gold_file.exists():
+            return None
+        gold = read_gold(self.gold_file, self.pairs(), words)
+        if words == "scripts" and counts_between_spaces(gold, self.pairs()):
+            warn(f"{self.gold_file}: {BETWEEN_SPACES}")
+        return gold
 
 
 def configured_sets(run: Path, warn: Callable[[str], None]) -> list[EvaluationSet]:
@@ -128,6 +134,6 @@ def read_numbers(path: Path) -> list[int]:
 
 
 def _line_number(line: str, path: Path, number: int) -> int:
-    if not line.isdecimal() or int(line) < 1:
+    if not (line.isascii() and line.isdecimal() and len(line) < 13) or int(line) < 1:
         raise DataError(f"{path}:{number}: {line[:20]!r} is not a line number; write one number per line, from 1")
     return int(line)

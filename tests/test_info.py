@@ -10,7 +10,7 @@ from nmt import run as runs
 from nmt.check import check_config
 from nmt.errors import DataError
 from nmt.info import describe_parameters, describe_run
-from nmt.model import Seq2Seq
+from nmt.model import model_shapes
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def run(tiny_run: Path, tmp_path: Path) -> Path:
 
 def test_parameters_are_counted_once_and_by_part() -> None:
     settings = config.ModelSettings(embedding=4, hidden=6, attention="dot", tying="all", decoder_layers=2)
-    lines = list(describe_parameters(Seq2Seq(settings, 10, 10)))
+    lines = list(describe_parameters(model_shapes(settings, [10, 10])))
     assert lines[0] == "parameters:"
     counts = {line[:20].strip(): int(line[20:].replace(",", "")) for line in lines[1:]}
     total = counts.pop("total")

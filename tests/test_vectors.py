@@ -114,9 +114,7 @@ def test_vectors_of_another_size(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, content)
     file = tmp_path / "v.txt"
-    assert str(caught.value) == (
-        f"model.embedding: 3, but the vectors in {file} have 4 numbers; write model.embedding=4"
-    )
+    assert str(caught.value) == (f"model.embedding: 3, but the vectors in {file} have 4 numbers; set model.embedding=4")
 
 
 def test_a_file_that_is_not_there_or_damaged(tmp_path: Path) -> None:
@@ -370,7 +368,7 @@ def test_a_run_goes_on_with_the_same_file_only(place: Path) -> None:
         run(place, f"training.source_vectors={place}/moved.txt")
     assert str(caught.value) == (
         "training.source_vectors: has changed since this run began; restore it, or train another run: run=runs/NAME "
-        "(or go on with it: --changed-data)"
+        "(or resume with it: --changed-data)"
     )
     assert last(place).progress.step == 2
 
@@ -392,7 +390,7 @@ RULES = [
     (
         ["training.target_vectors=x", "model.tying=all", "subword.joint=true"],
         "training.target_vectors: with model.tying=all both languages share one table, which training.source_vectors "
-        "fills; remove this, or write model.tying=target",
+        "fills; remove this, or set model.tying=target",
     ),
     (
         ["training.source_vectors=''", "training.freeze_vectors=true"],
@@ -415,7 +413,7 @@ def test_another_kind_of_pieces_drops_the_vectors_of_the_config(place: Path) -> 
 
 
 NO_VECTORS = "{file}:1: neither COUNT SIZE nor a word and its numbers; is this word2vec's or GloVe's text?"
-SIZE = "model.embedding: 4, but the vectors in {file} have 3 numbers; write model.embedding=3"
+SIZE = "model.embedding: 4, but the vectors in {file} have 3 numbers; set model.embedding=3"
 ERRORS: list[tuple[str, str, type[UserError]]] = [
     ("the 1 2 3\n", SIZE, ConfigError),
     ("cat 1 2 3 4\nthe 1 2 3\n", "{file}:2: not a word and 4 numbers; is the line cut short?", DataError),

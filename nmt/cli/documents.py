@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nmt.cli.streams import open_output
 from nmt.errors import ConfigError
+from nmt.shown import shown
 
 if TYPE_CHECKING:
     from nmt.data.documents.segments import Document
@@ -81,7 +82,7 @@ def translate_document(
     done = "nothing to translate: every text has its translation; --overwrite translates all again"
     if texts:
         done = f"{len(texts):,} {'text' if len(texts) == 1 else 'texts'} translated; review them"
-    print(f"{input_file}: {done}", file=sys.stderr)
+    print(shown(f"{input_file}: {done}"), file=sys.stderr)
     for note, count in document.notes.items():
         if count:
-            print(f"warning: {note}: {count:,}", file=sys.stderr)
+            print(shown(f"warning: {note}: {count:,}"), file=sys.stderr)

@@ -13,7 +13,6 @@ from nmt.errors import DataError
 
 if TYPE_CHECKING:
     from nmt.data.corpus import Text
-    from nmt.decoding.translator import Translator
 
 
 CLOSED: set[int] = set()  # standard streams that were closed when the program started
@@ -42,11 +41,11 @@ def _writer(descriptor: int) -> io.TextIOWrapper:
     return io.TextIOWrapper(io.BufferedWriter(io.FileIO(descriptor, "w", closefd=False)), encoding="utf-8")
 
 
-def windows_of(source: "Text", translator: "Translator", notes: Counter[str]) -> Iterator[list[str]]:
+def windows_of(source: "Text", size: int, notes: Counter[str]) -> Iterator[list[str]]:
     """Windows of lines, with a progress bar if input is a file and errors go to a terminal."""
     from nmt.decoding.stream import windows
 
-    found = windows(source, translator.settings.window, notes)
+    found = windows(source, size, notes)
     if source.file.fileno() == 0 or not sys.stderr.isatty():
         yield from found
         return

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from nmt.cli.options import ConfigArgument, Overrides
+from nmt.shown import shown
 
 
 def train(
@@ -20,7 +21,7 @@ def train(
 
     start = settings_of(config_file, overrides or [])
     for line in start.notes:
-        print(line)
+        print(shown(line))
     from nmt.training.train import train as train_run
 
     outcome = train_run(start.settings, sys.argv, changed_data, start.files)
@@ -37,7 +38,7 @@ def check(
 
     start = settings_of(config_file, overrides or [])
     for line in (*start.notes, *start.rule):
-        print(line)
+        print(shown(line))
     from nmt.check import check_config
 
-    check_config(start.settings, print)
+    check_config(start.settings, lambda line: print(shown(line)))

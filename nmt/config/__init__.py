@@ -1,5 +1,6 @@
 """Settings: `load` reads them, `tree.py` lists them all. Imports no torch, so that errors answer at once."""
 
+from nmt.config.decoding import decoding_changes
 from nmt.config.full_keys import (
     EFFECTIVE_WITH,
     differences,
@@ -38,6 +39,7 @@ __all__ = [
     "TrainingSettings",
     "absolute_paths",
     "changed",
+    "decoding_changes",
     "differences",
     "dump",
     "field",

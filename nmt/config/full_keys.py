@@ -42,8 +42,8 @@ EFFECTIVE_WITH: dict[str, dict[str, tuple[Any, ...]]] = {
     "subword.joint": {"subword.model": ([],)},
     "subword.character_coverage": {"subword.model": ([],)},
     "subword.normalization": {"subword.model": ([],)},
-    "subword.source_normalization": {"subword.model": ([],), "subword.joint": (False,)},
-    "subword.target_normalization": {"subword.model": ([],), "subword.joint": (False,)},
+    "subword.source_normalization": {"subword.model": ([],)},
+    "subword.target_normalization": {"subword.model": ([],)},
     "subword.sample": {"subword.model": ([],)},
     "training.betas": {"training.optimizer": ("adam", "adamw")},
     "training.momentum": {"training.optimizer": ("sgd",)},
@@ -52,6 +52,7 @@ EFFECTIVE_WITH: dict[str, dict[str, tuple[Any, ...]]] = {
     "training.plateau_patience": {"training.schedule": ("plateau",)},
     "training.batch_tokens": {"training.batch_sentences": (0,)},
     "training.forcing_steps": {"training.forcing_schedule": ("linear", "exponential", "inverse_sigmoid")},
+    "training.hide_words": {"subword.model_type": ("word",)},
     "training.source_vectors": {"subword.model_type": ("word",)},
     "training.target_vectors": {"subword.model_type": ("word",)},
 }

@@ -15,25 +15,29 @@ from pydantic_core import ErrorDetails
 from nmt.config.full_keys import EFFECTIVE_WITH, field, keys
 from nmt.config.paths import with_paths
 from nmt.config.rules import broken_rules
-from nmt.config.text import Given, read_file, read_text, read_word
+from nmt.config.text import Given, parse, read_file, read_word
 from nmt.config.tree import CorpusSettings, Settings
 from nmt.config.values import Section, closest
 from nmt.errors import ConfigError
+from nmt.shown import number, shown
 
 CORPORA = ("data.train", "data.valid", "data.test")
 LONGEST_NAME = 255  # bytes, on nearly every file system
+MOST_PROBLEMS = 1000  # that are explained; to look for the nearest key takes a millisecond
+LONGEST_VALUE = 200  # characters of a wrong value that are shown
 
 SectionType = TypeVar("SectionType", bound=Section)
 
 
-def load(path: Path | str, overrides: list[str] | None = None, text: str | None = None) -> Settings:
+def load(path: Path | str, overrides: list[str] | None = None, text: str | bytes | None = None) -> Settings:
     """Read settings from a YAML file and `key.sub=value` words. Raises ConfigError with every problem found.
 
     Paths in the file are relative to the file, paths in `overrides` to the current folder. `text` is what the file
-    will hold if it is still to be written.
+    holds, where that is known already, or will hold if it is still to be written.
     """
     path = Path(path)
-    given = read_file(path) if text is None else read_text(text, path)
+    content = text.encode(errors="surrogatepass") if isinstance(text, str) else text
+    given = read_file(path) if content is None else parse(content, path)
     problems: list[str] = []
     for word in overrides or []:
         try:
@@ -106,7 +110,10 @@ def _validate(given: dict[str, Given], path: Path) -> tuple[Settings | None, lis
         details = [
             detail for detail in error.errors() if detail["type"] != "missing" or detail["loc"][0] not in instead
         ]
-        return None, problems + [_problem(detail, given, str(path)) for detail in details]
+        problems += [_problem(detail, given, str(path)) for detail in details[:MOST_PROBLEMS]]
+        if more := len(details[MOST_PROBLEMS:]):
+            problems.append(f"{path}: and {more:,} more problems of this kind")
+        return None, problems
 
 
 def _problem(error: ErrorDetails, given: Mapping[str, Given], path: str) -> str:
@@ -118,16 +125,25 @@ def _problem(error: ErrorDetails, given: Mapping[str, Given], path: str) -> str:
         known = keys() if owner == key else tuple(f"{owner}.{name}" for name in CorpusSettings.model_fields)
         return f"{where}: {key}: unknown key{closest(key, known)}"
     if error["type"] == "missing":
-        return f"{where}: {key}: missing; write it into the config, such as `{_example(key)}`"
+        return f"{where}: {key}: missing; set it in the config, such as `{_example(key)}`"
     value = error["input"]
     if value is None:
-        return f"{where}: {key}: has no value; write one, or remove the key"
+        return f"{where}: {key}: has no value; give one, or remove the key"
     if error["type"] == "literal_error":
         options = tuple(re.findall(r"'([^']*)'", error["ctx"]["expected"]))
         message = f"must be one of {', '.join(options)}{closest(str(value), options)}"
     else:
         message = _DEMANDS.get(error["type"], error["msg"].removeprefix("Value error, ")).format(**error.get("ctx", {}))
-    return f"{where}: {key}: {str(value).lower() if isinstance(value, bool) else repr(value)} {message}"
+    return f"{where}: {key}: {_said(value)} {message}"
+
+
+def _said(value: Any) -> str:
+    """A value as it is written; Python refuses to write a number of more than 4,300 digits."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return number(value)
+    return shown(repr(value), LONGEST_VALUE)
 
 
 _UNION_MEMBERS = {"int", "float"}  # pydantic adds them to the place of a value that may be either
@@ -142,7 +158,7 @@ _DEMANDS = {
     "finite_number": "must be a finite number",
     "greater_than_equal": "must be {ge:g} or more",
     "greater_than": "must be more than {gt:g}",
-    "less_than_equal": "must be {le:g} or less",
+    "less_than_equal": "must be {le:.15g} or less",
     "less_than": "must be less than {lt:g}",
     "string_too_short": "must not be empty",
     "too_short": "must have {min_length} items",

@@ -21,6 +21,9 @@ from pydantic import (
 )
 from pydantic_core import core_schema
 
+MOST = 1_000_000_000  # steps, epochs, seconds: more than anybody will wait for
+LEAST = 1e-6  # epochs
+LONGEST_AMOUNT = 60  # characters of a count, a duration or an interval
 PACKAGE = Path(__file__).parent.parent
 
 
@@ -79,7 +82,12 @@ _UNITS = {"": 1, "k": 1_000, "m": 1_000_000}
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-_NUMBER = r"(\d[\d_]*\.?\d*)"
+_NUMBER = r"([0-9][0-9_]*\.?[0-9]*)"
+
+
+def _is_short(value: Any) -> bool:
+    """Whether this is text that may be a number: to match thousands of digits takes time that grows with the square."""
+    return isinstance(value, str) and len(value) <= LONGEST_AMOUNT
 
 
 def _whole(value: Any) -> Any:
@@ -89,7 +97,7 @@ def _whole(value: Any) -> Any:
 
 def _count(value: Any, unit: str) -> Any:
     """`50k`, `1e5`, and `50k steps` if it counts steps -> a whole number. Raises ValueError for another unit."""
-    match = isinstance(value, str) and re.fullmatch(
+    match = _is_short(value) and re.fullmatch(
         rf"{_NUMBER}\s*([km](?![a-z]))?\s*([a-z]{{2,}}|e)?", value.strip().lower()
     )
     if not match:
@@ -105,7 +113,7 @@ def _duration(value: Any) -> Any:
     """`90s`, `20m`, `1h30m`, or a number of seconds -> seconds."""
     if not isinstance(value, str):
         return value
-    parts = re.findall(rf"{_NUMBER}\s*([smhd])", value.lower())
+    parts = re.findall(rf"{_NUMBER}\s*([smhd])", value.lower()) if _is_short(value) else []
     if not parts or re.sub(rf"{_NUMBER}\s*[smhd]\s*", "", value.lower().strip()):
         raise ValueError("must be a duration such as 90s, 20m or 1h30m")
     return sum(float(number) * _SECONDS[unit] for number, unit in parts)
@@ -116,7 +124,7 @@ def _interval(value: Any) -> Any:
     value = _whole(value)
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    match = isinstance(value, str) and re.fullmatch(
+    match = _is_short(value) and re.fullmatch(
         rf"{_NUMBER}\s*(?:([km]?)(?:\s*steps?)?|(e|epochs?))", value.strip(), re.I
     )
     if not match:
@@ -124,7 +132,12 @@ def _interval(value: Any) -> Any:
     number = float(match[1]) * _UNITS[(match[2] or "").lower()]
     if number <= 0 or (not match[3] and not number.is_integer()):
         raise ValueError("must be more than 0, and whole if it counts steps")
-    return f"{number:g}e" if match[3] else str(int(number))
+    if not LEAST <= number <= MOST:
+        raise ValueError(f"must be {LEAST:f} or more and {MOST:,} or less")
+    if not match[3]:
+        return str(int(number))
+    text = f"{number:g}"
+    return f"{text if 'e' not in text else f'{number:.6f}'.rstrip('0').rstrip('.')}e"
 
 
 def _encoding(value: str) -> str:
@@ -151,7 +164,7 @@ def _columns(value: Any) -> Any:
 
 def _amount(value: Any) -> Any:
     """`500` and `2k` are pairs, `0.05` and `5%` a share."""
-    if isinstance(value, str) and (match := re.fullmatch(rf"{_NUMBER}\s*%", value.strip())):
+    if _is_short(value) and (match := re.fullmatch(rf"{_NUMBER}\s*%", value.strip())):
         return float(match[1]) / 100
     found = _count(value, "pairs")
     if isinstance(found, float) and found >= 1:
@@ -171,7 +184,10 @@ Interval = Annotated[str, BeforeValidator(_interval), written_as(["integer", "st
 Columns = Annotated[list[str], BeforeValidator(_columns), written_as(["array", "integer", "string"], "one or more")]
 Names = Annotated[list[str], BeforeValidator(many), written_as(["array", "string"], "one or more")]
 Amount = Annotated[
-    int | float, BeforeValidator(_amount), Field(ge=0), written_as(["integer", "number", "string"], "amount")
+    int | float,
+    BeforeValidator(_amount),
+    Field(ge=0, le=100_000_000),
+    written_as(["integer", "number", "string"], "amount"),
 ]
 Encoding = Annotated[str, AfterValidator(_encoding)]
 Share = Annotated[float, Field(ge=0, lt=1)]

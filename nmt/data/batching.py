@@ -17,6 +17,8 @@ Item = TypeVar("Item")
 Lengths = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.int64]  # of sentences
 
+MOST_POSITIONS = 100_000  # of a batch in decoding, padding included
+
 
 def chunked(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     """Yield `size` items at a time, in their order."""
@@ -26,8 +28,13 @@ def chunked(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 
 def longest_first(indices: Iterable[int], lengths: Sequence[int], size: int) -> Iterator[list[int]]:
-    """Yield `size` indices at a time, those of the greatest length first."""
-    yield from chunked(sorted(indices, key=lambda index: -lengths[index]), size)
+    """Yield `size` indices at a time, fewer where they are very long, those of the greatest length first."""
+    order = sorted(indices, key=lambda index: -lengths[index])
+    start = 0
+    while start < len(order):
+        end = start + max(1, min(size, MOST_POSITIONS // (lengths[order[start]] + 1)))
+        yield order[start:end]
+        start = end
 
 
 def by_count(order: Indices, count: int) -> list[Indices]:

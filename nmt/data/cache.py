@@ -41,7 +41,10 @@ def cache_folder() -> Path:
     """$NMT_CACHE, or nmt in the user's cache folder ($XDG_CACHE_HOME, else ~/.cache)."""
     if "NMT_CACHE" in os.environ:
         return Path(os.environ["NMT_CACHE"])
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nmt"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nmt"
+    except RuntimeError:  # neither $HOME nor an entry for this user, as in a container
+        raise DataError("no home folder is known for the cache; name a folder: NMT_CACHE=FOLDER") from None
 
 
 def cached(

@@ -10,7 +10,9 @@ from nmt.config import CorpusSettings, DataSettings
 from nmt.data.sources import NoSuchText, TextSource, find_source
 from nmt.data.unchanged import hash_of
 from nmt.errors import DataError
+from nmt.files import open_run_file
 
+LARGEST_HELD_OUT = 256_000_000  # bytes of a file of it
 HELD_OUT = "held_out"  # folder of a run with the validation and test text that was taken from the training text
 
 
@@ -71,8 +73,12 @@ def held_out(run: Path, data: DataSettings, part: str) -> TextSource:
     """Return the validation (`valid`) or test (`test`) text that a run took from its training text."""
     files = held_out_files(run, data, part)
     for path in files:
-        if not path.exists():
-            raise DataError(f"{path}: no such file, although the run held this text out; copy the run again")
+        if path.parent != run / HELD_OUT:
+            raise DataError(f"{path}: leads out of the run")
+        try:
+            open_run_file(run, f"{HELD_OUT}/{path.name}").close()
+        except OSError:
+            raise DataError(f"{path}: no such file, although the run held this text out; copy the run again") from None
     return TextSource(part, files, "text", (data.source, data.target))
 
 

@@ -19,6 +19,7 @@ from nmt.data.zipped import open_member, zip_member
 from nmt.errors import DataError
 
 BOM = "\ufeff"
+LONGEST_LINE = 32_000_000  # bytes; a line longer than that is no line, but a file without line ends
 _INVISIBLE = {"Zs", "Zl", "Zp", "Cc", "Cf"}  # not Cn and Co: a character too new for this Python may well be visible
 
 
@@ -107,12 +108,19 @@ class Text:
     def lines(self, notes: Counter[str]) -> Iterator[list[bytes]]:
         """Yield, for each block, the lines that it completes, in UTF-8, without `\\n` or `\\r\\n`."""
         rest: list[bytes] = []
+        size = number = 0  # of what is in `rest`, and of the lines before it
         for block in self.utf8():
             first, *others = block.split(b"\n")
             rest.append(first)
+            size += len(first)
+            if size > LONGEST_LINE:
+                raise DataError(
+                    f"{self.name}:{number + 1}: a line of more than {LONGEST_LINE:,} bytes; is this text in lines?"
+                )
             if not others:
                 yield []
                 continue
+            size, number = len(others[-1]), number + len(others)
             complete = [b"".join(rest), *others[:-1]]
             rest = [others[-1]]
             yield [_without_return(line, notes) for line in complete]

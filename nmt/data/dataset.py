@@ -4,10 +4,9 @@ A folder holds `source.ids`, `target.ids` (all sentences end to end), `source.of
 `lines` (1-based numbers in the text files).
 """
 
-import unicodedata
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +14,11 @@ import numpy.typing as npt
 
 from nmt.data.batching import chunked
 from nmt.data.corpus import Pair
-from nmt.data.subword import Subword, Subwords
+from nmt.data.round_trip import RoundTrip
+from nmt.data.subword import Subwords
 
 ID = np.dtype(np.int32)
 OFFSET = np.dtype(np.int64)
-MOST_LOST = 5  # characters that a note names
 CHUNK = 10_000  # pairs encoded together
 
 Ids = npt.NDArray[np.int32]
@@ -97,7 +96,7 @@ def write_dataset(
     """Encodes pairs in chunks, so memory stays constant. Pairs over `max_length` pieces are left out, counted."""
     folder.mkdir(parents=True)
     totals = {"source": 0, "target": 0}
-    altered = Altered(subwords.target)
+    trips = {side: RoundTrip(getattr(subwords, side)) for side in totals}
     files = {name: (folder / name).open("wb") for name in ("source.ids", "target.ids", "lines")}
     files |= {f"{side}.offsets": (folder / f"{side}.offsets").open("wb") for side in totals}
     try:
@@ -113,52 +112,19 @@ def write_dataset(
                 for index in range(len(chunk))
                 if _keep(len(encoded["source"][index]), len(encoded["target"][index]), max_length, notes)
             ]
-            altered.add([chunk[index].target for index in keep], [encoded["target"][index] for index in keep])
             files["lines"].write(np.array([chunk[index].line for index in keep], OFFSET).tobytes())
             for side, total in totals.items():
                 kept = [encoded[side][index] for index in keep]
+                trips[side].add([getattr(chunk[index], side) for index in keep], kept)
                 ends = total + np.cumsum([len(ids) for ids in kept], dtype=OFFSET)
                 totals[side] = int(ends[-1]) if len(ends) else total
                 files[f"{side}.ids"].write(np.concatenate([np.zeros(0, ID), *kept]).astype(ID).tobytes())
                 files[f"{side}.offsets"].write(ends.tobytes())
-        altered.note(notes)
+        for trip in trips.values():
+            notes.update(trip.notes())
     finally:
         for file in files.values():
             file.close()
-
-
-class Altered:
-    """Counts lines that do not come back from their subwords, and the characters that they lose."""
-
-    def __init__(self, subword: Subword) -> None:
-        self.subword = subword
-        self.lines = 0
-        self.lost: Counter[str] = Counter()
-
-    def add(self, texts: Sequence[str], ids: Sequence[Ids]) -> None:
-        """Compare the text of each line with that of its subwords."""
-        for text, decoded in zip(texts, self.subword.decode_many([each.tolist() for each in ids]), strict=True):
-            if decoded != text and decoded != (expected := self.subword.clean(text)):
-                self.lines += 1
-                self.lost.update(Counter(expected) - Counter(decoded))
-
-    def note(self, notes: Counter[str]) -> None:
-        """Add one note that names the most frequent lost characters and the remedy."""
-        if not self.lines:
-            return
-        named = ", ".join(
-            f"{character} (U+{ord(character):04X} {unicodedata.name(character, 'unnamed')})"
-            for character, _ in self.lost.most_common(MOST_LOST)
-        )
-        subword = self.subword
-        if subword.normalization not in {"nfc", "identity"}:
-            remedy = "set subword.normalization=nfc"
-        elif not subword.bytes:
-            remedy = "set subword.character_coverage=1, or a subword.model_type with bytes (unigram, bpe)"
-        else:
-            remedy = "set subword.normalization=identity"
-        what = f"; lost: {named}" if named else ""
-        notes[f"target lines that their subwords cannot give back{what}; {remedy}"] += self.lines
 
 
 def _keep(source: int, target: int, max_length: int | None, notes: Counter[str]) -> bool:

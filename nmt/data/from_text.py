@@ -40,7 +40,7 @@ def settings_of(path: Path, words: Sequence[str]) -> Start:
     if len(files) > 2:
         raise ConfigError(f"{files[2]}: a third file; name one config, one file with both sides, or two files")
     if len(files) == 1 and not _is_text(path):
-        return Start(config.load(path, overrides))
+        return Start(_load(path, overrides))
     name = path.name.partition(".")[0] or "text"
     run = next((word.partition("=")[2] for word in overrides if word.startswith("run=")), f"runs/{name}")
     own = Path(run) / f"{name}.yaml"
@@ -50,6 +50,20 @@ def settings_of(path: Path, words: Sequence[str]) -> Start:
         _check_same(settings, files, own)
         return Start(settings, notes=(f"settings: {own}",))
     return _started(files, overrides, own)
+
+
+def _load(path: Path, overrides: list[str]) -> Settings:
+    """Read a config. Raises ConfigError, which says what else could be named if it is a text with one side."""
+    try:
+        return config.load(path, overrides)
+    except ConfigError as error:
+        text = path.is_file() and path.suffix.lower() not in CONFIG_ENDINGS
+        if text and ("has no settings" in str(error) or "not valid YAML" in str(error)):
+            raise ConfigError(
+                f"{path}: neither a config nor a text with both sides; name a YAML file, a file with both sides, "
+                f"or two files: {path} OTHER"
+            ) from None
+        raise
 
 
 def _is_text(path: Path) -> bool:
@@ -75,15 +89,15 @@ def _check_same(settings: Settings, files: Sequence[Path], own: Path) -> None:
 def _started(files: Sequence[Path], overrides: Sequence[str], own: Path) -> Start:
     """Return the settings for a text without a run."""
     given = config.words(overrides)
+    for key in given.keys() & {"data.folder", "data.train"}:
+        raise ConfigError(f"command line: {key}: has no effect beside {files[0]}; remove it, or write a config")
     folder = files[0].parent
     name: str | dict[str, str] = files[0].name
     if len(files) == 2:
         name = {"source": files[0].name, "target": os.path.relpath(files[1], folder)}
     found = _languages(files)
-    languages = (
-        str(given.get("data.source", (found or UNKNOWN)[0])),
-        str(given.get("data.target", (found or UNKNOWN)[1])),
-    )
+    source, target = found or UNKNOWN
+    languages = (str(given.get("data.source", source)), str(given.get("data.target", target)))
     pairs = _count(find_source(folder, name, languages, encoding=str(given.get("data.encoding", "auto"))))
     if pairs < FEWEST:
         raise DataError(f"{files[0]}: has {pairs} usable pairs; training needs {FEWEST} or more")
@@ -94,7 +108,7 @@ def _started(files: Sequence[Path], overrides: Sequence[str], own: Path) -> Star
         "data.train": name,
         **defaults_for(pairs),
     }
-    values |= {key: value for key, value in given.items() if key not in {"run", *config.PATHS}}
+    values |= {key: _absolute(value) if key in config.PATHS else value for key, value in given.items() if key != "run"}
     for key, other in (("data.hold_out", "data.valid"), ("data.hold_out_test", "data.test")):
         if any(word == other or word.startswith(f"{other}.") for word in given):
             del values[key]  # the user names this text
@@ -108,6 +122,11 @@ def _started(files: Sequence[Path], overrides: Sequence[str], own: Path) -> Star
         )
     settings = config.load(own, list(overrides), text)
     return Start(settings, {own.name: text}, tuple(notes), tuple(describe_rule(pairs)))
+
+
+def _absolute(value: Any) -> Any:
+    """Return a path of the command line, or several, as a config elsewhere can have them."""
+    return [_absolute(each) for each in value] if isinstance(value, list) else str(Path(str(value)).resolve())
 
 
 def _languages(files: Sequence[Path]) -> tuple[str, str] | None:
@@ -140,4 +159,5 @@ def _config_lines(values: dict[str, Any], title: str) -> Iterator[str]:
             if owner == section:
                 written = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=1000)
                 written = written.removesuffix("...\n").strip()
-                yield f"{'  ' if section else ''}{name}: {written}  # {config.field(key).description}"
+                comment = f"  # {config.field(key).description}" if key in config.keys() else ""  # noqa: SIM118
+                yield f"{'  ' if section else ''}{name}: {written}{comment}"

@@ -28,7 +28,7 @@ from nmt.errors import DataError
 MOST = 0.2  # share of the text that a number of pairs may take; a share in the settings may be larger
 LARGEST_GROUP = 0.1  # share of the wanted pairs that one group should not exceed
 
-PARTS, SIDES = ("valid", "test"), ("source", "target")
+PARTS = ("valid", "test")
 _KEYS = ("data.hold_out", "data.hold_out_test")
 _IGNORED = regex.compile(r"[\p{P}\p{Z}\p{C}\s]+")
 
@@ -69,7 +69,8 @@ def hold_out(
     wanted = (data.hold_out, data.hold_out_test)
     if not any(wanted):
         return HeldOut.nothing(sources)
-    recipe = ("hold_out", fingerprint, wanted)
+    languages = (data.source, data.target)
+    recipe = ("hold_out", fingerprint, wanted, languages)
 
     def make(folder: Path) -> None:
         keys = _read_keys(sources, read)
@@ -80,11 +81,11 @@ def hold_out(
             [_count(key, amount, len(keys.lines)) for key, amount in zip(_KEYS, wanted, strict=True)],
         )
         folder.mkdir(parents=True)
-        _write(folder, sources, keys, chosen, read)
+        _write(folder, languages, sources, keys, chosen, read)
 
     def find(folder: Path) -> HeldOut:
         texts = {
-            part: TextSource(part, (folder / f"{part}.source", folder / f"{part}.target"), "text", sources[0].languages)
+            part: TextSource(part, tuple(folder / f"{part}.{language}" for language in languages), "text", languages)
             for part, amount in zip(PARTS, wanted, strict=True)
             if amount
         }
@@ -185,14 +186,19 @@ def _choose(groups: Lines, pairs: Hashes, wanted: list[int]) -> Lines:
     return part_of[group_of]
 
 
-def _write(folder: Path, sources: Sequence[TextSource], keys: _Keys, chosen: Lines, read: Read) -> None:
+def _write(
+    folder: Path, languages: tuple[str, str], sources: Sequence[TextSource], keys: _Keys, chosen: Lines, read: Read
+) -> None:
     """Write each part as two text files, a pair that repeats another left out, and the lines of all held out pairs."""
     ends = np.cumsum([0, *keys.sizes])
     first = np.zeros(len(chosen), bool)
     first[np.unique(keys.pairs, return_index=True)[1]] = True
     with ExitStack() as stack:
         files = [
-            [stack.enter_context((folder / f"{part}.{side}").open("w", encoding="utf-8", newline="")) for side in SIDES]
+            [
+                stack.enter_context((folder / f"{part}.{language}").open("w", encoding="utf-8", newline=""))
+                for language in languages
+            ]
             for part in PARTS
         ]
         for number, (text, (start, end)) in enumerate(zip(sources, pairwise(ends.tolist()), strict=True)):

@@ -1,118 +1,181 @@
-"""Unicode normalisation of text before it is cut into subwords, with places in the text as it was.
+"""Unicode normalisation of text before it is cut into subwords, with places in the raw text.
 
-`nfc` composes characters that can be written in several ways (canonical equivalence, Unicode Standard Annex 15) and
-leaves all others alone. All normalisations but `identity` also remove invisible characters where they have no meaning:
-soft hyphens, zero-width spaces, byte order marks, bidirectional marks and the like, which text from web pages is full
-of. Joiners stay where they change what is read: between letters of scripts such as Persian and Hindi, and in emoji.
+NFC makes one sequence of code points out of those that are the same text: `e` and a combining acute accent are `é`,
+conjoining jamo are a Hangul syllable. It keeps every difference that a reader sees: full-width commas, superscripts,
+ligatures and no-break spaces stay as they are. NFKC (`nfkc`, and `nmt_nfkc` with SentencePiece's own changes) maps them
+to plain characters. `identity` changes nothing at all.
 """
 
 import functools
+import itertools
 import re
 import unicodedata
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import regex
+import sentencepiece as spm
 
-NAMES = ("nfc", "nmt_nfkc", "nfkc", "identity")
+from nmt.config import SubwordSettings
+from nmt.data.invisible import meaningless, visible
 
-# Scripts in which a joiner or non-joiner changes the shape or the meaning of its neighbours.
-_JOINED = (
-    *("Arabic", "Syriac", "Mandaic", "Mongolian", "Nko", "Phags_Pa", "Manichaean", "Adlam", "Hanifi_Rohingya"),
-    *("Sogdian", "Devanagari", "Bengali", "Gurmukhi", "Gujarati", "Oriya", "Tamil", "Telugu", "Kannada", "Malayalam"),
-    *("Sinhala", "Tibetan", "Myanmar", "Khmer", "Balinese", "Javanese", "Newa", "Tirhuta", "Grantha"),
-)
-# Scripts without spaces, in which a zero-width space tells words apart.
-_UNSPACED = ("Khmer", "Lao", "Thai", "Myanmar")
+Side = Literal["source", "target"]
+SIDES: tuple[Side, Side] = ("source", "target")
 
-
-def _any_of(scripts: tuple[str, ...]) -> str:
-    return "[" + "".join(rf"\p{{Script_Extensions={script}}}" for script in scripts) + "]"
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # a space each; no line holds \n
+_SPACES = re.compile("^ +| +$|(?<= ) +")
+_LONGEST = 256  # marks on one letter; more are put in order in parts, as sorting them takes quadratic time
+_MARKS = regex.compile(rf"\p{{M}}{{{_LONGEST}}}")
 
 
-_LETTER, _UNSPACED_LETTER = _any_of(_JOINED), _any_of(_UNSPACED)
-_EMOJI = r"[\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f\u20e3]"
-
-# What is removed, except where a rule keeps it.
-_REMOVED = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0001\U000e0020-\U000e007f"
-_INVISIBLE = re.compile(f"[{_REMOVED}]")
-_MEANINGLESS = regex.compile(
-    rf"(?<={_LETTER})[\u200c\u200d]+(?={_LETTER})(*SKIP)(*FAIL)"  # Persian, Hindi
-    rf"|(?<={_LETTER})\u200d(*SKIP)(*FAIL)"  # a joining form at the end of a word
-    rf"|(?<={_EMOJI})\u200d(?=\p{{Extended_Pictographic}})(*SKIP)(*FAIL)"  # a family of several emoji
-    rf"|(?<={_UNSPACED_LETTER})\u200b(?={_UNSPACED_LETTER})(*SKIP)(*FAIL)"
-    r"|\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f(*SKIP)(*FAIL)"  # the flag of a region
-    rf"|[{_REMOVED}]"
-)
-
-
-class Normalized(NamedTuple):
-    """A text after normalisation. `places[i]` is where its character i begins in the text as it was; None: at i."""
+class Mapped(NamedTuple):
+    """Text, and the places of each of its characters in the raw text."""
 
     text: str
-    places: npt.NDArray[np.int64] | None = None
+    starts: list[int]
+    ends: list[int]  # excluded
 
-    def original(self, start: int, end: int) -> tuple[int, int]:
-        """Return the span in the text as it was of the characters from `start` to `end`, `end` excluded."""
-        if self.places is None:
-            return start, end
-        return int(self.places[start]), int(self.places[end]) if end > start else int(self.places[start])
+    @classmethod
+    def of(cls, text: str) -> "Mapped":
+        return cls(text, list(range(len(text))), list(range(1, len(text) + 1)))
+
+    def replace(self, spans: Iterable[tuple[int, int, str]]) -> "Mapped":
+        """Return it with other text in some spans, given in order: every new character stands for its whole span."""
+        parts: list[str] = []
+        starts: list[int] = []
+        ends: list[int] = []
+        place = 0
+        for first, end, text in [*spans, (len(self.text), len(self.text), "")]:
+            parts += [self.text[place:first], text]
+            starts += self.starts[place:first]
+            ends += self.ends[place:first]
+            if text:
+                starts += [self.starts[first]] * len(text)
+                ends += [self.ends[end - 1]] * len(text)
+            place = end
+        return Mapped("".join(parts), starts, ends)
 
 
-def clean(text: str, normalization: str) -> str:
-    """Return what of a text the subwords see, apart from spaces and from what SentencePiece itself normalises."""
-    if normalization == "identity":
-        return text
-    if not text.isascii() and _INVISIBLE.search(text):
-        text = _MEANINGLESS.sub("", text)
-    if normalization == "nfc" and not text.isascii():
+class Normalizer:
+    """The normalisation of one side.
+
+    `alone`: whether all of it happens here, and none in SentencePiece, as in a joint vocabulary whose two sides are
+    normalised differently.
+    """
+
+    def __init__(self, name: str, alone: bool = False) -> None:
+        self.name, self.alone = name, alone
+        self._compatibility: spm.SentencePieceNormalizer | None = None
+        if alone and name in {"nfkc", "nmt_nfkc"}:
+            self._compatibility = spm.SentencePieceNormalizer(
+                rule_name=name, add_dummy_prefix=False, escape_whitespaces=False, remove_extra_whitespaces=True
+            )
+
+    def __call__(self, text: str) -> str:
+        if self.name == "identity":
+            return text
+        text = visible(text)
+        if self.name == "nfc":
+            text = _CONTROLS.sub(" ", text)
+            if not unicodedata.is_normalized("NFC", text):
+                text = _nfc(text)
+        elif self._compatibility:
+            text = self._compatibility.normalize(text)
+        return _SPACES.sub("", text) if self.alone else text
+
+    def many(self, texts: list[str]) -> list[str]:
+        """Return all of the texts normalised; a quick look at them together tells most often that they are."""
+        if self.name == "identity":
+            return texts
+        together = "\n".join(texts)
+        if not self.alone and together.isascii() and (self.name != "nfc" or together.replace("\n", "a").isprintable()):
+            return texts
+        return [self(text) for text in texts]
+
+    def mapped(self, text: str) -> Mapped:
+        """Return what calling it does, with the place of each character in the raw text."""
+        found = Mapped.of(text)
+        if self(text) == text:
+            return found
+        found = found.replace((first, end, "") for first, end in meaningless(text))
+        if self.name == "nfc":
+            found = found.replace((match.start(), match.end(), " ") for match in _CONTROLS.finditer(found.text))
+            found = found.replace(_changed_segments(found.text))
+        elif self._compatibility:
+            changed, starts = self._compatibility.normalize(found.text, with_offsets=True)
+            ends = [max(starts[index], starts[index + 1] - 1) for index in range(len(changed))]
+            found = Mapped(
+                changed,
+                [found.starts[starts[index]] for index in range(len(changed))],
+                [found.ends[end] for end in ends],
+            )
+        if self.alone:
+            found = found.replace((match.start(), match.end(), "") for match in _SPACES.finditer(found.text))
+        return found
+
+    def same(self, text: str) -> str:
+        """Return the text without differences that are none to a reader: what references are compared as."""
+        if self.name == "identity":
+            return text
+        text = visible(text)
+        return _nfc(text) if self.name == "nfc" else text
+
+
+def _nfc(text: str) -> str:
+    if not _MARKS.search(text):
         return unicodedata.normalize("NFC", text)
-    return text
+    return "".join(unicodedata.normalize("NFC", text[first:end]) for first, end in _stretches(text))
 
 
-def normalized(text: str, normalization: str) -> Normalized:
-    """Return `clean(text, normalization)` with the places of its characters."""
-    result = clean(text, normalization)
-    if result == text:
-        return Normalized(text)
-    places: list[int] = []
-    kept = _without_meaningless(text)
-    composed: list[str] = []
-    start = 0
-    while start < len(kept):  # segments that compose on their own
-        end = start + 1
-        while end < len(kept) and _follows(text[kept[end]]):
-            end += 1
-        segment = "".join(text[index] for index in kept[start:end])
-        segment = unicodedata.normalize("NFC", segment) if normalization == "nfc" else segment
-        composed.append(segment)
-        # Characters of a segment that changes share its beginning; the next segment begins after it.
-        whole = len(segment) != end - start
-        places += [kept[start] if whole else kept[start + offset] for offset in range(len(segment))]
-        start = end
-    assert "".join(composed) == result, "segments compose differently from the whole"
-    return Normalized(result, np.array([*places, len(text)], np.int64))
+def _stretches(text: str) -> list[tuple[int, int]]:
+    """Return spans that together are the text, cut within runs of too many marks."""
+    cuts = [match.end() for match in _MARKS.finditer(text)]
+    return list(zip([0, *cuts], [*cuts, len(text)], strict=True))
 
 
-def _without_meaningless(text: str) -> list[int]:
-    """Return the places of the characters that stay."""
-    removed = {match.start() for match in _MEANINGLESS.finditer(text)} if _INVISIBLE.search(text) else set()
-    return [index for index in range(len(text)) if index not in removed]
-
-
-def _follows(character: str) -> bool:
-    """Whether a character can change what stands before it: marks, and the few others that compose with it."""
-    first = unicodedata.normalize("NFD", character)[0]
-    return unicodedata.combining(first) > 0 or first in _second_parts()
+def _changed_segments(text: str) -> Iterable[tuple[int, int, str]]:
+    """Yield the segments that NFC changes: parts of the text that do not combine with what is around them."""
+    for first, last in _stretches(text):
+        borders = [first, *(place for place in range(first + 1, last) if _stands_alone(text[place])), last]
+        for start, end in itertools.pairwise(borders):
+            segment = text[start:end]
+            if (normalized := unicodedata.normalize("NFC", segment)) != segment:
+                yield start, end, normalized
 
 
 @functools.cache
-def _second_parts() -> frozenset[str]:
-    """Return the characters without combining class that are second in a canonical composition."""
-    seconds = {chr(code) for code in (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))}  # vowels and finals of Hangul
-    for code in range(0x110000):
-        parts = unicodedata.decomposition(chr(code)).split()
-        if len(parts) == 2 and not parts[0].startswith("<"):
-            seconds.add(chr(int(parts[1], 16)))
-    return frozenset(character for character in seconds if not unicodedata.combining(character))
+def _stands_alone(character: str) -> bool:
+    """Return whether a character never combines with one before it."""
+    first = unicodedata.normalize("NFD", character)[0]
+    return not unicodedata.combining(first) and first not in _combining_starters()
+
+
+@functools.cache
+def _combining_starters() -> frozenset[str]:
+    """Return the characters without a combining class that compose with one before them: vowel signs and jamo."""
+    jamo = {chr(code) for first, last in ((0x1161, 0x1175), (0x11A8, 0x11C2)) for code in range(first, last + 1)}
+    composed = (chr(code) for code in range(0xC0, 0x20000) if not 0xAC00 <= code < 0xE000)
+    pairs = (unicodedata.decomposition(character).split() for character in composed)
+    return frozenset(jamo | {chr(int(pair[1], 16)) for pair in pairs if len(pair) == 2 and pair[0][0] != "<"})
+
+
+# Names ---------------------------------------------------------------------------------------------------------------
+
+
+def of_settings(settings: SubwordSettings) -> dict[Side, str]:
+    """Return the name of each side's normalisation."""
+    return {
+        "source": settings.source_normalization or settings.normalization,
+        "target": settings.target_normalization or settings.normalization,
+    }
+
+
+def name_of(names: Iterable[str]) -> str:
+    """Return what a model's file says: one name, or that of the source and that of the target."""
+    return "|".join(dict.fromkeys(names))
+
+
+def read_name(name: str, side: Side) -> Normalizer:
+    """Return the normaliser of a side that a model's file names."""
+    names = name.split("|")
+    return Normalizer(names[-1] if side == "target" else names[0], alone=len(names) > 1)

@@ -15,7 +15,8 @@ from nmt.data.corpora import HELD_OUT, Corpora, file_hashes, find_corpora, finge
 from nmt.data.corpus import Pair
 from nmt.data.dataset import Dataset, write_dataset
 from nmt.data.filters import Survey, kept
-from nmt.data.hold_out import SIDES, HeldOut, hold_out
+from nmt.data.hold_out import HeldOut, hold_out
+from nmt.data.normalization import SIDES, of_settings
 from nmt.data.sources import TextSource
 from nmt.data.subword import Subword, Subwords, load_subword, train_subword
 from nmt.data.unchanged import check_unchanged, checker
@@ -146,43 +147,38 @@ def _named_hashes(data: DataSettings, hashes: dict[Path, str], held_out: HeldOut
 
 def _subwords(text: TrainingText, settings: SubwordSettings, say: Say) -> Subwords:
     if settings.model:
-        models = [load_subword(Path(path)) for path in settings.model]
-        return Subwords(models[0], models[-1])
+        return Subwords.load([Path(path) for path in settings.model])
     if settings.joint:
         joint = _trained(text, (0, 1), settings, say)
-        return Subwords(joint, joint)
-    source = _trained(text, (0,), _of_side(settings, "source"), say)
-    return Subwords(source, _trained(text, (1,), _of_side(settings, "target"), say))
-
-
-def _of_side(settings: SubwordSettings, side: str) -> SubwordSettings:
-    """Return the settings for the subword model of one side."""
-    own = getattr(settings, f"{side}_normalization") or settings.normalization
-    return settings.model_copy(update={"normalization": own, "source_normalization": "", "target_normalization": ""})
+        return Subwords(joint.of_side("source"), joint.of_side("target"))
+    source, target = (_trained(text, (side,), settings, say) for side in (0, 1))
+    return Subwords(source.of_side("source"), target.of_side("target"))
 
 
 def _trained(text: TrainingText, sides: tuple[int, ...], settings: SubwordSettings, say: Say) -> Subword:
     """Return a subword model trained on one or both sides (0 source, 1 target) of the training text."""
     first = text.sources[0]
-    if len(text.sources) == 1 and len(set(first.files)) == 1 and first.format == "text":
+    alike = len(set(of_settings(settings).values())) == 1
+    if alike and len(text.sources) == 1 and len(set(first.files)) == 1 and first.format == "text":
         sides = (0,)  # one file is both sides
     how = settings.model_dump(exclude={"sampling"})
     recipe = ("subword", text.fingerprint(), sides, how, sentencepiece.__version__, *text.choice())
 
     def make(folder: Path) -> None:
         folder.mkdir(parents=True)
-        (folder / "subword.model").write_bytes(train_subword(_side_texts(text, sides, settings.sample), settings))
+        texts = _side_texts(text, sides, settings.sample)
+        (folder / "subword.model").write_bytes(train_subword(texts, settings, [SIDES[side] for side in sides], say))
 
     def read(folder: Path) -> Subword:
         return load_subword(folder / "subword.model")
 
     names = _file_names(text.sources, sides)
     doing = f"training a {settings.model_type} subword model on {names}"
-    subword = cached(recipe, make, read, say, doing, text.check_unchanged)
-    if len(subword) < settings.vocab_size:
-        limit = f"subword.vocab_size={settings.vocab_size:,} is an upper limit"
-        say(f"vocabulary: {len(subword):,} subwords, all that {names} yields ({limit})")
-    return subword
+    trained = cached(recipe, make, read, say, doing, text.check_unchanged)
+    if len(trained) < settings.vocab_size:
+        used = f"{settings.vocab_size:,} asked for, {len(trained):,} used"
+        say(f"vocabulary of {names}: {used}: all that this text yields")
+    return trained
 
 
 def _file_names(sources: Sequence[TextSource], sides: tuple[int, ...]) -> str:
@@ -190,7 +186,11 @@ def _file_names(sources: Sequence[TextSource], sides: tuple[int, ...]) -> str:
     files = [source.files[side] if source.format == "text" else source.files[0] for source in sources for side in sides]
     names = list(dict.fromkeys(path.name for path in files))
     others = f" and {len(names) - NAMED:,} other files" if len(names) > NAMED else ""
-    side = "" if len(sides) == 2 or all(source.format == "text" for source in sources) else f" ({SIDES[sides[0]]} side)"
+    side = (
+        ""
+        if len(sides) == 2 or all(source.format == "text" for source in sources)
+        else f" ({('source', 'target')[sides[0]]} side)"
+    )
     return " + ".join(names[:NAMED]) + others + side
 
 

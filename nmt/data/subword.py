@@ -1,34 +1,42 @@
-"""Subwords: raw text <-> piece ids, by SentencePiece. Ids 0 to 3 are padding, unknown, begin and end."""
+"""Subwords: raw text <-> token ids, by SentencePiece. Ids 0 to 3 are padding, unknown, begin and end."""
 
 import functools
 import io
-import itertools
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import sentencepiece as spm
 
 from nmt.config import SubwordSettings
-from nmt.data.normalization import clean, normalized
-from nmt.errors import ConfigError, DataError, UserError
+from nmt.data.corpus import is_blank
+from nmt.data.invisible import INVISIBLE
+from nmt.data.normalization import SIDES, Mapped, Side, name_of, of_settings, read_name
+from nmt.data.sentencepiece_file import read_facts, with_normalization
+from nmt.data.subword_text import MAX_BYTES, common_characters, cut_at_others, cut_long
+from nmt.errors import ConfigError, DataError
 
 PAD_ID, UNK_ID, BOS_ID, EOS_ID = 0, 1, 2, 3
+UNKNOWN = "<unk>"  # what an unknown word is in text
+LOWEST_COVERAGE = 0.98  # that SentencePiece takes
+LEAST_ROOM = 8  # characters; with less, a size is a mistake
+BYTES = 256  # tokens that spell any character, if `subword.byte_fallback` is on
 
 # SentencePiece writes spaces as U+2581, so a U+2581 in the text would come back as a space. It travels as a
 # private-use character instead.
-SPACE_MARK, _STAND_IN = "\u2581", "\ue581"
+SPACE_MARK, STAND_IN = "\u2581", "\ue581"
 
-# Byte pieces can spell any character: a newline or a tab would break the lines and columns of the output.
+LONGEST_LINE = 1_000_000  # characters of a line that are translated, scored or aligned
+BYTES_OF_RULES, BYTES_OF_PIECE = 1_000_000, 100  # at most, in a model: the normalisation takes 240,000
+
+# Byte tokens can spell any character: a newline would break the lines of the output, a tab its columns. Nor may a
+# terminal get a control of C1: U+009B begins an escape sequence as ESC [ does.
 _NO_CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], " ")
-_NO_CONTROLS_BUT_TABS = {code: space for code, space in _NO_CONTROLS.items() if code != 9}
-
-MAX_TRAINING_BYTES = 4192  # SentencePiece's own limit for a training sentence
-MODEL_TYPES_WITH_BYTES = ("unigram", "bpe")
-UNKNOWN = "\u2047"  # how SentencePiece decodes an unknown piece
+_TAB = {code: " " for code in _NO_CONTROLS if chr(code) != "\t"}  # tabs of a model that keeps all
 
 
 class Piece(NamedTuple):
@@ -38,15 +46,25 @@ class Piece(NamedTuple):
 
 
 class Subword:
-    """One SentencePiece model."""
+    """One SentencePiece model, as it is used for one side of the text."""
 
-    def __init__(self, model: bytes, name: str) -> None:
+    def __init__(self, model: bytes, name: str, side: Side = "target") -> None:
         """Raises DataError if `model`, the bytes of the file `name`, is no model of this kind."""
         self.model = model
+        self.side = side
         self.processor = spm.SentencePieceProcessor()
         try:
             self.processor.LoadFromSerializedProto(model)
-        except RuntimeError:
+            self.processor.id_to_piece(list(range(len(self))))  # that all are UTF-8
+        except (RuntimeError, ValueError):
+            raise DataError(f"{name}: not a SentencePiece model, or damaged") from None
+        if len(model) > BYTES_OF_RULES + BYTES_OF_PIECE * len(self):
+            raise DataError(
+                f"{name}: not a SentencePiece model, or damaged: {len(model):,} bytes for {len(self):,} pieces"
+            )
+        try:
+            facts = read_facts(model)
+        except ValueError:
             raise DataError(f"{name}: not a SentencePiece model, or damaged") from None
         ids = tuple(getattr(self.processor, f"{part}_id")() for part in ("pad", "unk", "bos", "eos"))
         if ids != (PAD_ID, UNK_ID, BOS_ID, EOS_ID):
@@ -54,36 +72,57 @@ class Subword:
                 f"{name}: has pad, unk, bos, eos ids {ids}; train it with "
                 "--pad_id=0 --unk_id=1 --bos_id=2 --eos_id=3, or let `nmt train` train one"
             )
+        self.kind = facts.kind
+        self.normalizer = read_name(facts.normalization, side)
 
     def __len__(self) -> int:
         return int(self.processor.vocab_size())
 
+    def of_side(self, side: Side) -> "Subword":
+        """Return the same model as it is used for a side."""
+        return Subword(self.model, "subword model", side)
+
     @functools.cached_property
-    def normalization(self) -> str:
-        """How text is normalised before it is encoded: `nfc`, `identity`, or a rule of SentencePiece's own."""
-        return _normalization_of(self.model)
+    def byte_values(self) -> npt.NDArray[np.int64]:
+        """The byte that each token spells, or -1 for those that are text."""
+        values = np.full(len(self), -1)
+        for index in range(len(self)):
+            if self.processor.is_byte(index):
+                values[index] = int(self.processor.id_to_piece(index)[1:-1], 16)
+        return values
 
-    def clean(self, text: str) -> str:
-        """Return what `decode` should give back for a text.
+    @property
+    def has_bytes(self) -> bool:
+        """Whether every character can be spelt, so that no word is unknown."""
+        return bool((self.byte_values >= 0).any())
 
-        Without normalisation that is the text. Otherwise characters are composed (NFC), invisible ones and repeated
-        spaces are gone, and control characters are spaces.
-        """
-        if self.normalization == "identity":
-            return text.translate(_NO_CONTROLS_BUT_TABS)
-        composed = clean(text, "nfc").translate(_NO_CONTROLS)
-        return " ".join(part for part in composed.split(" ") if part)
-
-    def _input(self, text: str) -> str:
-        return clean(text, self.normalization).replace(SPACE_MARK, _STAND_IN)
+    def normalize(self, text: str) -> str:
+        """Return the text as it is cut into tokens, apart from what SentencePiece itself changes."""
+        return self._known(self.normalizer(text)).replace(SPACE_MARK, STAND_IN)
 
     def encode(self, text: str) -> list[int]:
-        """Piece ids of a line, without begin and end. A blank line gives none."""
-        ids: list[int] = self.processor.encode(self._input(text))
+        """Return the token ids of a line, without begin and end. A blank line gives none."""
+        ids: list[int] = self.processor.encode(self.normalize(text))
         return ids
 
+    def beginning(self, text: str, count: int) -> list[int]:
+        """The first `count` piece ids of a line, or all if it has fewer; a blank line has none.
+
+        Of a huge line no more is read than is needed for them, and at most LONGEST_LINE characters.
+        """
+        size, text = 8 * count + 100, text[:LONGEST_LINE]
+        if is_blank(text):
+            return []
+        while size < len(text):
+            ids = self.encode(text[:size])
+            if len(ids) >= count + 100:  # so far from its end, a cut changes nothing
+                return ids[:count]
+            size *= 2
+        return self.encode(text)[:count]
+
     def encode_many(self, texts: list[str]) -> list[np.ndarray]:
-        arrays: list[np.ndarray] = self.processor.encode([self._input(text) for text in texts], return_type="numpy")
+        prepared = [self._known(text).replace(SPACE_MARK, STAND_IN) for text in self.normalizer.many(texts)]
+        arrays: list[np.ndarray] = self.processor.encode(prepared, return_type="numpy")
         return arrays
 
     @property
@@ -95,120 +134,114 @@ class Subword:
             return False
         return True
 
-    @functools.cached_property
-    def is_words(self) -> bool:
-        """Whether every token is a whole word, so that an unknown one is too."""
-        return all(self.processor.id_to_piece(index).startswith(SPACE_MARK) for index in range(EOS_ID + 1, len(self)))
+    # The source may hold characters that training never saw, in a form that it did see without a tag of its own: a
+    # no-break space, a ligature from a PDF file. Only the target must come out as it was.
+
+    def _known(self, text: str) -> str:
+        if self.side != "source" or self.normalizer.name != "nfc" or self._characters.issuperset(text):
+            return text
+        return "".join(self._nearest(character) for character in text)
+
+    def _nearest(self, character: str) -> str:
+        """Return what stands for a character: itself, its plain form if only that is known, or nothing."""
+        if character in self._characters:
+            return character
+        if INVISIBLE.match(character):
+            return ""
+        plain = unicodedata.normalize("NFKC", character)
+        return plain if self._characters.issuperset(plain) else character
 
     @functools.cached_property
-    def bytes(self) -> dict[int, int]:
-        """{id: byte} of the pieces that are a byte each; empty for a model that spells nothing in bytes."""
-        return {
-            index: int(self.processor.id_to_piece(index)[3:5], 16)
-            for index in range(len(self))
-            if self.processor.is_byte(index)
-        }
+    def _characters(self) -> frozenset[str]:
+        pieces = self.processor.id_to_piece(list(range(EOS_ID + 1, len(self))))
+        shown = [piece for piece, byte in zip(pieces, self.byte_values[EOS_ID + 1 :], strict=True) if byte < 0]
+        return frozenset({" ", SPACE_MARK, *"".join(shown)})
 
-    def decode(self, ids: list[int]) -> str:
-        """Text of piece ids; begin, end and padding are left out. Always one line, and without control characters."""
-        kept = [index for index in ids if index not in _NO_TEXT]
-        return self.printable(self.processor.decode(_whole_characters(kept, self.bytes)))
+    # Text -------------------------------------------------------------------------------------------------------------
 
-    def decode_many(self, rows: Sequence[list[int]]) -> list[str]:
-        """`decode` for many sentences, which must not hold begin, end or padding."""
-        return [self.printable(text) for text in self.processor.decode(rows)] if rows else []
+    def decode(self, ids: Sequence[int], copies: Sequence[str] = ()) -> str:
+        """Return the text of token ids; begin, end and padding are left out. It is always one line.
 
-    def printable(self, text: str) -> str:
-        """Return decoded text as one line: control characters become spaces."""
-        kept = _NO_CONTROLS_BUT_TABS if self.normalization == "identity" else _NO_CONTROLS
-        return text.replace(_STAND_IN, SPACE_MARK).translate(kept)
+        `copies` are the texts of the unknown tokens, in their order; one without a text is `<unk>`. Control characters
+        become spaces, except for tabs where the model keeps all (`identity`).
+        """
+        if UNK_ID in ids:
+            return self._decode_unknown(ids, copies)[0]
+        return self._clean(self.processor.decode([int(index) for index in ids if index > EOS_ID]))
+
+    def decode_many(self, ids: list[list[int]]) -> list[str]:
+        """Return the texts of ids that hold no begin, end or padding."""
+        if any(UNK_ID in each for each in ids):
+            return [self.decode(each) for each in ids]
+        texts: list[str] = self.processor.decode(ids) if ids else []
+        return [self._clean(text) for text in texts]
+
+    def _clean(self, text: str) -> str:
+        controls = _TAB if self.normalizer.name == "identity" else _NO_CONTROLS
+        return text.replace(STAND_IN, SPACE_MARK).translate(controls)
+
+    def _decode_unknown(self, ids: Sequence[int], copies: Sequence[str]) -> tuple[str, list[Piece]]:
+        """Return the text and its pieces, with `copies` in place of the unknown tokens."""
+        kept = [int(index) for index in ids if index > EOS_ID or index == UNK_ID]
+        mapping = self.processor.decode(kept, return_type="offset_mapping")
+        texts, pieces, place = [], [], 0
+        rest = iter(copies)
+        for index, text, (start, end) in zip(kept, mapping["pieces"], mapping["offsets"], strict=True):
+            shown = mapping["text"][start:end]
+            if index == UNK_ID:
+                shown = next(rest, UNKNOWN)
+                text = f"{SPACE_MARK if self.kind == 'word' else ''}{shown}"
+                shown = f" {shown}" if self.kind == "word" and place else shown
+            texts.append(shown)
+            pieces.append(Piece(str(text), place, place + len(shown)))
+            place += len(shown)
+        return self._clean("".join(texts)), pieces
+
+    def blank(self) -> npt.NDArray[np.bool_]:
+        """Which pieces show nothing by themselves, such as a space. The first four, begin to unknown, do not count."""
+        texts: list[str] = self.processor.id_to_piece(list(range(len(self))))
+        shown = [_byte_text(text).replace(SPACE_MARK, " ") for text in texts]
+        return np.array([index > EOS_ID and is_blank(text) for index, text in enumerate(shown)])
 
     def pieces(self, text: str, count: int) -> list[Piece]:
         """The first `count` pieces of a line with their places in it. Reads no more of a huge line than it needs."""
         size = 8 * count
-        pieces = self._pieces(text[:size])
+        pieces = self._placed(text[:size])
         while size < len(text) and len(pieces) < count + 100:  # so far from its end, a cut changes nothing
             size *= 2
-            pieces = self._pieces(text[:size])
+            pieces = self._placed(text[:size])
         return pieces[:count]
 
-    def _pieces(self, text: str) -> list[Piece]:
-        found = normalized(text, self.normalization)
-        mapping = self.processor.encode(found.text.replace(SPACE_MARK, _STAND_IN), return_type="offset_mapping")
-        return [Piece(piece.text, *found.original(piece.start, piece.end)) for piece in _pieces(mapping)]
+    def _placed(self, text: str) -> list[Piece]:
+        mapped = self.normalizer.mapped(text)
+        if self._known(mapped.text) != mapped.text:
+            mapped = mapped.replace(
+                (place, place + 1, nearest)
+                for place, character in enumerate(mapped.text)
+                if (nearest := self._nearest(character)) != character
+            )
+        pieces = _pieces(self.processor.encode(mapped.text.replace(SPACE_MARK, STAND_IN), return_type="offset_mapping"))
+        return [Piece(piece.text, *_raw_place(mapped, piece.start, piece.end)) for piece in pieces]
 
-    def decoded_pieces(self, ids: list[int]) -> list[Piece]:
-        """The pieces of `ids`, which must not hold begin, end or padding, with their places in `decode(ids)`."""
-        return _pieces(self.processor.decode(ids, return_type="offset_mapping"))
-
-
-_NO_TEXT = (PAD_ID, BOS_ID, EOS_ID)
-
-
-def _whole_characters(ids: list[int], byte_of: dict[int, int]) -> list[int]:
-    """Leave out bytes that form no character, as where a length limit cut one."""
-    if byte_of.keys().isdisjoint(ids):
-        return ids
-    id_of = {byte: index for index, byte in byte_of.items()}
-    kept: list[int] = []
-    for is_byte, run in itertools.groupby(ids, key=lambda index: index in byte_of):
-        if is_byte:
-            characters = bytes(byte_of[index] for index in run).decode("utf-8", "ignore")
-            kept += [id_of[byte] for byte in characters.encode()]
-        else:
-            kept += run
-    return kept
+    def decoded_pieces(self, ids: Sequence[int], copies: Sequence[str] = ()) -> list[Piece]:
+        """Return the pieces of `ids`, without begin, end and padding, with their places in `decode(ids, copies)`."""
+        if UNK_ID in ids:
+            return self._decode_unknown(ids, copies)[1]
+        return _pieces(self.processor.decode([int(index) for index in ids], return_type="offset_mapping"))
 
 
-def _normalization_of(model: bytes) -> str:
-    """Return the name of the normalisation in a serialised model: field 3, and in it field 1.
-
-    A model of ours has `nfc` there, which SentencePiece takes for a rule that does nothing. A field that comes twice
-    counts as it comes last (protocol buffers), so ours can be added at the end.
-    """
-    name = ""
-    for number, content in _fields(model):
-        if number == 3:
-            for inner, text in _fields(content):
-                name = text.decode("utf-8", "replace") if inner == 1 else name
-    return name
+def _raw_place(mapped: Mapped, start: int, end: int) -> tuple[int, int]:
+    """Return the span in the raw text that a span of the normalised text stands for."""
+    if start < end:
+        return mapped.starts[start], mapped.ends[end - 1]
+    place = mapped.starts[start] if start < len(mapped.starts) else mapped.ends[-1] if mapped.ends else 0
+    return place, place
 
 
-def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield (field number, content) of the length-delimited fields of a protocol buffer; others are passed over."""
-    place = 0
-
-    def number() -> int:
-        nonlocal place
-        value = shift = 0
-        while place < len(message):
-            byte = message[place]
-            place += 1
-            value |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                break
-        return value
-
-    while place < len(message):
-        tag = number()
-        kind = tag & 7
-        if kind == 2:
-            size = number()
-            yield tag >> 3, message[place : place + size]
-            place += size
-        elif kind == 0:
-            number()
-        elif kind in {1, 5}:
-            place += 8 if kind == 1 else 4
-        else:
-            return
-
-
-def _named(model: bytes, normalization: str) -> bytes:
-    """Return a model that says how it is normalised, see `_normalization_of`."""
-    name = normalization.encode()
-    return model + bytes([0x1A, len(name) + 2, 0x0A, len(name)]) + name
+def _byte_text(piece: str) -> str:
+    """What a byte piece of an ASCII character stands for; any other piece as it is."""
+    match = re.fullmatch(r"<0x([0-7][0-9A-F])>", piece)
+    return chr(int(match[1], 16)) if match else piece
 
 
 def _pieces(mapping: dict[str, Any]) -> list[Piece]:
@@ -218,111 +251,138 @@ def _pieces(mapping: dict[str, Any]) -> list[Piece]:
 
 
 class Subwords(NamedTuple):
-    """The subword models of both languages; the same object twice if joint."""
+    """The subword models of both languages."""
 
     source: Subword
     target: Subword
 
+    @classmethod
+    def load(cls, paths: Sequence[Path]) -> "Subwords":
+        """Read one file, which both languages share, or two. Raises DataError."""
+        return cls(load_subword(paths[0], "source"), load_subword(paths[-1], "target"))
+
+    @classmethod
+    def of_models(cls, models: Sequence[tuple[bytes, Path]]) -> "Subwords":
+        """Make them of one model, or two, and the names of their files. Raises DataError."""
+        (source, first), (target, last) = models[0], models[-1]
+        return cls(Subword(source, str(first), "source"), Subword(target, str(last), "target"))
+
     @property
     def joint(self) -> bool:
-        return self.source is self.target
+        return self.source.model == self.target.model
 
 
-def train_subword(sentences: Iterable[str], settings: SubwordSettings) -> bytes:
-    """Train a model on raw lines; equal input gives equal bytes.
+def train_subword(
+    sentences: Iterable[str],
+    settings: SubwordSettings,
+    sides: Sequence[Side] = SIDES,
+    say: Callable[[str], None] = lambda _: None,
+) -> bytes:
+    """Train a model on raw lines; equal input gives equal bytes. `sentences` are of the `sides` in turn.
 
-    `settings.vocab_size` is an upper limit: a text that yields fewer pieces gets those. If it is too small for the
-    characters of the text and rare ones can be spelt in bytes, they are. Raises ConfigError if there is no way.
+    `subword.vocab_size` is the most that the vocabulary may have. Raises ConfigError if that is too little.
     """
-    byte_fallback = settings.byte_fallback and settings.model_type in MODEL_TYPES_WITH_BYTES
-    sentences, normalization = list(sentences), settings.normalization
-    ours = normalization in {"nfc", "identity"}
-    options: dict[str, Any] = {
-        "vocab_size": settings.vocab_size,
-        "model_type": settings.model_type,
-        "byte_fallback": byte_fallback,
-        "character_coverage": settings.character_coverage,
-        "normalization_rule_name": "identity" if ours else normalization,
-        "remove_extra_whitespaces": normalization != "identity",
-        "allow_whitespace_only_pieces": normalization == "identity",
-        "use_all_vocab": False,
-        "hard_vocab_limit": settings.model_type == "bpe",
-        "max_sentence_length": MAX_TRAINING_BYTES,
-        "pad_id": PAD_ID,
-        "unk_id": UNK_ID,
-        "bos_id": BOS_ID,
-        "eos_id": EOS_ID,
-        "unk_surface": UNKNOWN,
-        "num_threads": 4,  # part of the result: sums depend on it in the last digit
-        "minloglevel": 2,
-    }
-    while True:
-        model, problem = io.BytesIO(), ""
-        failures: list[UserError] = []
-        try:
-            spm.SentencePieceTrainer.train(
-                sentence_iterator=_trainable(sentences, normalization, failures), model_writer=model, **options
-            )
-            return _named(model.getvalue(), normalization) if normalization == "nfc" else model.getvalue()
-        except RuntimeError as error:
-            if failures:  # SentencePiece turns what its iterator raises into an error of its own
-                raise failures[0] from None
-            problem = str(error)
-        if fewer := re.search(r"<= (\d+)", problem):
-            options["vocab_size"] = int(fewer[1])
-        elif byte_fallback and "required_chars" in problem:
-            characters = settings.vocab_size - (256 + EOS_ID + 1)
-            coverage = _coverage_of(sentences, normalization, characters)
-            if characters < 1 or coverage >= options["character_coverage"]:
-                raise ConfigError(_explain(problem, settings)) from None
-            options["character_coverage"] = coverage
-        else:
-            raise ConfigError(_explain(problem, settings)) from None
-
-
-def _coverage_of(sentences: Sequence[str], normalization: str, count: int) -> float:
-    """Return the share of the text that its `count` most frequent characters make, rounded down a little."""
-    characters = Counter(itertools.chain.from_iterable(clean(sentence, normalization) for sentence in sentences))
-    return 0.999999 * sum(number for _, number in characters.most_common(count)) / max(characters.total(), 1)
-
-
-def _trainable(sentences: Iterable[str], normalization: str, failures: list[UserError]) -> Iterator[str]:
-    """Yield normalised sentences, in parts that SentencePiece does not skip for their length."""
+    names = of_settings(settings)
+    joint = name_of(names[side] for side in sides)
+    normalizers = [read_name(joint, side) for side in sides]
+    texts = [
+        part
+        for place, sentence in enumerate(sentences)
+        for part in cut_long(normalizers[place % len(sides)](sentence).replace(SPACE_MARK, STAND_IN))
+    ]
+    room = settings.vocab_size - EOS_ID - 1 - (BYTES if _spells(settings) else 0)
+    if settings.character_coverage < LOWEST_COVERAGE and settings.model_type != "word":
+        texts = cut_at_others(texts, common_characters(texts, share=settings.character_coverage))
+        settings = settings.model_copy(update={"character_coverage": 1.0})
     try:
-        for sentence in sentences:
-            text = clean(sentence, normalization).replace(SPACE_MARK, _STAND_IN)
-            if len(text.encode()) <= MAX_TRAINING_BYTES:
-                yield text
-            else:
-                yield from _short_parts(text)
-    except UserError as error:
-        failures.append(error)
-        raise
+        model = _train(texts, settings, joint)
+    except _TooSmall as error:
+        if not _spells(settings) or room < LEAST_ROOM:
+            raise ConfigError(_too_small(settings, error.needed)) from None
+        common = common_characters(texts, most=room * 3 // 4)
+        say(
+            f"subword.vocab_size={settings.vocab_size} has no room for all {error.needed - EOS_ID - 1 - BYTES:,} "
+            f"characters of the text: the {len(common):,} most frequent ones have tokens, the others are spelt in bytes"
+        )
+        whole = settings.model_copy(update={"character_coverage": 1.0})
+        model = _train(cut_at_others(texts, common), whole, joint)
+    if len(Subword(model, "trained")) == EOS_ID + 1:
+        raise ConfigError(f"subword.model_type: {settings.model_type} finds no token in this text; set it to unigram")
+    return model
 
 
-def _short_parts(text: str) -> Iterator[str]:
-    """Yield a long line in parts of at most MAX_TRAINING_BYTES, cut at spaces where there are any."""
-    size = MAX_TRAINING_BYTES // 4  # characters of at most four bytes
-    start = 0
-    while start < len(text):
-        end = min(start + size, len(text))
-        space = text.rfind(" ", start + 1, end) if end < len(text) else -1
-        end = space if space > 0 else end
-        yield text[start:end]
-        start = end
+class _TooSmall(Exception):
+    """The vocabulary has no room for the characters of the text; `needed` is a size that has."""
+
+    def __init__(self, needed: int) -> None:
+        super().__init__(needed)
+        self.needed = needed
+
+
+def _spells(settings: SubwordSettings) -> bool:
+    """Return whether the vocabulary has bytes."""
+    return settings.byte_fallback and settings.model_type in {"unigram", "bpe"}
+
+
+def _train(texts: list[str], settings: SubwordSettings, normalization: str) -> bytes:
+    model = io.BytesIO()
+    rule = normalization if normalization in {"nmt_nfkc", "nfkc"} else "identity"
+    keeps_spaces = "identity" in normalization or "|" in normalization
+    try:
+        spm.SentencePieceTrainer.train(
+            sentence_iterator=iter(texts),
+            model_writer=model,
+            vocab_size=settings.vocab_size,
+            model_type=settings.model_type,
+            byte_fallback=_spells(settings),
+            character_coverage=max(settings.character_coverage, LOWEST_COVERAGE),
+            normalization_rule_name=rule,
+            remove_extra_whitespaces=not keeps_spaces,
+            allow_whitespace_only_pieces=keeps_spaces,
+            use_all_vocab=False,
+            hard_vocab_limit=False,
+            max_sentence_length=MAX_BYTES,
+            pad_id=PAD_ID,
+            unk_id=UNK_ID,
+            bos_id=BOS_ID,
+            eos_id=EOS_ID,
+            unk_surface="\u2047",
+            num_threads=4,  # part of the result: sums depend on it in the last digit
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        if needed := re.search(r"required_chars\. \d+ vs (\d+)", str(error)):
+            raise _TooSmall(int(needed[1])) from None
+        raise ConfigError(_explain(str(error), settings)) from None
+    trained = model.getvalue()
+    return trained if rule == normalization else with_normalization(trained, normalization)
+
+
+def _too_small(settings: SubwordSettings, needed: int) -> str:
+    if not _spells(settings):
+        return (
+            f"subword.vocab_size: {settings.vocab_size} is too small for the characters of this text; "
+            f"raise it to {needed} or more"
+        )
+    without = needed - BYTES
+    other = ", or set subword.byte_fallback=false" if without <= settings.vocab_size else ""
+    return (
+        f"subword.vocab_size: {settings.vocab_size} is too small for {BYTES} byte tokens and the characters of this "
+        f"text; raise it to {needed} or more{other}"
+    )
 
 
 def _explain(message: str, settings: SubwordSettings) -> str:
-    key = f"subword.vocab_size: {settings.vocab_size}"
-    if at_least := re.search(r"required_chars\. \d+ vs (\d+)", message):
-        return f"{key} pieces are too few for the characters of this text; set it to {at_least[1]} or more"
     if "sentences_.empty" in message or "all_chars_count" in message:
-        return f"{key}: the text has no characters that a subword model could learn from; check the training files"
-    return f"{key}: no subword model could be trained on this text: {message.splitlines()[0]}"
+        return "subword: this text holds nothing that a subword model could learn from: its lines show no characters"
+    return (
+        f"subword.vocab_size: {settings.vocab_size}: no subword model could be trained on this text: "
+        f"{message.splitlines()[0]}"
+    )
 
 
-def load_subword(path: Path) -> Subword:
+def load_subword(path: Path, side: Side = "target") -> Subword:
     try:
-        return Subword(path.read_bytes(), str(path))
+        return Subword(path.read_bytes(), str(path), side)
     except OSError as error:
         raise DataError(f"{path}: cannot read the subword model: {error.strerror}") from None

@@ -89,7 +89,7 @@ def _vector_lines(path: Path, size: int, encoding: str) -> Iterator[tuple[int, s
 def _layout(first: str) -> tuple[int | None, int]:
     """(vectors that a header announces, or None; numbers in a vector) by the first line of a file."""
     word, *fields = first.split(" ")
-    if len(fields) == 1 and word.isdecimal() and fields[0].isdecimal():
+    if len(fields) == 1 and all(text.isascii() and text.isdecimal() and len(text) < 13 for text in (word, fields[0])):
         return int(word), int(fields[0])
     words = [place for place, field in enumerate(fields, start=1) if math.isnan(_number(field))]
     return None, len(fields) - max(words, default=0)  # from the right, since this word too may hold a space
@@ -100,7 +100,7 @@ def _check_size(path: Path, found: int, size: int) -> None:
         raise DataError(f"{path}:1: neither COUNT SIZE nor a word and its numbers; is this word2vec's or GloVe's text?")
     if found != size:
         raise ConfigError(
-            f"model.embedding: {size}, but the vectors in {path} have {found} numbers; write model.embedding={found}"
+            f"model.embedding: {size}, but the vectors in {path} have {found} numbers; set model.embedding={found}"
         )
 
 

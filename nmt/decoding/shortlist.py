@@ -14,8 +14,8 @@ from torch import Tensor
 from nmt.config import DecodingSettings
 from nmt.data.lexicon import Lexicon
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, UNK_ID
-from nmt.decoding.characters import WholeCharacters
-from nmt.decoding.search import Hypothesis, Searchable, search
+from nmt.decoding.constraints import NO_CONSTRAINTS, Constraints
+from nmt.decoding.search import Hypothesis, search
 from nmt.model import Seq2Seq
 from nmt.model.restricted import Restricted
 
@@ -50,22 +50,15 @@ class Shortlist:
         source: Int[Tensor, "batch src"],
         settings: DecodingSettings,
         n_best: int,
-        byte_of: dict[int, int],
+        constraints: Constraints = NO_CONSTRAINTS,
     ) -> list[list[Hypothesis]]:
-        """Search among the pieces of the shortlist. `byte_of` is {token: byte} of the whole target vocabulary."""
+        """As `search`, among the pieces of the shortlist."""
         pieces = self.pieces(source)
         if pieces is None:
-            return search(_spelling(model, byte_of, model.generator.output.out_features), source, settings, n_best)
-        if byte_of and torch.isin(pieces, torch.tensor(list(byte_of))).any():  # a character needs several of them
-            pieces = torch.cat([pieces, torch.tensor(list(byte_of))]).unique()
+            return search(model, source, settings, n_best, constraints)
+        found = search(Restricted(model, pieces), source, settings, n_best, constraints.among(pieces))
         names = pieces.tolist()
-        own = {place: byte_of[name] for place, name in enumerate(names) if name in byte_of}
-        found = search(_spelling(Restricted(model, pieces), own, len(names)), source, settings, n_best)
         return [
             [hypothesis._replace(tokens=[names[token] for token in hypothesis.tokens]) for hypothesis in hypotheses]
             for hypotheses in found
         ]
-
-
-def _spelling(model: Searchable, byte_of: dict[int, int], vocab: int) -> Searchable:
-    return WholeCharacters(model, byte_of, vocab, torch.device("cpu")) if byte_of else model

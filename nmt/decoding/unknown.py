@@ -1,7 +1,7 @@
-"""Unknown words in the output, for vocabularies that cannot spell every word: copied from the source.
+"""Words outside the vocabulary, in output that cannot spell every word: copied from the source.
 
-Where a hypothesis has an unknown token, the source token that its attention rests on most is copied (Luong et al. 2015,
-"Addressing the Rare Word Problem", without their annotations). Names come out as they went in.
+Where a hypothesis has an unknown token, the source token that its attention rests on is copied (Luong et al. 2015,
+"Addressing the Rare Word Problem", in its form for models with attention). So names come out as they went in.
 """
 
 from collections.abc import Sequence
@@ -9,44 +9,30 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from nmt.data.subword import SPACE_MARK, UNK_ID, Piece, Subword
+from nmt.data.subword import UNK_ID, UNKNOWN, Piece
 
-UNKNOWN_WORD = "<unk>"  # what stands where there is nothing to copy from
+PREFERRED = 4.0  # how much more a source token counts that is unknown as well: it needs a quarter of the attention
 
 
-def copy_unknown(
-    target: Subword,
-    ids: Sequence[int],
-    source: str,
-    source_pieces: Sequence[Piece],
-    weights: npt.NDArray[np.floating] | None,
-) -> tuple[str, list[Piece]]:
-    """Return the text of a hypothesis with its unknown tokens replaced, and the places of its tokens in that text.
+def copied_words(
+    line: str,
+    source: Sequence[int],
+    pieces: Sequence[Piece],
+    target: Sequence[int],
+    weights: npt.NDArray[np.floating],
+) -> list[str]:
+    """Return what is copied for each unknown token of `target`, in order; `<unk>` where there is nothing to copy.
 
-    `weights` (target tokens + end, source tokens + end) is the attention with which each token was chosen; None for a
-    model without attention.
+    `pieces` are the places of the `source` tokens in `line`; `weights` (target tokens + end, source tokens + end) is
+    the attention with which each target token was chosen.
     """
-    decoded, known = target.decoded_pieces(list(ids)), target.processor.decode(list(ids))
-    text, pieces = "", []
-    for position, (piece, index) in enumerate(zip(decoded, ids, strict=True)):
-        part = known[piece.start : piece.end]
-        if index == UNK_ID:
-            part = _attended(position, source, source_pieces, weights)
-            part = f" {part}" if text and target.is_words else part
-        pieces.append(Piece(piece.text, len(text), len(text) + len(part)))
-        text += part
-    return target.printable(text), pieces
-
-
-def _attended(position: int, source: str, pieces: Sequence[Piece], weights: npt.NDArray[np.floating] | None) -> str:
-    """Return the source token that gets the most attention; the end and spaces cannot be copied."""
-    if weights is None or not weights[position].any():
-        return UNKNOWN_WORD
-    row = weights[position][: len(pieces)].copy()
-    for place, piece in enumerate(pieces):
-        if piece.text == SPACE_MARK:
-            row[place] = -1.0
-    if not row.size or row.max() <= 0:
-        return UNKNOWN_WORD
-    found = pieces[int(row.argmax())]
-    return source[found.start : found.end].strip() or UNKNOWN_WORD
+    texts = [line[piece.start : piece.end].strip() for piece in pieces]
+    factors = np.array(
+        [0.0 if not text else PREFERRED if token == UNK_ID else 1.0 for token, text in zip(source, texts, strict=True)]
+    )
+    found = []
+    for position, token in enumerate(target):
+        if token == UNK_ID:
+            row = weights[position][: len(texts)] * factors
+            found.append(texts[int(row.argmax())] if row.size and row.max() > 0 else UNKNOWN)
+    return found

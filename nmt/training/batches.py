@@ -6,6 +6,7 @@ from nmt.config import Settings
 from nmt.data.batch import Batch, Sentences, make_batch
 from nmt.data.batching import Indices, epoch_batches, epoch_order
 from nmt.data.dataset import Dataset
+from nmt.data.hidden_words import Hidden
 from nmt.data.resampling import Resampled
 from nmt.data.subword import Subwords
 from nmt.training.teachers import Lessons
@@ -34,7 +35,9 @@ class EpochBatches:
         order = epoch_order(self._parts, training.seed, epoch)
         self._chosen = epoch_batches(source, target, training, epoch, order)
         if alpha := self._settings.subword.sampling:
-            self._sentences = Resampled(self._dataset, self._subwords, alpha, self._settings.training.seed, epoch)
+            self._sentences = Resampled(self._dataset, self._subwords, alpha, training.seed, epoch)
+        elif training.hide_words and {subword.kind for subword in self._subwords} == {"word"}:
+            self._sentences = Hidden(self._dataset, self._subwords, training.hide_words, training.seed, epoch)
 
     def __len__(self) -> int:
         return len(self._chosen)

@@ -19,6 +19,7 @@ from nmt.training.state import Progress
 
 MOST = 0.5  # of the outputs are one line
 MANY = 0.1  # of the outputs reach the maximum length
+LOST = 0.01  # of the references cannot be reached
 FLAT = 0.95  # of the entropy of even weights
 DEAF = 0.05  # nats per target token
 RISE = 1.05  # validation loss over its best
@@ -32,6 +33,7 @@ class Signs(NamedTuple):
     cut: float  # share of the outputs that reached the maximum length
     flatness: float  # entropy of the attention over that of even weights, mean over target words; 0 without attention
     source_gain: float  # nats per target token by which the right source is better than another sentence's
+    too_long: float = 0.0  # share of the references that are longer than an output may be
 
 
 def share_of_one(lines: Sequence[str]) -> float:
@@ -78,6 +80,9 @@ def remarks(signs: Signs, progress: Progress, training: TrainingSettings) -> dic
         "cut": signs.cut > MANY
         and f"{signs.cut:.0%} of the validation outputs reach the maximum length, usually because they repeat "
         "themselves; train longer, or translate with decoding.no_repeat_ngram=3",
+        "too long": signs.too_long > LOST
+        and f"{signs.too_long:.0%} of the validation references are longer than an output may become; set "
+        "decoding.max_length=0 and decoding.max_ratio=0, which take the limit from the training pairs",
         "flat": signs.flatness > FLAT
         and f"the attention is flat ({signs.flatness:.0%} of the entropy of uniform weights): it has not formed yet; "
         "train longer, or set model.attention=multihead",

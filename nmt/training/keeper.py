@@ -9,7 +9,7 @@ from nmt import run as runs
 from nmt.config import Settings
 from nmt.data.subword import Subwords
 from nmt.errors import DataError, NotSaved
-from nmt.files import read_file, write_atomic
+from nmt.files import is_folder, write_atomic
 from nmt.training.average import checkpoint_weights, mean_weights
 from nmt.training.checkpoint import (
     best_names,
@@ -61,7 +61,7 @@ class Keeper:
         """The checkpoints with the best scores that are kept, the best first."""
         training = self.settings.training
         paths = [self.folder / name for name in best_names(progress, training.metric, training.keep_best)]
-        return [path for path in paths if path.is_dir()]
+        return [path for path in paths if is_folder(path)]
 
     def mean_of_best(self, progress: Progress) -> dict[str, Tensor]:
         """The mean of the best checkpoints, damaged ones left out; empty if there is none."""
@@ -80,7 +80,7 @@ class Keeper:
     def held(self) -> dict[str, Tensor]:
         """The weights of the run's model; empty if it is missing or damaged."""
         try:
-            return runs.unpack_weights(read_file(self.model), self.model)[0]
+            return runs.read_weights(self.model.parent, self.model.name)[0]
         except DataError:
             return {}
 
@@ -121,7 +121,7 @@ class Keeper:
 def _published(model: Path, unknown: str) -> str:
     """The validation whose weights a model has; "" if it is missing or damaged, `unknown` if the file does not say."""
     try:
-        return runs.unpack_weights(read_file(model), model)[1].get("validation", unknown)
+        return runs.read_weights(model.parent, model.name)[1].get("validation", unknown)
     except DataError:
         return ""
 

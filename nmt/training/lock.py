@@ -11,6 +11,7 @@ import fcntl
 import os
 import platform
 import re
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -140,6 +141,7 @@ def _locked_file(run: RunFolder, warn: Callable[[str], None]) -> int | None:
     for _ in range(ATTEMPTS):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
         try:
+            _check_is_ours(descriptor, run.folder)
             _lock(descriptor, run.folder)
             if os.path.samestat(path.lstat(), os.fstat(descriptor)):
                 with suppress(OSError):  # a full disk; this is only for the message to others
@@ -161,6 +163,13 @@ def _locked_file(run: RunFolder, warn: Callable[[str], None]) -> int | None:
             raise
         os.close(descriptor)
     raise DataError(f"{run.folder}: other processes remove {LOCK} again and again; train into another directory")
+
+
+def _check_is_ours(descriptor: int, folder: Path) -> None:
+    """Raises DataError for a pipe, or a file that has a second name elsewhere, which would be emptied."""
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        raise DataError(f"{folder / LOCK}: not a lock file of this program; remove it")
 
 
 class _NoLocks(Exception):

@@ -1,5 +1,6 @@
 """What training says: lines for people (terminal and train.log) and values for programs (metrics.jsonl)."""
 
+import io
 import json
 import os
 import sys
@@ -11,9 +12,11 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
-from nmt.files import write_atomic
+from nmt.files import MEGA, open_to_append, read_run_file, run_file_exists, write_atomic
 from nmt.run import LOG, METRICS
+from nmt.shown import shown
 
+LARGEST_METRICS = 256 * MEGA  # bytes of metrics.jsonl; a million entries have as many
 QUIET_SECONDS = 20.0  # without a terminal, at most one progress line in so many
 
 
@@ -33,8 +36,8 @@ class Log:
         may refuse it."""
         run.mkdir(parents=True, exist_ok=True)
         self.check = check
-        self.metrics_path = run / METRICS
-        self.file = (run / LOG).open("a", encoding="utf-8", errors="backslashreplace")
+        self.run = run
+        self.file = io.TextIOWrapper(open_to_append(run, LOG), encoding="utf-8", errors="backslashreplace")
         for line in self.early:
             self._write(line)
 
@@ -51,7 +54,7 @@ class Log:
         """Print a line. Nothing about the terminal stops training: a character that it cannot show is written as its
         code, and a reader that has gone, such as `head`, a full disk or a closed stream silence it."""
         try:
-            print(line, flush=True)
+            print(shown(line), flush=True)
         except UnicodeEncodeError:
             encoding = sys.stdout.encoding or "ascii"
             self._print(line.encode(encoding, "backslashreplace").decode(encoding))
@@ -66,7 +69,7 @@ class Log:
             self.early.append(line)
             return
         with self._forgiving(LOG):
-            self.file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
+            self.file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {shown(line)}\n")
             self.file.flush()
 
     @contextmanager
@@ -85,18 +88,19 @@ class Log:
     def record(self, kind: str, **values: Any) -> None:
         """Appends a line to metrics.jsonl."""
         self.check()
-        with self._forgiving(METRICS), self.metrics_path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"kind": kind, **values}) + "\n")
+        with self._forgiving(METRICS), open_to_append(self.run, METRICS) as file:
+            file.write(json.dumps({"kind": kind, **values}).encode() + b"\n")
 
     def forget_after(self, step: int, validations: int) -> None:
         """Takes out what a crashed run recorded after the checkpoint it now continues from: later steps, and
         validations beyond those that the checkpoint knows."""
-        if not self.metrics_path.exists():
+        if not run_file_exists(self.run, METRICS):
             return
-        lines = self.metrics_path.read_text(encoding="utf-8").split("\n")
+        content = read_run_file(self.run, METRICS, LARGEST_METRICS)
+        lines = content.decode("utf-8", errors="replace").split("\n")
         kept = [line for line in lines if line and _step(line) <= step]
         late = set([line for line in kept if json.loads(line).get("kind") == "validation"][validations:])
-        write_atomic(self.metrics_path, "".join(f"{line}\n" for line in kept if line not in late).encode())
+        write_atomic(self.run / METRICS, "".join(f"{line}\n" for line in kept if line not in late).encode())
 
     def progress(self, step: int, share: float, values: str) -> None:
         """Moves the bar to `step`, at which `share` of the budget is used."""
@@ -129,7 +133,7 @@ def _step(line: str) -> int:
     """The step of a recorded line; one that a crash cut short, or that is none of ours, counts as too late."""
     try:
         return int(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return sys.maxsize
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from nmt import run as runs
 from nmt.config import Settings, TrainingSettings
 from nmt.data.batching import Indices
-from nmt.errors import Diverged
+from nmt.errors import DataError, Diverged
 from nmt.metrics import LOSS, signature
 from nmt.model import Seq2Seq
 from nmt.training.batches import EpochBatches
@@ -131,9 +131,7 @@ class Trainer:
         batches = [self.batches.make(indices) for indices in chosen]
         update = self.updater(batches, progress.step, self.learning_rate())
         if update.splits:
-            self.log.warn(
-                f"step {progress.step + 1:,}: out of memory, batch split; write a lower training.batch_tokens"
-            )
+            self.log.warn(f"step {progress.step + 1:,}: out of memory, batch split; set training.batch_tokens lower")
         self.report.add(update)
         if not update.fault:
             progress.loss, progress.tokens = progress.loss + update.loss, progress.tokens + update.tokens
@@ -165,8 +163,8 @@ class Trainer:
         state = None if self.progress.setbacks else load_newest(folder, self.log.say)
         if state is None:
             raise Diverged(
-                f"training diverged: {what}; in {folder} {self.keeper.kept()}; write a lower training.learning_rate or "
-                "a longer training.warmup, and train another run: run=runs/NAME"
+                f"training diverged: {what}; in {folder} {self.keeper.kept()}; set training.learning_rate lower or "
+                "training.warmup higher, and train another run: run=runs/NAME"
             )
         self.restore(state, folder)
         self.progress.setbacks, self.progress.skipped, self.progress.skipped_in_row = 1, skipped, 0
@@ -188,6 +186,8 @@ class Trainer:
     def _load_epoch(self) -> None:
         self.batches.begin(self.progress.epoch)
         self.progress.batches = len(self.batches)
+        if self.progress.batch > len(self.batches):
+            raise DataError(f"{self.keeper.folder}: the newest checkpoint has more batches than this text")
 
     def learning_rate(self) -> float:
         """Of the next step."""
@@ -288,13 +288,24 @@ class Trainer:
         self.progress = state.progress
         self.progress.judge = self.judge
         runs.set_weights(self.model, state.weights, name)
-        self.freeze(state.progress.frozen)
-        if self.updater.average:
-            self.updater.average = {key: tensor.to(self.device) for key, tensor in state.average.items()}
-        load_optimizer(self.updater.optimizer, state.optimizer)
-        if state.progress.loss_scale:
-            self.updater.scaler.load_state_dict(state.progress.loss_scale)
+        try:
+            self.freeze(state.progress.frozen)
+            if self.updater.average:
+                self.updater.average = self._known_average(state.average)
+            load_optimizer(self.updater.optimizer, state.optimizer)
+            if state.progress.loss_scale:
+                self.updater.scaler.load_state_dict(state.progress.loss_scale)
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+            raise DataError(f"{name}: the newest checkpoint is not one of this training; remove it") from None
         self.saved_at = (self.progress.step, self.progress.epochs)
+
+    def _known_average(self, average: dict[str, Tensor]) -> dict[str, Tensor]:
+        """On the device. Raise ValueError if it is not one of this model's weights."""
+        own = runs.named_weights(self.model)
+        shapes = {key: tensor.shape for key, tensor in average.items() if tensor.is_floating_point()}
+        if shapes != {key: tensor.shape for key, tensor in own.items()}:
+            raise ValueError("average")
+        return {key: tensor.to(self.device) for key, tensor in average.items()}
 
     def adopt(self, progress: Progress, *, same_text: bool) -> None:
         """Makes what an earlier start left comparable with what comes, or says that it is not.

@@ -11,6 +11,7 @@ from nmt import run as runs
 from nmt.config import Settings
 from nmt.data.subword import Subwords
 from nmt.errors import ConfigError, DataError
+from nmt.shown import shown
 from nmt.training.checkpoint import list_checkpoints, read_trained_with
 from nmt.training.state import TrainState
 
@@ -68,7 +69,7 @@ def _show_changes(settings: Settings, folder: Path) -> None:
         if trained is None:
             raise
         written = trained
-        print(f"note: {folder / runs.CONFIG}: missing or damaged; writing it again")
+        print(shown(f"note: {folder / runs.CONFIG}: missing or damaged; writing it again"))
     changed = config.differences(written, settings)
     if trained is not None:
         paths = config.absolute_paths(settings) | config.absolute_paths(trained)
@@ -82,10 +83,10 @@ def _show_changes(settings: Settings, folder: Path) -> None:
                 f"{key}: {changed[key][0]} -> {changed[key][1]}: cannot change in a run that has begun"
                 for key in refused
             ),
-            f"{folder}: go on with the old values, or train into another directory: run=runs/NAME",
+            f"{folder}: resume with the old values, or train into another directory: run=runs/NAME",
         )
     for key, (old, new) in changed.items():
-        print(f"changed: {key}: {old} -> {new}")
+        print(shown(f"changed: {key}: {old} -> {new}"))
 
 
 def is_written(settings: Settings, folder: Path) -> bool:
@@ -102,7 +103,7 @@ def changed_files(before: dict[str, Any], now: dict[str, Any], allowed: bool) ->
     if changed and not allowed:
         raise DataError(
             f"{changed[0]}: has changed since this run began; restore it, or train another run: run=runs/NAME "
-            "(or go on with it: --changed-data)"
+            "(or resume with it: --changed-data)"
         )
     return changed
 

@@ -12,6 +12,8 @@ from nmt.metrics import LOSS, better
 
 Rank = tuple[float, float]
 
+MOST_STEPS = 10**12  # or tokens, and whatever else is counted
+
 
 @dataclass(frozen=True)
 class Validation:
@@ -110,8 +112,24 @@ class Progress:
         left out."""
         known = {field.name for field in fields(cls)}
         validations: Sequence[dict[str, Any]] = values["validations"]
+        _check_types(cls, values)
+        for validation in validations:
+            _check_types(Validation, validation)
         own = {name: value for name, value in values.items() if name in known}
         return cls(**own | {"validations": [Validation.from_json(validation) for validation in validations]})
+
+
+def _check_types(kind: type[Any], values: dict[str, Any]) -> None:
+    """Raise TypeError if a value is of another type than its field, or a count that no training reaches."""
+    for each in fields(kind):
+        if each.name not in values or each.type not in _TYPES:
+            continue
+        value = values[each.name]
+        if type(value) not in _TYPES[each.type] or (each.type is int and not 0 <= value <= MOST_STEPS):
+            raise TypeError(each.name)
+
+
+_TYPES: dict[Any, tuple[type, ...]] = {int: (int,), float: (int, float), str: (str,), bool: (bool,)}
 
 
 @dataclass

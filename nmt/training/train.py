@@ -1,6 +1,7 @@
 """`nmt train`: from settings to a trained run. A run that is there already goes on where it stopped."""
 
 import json
+import math
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping
@@ -14,21 +15,25 @@ import torch
 from nmt import __version__, config
 from nmt import run as runs
 from nmt.config import Settings
-from nmt.data.corpora import held_out_files
+from nmt.data.corpora import HELD_OUT, held_out_files
 from nmt.data.prepare import Prepared, prepare
+from nmt.data.statistics import TrainingStatistics, training_statistics
 from nmt.data.unchanged import check_unchanged
+from nmt.decoding.constraints import Constraints
 from nmt.device import choose_device, describe
-from nmt.errors import NotSaved, OutOfMemory
-from nmt.files import read_json, write_atomic
+from nmt.errors import DataError, NotSaved, OutOfMemory, is_out_of_memory
+from nmt.files import copy_file, read_json, remove_leftovers, write_atomic
 from nmt.languages import find_language
+from nmt.memory import memory_at_hand
 from nmt.metrics import LOSS, METRICS, signature, tokenizer_note
-from nmt.model import Seq2Seq, make_model
+from nmt.model import Seq2Seq, make_model, model_shapes
 from nmt.run import LoadedRun
 from nmt.training.batches import EpochBatches
 from nmt.training.checkpoint import list_checkpoints, load_newest
 from nmt.training.lock import RunFolder, owned
 from nmt.training.log import Log, clock
 from nmt.training.loop import Trainer
+from nmt.training.optimizer import memory_needed
 from nmt.training.parent import identity, load_parent, start_from_parent
 from nmt.training.pieces import with_inherited_pieces, with_pieces_of
 from nmt.training.report import shown_scores
@@ -36,7 +41,6 @@ from nmt.training.restart import changed_files, check_start, check_subwords_of, 
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import TrainState
 from nmt.training.teachers import check_subwords, lessons, load_teachers, teacher_hashes
-from nmt.training.update import is_out_of_memory
 from nmt.training.validation import ValidationSet
 from nmt.training.vectors import find_vectors, start_from_vectors, vector_hashes
 
@@ -119,11 +123,12 @@ def _make_trainer(
 ) -> Trainer:
     """A trainer at the beginning, or at the newest checkpoint of its run."""
     folder = Path(settings.run)
-    validation = _validation_sets(settings, data)
     run.check()
-    state = load_newest(folder / runs.CHECKPOINTS, log.say)
+    state = load_newest(folder / runs.CHECKPOINTS, log.say, _largest_file(settings, data))
     if state is not None:
         check_subwords_of(state, data.subwords, folder)
+    statistics = _statistics(folder, data, state is not None and state.progress.text == data.text)
+    validation = _validation_sets(settings, data, statistics)
     vectors = find_vectors(settings, data.subwords, log.say) if state is None else {}
     parent = load_parent(settings) if state is None else None
     teachers = load_teachers(settings, device)
@@ -143,18 +148,20 @@ def _make_trainer(
     trainer.progress.text = data.text
     if settings.training.freeze_vectors:
         trainer.freeze({side: found.ids.tolist() for side, found in vectors.items()})
+    if (folder / HELD_OUT).is_symlink():
+        raise DataError(f"{folder / HELD_OUT}: a link; what is held out must lie in the run: copy the folder here")
     # Nothing in the run has changed up to here: what cannot be trained leaves no trace of itself.
     run.check()
     log.open(run.path, run.check)
-    for leftover in run.path.glob("*.tmp-*"):  # of a crash
-        leftover.unlink()
+    remove_leftovers(run.path, runs.FILES)
     if state is None or not is_written(settings, folder):
         write_atomic(run.path / runs.CONFIG, config.dump(config.portable(settings, folder)).encode())
+    runs.save_statistics(run.path, statistics)
     if state is None:
         runs.save_subwords(run.path, data.subwords)
     for part, text in data.held_out.texts.items():
         for file, name in zip(text.files, held_out_files(run.path, settings.data, part), strict=True):
-            write_atomic(name, file.read_bytes())
+            copy_file(file, name)
     moved = before.get("paths") != provenance["paths"]
     if state is None or changed or moved:
         write_atomic(run.path / runs.PROVENANCE, json.dumps(before | provenance, indent=1).encode())
@@ -180,26 +187,45 @@ def _go_on(trainer: Trainer, state: TrainState, log: Log, changed: list[str]) ->
 
 
 def _new_model(settings: Settings, data: Prepared, device: torch.device) -> Seq2Seq:
-    """Raises OutOfMemory if it does not fit."""
+    """Raises OutOfMemory if it does not fit, with its gradients and the optimizer; asked before it is made."""
+    sizes = [len(subword) for subword in data.subwords]
+    needed = memory_needed(settings.training, model_shapes(settings.model, sizes).values())
+    too_large = OutOfMemory(
+        f"the model does not fit into memory: {needed / 1e6:,.0f} MB with gradients and optimizer; "
+        "set model.hidden, model.embedding or subword.vocab_size lower"
+    )
+    if device.type == "cpu" and needed > memory_at_hand():
+        raise too_large
     try:
-        return make_model(settings.model, len(data.subwords.source), len(data.subwords.target)).to(device)
+        return make_model(settings.model, *sizes).to(device)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        raise OutOfMemory(
-            "the model does not fit into memory; write a smaller model.hidden, model.embedding or subword.vocab_size"
-        ) from None
+        raise too_large from None
 
 
-def _validation_sets(settings: Settings, data: Prepared) -> list[ValidationSet]:
+def _largest_file(settings: Settings, data: Prepared) -> int:
+    """Bytes that no file of a checkpoint exceeds: an optimizer keeps two values for each weight."""
+    shapes = model_shapes(settings.model, [len(subword) for subword in data.subwords])
+    return 3 * 8 * sum(math.prod(shape) for shape in shapes.values()) + 2 * runs.MAX_HEADER
+
+
+def _statistics(folder: Path, data: Prepared, same_text: bool) -> TrainingStatistics:
+    """Of the training pairs; those of the run if its text is the same."""
+    known = runs.load_statistics(folder) if same_text else None
+    return known or training_statistics(data.train, data.subwords)
+
+
+def _validation_sets(settings: Settings, data: Prepared, statistics: TrainingStatistics) -> list[ValidationSet]:
     """Return the validation sets, the judge first. Raises ConfigError if its metric cannot be had here."""
     found = []
+    constraints = Constraints.of(data.subwords.target, statistics.target_lengths)
     for source, dataset in data.valid_sets:
         lines = set(dataset.lines.tolist())
         pairs = [pair for pair in source.pairs() if pair.line in lines]
         check_unchanged(data.files, source.files)
         language = find_language(settings.data.target_language, settings.data.target, (pair.target for pair in pairs))
-        found.append(ValidationSet(dataset, pairs, data.subwords, source.name, language))
+        found.append(ValidationSet(dataset, pairs, data.subwords, source.name, language, constraints))
     if settings.training.metric != LOSS:
         METRICS[settings.training.metric].make(found[0].language)  # before training: it may need what is not installed
     return found

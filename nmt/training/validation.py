@@ -13,8 +13,7 @@ from nmt.data.batching import length_batches
 from nmt.data.corpus import Pair
 from nmt.data.dataset import Dataset
 from nmt.data.subword import Subwords
-from nmt.decoding.characters import whole_characters
-from nmt.decoding.constraints import longest_allowed
+from nmt.decoding.constraints import NO_CONSTRAINTS, Constraints, longest_allowed
 from nmt.decoding.search import search
 from nmt.decoding.side_by_side import side_by_side
 from nmt.metrics import LOSS, default_metrics, score, signature
@@ -33,6 +32,7 @@ class ValidationSet(NamedTuple):
     subwords: Subwords
     name: str = "valid"
     language: str = ""  # of the target text; "" if it is unknown
+    constraints: Constraints = NO_CONSTRAINTS
 
     def metrics(self, chosen: str) -> tuple[str, ...]:
         """What is measured of translations: the metric that chooses the checkpoint, if it is one, and BLEU and chrF."""
@@ -59,7 +59,8 @@ class _Part(NamedTuple):
     loss: float  # summed over the target tokens
     tokens: int
     hypotheses: list[list[int]]
-    cut: int  # hypotheses that hit their maximum length, and the reference did not
+    cut: int  # hypotheses that reached their maximum length
+    too_long: int  # references that are longer than that
 
 
 @torch.inference_mode()
@@ -73,22 +74,21 @@ def validate(
 ) -> ValidationResult:
     """`check` is called between batches and may raise to break off. Leaves the model in evaluation mode."""
     model.eval()
-    spells = bool(data.subwords.target.bytes)
-    greedy = decoding.model_copy(update={"beam_size": 1, "replace_unknown": decoding.replace_unknown and not spells})
-    searched = whole_characters(model, data.subwords.target, device)
+    greedy = decoding.model_copy(update={"beam_size": 1})
     batches = _batches(data.dataset)
+    constraints = data.constraints.to(device)
     packed: PackedWeights = {}
 
     def of_batch(indices: list[int]) -> _Part:
         check()
         batch = make_batch(data.dataset, indices).to(device)
         with same_weights(packed):
-            found = [hypothesis.tokens for [hypothesis] in search(searched, batch.source, greedy)]
+            found = [hypothesis.tokens for [hypothesis] in search(model, batch.source, greedy, constraints=constraints)]
             loss = float(batch_loss(model, batch))
-        limits = longest_allowed(batch.source, greedy).tolist()
-        own = [len(data.dataset.target(index)) for index in indices]
-        cut = sum(len(one) >= most > length for one, most, length in zip(found, limits, own, strict=True))
-        return _Part(loss, batch.target_tokens, found, cut)
+        limits = longest_allowed(batch.source, greedy, constraints).tolist()
+        cut = sum(len(one) >= most for one, most in zip(found, limits, strict=True))
+        too_long = sum(len(data.dataset.target(index)) > most for index, most in zip(indices, limits, strict=True))
+        return _Part(loss, batch.target_tokens, found, cut, too_long)
 
     parts = list(side_by_side(of_batch, batches, device))
     texts = {
@@ -103,8 +103,9 @@ def validate(
         sum(part.cut for part in parts) / len(hypotheses),
         flatness(model, middle) if model.settings.attention != "none" else 0.0,
         source_gain(model, middle),
+        sum(part.too_long for part in parts) / len(hypotheses),
     )
-    references = [data.subwords.target.clean(pair.target) for pair in data.pairs]
+    references = [data.subwords.target.normalizer.same(pair.target) for pair in data.pairs]
     scores = {metric: score(metric, hypotheses, references, language=data.language).value for metric in metrics}
     loss = sum(part.loss for part in parts) / sum(part.tokens for part in parts)
     return ValidationResult(loss, scores, hypotheses, signs)
