@@ -226,6 +226,24 @@ def test_a_finished_run_stays_as_it_is(workplace, uninterrupted, tmp_path, capsy
     assert contents(folder) == before
 
 
+def test_a_run_with_the_older_default_of_the_normalisation_resumes(workplace, uninterrupted, tmp_path, capsys, monkeypatch
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(uninterrupted("conditional"), folder)
+    text = (folder / "config.yaml").read_text(encoding="utf-8")
+    lines = [line for line in text.split("\n") if "source_normalization" not in line and "target_norm" not in line]
+    older = "\n".join(lines).replace("normalization: nfc", "normalization: nmt_nfkc")
+    (folder / "config.yaml").write_text(older, encoding="utf-8")
+    monkeypatch.setattr(restart, "read_trained_with", lambda _: {})  # older checkpoints have no settings
+    capsys.readouterr()
+    settings = config.load(workplace / "a.yaml", [f"run={folder}"])
+    restart.check_start(settings, folder)
+    assert "note: subword.normalization stays nmt_nfkc, the default when this run began" in capsys.readouterr().out
+    changed = settings.subword.model_copy(update={"vocab_size": 350})
+    with pytest.raises(ConfigError, match=r"^subword\.vocab_size: "):
+        restart.check_start(settings.model_copy(update={"subword": changed}), folder)
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     files = [path for path in folder.rglob("*") if path.is_file() and path.name != "train.log"]
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}

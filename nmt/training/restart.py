@@ -79,6 +79,9 @@ def _show_changes(settings: Settings, folder: Path) -> None:
 
         changed = {key: values for key, values in changed.items() if not fixed(key)}
         changed |= {key: values for key, values in config.differences(trained, settings).items() if fixed(key)}
+    if trained is None and "subword.normalization" in changed and _has_older_default(folder):
+        old, _ = changed.pop("subword.normalization")
+        print(f"note: subword.normalization stays {old}, the default when this run began: its subwords are kept")
     refused = [key for key in changed if not config.may_change(key)]
     if refused:
         raise ConfigError(
@@ -90,6 +93,11 @@ def _show_changes(settings: Settings, folder: Path) -> None:
         )
     for key, (old, new) in changed.items():
         print(shown(f"changed: {key}: {old} -> {new}"))
+
+
+def _has_older_default(folder: Path) -> bool:
+    """Return whether a run began when the default of `subword.normalization` was another."""
+    return "source_normalization" not in (folder / runs.CONFIG).read_text(encoding="utf-8")
 
 
 def is_written(settings: Settings, folder: Path) -> bool:
