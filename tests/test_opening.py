@@ -138,6 +138,12 @@ def test_bytes_that_are_wrong_in_the_named_encoding(tmp_path: Path) -> None:
     )
 
 
+def test_a_single_letter_among_ascii_words() -> None:
+    """It is most likely a letter of Western Europe, though it is one of many other alphabets too."""
+    for letter in "éàÀô":
+        assert likely_encoding(f"they go {letter} Paris in May\n".encode("windows-1252")) == "windows-1252"
+
+
 # No text -------------------------------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file with the settings")]
+ConfigArgument = Annotated[
+    Path, typer.Argument(metavar="CONFIG", help="YAML file with the settings, or the text: one file, or two")
+]
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY.SUB=VALUE]...", help="Settings that replace those of the file")
 ]

@@ -124,14 +124,17 @@ LIKELY = 0.8
 
 def likely_encoding(head: bytes) -> str:
     """Return the legacy encoding that text which is not UTF-8 most likely has; "" if none makes sense of it."""
-    words = b"".join(word for word in _WORDS.findall(head) if not word.isascii())
-    if not words:
+    words = _WORDS.findall(head)
+    mixed = b"".join(word for word in words if not word.isascii())
+    if not mixed:
         return ""
-    high = len(words.translate(None, bytes(range(128)))) / len(words)
+    count = len(mixed.translate(None, bytes(range(128))))  # of bytes beyond ASCII
+    high = count / len(mixed)
+    rare = count < 0.2 * sum(map(len, words))  # single letters such as `à` among words of ASCII
     scores = {
         name: _share_of_expected(head, name)
         for name in _LEGACY
-        if (high < 0.9 if name in _LATIN else high >= 0.5)  # words of other scripts have no ASCII letters
+        if (high < 0.9 or rare if name in _LATIN else high >= 0.5)  # words of other scripts have no ASCII letters
     }
     best = max(scores, key=lambda name: scores[name], default="")
     return best if best and scores[best] >= LIKELY else ""
@@ -147,7 +150,7 @@ def _share_of_expected(head: bytes, encoding: str) -> float:
         for before, each in zip(f" {text}", text, strict=False)
         if each > "\x7f"
         and unicodedata.category(each)[0] not in "PZ"
-        and not (each.isupper() and not before.isalpha())  # the capital of a word says little
+        and (encoding in _LATIN or before.isalpha() or not each.isupper())  # a capital says little of Cyrillic
     ]
     if isinstance(expected, range):
         return sum(each.encode(encoding)[0] in expected for each in letters) / max(few, len(letters))

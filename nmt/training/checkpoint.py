@@ -120,7 +120,8 @@ def load_checkpoint(path: Path, largest: int = UNKNOWN) -> TrainState:
         contents = {file: _verified(path, file, largest, **entry) for file, entry in manifest.items()}
         tensors = {field: load(contents[file]) if file in contents else {} for field, file in TENSORS.items()}
         values = parse_json(contents[STATE], path / STATE, finite=False)  # a loss may be infinite
-        return TrainState(Progress.from_json(values), **tensors, trained_with=dict(values.get(TRAINED_WITH, {})))
+        progress = Progress.from_json(values)
+        return TrainState(progress=progress, **tensors, trained_with=dict(values.get(TRAINED_WITH, {})))
     except (ValueError, KeyError, TypeError, AttributeError, SafetensorError):
         raise DataError(f"{path}: the checkpoint is damaged") from None
 
@@ -130,8 +131,8 @@ def read_trained_with(folder: Path) -> dict[str, Any]:
     for path in reversed(list_checkpoints(folder)):
         try:
             entry = parse_json(_read(path, MANIFEST, MEGA), path / MANIFEST)[STATE]
-            state = parse_json(_verified(path, STATE, LARGEST_STATE, **entry), path / STATE, finite=False)
-            return dict(state.get(TRAINED_WITH, {}))
+            values = parse_json(_verified(path, STATE, LARGEST_STATE, **entry), path / STATE, finite=False)
+            return dict(values.get(TRAINED_WITH, {}))
         except (DataError, ValueError, KeyError, TypeError, AttributeError):
             continue
     return {}

@@ -12,7 +12,7 @@ from torch import Tensor
 from nmt.config import TrainingSettings
 from nmt.data.batch import Batch
 from nmt.data.subword import PAD_ID
-from nmt.metrics import METRICS
+from nmt.metrics import LOSS, METRICS
 from nmt.model import Seq2Seq
 from nmt.training.loss import batch_loss
 from nmt.training.state import Progress
@@ -97,6 +97,8 @@ def remarks(signs: Signs, progress: Progress, training: TrainingSettings) -> dic
 def _blind_metric(progress: Progress, metric: str) -> str:
     """A line if the metric has not moved in the last validations while the loss fell, or "". A metric that says that
     every line is right has nothing left to say."""
+    if metric == LOSS:
+        return ""
     last = progress.regular()[-WAIT:]
     values = {validation.scores.get(metric) for validation in last}
     if len(last) < WAIT or len(values) > 1 or last[-1].loss >= last[0].loss:

@@ -35,7 +35,8 @@ class Log:
         """Writes lines into the run from here on, those said before included. `check` comes before each record, and
         may refuse it."""
         run.mkdir(parents=True, exist_ok=True)
-        self.run, self.check = run, check
+        self.check = check
+        self.run = run
         self.file = io.TextIOWrapper(open_to_append(run, LOG), encoding="utf-8", errors="backslashreplace")
         for line in self.early:
             self._write(line)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nmt import run as runs
 from nmt.config import TrainingSettings
@@ -37,6 +37,7 @@ class Updater:
 
     def __init__(self, model: Seq2Seq, training: TrainingSettings, device: torch.device) -> None:
         self.model, self.training, self.device = model, training, device
+        _check_precision(model, training, device)
         self.optimizer = make_optimizer(model, training)
         self.scaler = _loss_scaler(training, device)
         self.average = (
@@ -172,3 +173,17 @@ def _loss_scaler(settings: TrainingSettings, device: torch.device) -> torch.amp.
             f"training.precision: fp16 needs a CUDA device, and this is {device.type}; set training.precision=bf16"
         )
     return torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
+
+
+def _check_precision(model: Seq2Seq, settings: TrainingSettings, device: torch.device) -> None:
+    """Raises ConfigError if this processor has no LSTM in bf16, as torch offers none to those without AVX-512."""
+    if settings.precision != "bf16" or device.type != "cpu" or not any(isinstance(m, nn.LSTM) for m in model.modules()):
+        return
+    try:
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            nn.LSTM(8, 8)(torch.zeros(1, 1, 8))
+    except RuntimeError:
+        raise ConfigError(
+            "training.precision: bf16: this processor cannot compute an LSTM in it; set training.precision=float32, or "
+            "model.cell=gru"
+        ) from None
