@@ -86,8 +86,10 @@ def validate(
             found = [hypothesis.tokens for [hypothesis] in search(model, batch.source, greedy, constraints=constraints)]
             loss = float(batch_loss(model, batch))
         limits = longest_allowed(batch.source, greedy, constraints).tolist()
-        cut = sum(len(one) >= most for one, most in zip(found, limits, strict=True))
-        too_long = sum(len(data.dataset.target(index)) > most for index, most in zip(indices, limits, strict=True))
+        lengths = [len(data.dataset.target(index)) for index in indices]
+        # An output as long as its reference is complete, even if no longer one is allowed.
+        cut = sum(len(one) >= most != own for one, most, own in zip(found, limits, lengths, strict=True))
+        too_long = sum(own > most for own, most in zip(lengths, limits, strict=True))
         return _Part(loss, batch.target_tokens, found, cut, too_long)
 
     parts = list(side_by_side(of_batch, batches, device))
