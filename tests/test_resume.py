@@ -16,6 +16,7 @@ from reliability.job import CASES, check_equal, make_workplace, result, run
 from nmt import config
 from nmt.errors import ConfigError, DataError, UserError
 from nmt.run import CHECKPOINTS, METRICS, WEIGHTS
+from nmt.training import restart
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
 from nmt.training.signals import Signals
 from nmt.training.train import Outcome
@@ -226,8 +227,7 @@ def test_a_finished_run_stays_as_it_is(workplace, uninterrupted, tmp_path, capsy
     assert contents(folder) == before
 
 
-def test_a_run_with_the_older_default_of_the_normalisation_resumes(workplace, uninterrupted, tmp_path, capsys, monkeypatch
-) -> None:
+def test_an_older_default_of_the_normalisation_stays(workplace, uninterrupted, tmp_path, capsys, monkeypatch) -> None:
     folder = tmp_path / "run"
     shutil.copytree(uninterrupted("conditional"), folder)
     text = (folder / "config.yaml").read_text(encoding="utf-8")
@@ -236,7 +236,7 @@ def test_a_run_with_the_older_default_of_the_normalisation_resumes(workplace, un
     (folder / "config.yaml").write_text(older, encoding="utf-8")
     monkeypatch.setattr(restart, "read_trained_with", lambda _: {})  # older checkpoints have no settings
     capsys.readouterr()
-    settings = config.load(workplace / "a.yaml", [f"run={folder}"])
+    settings = config.load(workplace / "digits.yaml", [f"run={folder}", *CASES["conditional"]])
     restart.check_start(settings, folder)
     assert "note: subword.normalization stays nmt_nfkc, the default when this run began" in capsys.readouterr().out
     changed = settings.subword.model_copy(update={"vocab_size": 350})

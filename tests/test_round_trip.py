@@ -1,5 +1,6 @@
 """Text of many languages that comes back from its tokens, and the notes about text that does not."""
 
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
@@ -79,6 +80,18 @@ def test_offsets_are_those_of_the_raw_text() -> None:
     pieces = word.pieces(text, 3)
     assert [piece.text for piece in pieces] == ["\u2581the", "\u2581qu\u00e9", "\u2581fox"]
     assert [text[piece.start : piece.end].strip() for piece in pieces] == ["t\u00adhe", "qu\u00ade\u0301", "fox"]
+
+
+def test_output_is_composed() -> None:
+    made = trained(["e\u0327 x", "\u0301 x", "a b"] * 3)
+    ids = [*made.encode("e"), *made.encode("x\u0301")[1:], *made.encode("a b")]
+    apart = "".join(made.processor.decode([index]) for index in ids)
+    text = made.decode(ids)
+    assert unicodedata.is_normalized("NFC", text)
+    pieces = made.decoded_pieces(ids)
+    assert (pieces[0].start, pieces[-1].end) == (0, len(text))
+    assert text[pieces[-1].start : pieces[-1].end].strip() == "b"
+    assert "\u0301" in apart
 
 
 # The source may hold what training never saw -------------------------------------------------------------------------

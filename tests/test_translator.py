@@ -47,6 +47,16 @@ def test_nothing_in_nothing_out(translator: Translator) -> None:
     assert translator.translate([]) == []
 
 
+def test_invisible_characters_change_nothing(translator: Translator) -> None:
+    plain, soft = translator.translate(
+        ["the cat reads", "\ufeffthe c\u00adat\u200b re\u200eads"], changes={"max_length": 20}
+    )
+    assert soft.text == plain.text
+    assert soft.attention is not None and plain.attention is not None
+    assert len(soft.attention.source) >= len(plain.attention.source)
+    assert not any("\ufffd" in text for text in (plain.text, soft.text))
+
+
 @pytest.mark.parametrize("blank", ["", " ", "\t", "\u00a0", "\u3000", "\u200b", "\u2028"], ids=ascii)
 def test_a_blank_line_stays_an_empty_line(translator: Translator, blank: str) -> None:
     assert translator.translate([blank], n_best=2) == [Translation(blank, "")]

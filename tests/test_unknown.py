@@ -103,9 +103,9 @@ def test_hidden_words_are_those_that_both_sides_share(tmp_path: Path) -> None:
     write_dataset(tmp_path / "set", pairs, subwords, None, Counter())
     dataset = Dataset(tmp_path / "set")
     every = Hidden(dataset, subwords, 1.0, seed=1, epoch=0)
-    assert subwords.source.decode(every.source(0)) == "<unk> sees ."
-    assert subwords.target.decode(every.target(0)) == "<unk> voit ."
-    assert subwords.source.decode(every.source(1)) == "Luc sees <unk>"
+    assert subwords.source.decode(every.source(0).tolist()) == "<unk> sees ."
+    assert subwords.target.decode(every.target(0).tolist()) == "<unk> voit ."
+    assert subwords.source.decode(every.source(1).tolist()) == "Luc sees <unk>"
     draws = [(Hidden(dataset, subwords, 0.5, 1, epoch).target(0) == UNK_ID).any() for epoch in range(40)]
     assert 5 < sum(map(bool, draws)) < 35
     for epoch in range(5):

@@ -113,14 +113,21 @@ class Normalizer:
             found = found.replace((match.start(), match.end(), "") for match in _SPACES.finditer(found.text))
         return found
 
+    def composed(self, text: str) -> str:
+        """Return output as this normalisation has it: a model may spell a letter and its accent apart."""
+        return _nfc(text) if self.name == "nfc" and not unicodedata.is_normalized("NFC", text) else text
+
+    def composing(self, text: str) -> Mapped:
+        """Return output that is composed, with the places of its characters before that."""
+        return Mapped.of(text).replace(_changed_segments(text))
+
     def visible(self, text: str) -> str:
         """Return the text without the invisible characters that no output has: what references are compared as."""
         return text if self.name == "identity" else visible(text)
 
     def same(self, text: str) -> str:
         """Return the text without any differences that are none to a reader."""
-        text = self.visible(text)
-        return _nfc(text) if self.name == "nfc" else text
+        return self.composed(self.visible(text))
 
 
 def _nfc(text: str) -> str:

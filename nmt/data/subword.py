@@ -4,6 +4,7 @@ import functools
 import io
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -166,15 +167,9 @@ class Subword:
         become spaces, except for tabs where the model keeps all (`identity`).
         """
         if UNK_ID in ids:
-            return self._decode_unknown(ids, copies)[0]
-        return self._clean(self.processor.decode([int(index) for index in ids if index > EOS_ID]))
-
-    def decode_many(self, ids: list[list[int]]) -> list[str]:
-        """Return the texts of ids that hold no begin, end or padding."""
-        if any(UNK_ID in each for each in ids):
-            return [self.decode(each) for each in ids]
-        texts: list[str] = self.processor.decode(ids) if ids else []
-        return [self._clean(text) for text in texts]
+            return self.normalizer.composed(self._decode_unknown(ids, copies)[0])
+        text: str = self.processor.decode([int(index) for index in ids if index > EOS_ID])
+        return self.normalizer.composed(self._clean(text))
 
     def _clean(self, text: str) -> str:
         controls = _TAB if self.normalizer.name == "identity" else _NO_CONTROLS
@@ -226,8 +221,14 @@ class Subword:
     def decoded_pieces(self, ids: Sequence[int], copies: Sequence[str] = ()) -> list[Piece]:
         """Return the pieces of `ids`, without begin, end and padding, with their places in `decode(ids, copies)`."""
         if UNK_ID in ids:
-            return self._decode_unknown(ids, copies)[1]
-        return _pieces(self.processor.decode([int(index) for index in ids], return_type="offset_mapping"))
+            text, pieces = self._decode_unknown(ids, copies)
+        else:
+            mapping = self.processor.decode([int(index) for index in ids], return_type="offset_mapping")
+            text, pieces = str(mapping["text"]), _pieces(mapping)
+        if self.normalizer.composed(text) == text:
+            return pieces
+        starts = [*self.normalizer.composing(text).starts, len(text)]  # where each character of the output comes from
+        return [Piece(piece.text, bisect_left(starts, piece.start), bisect_left(starts, piece.end)) for piece in pieces]
 
 
 def _raw_place(mapped: Mapped, start: int, end: int) -> tuple[int, int]:
