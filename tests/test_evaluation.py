@@ -9,6 +9,7 @@ import pytest
 import nmt
 from nmt import config, evaluation
 from nmt import run as runs
+from nmt.bootstrap import Score
 from nmt.data.corpus import ParallelFiles
 from nmt.data.words import split_words
 from nmt.decoding.align import align
