@@ -44,8 +44,7 @@ def flags_of(translation: Translation, translator: Translator, words: str = "scr
     ratio = translator.statistics.word_ratio if translator.statistics else USUAL
     found: set[str] = set()
     for part in translation.of or (translation,):
-        attention = part.attention if isinstance(part.attention, AttentionMatrix) else None
-        found.update(flags(part.source, part.text, part.log_prob, attention, ratio, words))
+        found.update(flags(part.source, part.text, part.log_prob, part.attention, ratio, words))
     return [name for name in FLAGS if name in found]
 
 
