@@ -70,7 +70,7 @@ def train(
             device = choose_device(settings)
             log.say(f"nmt {__version__}, torch {torch.__version__}, {describe(device)}, run {_shown(folder)}")
             data = prepare(_with_known_pieces(folder, settings), log.say)
-            with _writing(folder):
+            with _writing(folder, run):
                 trainer = _make_trainer(settings, data, command, device, log, signals, run, changed_data)
                 for name, text in (files or {}).items():
                     write_atomic(run.path / name, text.encode())
@@ -103,11 +103,13 @@ def _train(trainer: Trainer, log: Log, signals: Signals) -> Outcome:
 
 
 @contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    """The run's first files."""
+def _writing(folder: Path, run: RunFolder | None = None) -> Iterator[None]:
+    """Turns an OSError while the first files of a run are written into NotSaved."""
     try:
         yield
     except OSError as error:
+        if run is not None:
+            run.check()
         raise NotSaved(f"{folder}: cannot write: {error.strerror}; training has not begun") from None
 
 
