@@ -208,9 +208,7 @@ def test_many_starts_at_once(workplace, whole, tmp_path, monkeypatch, record_pro
     record_property("cases", 4 * rounds)
 
 
-@pytest.mark.parametrize(
-    "content", sampled(["process PID on here\n", "process 1 on here\n", "", "\0" * 99], 3)
-)
+@pytest.mark.parametrize("content", sampled(["process PID on here\n", "process 1 on here\n", "", "\0" * 99], 3))
 def test_what_a_killed_process_left_does_not_block(workplace, whole, tmp_path, content: str) -> None:
     """Whatever process has its number now: nobody asks."""
     (tmp_path / "run").mkdir()
