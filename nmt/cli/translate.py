@@ -220,7 +220,9 @@ def _render(
     found = [(candidate.text, candidate.score) for candidate in translation.candidates[:n_best]]
     found = found or [(translation.text, translation.score)]
     found += [("", 0.0 if not translation.candidates else -math.inf)] * (n_best - len(found))
+    columns = bool(first or scores or alignments or doubts is not None)
     for rank, (text, score) in enumerate(found):
+        text = text.replace("\t", " ") if columns else text  # a model that keeps tabs must not break the columns
         links = f"\t{pharaoh(translation.alignment)}" if alignments and rank == 0 else ""
         marks = f"\t{','.join(doubts)}" if doubts is not None and rank == 0 else ""
         before = f"{score:.4f}\t" if scores else ""

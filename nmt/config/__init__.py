@@ -14,7 +14,7 @@ from nmt.config.full_keys import (
     written,
 )
 from nmt.config.load import changed, load, words
-from nmt.config.paths import PATHS, absolute_paths, portable, where_they_are
+from nmt.config.paths import PATHS, absolute_paths, portable, where_they_are, with_paths
 from nmt.config.tree import (
     CorpusSettings,
     DataSettings,
@@ -51,6 +51,7 @@ __all__ = [
     "portable",
     "weight_differences",
     "where_they_are",
+    "with_paths",
     "words",
     "written",
 ]

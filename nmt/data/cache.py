@@ -68,6 +68,7 @@ def cached(
         try:
             if _exists(folder):
                 _check(folder, made_from)
+                _clean(folder)
                 return read(folder)
         except (_Damaged, ValueError, DataError) as damage:
             problem = damage

@@ -113,11 +113,13 @@ class Normalizer:
             found = found.replace((match.start(), match.end(), "") for match in _SPACES.finditer(found.text))
         return found
 
+    def visible(self, text: str) -> str:
+        """Return the text without the invisible characters that no output has: what references are compared as."""
+        return text if self.name == "identity" else visible(text)
+
     def same(self, text: str) -> str:
-        """Return the text without differences that are none to a reader: what references are compared as."""
-        if self.name == "identity":
-            return text
-        text = visible(text)
+        """Return the text without any differences that are none to a reader."""
+        text = self.visible(text)
         return _nfc(text) if self.name == "nfc" else text
 
 

@@ -71,4 +71,4 @@ class RoundTrip:
 
 
 def _described(character: str) -> str:
-    return f"U+{ord(character):04X} {unicodedata.name(character, 'without a name')}"
+    return f"U+{ord(character):04X} {unicodedata.name(character, 'control character')}"

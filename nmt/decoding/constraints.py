@@ -87,10 +87,8 @@ def allow(
     within = characters.within(log_probs, tokens) if characters else None
     if settings.no_repeat_ngram:
         _forbid_repeats(log_probs, tokens, settings.no_repeat_ngram)
-    if length <= 1 and not settings.allow_empty and constraints.blank is not None:
-        # One blank token, such as a space by itself, may begin a translation; nothing else may follow it than text.
-        rows = constraints.blank[tokens[:, 1]] if length else limit <= 1
-        _forbid_blank(log_probs, rows, constraints.blank)
+    if not settings.allow_empty and constraints.blank is not None:
+        _show_something(log_probs, tokens, limit, constraints.blank)
     if characters:
         characters.forbid(log_probs, within, limit - length)
     early, late = length < shortest, length >= limit
@@ -109,13 +107,24 @@ def allow(
     return log_probs
 
 
-def _forbid_blank(
-    log_probs: Float[Tensor, "rows vocab"], rows: Bool[Tensor, "rows"], blank: Bool[Tensor, "vocab"]
+def _show_something(
+    log_probs: Float[Tensor, "rows vocab"],
+    tokens: Int[Tensor, "rows time"],
+    limit: Int[Tensor, "rows"],
+    blank: Bool[Tensor, "vocab"],
 ) -> None:
-    """In these rows something that shows must come next: sets the end and all blank tokens to -inf, in place."""
-    if rows.any():
-        log_probs.masked_fill_(rows.unsqueeze(1) & blank.unsqueeze(0), -math.inf)
+    """Blank tokens, such as the indentation of code, may begin a translation but not be all of it: forbids the end
+    after them, and another one where only one token is left, in place."""
+    length = tokens.size(1) - 1
+    rows = blank[tokens[:, 1]] if length else torch.ones_like(limit, dtype=torch.bool)
+    if not rows.any():
+        return
+    rows = rows & blank[tokens[:, 1:]].all(dim=1)
+    if length:
         log_probs[rows, EOS_ID] = -math.inf
+    last = rows & (limit - length <= 1)
+    if last.any():
+        log_probs.masked_fill_(last.unsqueeze(1) & blank.unsqueeze(0), -math.inf)
 
 
 def _forbid_repeats(log_probs: Float[Tensor, "rows vocab"], tokens: Int[Tensor, "rows time"], n: int) -> None:

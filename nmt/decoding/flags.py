@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nmt.data.words import Word, split_words
-from nmt.decoding.alignment import AttentionMatrix
+from nmt.decoding.alignment import Attention
 from nmt.decoding.translator import Translation, Translator
 
 LONGER = 2.5  # words of one side for each that the other suggests
@@ -35,7 +35,7 @@ class Evidence(NamedTuple):
     source: list[Word]
     target: list[Word]
     log_prob: float
-    attention: AttentionMatrix | None
+    attention: Attention | None
     ratio: tuple[float, float, float]
 
 
@@ -53,7 +53,7 @@ def flags(
     source: str,
     target: str,
     log_prob: float,
-    attention: AttentionMatrix | None,
+    attention: Attention | None,
     ratio: tuple[float, float, float] = USUAL,
     words: str = "scripts",
 ) -> list[str]:

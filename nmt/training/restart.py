@@ -30,9 +30,12 @@ def check_start(settings: Settings, folder: Path) -> None:
 
 
 def trained_with(settings: Settings, subwords: Subwords) -> dict[str, Any]:
-    """What a checkpoint says about its training, so that the next start need not trust files that anyone can edit."""
-    values = settings.model_copy(update={"run": "."}).model_dump(mode="json")
-    return {"settings": values, "subwords": runs.subwords_hash(subwords)}
+    """Return what a checkpoint records, so that the next start need not trust files that anyone can edit.
+
+    Of paths, which change when things are moved, only the names.
+    """
+    unplaced = config.with_paths(settings, lambda _, path: Path(path).name).model_copy(update={"run": "."})
+    return {"settings": unplaced.model_dump(mode="json"), "subwords": runs.subwords_hash(subwords)}
 
 
 def _trained_settings(folder: Path) -> Settings | None:
@@ -62,20 +65,20 @@ def _show_changes(settings: Settings, folder: Path) -> None:
     What cannot change is compared with what the checkpoint was trained with, which nobody edits; the rest, and paths,
     which change when a run moves, with the config file of the run.
     """
-    trained = _trained_settings(folder)
+    trained, changed = _trained_settings(folder), {}
     try:
-        written = runs.load_settings(folder)
+        changed = config.differences(runs.load_settings(folder), settings)
     except DataError:
         if trained is None:
             raise
-        written = trained
         print(shown(f"note: {folder / runs.CONFIG}: missing or damaged; writing it again"))
-    changed = config.differences(written, settings)
     if trained is not None:
-        paths = config.absolute_paths(settings) | config.absolute_paths(trained)
-        changed = {key: values for key, values in changed.items() if config.may_change(key) or key in paths}
-        fixed = config.differences(trained, settings)
-        changed |= {key: values for key, values in fixed.items() if not (config.may_change(key) or key in paths)}
+
+        def fixed(key: str) -> bool:
+            return not config.may_change(key) and key not in config.PATHS
+
+        changed = {key: values for key, values in changed.items() if not fixed(key)}
+        changed |= {key: values for key, values in config.differences(trained, settings).items() if fixed(key)}
     refused = [key for key in changed if not config.may_change(key)]
     if refused:
         raise ConfigError(

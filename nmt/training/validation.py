@@ -86,8 +86,10 @@ def validate(
             found = [hypothesis.tokens for [hypothesis] in search(model, batch.source, greedy, constraints=constraints)]
             loss = float(batch_loss(model, batch))
         limits = longest_allowed(batch.source, greedy, constraints).tolist()
-        cut = sum(len(one) >= most for one, most in zip(found, limits, strict=True))
-        too_long = sum(len(data.dataset.target(index)) > most for index, most in zip(indices, limits, strict=True))
+        lengths = [len(data.dataset.target(index)) for index in indices]
+        # An output as long as its reference is complete, even if no longer one is allowed.
+        cut = sum(len(one) >= most != own for one, most, own in zip(found, limits, lengths, strict=True))
+        too_long = sum(own > most for own, most in zip(lengths, limits, strict=True))
         return _Part(loss, batch.target_tokens, found, cut, too_long)
 
     parts = list(side_by_side(of_batch, batches, device))
@@ -105,7 +107,7 @@ def validate(
         source_gain(model, middle),
         sum(part.too_long for part in parts) / len(hypotheses),
     )
-    references = [data.subwords.target.normalizer.same(pair.target) for pair in data.pairs]
+    references = [data.subwords.target.normalizer.visible(pair.target) for pair in data.pairs]
     scores = {metric: score(metric, hypotheses, references, language=data.language).value for metric in metrics}
     loss = sum(part.loss for part in parts) / sum(part.tokens for part in parts)
     return ValidationResult(loss, scores, hypotheses, signs)

@@ -56,7 +56,7 @@ def test_the_first_step(workplace, tmp_path, monkeypatch, count: int) -> None:
     log = Log()
     log.open(tmp_path / "run")
     started = time.process_time()
-    text = EpochBatches(Dataset(pairs.folder), settings, data.subwords, None)
+    text = EpochBatches(Dataset(*pairs.folders), settings, data.subwords, None)
     trainer = Trainer(settings, model, text, [validation], torch.device("cpu"), log, Signals())
     trainer.progress = Progress(step=9, epoch=3, batch=done, batches=len(batches))
     trainer._load_epoch()
