@@ -27,7 +27,8 @@ def _describe_run(path: Path) -> Iterator[str]:
     yield from config.dump(loaded.settings).rstrip().split("\n")
     yield ""
     yield from describe_parameters({name: weight.shape for name, weight in runs.named_weights(loaded.model).items()})
-    vocabulary = " and ".join(f"{len(subword):,}" for subword in dict.fromkeys(loaded.subwords))
+    sizes = [f"{len(subword):,}" for subword in loaded.subwords]
+    vocabulary = sizes[0] if loaded.subwords.joint else " and ".join(sizes)
     yield f"vocabulary: {vocabulary} pieces"
     if run_file_exists(path, runs.PROVENANCE):
         yield from _describe_json(path / runs.PROVENANCE, _describe_provenance)

@@ -200,6 +200,7 @@ class Subword:
 
     def pieces(self, text: str, count: int) -> list[Piece]:
         """The first `count` pieces of a line with their places in it. Reads no more of a huge line than it needs."""
+        text = text[:LONGEST_LINE]
         size = 8 * count
         pieces = self._placed(text[:size])
         while size < len(text) and len(pieces) < count + 100:  # so far from its end, a cut changes nothing

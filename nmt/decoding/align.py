@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from nmt.config import DecodingSettings
 from nmt.data.batching import longest_first
-from nmt.data.subword import Piece, Subword
+from nmt.data.subword import LONGEST_LINE, Piece, Subword
 from nmt.decoding.alignment import AttentionMatrix, Link, word_attention
 from nmt.decoding.request import GIVEN, with_changes
 from nmt.decoding.side_by_side import computing_with
@@ -50,7 +50,7 @@ def _align(
         for index, matrix, ids in zip(batch, weights, read, strict=True):
             source, target = map(_places, subwords, pairs[index], ids)
             texts = (_read(pairs[index][0], source), _read(pairs[index][1], target))
-            cut = max(len(sources[index]), len(targets[index])) > limit
+            cut = max(len(sources[index]), len(targets[index])) > limit or max(map(len, pairs[index])) > LONGEST_LINE
             found[index] = Aligned(*word_attention(matrix, *texts, source, target, words), cut)
     return [found[index] for index in range(len(pairs))]
 

@@ -341,6 +341,7 @@ class Translator:
             for index, row in zip(batch, token_log_probs(self.members, source, *known).tolist(), strict=True):
                 pieces = [piece.text for piece in self.subwords.target.decoded_pieces(targets[index])]
                 cut = len(sources[index]) > limit or len(known_targets[index]) > MOST_TARGET
+                cut = cut or max(map(len, pairs[index])) > LONGEST_LINE
                 found[index] = Scored(*pairs[index], [*pieces, END], row[: len(pieces) + 1], cut)
         return [found[index] for index in range(len(pairs))]
 
