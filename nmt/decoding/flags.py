@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nmt.data.words import Word, split_words
-from nmt.decoding.alignment import Attention, AttentionMatrix
+from nmt.decoding.alignment import Attention
 from nmt.decoding.translator import Translation, Translator
 
 LONGER = 2.5  # words of one side for each that the other suggests
