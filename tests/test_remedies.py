@@ -83,7 +83,7 @@ BROKEN = [
     ["model.attention=none", "training.coverage_loss=0.2"],
     ["model.architecture=transformer", "model.attention=additive"],
     ["training.min_learning_rate=0.1"],
-    ["decoding.min_length=300"],
+    ["decoding.min_length=300", "decoding.max_length=200"],
     ["training.max_steps=0", "training.schedule=constant"],
     ["training.max_steps=0", "training.patience=3"],
     ["training.forcing_schedule=linear"],

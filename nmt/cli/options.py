@@ -1,6 +1,8 @@
 """Arguments and options that several commands share, and what they stand for."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -91,6 +93,18 @@ def changes_of(**values: Value | None) -> dict[str, Value]:
 def option(name: str) -> str:
     """As it is typed: `beam_size` -> `--beam-size`."""
     return f"--{name.replace('_', '-')}"
+
+
+@contextmanager
+def as_typed(*names: str) -> Iterator[None]:
+    """Name options in a ConfigError as they are typed, for names that were given as options."""
+    try:
+        yield
+    except ConfigError as error:
+        lines = (problem.partition(":") for problem in error.problems)
+        raise ConfigError(
+            *(f"{option(name) if name in names else name}{colon}{rest}" for name, colon, rest in lines)
+        ) from None
 
 
 def check_alone(**others: bool) -> None:

@@ -20,6 +20,7 @@ from nmt.cli.options import (
     TextEncoding,
     Threads,
     WordKind,
+    as_typed,
     changes_of,
     check_alone,
     option,
@@ -125,7 +126,8 @@ def translate(
         raise ConfigError(*(f"{option(name)}: needs --sample or --mbr" for name in drawn))
     from nmt.decoding.request import check_request
 
-    check_request(changes, n_best=n_best, drawn=sample, mbr=mbr or 0)
+    with as_typed(*named, "n_best", "mbr"):
+        check_request(changes, n_best=n_best, drawn=sample, mbr=mbr or 0)
     if as_json:
         check_alone(scores=scores, attention=attention, pieces=pieces, alignments=alignments, flags=flags)
         check_alone(line_numbers=line_numbers)
