@@ -310,18 +310,18 @@ LONG = "x" * 300
         ),
         (["none"], "none: not a run directory: no such folder; a run is made by: nmt train CONFIG"),
         (["runs"], "runs: not a run directory: the folder has no config.yaml; a run is made by: nmt train CONFIG"),
-        (["--n-best", 3, "--beam-size", 2], "n_best: 3 needs a beam_size of 3 or more, and it is 2"),
-        (["--n-best", 3, "decoding.beam_size=2"], "n_best: 3 needs a beam_size of 3 or more, and it is 2"),
+        (["--n-best", 3, "--beam-size", 2], "--n-best: 3 needs a beam_size of 3 or more, and it is 2"),
+        (["--n-best", 3, "decoding.beam_size=2"], "--n-best: 3 needs a beam_size of 3 or more, and it is 2"),
         (["--top-k", 3, "--seed", 1], "--top-k: needs --sample or --mbr\nerror: --seed: needs --sample or --mbr"),
         (
             ["--sample", "--beam-size", 2],
-            "beam_size: has no effect on samples, which need no beam; remove it",
+            "--beam-size: has no effect on samples, which need no beam; remove it",
         ),
         (
             ["--mbr", 4, "decoding.length_penalty=1"],
             "length_penalty: has no effect on samples, which need no beam; remove it",
         ),
-        (["--mbr", 4, "--n-best", 5], "n_best: 5 needs mbr of 5 or more, and it is 4"),
+        (["--mbr", 4, "--n-best", 5], "--n-best: 5 needs mbr of 5 or more, and it is 4"),
         (["-i", "a", "-i", "b"], "--input: given 2 times; give it once"),
         (["--flags", "--flags"], "--flags: given 2 times; give it once"),
         (
@@ -475,7 +475,8 @@ def test_json_lines(nmt: Run) -> None:
 
 
 @pytest.mark.parametrize(("option", "heads"), [("--attention", ["a", "cat"]), ("--pieces", None)])
-def test_drawings(nmt: Run, option: str, heads: list[str] | None) -> None:
+def test_drawings(nmt: Run, monkeypatch: pytest.MonkeyPatch, option: str, heads: list[str] | None) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")  # wide enough for whatever an untrained model says
     lines = nmt("translate", *QUICK, option, stdin="a cat\n").out.split("\n")
     assert lines[0] == nmt("translate", *QUICK, stdin="a cat\n").out.rstrip("\n")
     assert lines[1].split() == heads or (heads is None and lines[1].split()[-1] == "</s>")
@@ -515,7 +516,14 @@ def test_every_line_has_as_many_lines_as_were_asked_for(nmt: Run) -> None:
 @pytest.mark.parametrize("setting", [name for name in tuple(config.keys()) if name.startswith("decoding.")])
 def test_every_decoding_setting_can_be_given(nmt: Run, tiny_corpus: Path, setting: str) -> None:
     """As the remedies of training propose, in every command on which it has an effect."""
-    values = {"min_length": 1, "no_repeat_ngram": 3, "allow_empty": "true", "max_length": 9, "max_ratio": 1.5}
+    values = {
+        "min_length": 1,
+        "no_repeat_ngram": 3,
+        "allow_empty": "true",
+        "replace_unknown": "false",
+        "max_length": 9,
+        "max_ratio": 1.5,
+    }
     word = f"{setting}={values.get(setting.partition('.')[2], 3)}"
     assert nmt("translate", word, stdin="a cat\n").status == 0
     files = ("--source", tiny_corpus / "valid.en", "--target", tiny_corpus / "valid.fr", "-o", "out")
@@ -575,7 +583,7 @@ def _flip(path: Path) -> None:
     ("damage", "message"),
     [
         (lambda run: (run / "config.yaml").unlink(), "{}: not a run directory: the folder has no config.yaml; a run"),
-        (lambda run: (run / "config.yaml").write_text("x: 1\n"), "{}/config.yaml: data.folder: missing; set it in"),
+        (lambda run: (run / "config.yaml").write_text("x: 1\n"), "{}/config.yaml: data.source: missing; set it in"),
         (lambda run: (run / "model.safetensors").unlink(), "{}/model.safetensors: no such file: the run has no val"),
         (lambda run: (run / "model.safetensors").write_bytes(b""), "{}/model.safetensors: damaged, or not a model"),
         (lambda run: _flip(run / "model.safetensors"), "{}/model.safetensors: damaged: its checksum does not fit"),

@@ -13,6 +13,7 @@ from nmt.data.corpus import Pair
 from nmt.run import CHECKPOINTS, METRICS, WEIGHTS
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
 from nmt.training.keeper import Keeper
+from nmt.training.lock import RunFolder
 from nmt.training.loop import Trainer
 from nmt.training.state import Progress, Validation
 from nmt.training.validation import ValidationSet
@@ -148,7 +149,9 @@ def test_the_model_that_the_run_has_is_a_candidate_too(done, tmp_path) -> None:
     state = load_checkpoint(list_checkpoints(place / "run" / CHECKPOINTS)[-1])
     settings = runs.load_settings(place / "run")
     good = {name: tensor + 0.01 for name, tensor in weights(place / "run").items()}
-    keeper = Keeper(settings, runs.load_run(place / "run", torch.device("cpu")).subwords, print)
+    keeper = Keeper(
+        settings, runs.load_run(place / "run", torch.device("cpu")).subwords, print, RunFolder(place / "run")
+    )
     keeper.model = place / "run" / WEIGHTS
     keeper.publish(good, state.progress)
     words = [*SHORT, "training.max_steps=5", "training.learning_rate=0.002", "training.metric=loss"]

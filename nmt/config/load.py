@@ -119,7 +119,7 @@ def _validate(given: dict[str, Given], path: Path) -> tuple[Settings | None, lis
 def _problem(error: ErrorDetails, given: Mapping[str, Given], path: str) -> str:
     place = [part for part in error["loc"] if isinstance(part, str) and part not in _UNION_MEMBERS]
     key = ".".join(place)
-    owner = next((each for each in CORPORA if key.startswith(each)), key)
+    owner = next((each for each in CORPORA if key == each or key.startswith(f"{each}.")), key)
     where = given[owner].where if owner in given else path
     if error["type"] == "extra_forbidden":
         known = keys() if owner == key else tuple(f"{owner}.{name}" for name in CorpusSettings.model_fields)

@@ -299,8 +299,15 @@ def _languages_in_name(path: Path) -> tuple[str, str] | None:
 def _nothing_fits(place: Path, name: str, wish: _Wish) -> str:
     """What the folder holds, and a line to write that works."""
     inside = (place / name).parent if (place / name).parent.exists() else place
+    sides = [f"{name}.{language}" for language in wish.languages]
+    missing = [
+        side for side in sides if not any(layouts.existing(place, f"{side}{ending}") for ending in layouts.COMPRESSIONS)
+    ]
     what = f"{place / name}: no such text in {wish.languages[0]} and {wish.languages[1]}; {_listing(inside)}"
-    if proposal := _proposal(inside, name, wish):
+    proposal = _proposal(inside, name, wish)
+    if len(missing) == 1 and (proposal is None or proposal.startswith(wish.key)):
+        return f"{place / missing[0]}: no such file; {_listing(inside)}"  # the name is right, and one file is not there
+    if proposal:
         return f"{what}; set {proposal}"
     for each in layouts.names_at(inside):
         if plain_suffix(Path(each)) in _ENDINGS and (problem := _problem(inside, each, wish)):

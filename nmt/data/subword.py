@@ -24,6 +24,7 @@ from nmt.errors import ConfigError, DataError
 PAD_ID, UNK_ID, BOS_ID, EOS_ID = 0, 1, 2, 3
 UNKNOWN = "<unk>"  # what an unknown word is in text
 LOWEST_COVERAGE = 0.98  # that SentencePiece takes
+LONGEST_LEARNT = 100_000  # characters of a line that the subwords are learnt from
 LEAST_ROOM = 8  # characters; with less, a size is a mistake
 BYTES = 256  # tokens that spell any character, if `subword.byte_fallback` is on
 
@@ -287,9 +288,14 @@ def train_subword(
     names = of_settings(settings)
     joint = name_of(names[side] for side in sides)
     normalizers = [read_name(joint, side) for side in sides]
+    lines = list(enumerate(sentences))
+    usual = [(place, sentence) for place, sentence in lines if len(sentence) <= LONGEST_LEARNT]
+    if usual and len(usual) < len(lines):  # a single one would outweigh all others
+        left_out = len(lines) - len(usual)
+        say(f"lines of more than {LONGEST_LEARNT:,} characters, left out of the subword training: {left_out:,}")
     texts = [
         part
-        for place, sentence in enumerate(sentences)
+        for place, sentence in usual or lines
         for part in cut_long(normalizers[place % len(sides)](sentence).replace(SPACE_MARK, STAND_IN))
     ]
     room = settings.vocab_size - EOS_ID - 1 - (BYTES if _spells(settings) else 0)

@@ -9,8 +9,10 @@ from pydantic import ValidationError
 from nmt import config
 from nmt import run as runs
 from nmt.config import Settings
+from nmt.config.text import LARGEST
 from nmt.data.subword import Subwords
 from nmt.errors import ConfigError, DataError
+from nmt.files import read_run_file
 from nmt.shown import shown
 from nmt.training.checkpoint import list_checkpoints, read_trained_with
 from nmt.training.state import TrainState
@@ -97,7 +99,7 @@ def _show_changes(settings: Settings, folder: Path) -> None:
 
 def _has_older_default(folder: Path) -> bool:
     """Return whether a run began when the default of `subword.normalization` was another."""
-    return "source_normalization" not in (folder / runs.CONFIG).read_text(encoding="utf-8")
+    return "source_normalization" not in read_run_file(folder, runs.CONFIG, LARGEST).decode("utf-8", "replace")
 
 
 def is_written(settings: Settings, folder: Path) -> bool:
