@@ -129,7 +129,7 @@ def translate(  # noqa: PLR0915
         raise ConfigError(*(f"{option(name)}: needs --sample or --mbr" for name in drawn))
     from nmt.decoding.request import TranslateOptions
 
-    with as_typed(*named, *drawn, "n_best", "mbr", "words"):
+    with as_typed(*named, *drawn, "n_best", "mbr"):
         options = TranslateOptions.of(
             sample=sample or bool(mbr), n_best=n_best, mbr=mbr, words=word_kind, changes=changes, **drawn,
             attention=attention or pieces or alignments or flags or as_json,

@@ -34,7 +34,8 @@ def make_router(desk: Desk) -> APIRouter:
         found = await desk.translate(run, texts, TranslateOptions(attention=False))
         return {
             "translations": [
-                {"detected_source_language": run.source.upper(), "text": text_of(lines)} for lines in found
+                {"detected_source_language": run.source.upper(), "text": text_of(lines), "billed_characters": len(text)}
+                for text, lines in zip(texts, found, strict=True)
             ]
         }
 

@@ -7,8 +7,7 @@ const PAUSE = 350; // ms after the last key
 const CHUNK = 50; // lines of a file in a request
 const $ = (selector) => document.querySelector(selector);
 const source = $("#source");
-const mirror = make("div", { class: "output mirror", "aria-hidden": "true", hidden: "" });
-source.after(mirror);
+const mirror = $("#mirror"); // lies over the text, and has the same words with their attention
 
 let runs = [];
 let prefix = "";
@@ -94,7 +93,7 @@ function clear() {
   for (const { out } of sides) for (const part of out.querySelectorAll(".output, .facts, .flags, .title")) part.textContent = "";
   $("#attention").hidden = $("#words").hidden = true;
   $("#tree").replaceChildren();
-  mirror.hidden = true;
+  act.leave();
   say("");
 }
 
@@ -125,17 +124,17 @@ function show(found) {
 const act = {
   look(line, index) {
     const row = rowOf(line, index);
-    if (!row || source === document.activeElement) return;
+    if (!row || line.source !== source.value) return;
     showSource(mirror, line, row);
-    mirror.dir = "auto";
     mirror.hidden = false;
-    source.hidden = true;
+    mirror.scrollTop = source.scrollTop;
+    source.classList.add("under");
     const best = row.indexOf(Math.max(...row));
     if (row[best] > 0) say(`${line.details.target[index].text} ← ${line.source_words[best]} ${row[best].toFixed(2)}`);
   },
   leave() {
     mirror.hidden = true;
-    source.hidden = false;
+    source.classList.remove("under");
   },
   choose(line, index) {
     const word = line.details.target[index];
@@ -155,6 +154,7 @@ const act = {
 };
 
 function typed() {
+  act.leave();
   if (composing) return;
   prefix = "";
   clearTimeout(timer);

@@ -88,7 +88,7 @@ export function showMap(place, line, act) {
   const caption = make("caption", { "aria-live": "polite" });
   const head = make("tr", {}, make("td", { "--much": 0 }), ...line.source_words.map((word) => make("th", { scope: "col" }, make("bdi", {}, word))));
   const cells = line.attention.map((row, target) => row.map((weight, source) => {
-    const cell = make("td", { class: weight > 0.5 ? "strong" : "", "--much": weight, tabindex: target + source ? "-1" : "0",
+    const cell = make("td", { class: weight > 0.5 ? "strong" : weight < 0.005 ? "none" : "", "--much": weight, tabindex: target + source ? "-1" : "0",
       onfocus: () => { say(target, source); act.look(line, target); },
       onmouseenter: () => { say(target, source); act.look(line, target); },
       onkeydown: (event) => {
@@ -129,8 +129,7 @@ export function showTree(place, nodes, act) {
     const buttons = label.length > 3 ? label.splice(3) : [];
     const details = make("details", { ontoggle: fill }, make("summary", {}, ...label), list);
     if (node.best) { details.open = true; fill(); }
-    item.append(details);
-    if (buttons.length) details.insertBefore(make("div", {}, ...buttons), list);
+    item.append(...buttons, details);
     return item;
   };
   place.append(...children[0].map(draw));
