@@ -34,16 +34,16 @@ def _section(name: str, command: Any) -> list[str]:
         f"nmt {name} [OPTIONS] {words}",
         "```",
     ]
-    lines += ["", "| option | value | meaning |", "|---|---|---|"]
+    lines += ["", "| option | meaning |", "|---|---|"]
     return [*lines, *(_row(parameter) for parameter in command.params), ""]
 
 
 def _row(parameter: Any) -> str:
     if parameter.param_type_name == "argument":
-        return f"| `{_cell(_metavar(parameter))}` | | {_cell(parameter.help or '')} |"
-    names = ", ".join(f"`{name}`" for name in sorted(parameter.opts, key=len))
-    value = "" if parameter.is_flag or not parameter.metavar else f"`{_cell(parameter.metavar)}`"
-    return f"| {names} | {value} | {_cell(parameter.help or '')} |"
+        return f"| `{_cell(_metavar(parameter))}` | {_cell(parameter.help or '')} |"
+    value = "" if parameter.is_flag else f" {_cell(parameter.metavar or 'VALUE')}"
+    names = ", ".join(f"`{name}{value}`" for name in sorted(parameter.opts, key=len))
+    return f"| {names} | {_cell(parameter.help or '')} |"
 
 
 def _metavar(parameter: Any) -> str:

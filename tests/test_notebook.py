@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parent.parent
-SMALL = "training.max_steps=4 training.save_every=2 training.validate_every=2 training.warmup=2 threads=1"
+SMALL = "training.max_steps=2 training.save_every=2 training.validate_every=2 training.warmup=2 threads=1"
 SMALLER = "model.embedding=16 model.hidden=16 subword.vocab_size=360"
 
 

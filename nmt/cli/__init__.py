@@ -130,8 +130,8 @@ def _fail(status: int, *problems: str) -> NoReturn:
 def _spin_briefly() -> None:
     """Lets a thread that waits for others give its core away after 2,000 rounds, not 300,000 (GNU OpenMP).
 
-    Where another program needs a core, threads that spin for long keep each other from working (docs/lab/benchmarks.md).
-    What the user has set of this stays. It is read when torch is imported.
+    Where another program needs a core, threads that spin for long keep each other from working
+    (docs/lab/benchmarks.md). What the user has set of this stays. It is read when torch is imported.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "2000")
