@@ -21,6 +21,7 @@ check: $(INSTALLED)
 docs: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
 	$(BIN)/zensical build --clean --strict
+	$(BIN)/python scripts/make_site_offline.py
 
 # The pictures of docs/tutorial.md, by its own commands (two trainings, about ten minutes).
 pictures: $(INSTALLED)
