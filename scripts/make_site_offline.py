@@ -12,7 +12,8 @@ SITE = Path(__file__).parent.parent / "build" / "docs"
 FETCHED = "https://unpkg.com/iframe-worker/shim"
 OWN = "javascripts/file-worker.js"
 LOADED = re.compile(
-    r"<(?:script|img|iframe)\b[^>]*\bsrc=\"?https?:[^\s\">]+|<link\b[^>]*rel=\"?stylesheet[^>]*https?:[^>]*>"
+    r'<(?:script|img|iframe)\b[^>]*\bsrc="?https?:[^\s">]+'  # what a page loads by itself
+    r'|<link\b[^>]*rel="?stylesheet[^>]*https?:[^>]*>'
 )
 
 
