@@ -1,7 +1,7 @@
 """Makes the built site independent of the network: `make docs`, after the build.
 
-The theme fetches one script from elsewhere, which lets the search work in pages that are opened from disk. The site has its
-own, docs/javascripts/file-worker.js. Exits with a message if a page would still load something from another host.
+The theme fetches one script from elsewhere, which lets the search work in pages that are opened from disk. The site has
+its own, docs/javascripts/file-worker.js. Exits with a message if a page would still load something from another host.
 """
 
 import re
