@@ -155,7 +155,7 @@ REFUSED: list[tuple[str, Edit, list[str]]] = [
     (
         "a pipe",
         instead(lambda folder: os.mkfifo(folder / "train.a")),
-        ["train.a: a pipe or device, and training reads its text several times"],
+        ["train.a: a pipe or device, and the texts of a config are read several times"],
     ),
     ("nothing", instead(lambda folder: None), ["train.a: no such file"]),
     ("no permission", lambda folder: (folder / "train.a").chmod(0), ["train.a: cannot read: Permission denied"]),
