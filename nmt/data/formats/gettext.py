@@ -162,7 +162,7 @@ def _unescaped(found: re.Match[str]) -> str:
     if code[0] in "01234567":
         return chr(int(code, 8))
     if code[0] == "x" and len(code) > 1:
-        return chr(int(code[1:], 16))
+        return chr(int(code[-2:].removeprefix("x"), 16))  # as in C, the last byte of it
     return _ESCAPES.get(code, code)
 
 
