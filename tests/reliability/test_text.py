@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from nmt.data.sources import find_source
+from nmt.errors import DataError
 from nmt.run import load_translator
 from reliability.job import Called, call, command, make_workplace, run, sampled
 
@@ -308,3 +310,25 @@ def test_random_corpora_are_taken_or_refused(tmp_path, trained, monkeypatch, rec
             shutil.rmtree(tmp_path / "cache", ignore_errors=True)
     assert min(outcomes[0], outcomes[2]) > files // 10, outcomes
     record_property("cases", files)
+
+
+# Escapes -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.jsonl", r'{"a": "1\ud8002", "b": "3"}'),
+        ("a.jsonl", r'{"a": "1", "b": "3\u0000"}'),
+        ("a.po", 'msgid "1"\nmsgstr "\\0"'),
+    ],
+)
+def test_escapes_that_stand_for_no_character_are_refused(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(f"{content}\n")
+    with pytest.raises(DataError, match=rf"{name}:\d: .*which is not a character of text"):
+        list(find_source(tmp_path, name, ("a", "b")).pairs())
+
+
+def test_a_long_escape_is_a_byte(tmp_path: Path) -> None:
+    (tmp_path / "a.po").write_text('msgid "1"\nmsgstr "\\xffffffffff41"\n')
+    assert [pair.target for pair in find_source(tmp_path, "a.po", ("a", "b")).pairs()] == ["A"]
