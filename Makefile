@@ -15,7 +15,7 @@ serve: $(INSTALLED)
 
 # The tests of the page, in a real browser. Needs Chromium of the system: apt-get install chromium
 test-browser: $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt playwright
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt playwright axe-playwright-python
 	$(BIN)/python -m pytest tests/test_page.py -n 0 -rs
 
 test: $(INSTALLED)

@@ -115,3 +115,22 @@ def test_text_is_never_markup(page: Any) -> None:
     page.fill("#source", "<img src=x onerror=alert(1)> מאמר abc")
     page.wait_for_selector("#left .facts:has-text('ms')")
     assert page.locator("main img").count() == 0
+
+
+@pytest.mark.parametrize("kind", ["light", "dark", "phone"])
+def test_axe_finds_nothing(browser: Any, server: Server, kind: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-core: make test-browser")
+    size = {"width": 360, "height": 740} if kind == "phone" else {"width": 1200, "height": 900}
+    scheme = "dark" if kind == "dark" else "light"
+    context = browser.new_context(bypass_csp=True, viewport=size, color_scheme=scheme, reduced_motion="reduce")
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    page.goto(f"{server.url}/#text=the+red+cat")
+    page.wait_for_selector("#map td")
+    page.click("#search > summary")
+    page.check("#compare")
+    page.wait_for_selector("#right .word")
+    page.click("#left .word >> nth=0")
+    found = axe.Axe().run(page)
+    context.close()
+    assert [each["id"] for each in found.response["violations"]] == []

@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -231,3 +234,27 @@ def test_options_have_one_description() -> None:
     fields = set(Asked.model_fields) - {"text", "run", "prefix", "decoding", "sample"}
     TranslateOptions.of(details=True, sample=True, **dict.fromkeys(fields))
     assert set(SAFE) <= set(json.loads(nmt.config.DecodingSettings().model_dump_json()))
+
+
+@pytest.mark.parametrize("fault", ["port", "run", "model", "host"])
+def test_what_stops_the_server_is_one_line(quick_run: Path, tmp_path: Path, fault: str) -> None:
+    run, options, message = quick_run, ["--port", "0"], ""
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    taken.listen()
+    if fault == "port":
+        options = ["--port", str(taken.getsockname()[1])]
+        message = f"--port {options[1]}: another program uses it; give another, or 0 for any free one"
+    elif fault == "host":
+        options, message = ["--host", "no.such.host.invalid"], "--host no.such.host.invalid: cannot listen there"
+    elif fault == "run":
+        run, message = tmp_path / "none", "not a run directory: no such folder"
+    else:
+        run, message = tmp_path / "run", "the run has no validated model yet"
+        shutil.copytree(quick_run, run)
+        (run / "model.safetensors").unlink()
+    command = [sys.executable, "-m", "nmt", "serve", str(run), *options]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    taken.close()
+    assert (found.returncode, found.stdout) == (2, "")
+    assert message in found.stderr and found.stderr.count("\n") == 1

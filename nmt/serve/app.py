@@ -36,7 +36,7 @@ def make_app(models: Models, limits: Limits | None = None, access: Access | None
     """The application that serves some runs. Its end finishes what has begun."""
     limits, access = limits or Limits(), access or Access()
     service = TranslationService(queue=limits.max_queue, seconds=limits.max_seconds)
-    desk = Desk(models, service, limits)
+    desk = Desk(models, service, limits, keyed=bool(access.keys))
     counts: Counter[str] = Counter()
 
     @asynccontextmanager

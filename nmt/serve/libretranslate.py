@@ -125,8 +125,8 @@ def make_router(desk: Desk) -> APIRouter:
         first = models.first
         return {
             "charLimit": desk.limits.max_chars,
-            "keyRequired": False,
-            "apiKeys": False,
+            "keyRequired": desk.keyed,
+            "apiKeys": desk.keyed,
             "suggestions": False,
             "supportedFilesFormat": [],
             "frontendTimeout": 500,

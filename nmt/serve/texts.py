@@ -23,7 +23,9 @@ class Refused(UserError):
 class Desk:
     """Takes texts, checks them against the limits and has them translated."""
 
-    def __init__(self, models: Models, service: TranslationService, limits: Limits) -> None:
+    def __init__(self, models: Models, service: TranslationService, limits: Limits, *, keyed: bool = False) -> None:
+        """`keyed`: clients need an API key."""
+        self.keyed = keyed
         self.models, self.service, self.limits = models, service, limits
         self.translated = 0  # characters
 
