@@ -12,10 +12,10 @@ from nmt import run as runs
 from nmt.data.corpus import Pair
 from nmt.run import CHECKPOINTS, METRICS, WEIGHTS
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
-from nmt.training.keeper import Keeper
+from nmt.training.checkpoint_manager import CheckpointManager
 from nmt.training.lock import RunFolder
-from nmt.training.loop import Trainer
 from nmt.training.state import Progress, Validation
+from nmt.training.trainer import Trainer
 from nmt.training.validation import ValidationSet
 
 SHORT = ["training.max_steps=4", "training.validate_every=2", "training.schedule=constant", "training.average=false"]
@@ -149,11 +149,11 @@ def test_the_model_that_the_run_has_is_a_candidate_too(done, tmp_path) -> None:
     state = load_checkpoint(list_checkpoints(place / "run" / CHECKPOINTS)[-1])
     settings = runs.load_settings(place / "run")
     good = {name: tensor + 0.01 for name, tensor in weights(place / "run").items()}
-    keeper = Keeper(
+    checkpoints = CheckpointManager(
         settings, runs.load_run(place / "run", torch.device("cpu")).subwords, print, RunFolder(place / "run")
     )
-    keeper.model = place / "run" / WEIGHTS
-    keeper.publish(good, state.progress)
+    checkpoints.model = place / "run" / WEIGHTS
+    checkpoints.export_best(good, state.progress)
     words = [*SHORT, "training.max_steps=5", "training.learning_rate=0.002", "training.metric=loss"]
     found = call("train", place / "digits.yaml", f"run={place / 'run'}", *words, "--changed-data")
     assert found.status == 0, found.errors
@@ -174,7 +174,7 @@ def test_runs_of_earlier_versions_go_on_with_their_scores(done, tmp_path) -> Non
     trainer.log = type("Log", (), {"say": lambda self, line: said.append(line)})()  # type: ignore[assignment]
     for same_text, judge in ((True, trainer.judge), (False, "")):
         progress = Progress(validations=[Validation(1, 0.1, 2.0, {"bleu": 3.0})])
-        trainer.adopt(progress, same_text=same_text)
+        trainer.carry_over_scores(progress, same_text=same_text)
         assert progress.validations[0].judge == judge
     assert len(said) == 1 and said[0].startswith("note: other validation text or another metric (bleu, on valid)")
 

@@ -16,10 +16,10 @@ from reliability.job import CASES, check_equal, make_workplace, result, run
 from nmt import config
 from nmt.errors import ConfigError, DataError, UserError
 from nmt.run import CHECKPOINTS, METRICS, WEIGHTS
-from nmt.training import restart
+from nmt.training import resume
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
 from nmt.training.signals import Signals
-from nmt.training.train import Outcome
+from nmt.training.train import TrainResult
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ class StopAt(Signals):
         super().check()
 
 
-def until_finished(monkeypatch: pytest.MonkeyPatch, start: Callable[[], Outcome], count: int, crash: bool) -> int:
+def until_finished(monkeypatch: pytest.MonkeyPatch, start: Callable[[], TrainResult], count: int, crash: bool) -> int:
     """Starts again and again, each time stopped at the same count, until training ends by itself; how many times."""
     for starts in range(1, 100):
         monkeypatch.setattr("nmt.training.train.Signals", lambda: StopAt(count, crash))
@@ -237,11 +237,11 @@ def test_an_older_default_of_the_normalisation_stays(workplace, uninterrupted, t
     monkeypatch.setattr(restart, "read_trained_with", lambda _: {})  # older checkpoints have no settings
     capsys.readouterr()
     settings = config.load(workplace / "digits.yaml", [f"run={folder}", *CASES["conditional"]])
-    restart.check_start(settings, folder)
+    resume.check_start(settings, folder)
     assert "note: subword.normalization stays nmt_nfkc, the default when this run began" in capsys.readouterr().out
     changed = settings.subword.model_copy(update={"vocab_size": 350})
     with pytest.raises(ConfigError, match=r"^subword\.vocab_size: "):
-        restart.check_start(settings.model_copy(update={"subword": changed}), folder)
+        resume.check_start(settings.model_copy(update={"subword": changed}), folder)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

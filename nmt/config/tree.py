@@ -195,7 +195,7 @@ class ModelSettings(Section):
 
 
 class TrainingSettings(Section):
-    # What torch takes as a seed has 64 bits, and is a million times this one (training/update.py).
+    # What torch takes as a seed has 64 bits, and is a million times this one (training/step.py).
     seed: Count = setting(1, "all randomness comes from it", ge=0, le=18 * 10**12)
     batch_tokens: Count = setting(
         1000, "size of a batch: sentences x the longest sentence on either side", "pieces", ge=1, le=100_000_000

@@ -9,7 +9,7 @@ from nmt.data.dataset import Dataset
 from nmt.data.hidden_words import Hidden
 from nmt.data.resampling import Resampled
 from nmt.data.subword import Subwords
-from nmt.training.teachers import Lessons
+from nmt.training.distillation import TeacherCache
 
 
 class EpochBatches:
@@ -20,12 +20,12 @@ class EpochBatches:
         dataset: Dataset,
         settings: Settings,
         subwords: Subwords,
-        lessons: Lessons | None,
+        teacher_cache: TeacherCache | None,
         weights: Sequence[float] = (1.0,),
     ) -> None:
         """`weights` are those of the texts of the dataset: how often its pairs come in an epoch."""
         self._parts = list(zip(dataset.sizes, weights, strict=True))
-        self._dataset, self._settings, self._subwords, self._lessons = dataset, settings, subwords, lessons
+        self._dataset, self._settings, self._subwords, self._teacher_cache = dataset, settings, subwords, teacher_cache
         self._sentences: Sentences = dataset
         self._chosen: list[Indices] = []
 
@@ -48,7 +48,7 @@ class EpochBatches:
 
     def make(self, indices: Indices) -> Batch:
         batch = make_batch(self._sentences, indices)
-        return self._lessons.add_to(batch, indices) if self._lessons else batch
+        return self._teacher_cache.add_to(batch, indices) if self._teacher_cache else batch
 
     def places(self, chosen: Sequence[Indices]) -> list[tuple[int, int]]:
         """Return (number of the training text, from 0; line in it) of these sentences, in order."""

@@ -7,7 +7,7 @@ from torch import Tensor
 from nmt.data.batch import Batch
 from nmt.data.subword import PAD_ID
 from nmt.model import Seq2Seq
-from nmt.training.cross_entropy import cross_entropy, smoothed, taught
+from nmt.training.cross_entropy import cross_entropy, smoothed, with_soft_targets
 
 
 def batch_loss(
@@ -21,7 +21,7 @@ def batch_loss(
     coverage_loss: float = 0.0,
 ) -> Float[Tensor, ""]:
     """Sum over the batch's target tokens, in nats. `label_smoothing` is `smoothed`'s, `teacher_share` how much the
-    teachers say in what is wanted, `coverage_loss` the weight of `repeated_attention`; the others are
+    teachers say in what is target, `coverage_loss` the weight of `repeated_attention`; the others are
     `Seq2Seq.forward`'s.
 
     Padding is taken out before the generator, which is half of the work.
@@ -29,10 +29,12 @@ def batch_loss(
     decoded = model(batch.source, batch.target_input, teacher_forcing, whole_sentences)
     real = batch.target_output != PAD_ID
     rows = model.generator.projection(decoded.features[real])
-    wanted = smoothed(batch.target_output[real], label_smoothing)
-    if batch.taught is not None:
-        wanted = taught(wanted, batch.taught.pieces[real], batch.taught.probs[real], teacher_share)
-    loss = cross_entropy(rows, model.generator.output, wanted)
+    target = smoothed(batch.target_output[real], label_smoothing)
+    if batch.soft_targets is not None:
+        target = with_soft_targets(
+            target, batch.soft_targets.pieces[real], batch.soft_targets.probs[real], teacher_share
+        )
+    loss = cross_entropy(rows, model.generator.output, target)
     if coverage_loss:
         loss = loss + coverage_loss * repeated_attention(decoded.attention, real)
     return loss

@@ -9,7 +9,7 @@ from nmt.data.corpus import Pair
 from nmt.metrics import LOSS, METRICS
 from nmt.training.log import Log, clock
 from nmt.training.state import Progress, Validation
-from nmt.training.update import Update
+from nmt.training.step import StepResult
 from nmt.training.validation import ValidationResult
 
 
@@ -19,15 +19,15 @@ class Report:
     def __init__(self, log: Log, pairs: Sequence[Pair], samples: int) -> None:
         self.log, self.pairs = log, pairs
         self.shown = np.linspace(0, len(pairs) - 1, min(samples, len(pairs)), dtype=int)
-        self.remarked: set[str] = set()  # kinds of remarks on the last validation
+        self.warned: set[str] = set()  # kinds of remarks on the last validation
         self.norm = 0.0  # of the last update's gradient
-        self.restart()
+        self.reset_clock()
 
-    def restart(self) -> None:
+    def reset_clock(self) -> None:
         """The time until now is not that of updates."""
         self.started, self.tokens = time.monotonic(), 0
 
-    def add(self, update: Update) -> None:
+    def add(self, update: StepResult) -> None:
         self.norm = update.norm
         self.tokens += update.tokens
 
@@ -37,7 +37,7 @@ class Report:
         loss = progress.loss / max(progress.tokens, 1)
         progress.loss, progress.tokens = 0.0, 0
         speed = self.tokens / max(time.monotonic() - self.started, 1e-9)
-        self.restart()
+        self.reset_clock()
         self.log.record(
             "train",
             step=progress.step,
@@ -87,12 +87,12 @@ class Report:
             self.log.say(f"    reference   {self.pairs[index].target[:160]}")
             self.log.say(f"    hypothesis  {result.hypotheses[index][:160]}")
 
-    def remarks(self, found: dict[str, str]) -> None:
+    def warnings(self, found: dict[str, str]) -> None:
         """Warns of what looks wrong when it begins, not again at each validation as long as it lasts."""
         for kind, line in found.items():
-            if kind not in self.remarked:
+            if kind not in self.warned:
                 self.log.warn(line)
-        self.remarked = set(found)
+        self.warned = set(found)
 
 
 def shown_scores(scores: dict[str, float]) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from nmt.config import TrainingSettings
 
 
-class Moment(NamedTuple):
+class ScheduleState(NamedTuple):
     """Where training stands before a step."""
 
     step: int  # steps done
@@ -19,38 +19,38 @@ class Moment(NamedTuple):
     ranks: Sequence[Sequence[tuple[float, float]]] = ()  # of the validations so far, higher is better; a list per judge
 
 
-def learning_rate(settings: TrainingSettings, moment: Moment) -> float:
-    warmup = min(1.0, (moment.step + 1) / settings.warmup) if settings.warmup else 1.0
-    factor = SCHEDULES[settings.schedule](settings, moment)
+def learning_rate(settings: TrainingSettings, state: ScheduleState) -> float:
+    warmup = min(1.0, (state.step + 1) / settings.warmup) if settings.warmup else 1.0
+    factor = SCHEDULES[settings.schedule](settings, state)
     return warmup * max(settings.min_learning_rate, settings.learning_rate * factor)
 
 
-def constant(settings: TrainingSettings, moment: Moment) -> float:
+def constant(settings: TrainingSettings, state: ScheduleState) -> float:
     """The full learning rate after the warm-up, to the end."""
     return 1.0
 
 
-def inverse_sqrt(settings: TrainingSettings, moment: Moment) -> float:
+def inverse_sqrt(settings: TrainingSettings, state: ScheduleState) -> float:
     """sqrt(warmup / step) after the warm-up (Vaswani et al. 2017, equation 3)."""
     warmup = max(settings.warmup, 1)
-    return math.sqrt(warmup / max(moment.step + 1, warmup))
+    return math.sqrt(warmup / max(state.step + 1, warmup))
 
 
-def cosine(settings: TrainingSettings, moment: Moment) -> float:
+def cosine(settings: TrainingSettings, state: ScheduleState) -> float:
     """Half a cosine from 1 to 0 over the whole budget (Loshchilov & Hutter 2017, without restarts)."""
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, moment.progress)))
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, state.progress)))
 
 
-def step(settings: TrainingSettings, moment: Moment) -> float:
+def step(settings: TrainingSettings, state: ScheduleState) -> float:
     """Times `decay` after every `decay_every`."""
-    return settings.decay ** interval_count(settings.decay_every, moment.step, moment.epoch)
+    return settings.decay ** interval_count(settings.decay_every, state.step, state.epoch)
 
 
-def plateau(settings: TrainingSettings, moment: Moment) -> float:
+def plateau(settings: TrainingSettings, state: ScheduleState) -> float:
     """Times `decay` whenever `plateau_patience` validations in a row brought no better score. Where another validation
     set or metric begins to judge, what is best begins anew, and the learning rate stays."""
     drops = 0
-    for ranks in moment.ranks:
+    for ranks in state.ranks:
         best, waited = (-math.inf, -math.inf), 0
         for rank in ranks:
             best, waited = (rank, 0) if rank > best else (best, waited + 1)
@@ -80,7 +80,7 @@ def budget_used(settings: TrainingSettings, step: int, epoch: float, seconds: fl
     return max(used, default=0.0)
 
 
-SCHEDULES: dict[str, Callable[[TrainingSettings, Moment], float]] = {
+SCHEDULES: dict[str, Callable[[TrainingSettings, ScheduleState], float]] = {
     "constant": constant,
     "inverse_sqrt": inverse_sqrt,
     "cosine": cosine,

@@ -30,31 +30,38 @@ from nmt.model import Seq2Seq, make_model, model_shapes
 from nmt.run import LoadedRun
 from nmt.training.batches import EpochBatches
 from nmt.training.checkpoint import list_checkpoints, load_newest
+from nmt.training.distillation import check_subwords, load_teachers, teacher_cache, teacher_hashes
+from nmt.training.initialization import (
+    find_vectors,
+    initialize_from_run,
+    initialize_from_vectors,
+    load_initial_run,
+    run_identity,
+    vector_hashes,
+    with_inherited_subwords,
+    with_subwords_of,
+)
 from nmt.training.lock import RunFolder, owned
 from nmt.training.log import Log, clock
-from nmt.training.loop import Trainer
 from nmt.training.optimizer import memory_needed
-from nmt.training.parent import identity, load_parent, start_from_parent
-from nmt.training.pieces import with_inherited_pieces, with_pieces_of
 from nmt.training.report import shown_scores
-from nmt.training.restart import (
-    changed_files,
+from nmt.training.resume import (
+    check_data_unchanged,
     check_start,
     check_subwords_of,
-    is_written,
-    note_changes,
+    config_is_current,
     read_provenance,
+    report_changes,
 )
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import TrainState
-from nmt.training.teachers import check_subwords, lessons, load_teachers, teacher_hashes
+from nmt.training.trainer import Trainer
 from nmt.training.validation import ValidationSet
-from nmt.training.vectors import find_vectors, start_from_vectors, vector_hashes
 
 VERSIONS = ("torch", "sentencepiece", "sacrebleu", "numpy", "safetensors")
 
 
-class Outcome(NamedTuple):
+class TrainResult(NamedTuple):
     run: Path
     reason: str  # why training ended, or which signal stopped it
     signal: int = 0  # 0: training is finished
@@ -62,7 +69,7 @@ class Outcome(NamedTuple):
 
 def train(
     settings: Settings, command: list[str], changed_data: bool = False, files: Mapping[str, str] | None = None
-) -> Outcome:
+) -> TrainResult:
     """Trains or resumes, with `changed_data` also if the text is not what it was; keeps `files`, {name: text}, in the
     run as well. Raises ConfigError and DataError before anything in the run has changed; NotSaved if the run cannot be
     written, or is no longer where it was."""
@@ -89,24 +96,24 @@ def train(
 def _with_known_pieces(folder: Path, settings: Settings) -> Settings:
     """With the subwords of the run, which those of its text are no longer if it has changed; or with others'."""
     if list_checkpoints(folder / runs.CHECKPOINTS):
-        return with_pieces_of(folder, settings)
-    return with_inherited_pieces(settings)
+        return with_subwords_of(folder, settings)
+    return with_inherited_subwords(settings)
 
 
-def _train(trainer: Trainer, log: Log, signals: Signals) -> Outcome:
+def _train(trainer: Trainer, log: Log, signals: Signals) -> TrainResult:
     if trainer.finished():
         log.say(f"finished already: {trainer.stop_reason()}")
         _show_result(trainer, log)
-        return Outcome(Path(trainer.settings.run), trainer.stop_reason())
+        return TrainResult(Path(trainer.settings.run), trainer.stop_reason())
     try:
         with signals:
             reason = trainer.run()
     except Interrupted:
         log.say(f"stopped at step {trainer.progress.step:,}, saved; the same command goes on from here")
-        return Outcome(Path(trainer.settings.run), "stopped", signals.received)
+        return TrainResult(Path(trainer.settings.run), "stopped", signals.received)
     log.say(f"finished: {reason}")
     _show_result(trainer, log)
-    return Outcome(Path(trainer.settings.run), reason)
+    return TrainResult(Path(trainer.settings.run), reason)
 
 
 @contextmanager
@@ -139,19 +146,19 @@ def _make_trainer(
     statistics = _statistics(folder, data, state is not None and state.progress.text == data.text)
     validation = _validation_sets(settings, data, statistics)
     vectors = find_vectors(settings, data.subwords, log.say) if state is None else {}
-    parent = load_parent(settings) if state is None else None
+    parent = load_initial_run(settings) if state is None else None
     teachers = load_teachers(settings, device)
     check_subwords(teachers, data.subwords)
     provenance = _provenance(settings, data, parent, teachers, command, device)
     before = {} if state is None else read_provenance(folder)
-    changed = [] if state is None else changed_files(before, provenance, changed_data)
+    changed = [] if state is None else check_data_unchanged(before, provenance, changed_data)
     torch.manual_seed(settings.training.seed)
     model = _new_model(settings, data, device)
-    start_from_vectors(model, vectors)
+    initialize_from_vectors(model, vectors)
     if parent is not None:
-        start_from_parent(model, parent)
+        initialize_from_run(model, parent)
         log.say(f"starting from the weights and subwords of {_shown(parent.path)}")
-    known = lessons(teachers, data.train, device, log.say) if teachers else None
+    known = teacher_cache(teachers, data.train, device, log.say) if teachers else None
     batches = EpochBatches(data.train, settings, data.subwords, known, data.weights)
     trainer = Trainer(settings, model, batches, validation, device, log, signals, run)
     trainer.progress.text = data.text
@@ -163,7 +170,7 @@ def _make_trainer(
     run.check()
     log.open(run.path, run.check)
     remove_leftovers(run.path, runs.FILES)
-    if state is None or not is_written(settings, folder):
+    if state is None or not config_is_current(settings, folder):
         write_atomic(run.path / runs.CONFIG, config.dump(config.portable(settings, folder)).encode())
     runs.save_statistics(run.path, statistics)
     if state is None:
@@ -176,22 +183,22 @@ def _make_trainer(
         write_atomic(run.path / runs.PROVENANCE, json.dumps(before | provenance, indent=1).encode())
     _introduce(trainer, data, log.say)
     if state is not None:
-        note_changes(before, provenance, changed, log.say)
-        _go_on(trainer, state, log, changed)
+        report_changes(before, provenance, changed, log.say)
+        _resume_from(trainer, state, log, changed)
     log.forget_after(trainer.progress.step, len(trainer.progress.validations))
     return trainer
 
 
-def _go_on(trainer: Trainer, state: TrainState, log: Log, changed: list[str]) -> None:
+def _resume_from(trainer: Trainer, state: TrainState, log: Log, changed: list[str]) -> None:
     """Continues from a checkpoint. `changed` are the files that differ from those that the run was trained on."""
     text = trainer.progress.text
     if state.progress.text not in ("", text):
         log.say("note: other training text than at the last checkpoint: its epoch begins anew")
         state.progress.batch = 0
     state.progress.text = text
-    trainer.adopt(state.progress, same_text=not changed)
-    trainer.restore(state, trainer.keeper.folder)
-    trainer.keeper.restore(trainer.progress)
+    trainer.carry_over_scores(state.progress, same_text=not changed)
+    trainer.restore(state, trainer.checkpoints.folder)
+    trainer.checkpoints.export_pending(trainer.progress)
     log.say(f"going on from step {trainer.progress.step:,} (epoch {trainer.progress.epochs:.1f})")
 
 
@@ -305,7 +312,7 @@ def _provenance(
 ) -> dict[str, Any]:
     return {
         "command": command,
-        **({"parent": identity(parent)} if parent else {}),
+        **({"parent": run_identity(parent)} if parent else {}),
         "data": data.hashes | vector_hashes(settings.training) | teacher_hashes(teachers),
         "paths": config.absolute_paths(settings),
         "left_out": data.notes,

@@ -19,11 +19,11 @@ from nmt.decoding.side_by_side import side_by_side
 from nmt.metrics import LOSS, default_metrics, score, signature
 from nmt.model import Seq2Seq
 from nmt.model.loop import PackedWeights, same_weights
-from nmt.training.health import Signs, flatness, share_of_one, source_gain
+from nmt.training.diagnostics import Symptoms, flatness, most_frequent_share, source_gain
 from nmt.training.loss import batch_loss
 
 BATCH_TOKENS = 4000
-MOST_ROWS = 64  # sentences that are looked at for signs of trouble
+MOST_ROWS = 64  # sentences that are looked at for symptoms of trouble
 
 
 class ValidationSet(NamedTuple):
@@ -50,7 +50,7 @@ class ValidationResult(NamedTuple):
     loss: float  # nats per target token
     scores: dict[str, float]  # by metric
     hypotheses: list[str]
-    signs: Signs
+    symptoms: Symptoms
 
 
 class _Part(NamedTuple):
@@ -100,8 +100,8 @@ def validate(
     }
     hypotheses = [texts[index] for index in range(len(texts))]
     middle = make_batch(data.dataset, batches[len(batches) // 2][:MOST_ROWS]).to(device)
-    signs = Signs(
-        share_of_one(hypotheses),
+    symptoms = Symptoms(
+        most_frequent_share(hypotheses),
         sum(part.cut for part in parts) / len(hypotheses),
         flatness(model, middle) if model.settings.attention != "none" else 0.0,
         source_gain(model, middle),
@@ -110,7 +110,7 @@ def validate(
     references = [data.subwords.target.normalizer.visible(pair.target) for pair in data.pairs]
     scores = {metric: score(metric, hypotheses, references, language=data.language).value for metric in metrics}
     loss = sum(part.loss for part in parts) / sum(part.tokens for part in parts)
-    return ValidationResult(loss, scores, hypotheses, signs)
+    return ValidationResult(loss, scores, hypotheses, symptoms)
 
 
 @torch.inference_mode()

@@ -120,7 +120,7 @@ def test_training_goes_on_from_the_one_before(
     workplace, stopped, tmp_path, monkeypatch, record_property, flips: int
 ) -> None:
     """A bit anywhere in the newest checkpoint: one line, and the steps since the one before are done again."""
-    monkeypatch.setattr("nmt.training.loop.Trainer.run", lambda trainer: f"going on at {trainer.progress.step}")
+    monkeypatch.setattr("nmt.training.trainer.Trainer.run", lambda trainer: f"going on at {trainer.progress.step}")
     chance, words = random.Random(flips), [*WORDS, "training.schedule=constant"]
     for number in range(flips):
         folder = tmp_path / str(number)

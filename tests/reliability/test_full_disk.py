@@ -12,7 +12,7 @@ from nmt.errors import NotSaved
 from nmt.run import CHECKPOINTS, LOG, WEIGHTS, load_run
 from nmt.training import checkpoint
 from nmt.training.checkpoint import list_checkpoints, load_newest
-from nmt.training.keeper import Keeper
+from nmt.training.checkpoint_manager import CheckpointManager
 from reliability.job import check_equal, command, run
 
 
@@ -84,15 +84,15 @@ def test_a_model_that_could_not_be_written_is_written_by_the_next_start(
     workplace, whole, tmp_path, monkeypatch
 ) -> None:
     """The last checkpoint has room, the model has not: the run ends with status 3 and an older model."""
-    real = Keeper._write_model
+    real = CheckpointManager._write_model
 
-    def write(keeper: Keeper, weights: object, validation: str) -> None:
+    def write(checkpoints: CheckpointManager, weights: object, validation: str) -> None:
         if validation != "step-00000004-0001":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        real(keeper, weights, validation)
+        real(checkpoints, weights, validation)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Keeper, "_write_model", write)
+        patch.setattr(CheckpointManager, "_write_model", write)
         with pytest.raises(NotSaved, match="No space left on device"):
             run(workplace, tmp_path / "run", "training.average=false", "training.metric=loss")
     old = (tmp_path / "run" / WEIGHTS).read_bytes()

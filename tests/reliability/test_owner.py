@@ -18,8 +18,8 @@ from nmt.errors import ConfigError, DataError, NotSaved, UserError
 from nmt.run import CHECKPOINTS, CONFIG, WEIGHTS, load_run, load_settings
 from nmt.training.checkpoint import MANIFEST, STATE, TRAINED_WITH, list_checkpoints
 from nmt.training.lock import LOCK
-from nmt.training.loop import Trainer
 from nmt.training.signals import Signals
+from nmt.training.trainer import Trainer
 from reliability.job import check_equal, ended, fork, run, sampled
 
 WORDS = ["training.average=false", "training.max_steps=8"]

@@ -17,22 +17,22 @@ from nmt.data.batch import Batch
 from nmt.errors import ConfigError, OutOfMemory, is_out_of_memory
 from nmt.model import Seq2Seq
 from nmt.training.forcing import forcing
+from nmt.training.initialization import FrozenRows
 from nmt.training.loss import batch_loss
 from nmt.training.optimizer import clip_gradients, make_optimizer, set_learning_rate, update_average
-from nmt.training.vectors import FrozenRows
 
 PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-class Update(NamedTuple):
+class StepResult(NamedTuple):
     loss: float  # nats, summed over target tokens
     tokens: int  # target tokens
     norm: float  # of the gradient, before it was clipped
-    fault: str = ""  # what was not finite, so that the weights were left as they were
+    nonfinite: str = ""  # what was not finite, so that the weights were left as they were
     splits: int = 0  # how many batches did not fit into memory as a whole
 
 
-class Updater:
+class TrainStep:
     """The weights, their moving average and the optimizer, changed together."""
 
     def __init__(self, model: Seq2Seq, training: TrainingSettings, device: torch.device) -> None:
@@ -46,7 +46,7 @@ class Updater:
         self.frozen = FrozenRows(model, {})
         self._splits = 0
 
-    def __call__(self, batches: Sequence[Batch], step: int, learning_rate: float) -> Update:
+    def __call__(self, batches: Sequence[Batch], step: int, learning_rate: float) -> StepResult:
         """The loss is the mean over all target tokens of the batches. Raises OutOfMemory if a single sentence does
         not fit."""
         tokens, self._splits = sum(batch.target_tokens for batch in batches), 0
@@ -60,8 +60,8 @@ class Updater:
         norm = clip_gradients(self.model, self.training.clip_norm)
         finite = bool(np.isfinite(norm) and np.isfinite(loss))
         self._apply(step, finite)
-        fault = "" if finite else self._explain(batches, loss)
-        return Update(loss, tokens, norm, fault, self._splits)
+        nonfinite = "" if finite else self._describe_nonfinite(batches, loss)
+        return StepResult(loss, tokens, norm, nonfinite, self._splits)
 
     def _add_gradients(self, batch: Batch, tokens: int, step: int) -> float:
         """Adds the batch's share of the gradient; the loss. By halves if the whole does not fit into memory."""
@@ -96,7 +96,7 @@ class Updater:
             loss = self._loss(batch, step)
         scaled = self.scaler.scale(loss / tokens)
         gradients = torch.autograd.grad(scaled, list(self.model.parameters()), allow_unused=True)
-        return float(loss.detach()), _apart(gradients)
+        return float(loss.detach()), _unshared(gradients)
 
     def _loss(self, batch: Batch, step: int) -> Tensor:
         training = self.training
@@ -125,14 +125,16 @@ class Updater:
         if self.average and finite:
             update_average(self.average, runs.named_weights(self.model), self.training.ema, step)
 
-    def _explain(self, batches: Sequence[Batch], loss: float) -> str:
+    def _describe_nonfinite(self, batches: Sequence[Batch], loss: float) -> str:
         """What is not finite, and where it is so first."""
         what = "the gradient" if np.isfinite(loss) else "the loss"
         with torch.no_grad():
-            place = next((found for batch in batches if (found := self._first_bad(batch.to(self.device)))), "")
+            place = next(
+                (found for batch in batches if (found := self._first_nonfinite_module(batch.to(self.device)))), ""
+            )
         return f"{what} is not finite{place and f', first in {place}'}"
 
-    def _first_bad(self, batch: Batch) -> str:
+    def _first_nonfinite_module(self, batch: Batch) -> str:
         """The first module, in the order of computing, whose output is not finite."""
         bad: list[str] = []
 
@@ -154,7 +156,7 @@ class Updater:
         return bad[0] if bad else ""
 
 
-def _apart(gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
+def _unshared(gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
     """Each contiguous and in memory of its own: fused optimizers read weight and gradient in the order of memory, and
     the two biases of an LSTM come with one gradient, which clipping would scale twice."""
     seen: set[int] = set()

@@ -102,7 +102,7 @@ def _has_older_default(folder: Path) -> bool:
     return "source_normalization" not in read_run_file(folder, runs.CONFIG, LARGEST).decode("utf-8", "replace")
 
 
-def is_written(settings: Settings, folder: Path) -> bool:
+def config_is_current(settings: Settings, folder: Path) -> bool:
     """Whether the config file of the run has these settings."""
     try:
         return not config.differences(runs.load_settings(folder), settings)
@@ -119,7 +119,7 @@ def read_provenance(folder: Path) -> dict[str, Any]:
     return found
 
 
-def changed_files(before: dict[str, Any], now: dict[str, Any], allowed: bool) -> list[str]:
+def check_data_unchanged(before: dict[str, Any], now: dict[str, Any], allowed: bool) -> list[str]:
     """Names of the files whose text is not what it was. Raises DataError if that is not allowed."""
     changed = [name for name, digest in now["data"].items() if before.get("data", {}).get(name) != digest]
     if changed and not allowed:
@@ -130,7 +130,7 @@ def changed_files(before: dict[str, Any], now: dict[str, Any], allowed: bool) ->
     return changed
 
 
-def note_changes(before: dict[str, Any], now: dict[str, Any], changed: list[str], say: Callable[[str], None]) -> None:
+def report_changes(before: dict[str, Any], now: dict[str, Any], changed: list[str], say: Callable[[str], None]) -> None:
     """Says which text is another, and if the results can no longer be equal to the last bit."""
     if changed:
         say(f"note: {', '.join(changed)}: other text than when this run began")

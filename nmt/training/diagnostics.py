@@ -26,7 +26,7 @@ RISE = 1.05  # validation loss over its best
 WAIT = 3  # validations since then
 
 
-class Signs(NamedTuple):
+class Symptoms(NamedTuple):
     """What a validation measures beside its scores."""
 
     same: float  # share of the outputs that are one and the same line
@@ -36,13 +36,13 @@ class Signs(NamedTuple):
     too_long: float = 0.0  # share of the references that are longer than an output may be
 
 
-def share_of_one(lines: Sequence[str]) -> float:
+def most_frequent_share(lines: Sequence[str]) -> float:
     return max(Counter(lines).values(), default=0) / max(len(lines), 1)
 
 
 @torch.inference_mode()
 def flatness(model: Seq2Seq, batch: Batch) -> float:
-    """See `Signs`; over sentences of two source tokens or more."""
+    """See `Symptoms`; over sentences of two source tokens or more."""
     attention = model(batch.source, batch.target_input).attention
     real = batch.target_output != PAD_ID
     return _mean_entropy(attention, (batch.source != PAD_ID).sum(dim=1), real)
@@ -57,35 +57,35 @@ def _mean_entropy(attention: Float[Tensor, "batch tgt src"], lengths: Tensor, re
 
 @torch.inference_mode()
 def source_gain(model: Seq2Seq, batch: Batch) -> float:
-    """See `Signs`: each sentence gets its neighbour's source, which is about as long."""
+    """See `Symptoms`: each sentence gets its neighbour's source, which is about as long."""
     if batch.source.size(0) < 2:
         return float("inf")
     swapped = batch._replace(source=batch.source.roll(1, dims=0))
     return float(batch_loss(model, swapped) - batch_loss(model, batch)) / batch.target_tokens
 
 
-def remarks(signs: Signs, progress: Progress, training: TrainingSettings) -> dict[str, str]:
+def warnings_for(symptoms: Symptoms, progress: Progress, training: TrainingSettings) -> dict[str, str]:
     """{kind: line}. Says nothing in the first epoch and during the warm-up, when all of this is normal."""
     if progress.epochs < 1 or progress.step < training.warmup:
         return {}
     rise = _rise(progress)
     lines = {
-        "source": signs.source_gain < DEAF
+        "source": symptoms.source_gain < DEAF
         and "the decoder hardly uses the source: the source of another sentence costs only "
-        f"{max(signs.source_gain, 0.0):.2f} nats per token; check that line N of one file translates line N of the "
+        f"{max(symptoms.source_gain, 0.0):.2f} nats per token; check that line N of one file translates line N of the "
         "other, then train longer",
-        "same": signs.same > MOST
-        and f"{signs.same:.0%} of the validation outputs are the same line; train longer, or set "
+        "same": symptoms.same > MOST
+        and f"{symptoms.same:.0%} of the validation outputs are the same line; train longer, or set "
         "training.learning_rate lower",
-        "cut": signs.cut > MANY
-        and f"{signs.cut:.0%} of the validation outputs reach the maximum length, usually because they repeat "
+        "cut": symptoms.cut > MANY
+        and f"{symptoms.cut:.0%} of the validation outputs reach the maximum length, usually because they repeat "
         "themselves; train longer, or translate with decoding.no_repeat_ngram=3",
-        "too long": signs.too_long > LOST
-        and f"{signs.too_long:.0%} of the validation references are longer than an output may become; set "
+        "too long": symptoms.too_long > LOST
+        and f"{symptoms.too_long:.0%} of the validation references are longer than an output may become; set "
         "decoding.max_length=0 and decoding.max_ratio=0, which take the limit from the training pairs",
-        "flat": signs.flatness > FLAT
-        and f"the attention is flat ({signs.flatness:.0%} of the entropy of uniform weights): it has not formed yet; "
-        "train longer, or set model.attention=multihead",
+        "flat": symptoms.flatness > FLAT
+        and f"the attention is flat ({symptoms.flatness:.0%} of the entropy of uniform weights): it has not formed "
+        "yet; train longer, or set model.attention=multihead",
         "overfitting": rise > RISE
         and f"the validation loss has risen by {rise - 1:.0%} since its minimum, {WAIT} or more validations ago: the "
         "model overfits; set model.dropout higher, or set training.patience",
@@ -121,7 +121,7 @@ def _rise(progress: Progress) -> float:
     return losses[-1] / losses[best] if len(losses) - 1 - best >= WAIT else 0.0
 
 
-def of_stopping(reason: str, progress: Progress, training: TrainingSettings) -> str:
+def early_stop_note(reason: str, progress: Progress, training: TrainingSettings) -> str:
     """A line if training may have stopped too early, or ""."""
     if "training.patience" in reason and progress.step < training.warmup:
         return (

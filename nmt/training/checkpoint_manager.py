@@ -23,7 +23,7 @@ from nmt.training.lock import RunFolder
 from nmt.training.state import Progress, TrainState, Validation
 
 
-class Keeper:
+class CheckpointManager:
     """`warn` says what could not be written; training continues, and the next time it may be possible.
 
     Checks before each write that the run directory is still `owned`, and writes through it, so that nothing ever gets
@@ -34,7 +34,7 @@ class Keeper:
         self.settings, self.subwords, self.warn, self.owned = settings, subwords, warn, owned
         self.model = Path(settings.run) / runs.WEIGHTS
         self.folder = Path(settings.run) / runs.CHECKPOINTS
-        self.behind = False  # the run's model is not that of the best validation
+        self.export_due = False  # the run's model is not that of the best validation
 
     def save(self, state: TrainState, *, last: bool = False) -> None:
         """A checkpoint; those that are no longer needed go. Raises NotSaved if the `last` one cannot be written."""
@@ -42,8 +42,8 @@ class Keeper:
         self.owned.check()
         try:
             save_checkpoint(folder, state)
-            if self.behind:
-                self._catch_up(state.progress)
+            if self.export_due:
+                self._export_kept(state.progress)
             best = best_names(state.progress, training.metric, training.keep_best)
             prune(folder, best, training.keep_last)
         except OSError as error:
@@ -68,34 +68,34 @@ class Keeper:
         weights = checkpoint_weights(self.best(progress), self.warn)
         return mean_weights(list(weights.values())) if weights else {}
 
-    def publish(self, weights: Mapping[str, Tensor], progress: Progress) -> None:
+    def export_best(self, weights: Mapping[str, Tensor], progress: Progress) -> None:
         """These weights, those of the newest validation, become the run's model."""
         try:
             self._write_model(weights, _name(progress, progress.validations[-1]))
         except OSError as error:
             self.owned.check()
-            self.behind = True
+            self.export_due = True
             self.warn(f"{self.model}: cannot write: {error.strerror}; training goes on")
 
-    def held(self) -> dict[str, Tensor]:
+    def exported(self) -> dict[str, Tensor]:
         """The weights of the run's model; empty if it is missing or damaged."""
         try:
             return runs.read_weights(self.model.parent, self.model.name)[0]
         except DataError:
             return {}
 
-    def restore(self, progress: Progress) -> None:
+    def export_pending(self, progress: Progress) -> None:
         """Publishes what was not, for lack of room or of time, before training ended. Raises OSError if it cannot."""
         best = progress.best(self.settings.training.metric)
         if best is None:
             return
         name = _name(progress, best)
         # A model that is newer than all checkpoints stays, since training is yet to come to it again.
-        self.behind = _published(self.model, name) < name
-        if self.behind:
-            self._catch_up(progress)
+        self.export_due = _exported_validation(self.model, name) < name
+        if self.export_due:
+            self._export_kept(progress)
 
-    def _catch_up(self, progress: Progress) -> None:
+    def _export_kept(self, progress: Progress) -> None:
         """With the best of what is kept: there may have been no room for the best checkpoint either."""
         best, kept = progress.best(self.settings.training.metric), self.best(progress)
         if best is None or not kept or best.held:  # then the model is there, or lost
@@ -107,7 +107,7 @@ class Keeper:
             state = load_checkpoint(kept[0])
         except DataError as error:
             self.warn(f"{error}; {self.model} keeps what it has")
-            self.behind = False
+            self.export_due = False
         else:
             self._write_model(state.average or state.weights, kept[0].name)
 
@@ -115,10 +115,10 @@ class Keeper:
         content = runs.pack_weights(weights, self.settings, self.subwords, validation)
         self.owned.check()
         write_atomic(self.owned.path / runs.WEIGHTS, content)
-        self.behind = False
+        self.export_due = False
 
 
-def _published(model: Path, unknown: str) -> str:
+def _exported_validation(model: Path, unknown: str) -> str:
     """The validation whose weights a model has; "" if it is missing or damaged, `unknown` if the file does not say."""
     try:
         return runs.read_weights(model.parent, model.name)[1].get("validation", unknown)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from nmt import run as runs
 from nmt.config import Settings
-from nmt.data.batch import Batch, Taught, make_batch
+from nmt.data.batch import Batch, SoftTargets, make_batch
 from nmt.data.batching import length_batches
 from nmt.data.cache import Say, cached
 from nmt.data.dataset import Dataset
@@ -56,7 +56,7 @@ def teacher_hashes(teachers: Sequence[LoadedRun]) -> dict[str, str]:
     return {f"training.teachers: {run.path}": runs.tensors_hash(runs.named_weights(run.model)) for run in teachers}
 
 
-class Lessons:
+class TeacherCache:
     """What teachers said about each target of a dataset: `BEST` pieces and their probabilities for each position, the
     end among them. Memory-mapped, in parts."""
 
@@ -75,10 +75,10 @@ class Lessons:
             start, length = self._starts[index], self._lengths[index]
             for whole, part in zip((pieces, probs), self._parts[index // PART], strict=True):
                 whole[row, :length] = part[start : start + length]
-        return batch._replace(taught=Taught(torch.from_numpy(pieces), torch.from_numpy(probs)))
+        return batch._replace(soft_targets=SoftTargets(torch.from_numpy(pieces), torch.from_numpy(probs)))
 
 
-def lessons(teachers: Sequence[LoadedRun], dataset: Dataset, device: torch.device, say: Say) -> Lessons:
+def teacher_cache(teachers: Sequence[LoadedRun], dataset: Dataset, device: torch.device, say: Say) -> TeacherCache:
     """Of these teachers about this text, now or earlier. Says which pairs they read."""
     weights = list(teacher_hashes(teachers).values())
     lengths = dataset.target_lengths() + 1
@@ -100,7 +100,7 @@ def lessons(teachers: Sequence[LoadedRun], dataset: Dataset, device: torch.devic
         recipe = ("teachers", weights, "+".join(folder.name for folder in dataset.folders), size, first, PART)
         doing = f"the teachers read pairs {first + 1:,} to {indices[-1] + 1:,} of {len(dataset):,}"
         parts.append(cached(recipe, make, read, say, doing))
-    return Lessons(parts, lengths)
+    return TeacherCache(parts, lengths)
 
 
 @torch.inference_mode()

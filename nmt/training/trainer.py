@@ -21,19 +21,19 @@ from nmt.metrics import LOSS, signature
 from nmt.model import Seq2Seq
 from nmt.training.batches import EpochBatches
 from nmt.training.checkpoint import load_newest
-from nmt.training.health import of_stopping, remarks
-from nmt.training.keeper import Keeper
+from nmt.training.checkpoint_manager import CheckpointManager
+from nmt.training.diagnostics import early_stop_note, warnings_for
+from nmt.training.initialization import FrozenRows
 from nmt.training.lock import RunFolder
 from nmt.training.log import Log, clock
 from nmt.training.optimizer import load_optimizer, optimizer_tensors
 from nmt.training.report import Report
-from nmt.training.restart import trained_with
-from nmt.training.schedule import Moment, budget_used, interval_count, learning_rate
+from nmt.training.resume import trained_with
+from nmt.training.schedule import ScheduleState, budget_used, interval_count, learning_rate
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import Progress, TrainState, Validation
-from nmt.training.update import Updater
+from nmt.training.step import TrainStep
 from nmt.training.validation import ValidationResult, ValidationSet, validate, validation_loss
-from nmt.training.vectors import FrozenRows
 
 TOO_MANY = 5  # updates in a row that are not finite
 
@@ -59,9 +59,9 @@ class Trainer:
         self.model, self.batches, self.validation_sets = model, batches, validation
         self.judge = validation[0].fingerprint(settings.training.metric)
         self.device, self.log, self.signals = device, log, signals
-        self.updater = Updater(model, self.training, device)
+        self.train_step = TrainStep(model, self.training, device)
         self.owned = owned or RunFolder(Path(settings.run))
-        self.keeper = Keeper(settings, validation[0].subwords, log.warn, self.owned)
+        self.checkpoints = CheckpointManager(settings, validation[0].subwords, log.warn, self.owned)
         self.trained_with = trained_with(settings, validation[0].subwords)
         self.progress = Progress(judge=self.judge)
         self.saved_at = (0, 0.0)
@@ -87,9 +87,9 @@ class Trainer:
                 self.owned.check()
                 self._step()
                 if self.progress.step % self.training.log_every == 0:
-                    self.report.step(self.progress, self.learning_rate(), self.share())
+                    self.report.step(self.progress, self.learning_rate(), self.budget_used())
             self._finish()
-            if remark := of_stopping(reason, self.progress, self.training):
+            if remark := early_stop_note(reason, self.progress, self.training):
                 self.log.warn(remark)
             self._save(last=True)
         except Interrupted:
@@ -129,19 +129,19 @@ class Trainer:
         progress = self.progress
         chosen = self.batches.chosen(progress.batch, self.training.accumulate)
         batches = [self.batches.make(indices) for indices in chosen]
-        update = self.updater(batches, progress.step, self.learning_rate())
+        update = self.train_step(batches, progress.step, self.learning_rate())
         if update.splits:
             self.log.warn(f"step {progress.step + 1:,}: out of memory, batch split; set training.batch_tokens lower")
         self.report.add(update)
-        if not update.fault:
+        if not update.nonfinite:
             progress.loss, progress.tokens = progress.loss + update.loss, progress.tokens + update.tokens
         self._advance(len(chosen))
-        self._watch(update.fault, chosen)
+        self._count_skipped(update.nonfinite, chosen)
 
-    def _watch(self, fault: str, chosen: list[Indices]) -> None:
+    def _count_skipped(self, nonfinite: str, chosen: list[Indices]) -> None:
         """Counts updates that were left out; after too many in a row training goes back. Raises Diverged."""
         progress = self.progress
-        if not fault:
+        if not nonfinite:
             progress.skipped_in_row = 0
             return
         progress.skipped += 1
@@ -151,20 +151,20 @@ class Trainer:
         several = len(names) > 1
         lines = [f"{names[text]}:{line}" if several else str(line) for text, line in places]
         shown = ", ".join(lines[:5]) + (", ..." if len(lines) > 5 else "")
-        self.log.warn(f"step {progress.step:,}: {fault}; update left out (lines {shown} of the training text)")
+        self.log.warn(f"step {progress.step:,}: {nonfinite}; update left out (lines {shown} of the training text)")
         if progress.skipped_in_row >= TOO_MANY:
-            self._go_back()
+            self._roll_back()
 
-    def _go_back(self) -> None:
+    def _roll_back(self) -> None:
         """To the newest checkpoint, with half the learning rate. Raises Diverged the second time."""
-        skipped, folder = self.progress.skipped, self.keeper.folder
+        skipped, folder = self.progress.skipped, self.checkpoints.folder
         what = f"{TOO_MANY} updates in a row were left out, the last at step {self.progress.step:,}"
         self.owned.check()
         state = None if self.progress.setbacks else load_newest(folder, self.log.say)
         if state is None:
             raise Diverged(
-                f"training diverged: {what}; in {folder} {self.keeper.kept()}; set training.learning_rate lower or "
-                "training.warmup higher, and train another run: run=runs/NAME"
+                f"training diverged: {what}; in {folder} {self.checkpoints.kept()}; set training.learning_rate lower "
+                "or training.warmup higher, and train another run: run=runs/NAME"
             )
         self.restore(state, folder)
         self.progress.setbacks, self.progress.skipped, self.progress.skipped_in_row = 1, skipped, 0
@@ -185,16 +185,16 @@ class Trainer:
         self.batches.begin(self.progress.epoch)
         self.progress.batches = len(self.batches)
         if self.progress.batch > len(self.batches):
-            raise DataError(f"{self.keeper.folder}: the newest checkpoint has more batches than this text")
+            raise DataError(f"{self.checkpoints.folder}: the newest checkpoint has more batches than this text")
 
     def learning_rate(self) -> float:
         """Of the next step."""
         progress = self.progress
         ranks = progress.ranks(self.training.metric)
-        rate = learning_rate(self.training, Moment(progress.step, progress.epochs, self.share(), ranks))
+        rate = learning_rate(self.training, ScheduleState(progress.step, progress.epochs, self.budget_used(), ranks))
         return rate * 0.5**progress.setbacks
 
-    def share(self) -> float:
+    def budget_used(self) -> float:
         """Share of the budget that is used."""
         return budget_used(self.training, self.progress.step, self.progress.epochs, self.progress.seconds)
 
@@ -206,7 +206,7 @@ class Trainer:
         would say it at full length: its loss is enough."""
         progress, training = self.progress, self.training
         if progress.validations and not progress.regular():
-            held = self.keeper.held()
+            held = self.checkpoints.exported()
             if held and not _same(held, self._current()):
                 self._judge(held, held=True)
             self._validate()
@@ -216,18 +216,18 @@ class Trainer:
             else:
                 loss = validation_loss(self.model, self.validation_sets[0], self.device)
                 self._count_time()
-                self.report.restart()
+                self.report.reset_clock()
                 perplexity = Validation(0, 0.0, loss).perplexity
                 self.log.say(f"before training: loss {loss:.3f}, perplexity {perplexity:.2f}")
 
     def _validate(self) -> None:
         result = self._judge(self._current())
         self.report.samples(result)
-        self.report.remarks(remarks(result.signs, self.progress, self.training))
+        self.report.warnings(warnings_for(result.symptoms, self.progress, self.training))
 
     def _current(self) -> dict[str, Tensor]:
         """What is scored: the moving average of the weights, or the weights if there is none."""
-        return self.updater.average or runs.named_weights(self.model)
+        return self.train_step.average or runs.named_weights(self.model)
 
     def _judge(self, weights: dict[str, Tensor], *, averaged: bool = False, held: bool = False) -> ValidationResult:
         """Scores these weights and saves; the best so far go into the run as its model. In this order a model without
@@ -247,21 +247,21 @@ class Trainer:
         self.report.validation(validation, progress.seconds, best=best)
         self._save()
         if best:
-            self.keeper.publish(weights, progress)
+            self.checkpoints.export_best(weights, progress)
         return result
 
     def _scores(self, data: ValidationSet) -> ValidationResult:
         metrics, decoding = data.metrics(self.training.metric), self.settings.decoding
         result = validate(self.model, data, metrics, decoding, self.device, check=self.signals.check)
         self._count_time()
-        self.report.restart()
+        self.report.reset_clock()
         return result
 
     def _count_time(self) -> None:
         """Count the time until now as that of training, unless the process stood still in it."""
         now = time.monotonic()
         if self.signals.paused():
-            self.report.restart()
+            self.report.reset_clock()
         else:
             self.progress.seconds += now - self._clock
         self._clock = now
@@ -279,11 +279,11 @@ class Trainer:
     # Save -------------------------------------------------------------------------------------------------------------
 
     def state(self) -> TrainState:
-        updater = self.updater
-        self.progress.loss_scale = dict(updater.scaler.state_dict())
+        train_step = self.train_step
+        self.progress.loss_scale = dict(train_step.scaler.state_dict())
         weights = runs.named_weights(self.model)
-        optimizer = optimizer_tensors(updater.optimizer)
-        return TrainState(self.progress, weights, updater.average, optimizer, self.trained_with)
+        optimizer = optimizer_tensors(train_step.optimizer)
+        return TrainState(self.progress, weights, train_step.average, optimizer, self.trained_with)
 
     def restore(self, state: TrainState, name: Path) -> None:
         """Puts everything where it was when `state` was saved. `name` is named in errors."""
@@ -292,11 +292,11 @@ class Trainer:
         runs.set_weights(self.model, state.weights, name)
         try:
             self.freeze(state.progress.frozen)
-            if self.updater.average:
-                self.updater.average = self._known_average(state.average)
-            load_optimizer(self.updater.optimizer, state.optimizer)
+            if self.train_step.average:
+                self.train_step.average = self._known_average(state.average)
+            load_optimizer(self.train_step.optimizer, state.optimizer)
             if state.progress.loss_scale:
-                self.updater.scaler.load_state_dict(state.progress.loss_scale)
+                self.train_step.scaler.load_state_dict(state.progress.loss_scale)
         except (ValueError, KeyError, IndexError, TypeError, AttributeError):
             raise DataError(f"{name}: the newest checkpoint is not one of this training; remove it") from None
         self.saved_at = (self.progress.step, self.progress.epochs)
@@ -313,7 +313,7 @@ class Trainer:
             raise ValueError("average")
         return {key: tensor.to(self.device) for key, tensor in average.items()}
 
-    def adopt(self, progress: Progress, *, same_text: bool) -> None:
+    def carry_over_scores(self, progress: Progress, *, same_text: bool) -> None:
         """Makes what an earlier start left comparable with what comes, or says that it is not.
 
         Runs of earlier versions do not tell what their scores were measured on: it was the same if the text is, and if
@@ -331,10 +331,10 @@ class Trainer:
     def freeze(self, rows: dict[str, list[int]]) -> None:
         """From here on these rows of the embeddings, by side, stay as they are."""
         self.progress.frozen = rows
-        self.updater.frozen = FrozenRows(self.model, rows)
+        self.train_step.frozen = FrozenRows(self.model, rows)
 
     def _save(self, *, last: bool = False) -> None:
-        self.keeper.save(self.state(), last=last)
+        self.checkpoints.save(self.state(), last=last)
         self.saved_at = (self.progress.step, self.progress.epochs)
 
     # Finish -----------------------------------------------------------------------------------------------------------
@@ -343,11 +343,11 @@ class Trainer:
         if self._validated_at()[0] != self.progress.step:
             self._validate()
         if self._averaging_due():
-            self._judge(self.keeper.mean_of_best(self.progress) or self._current(), averaged=True)
+            self._judge(self.checkpoints.mean_of_best(self.progress) or self._current(), averaged=True)
 
     def _averaging_due(self) -> bool:
         done = any(v.averaged and v.step == self.progress.step for v in self.progress.validations)
-        return self.training.average and not done and len(self.keeper.best(self.progress)) > 1
+        return self.training.average and not done and len(self.checkpoints.best(self.progress)) > 1
 
 
 def _same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:

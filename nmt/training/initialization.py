@@ -1,4 +1,7 @@
-"""Embeddings that start from pretrained vectors, and stay there if asked."""
+"""Initialization other than random: weights and subwords of another run (fine-tuning), and pretrained word vectors.
+
+Fine-tuning carries a model over to a language pair with little text (Zoph et al. 2016), or to one kind of text.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,13 +11,63 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from nmt import config
+from nmt import run as runs
 from nmt.config import Settings, TrainingSettings
 from nmt.data.corpus import file_hash
 from nmt.data.subword import Subwords
 from nmt.data.vectors import Vectors, read_vectors, vocabulary_words
+from nmt.errors import ConfigError, DataError
 from nmt.model import Seq2Seq
+from nmt.run import LoadedRun
+from nmt.training.distillation import load_teachers
 
 SHOWN = 5  # words without a vector that are named
+
+
+def load_initial_run(settings: Settings) -> LoadedRun | None:
+    """The run that `training.start_from` names, if any. Raises DataError if it is none, ConfigError if this model is
+    not of its kind."""
+    if not settings.training.start_from:
+        return None
+    folder = Path(settings.training.start_from)
+    try:
+        differences = config.weight_differences(runs.load_settings(folder), settings)
+    except DataError as error:
+        raise DataError(f"training.start_from: {error}") from None
+    problems = [
+        f"training.start_from: {folder} has {key}={old}, and here it is {new}; set {key}={old}"
+        for key, (old, new) in differences.items()
+    ]
+    if problems:
+        raise ConfigError(*problems)
+    return runs.load_run(folder, torch.device("cpu"))
+
+
+def initialize_from_run(model: Seq2Seq, parent: LoadedRun) -> None:
+    """Sets all weights."""
+    runs.set_weights(model, runs.named_weights(parent.model), parent.path / runs.WEIGHTS)
+
+
+def run_identity(parent: LoadedRun) -> dict[str, str]:
+    """For the provenance of what starts from it."""
+    return {"run": str(parent.path), "sha256": runs.tensors_hash(runs.named_weights(parent.model))}
+
+
+def with_subwords_of(folder: Path, settings: Settings) -> Settings:
+    files = [str(file) for file in runs.subword_files(folder)]
+    return settings.model_copy(update={"subword": settings.subword.model_copy(update={"model": files})})
+
+
+def with_inherited_subwords(settings: Settings) -> Settings:
+    """Return settings with the subwords of the run to fine-tune, or of the teachers.
+
+    Raises what `load_initial_run` and `load_teachers` raise.
+    """
+    teachers = load_teachers(settings, torch.device("cpu"))
+    if other := load_initial_run(settings) or (teachers[0] if teachers else None):
+        return with_subwords_of(other.path, settings)
+    return settings
 
 
 def vector_files(training: TrainingSettings) -> dict[str, Path]:
@@ -47,14 +100,14 @@ def find_vectors(settings: Settings, subwords: Subwords, say: Callable[[str], No
 
 
 @torch.no_grad()
-def start_from_vectors(model: Seq2Seq, vectors: dict[str, Vectors]) -> None:
+def initialize_from_vectors(model: Seq2Seq, vectors: dict[str, Vectors]) -> None:
     """Sets the rows of the words that have a vector."""
     for side, found in vectors.items():
         weight = _tables(model)[side].weight
-        weight[torch.from_numpy(found.ids).to(weight.device)] = at_drawn_scale(found.values).to(weight)
+        weight[torch.from_numpy(found.ids).to(weight.device)] = at_random_scale(found.values).to(weight)
 
 
-def at_drawn_scale(values: Float[np.ndarray, "found size"]) -> Float[Tensor, "found size"]:
+def at_random_scale(values: Float[np.ndarray, "found size"]) -> Float[Tensor, "found size"]:
     """The vectors times one common factor, which makes their root mean square that of the drawn rows, size ** -0.5.
 
     A model multiplies its inputs by size ** 0.5 and may use the table as its generator: both want rows of that scale.
