@@ -79,6 +79,7 @@ def _table_names(module: str, table: str) -> tuple[str, ...]:
 
 
 _UNITS = {"": 1, "k": 1_000, "m": 1_000_000}
+_SYNONYMS = {"piece": "token", "pieces": "tokens"}  # units of earlier versions
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -102,7 +103,7 @@ def _count(value: Any, unit: str) -> Any:
     )
     if not match:
         return _whole(value)
-    written = "epochs" if match[3] == "e" else match[3]
+    written = "epochs" if match[3] == "e" else _SYNONYMS.get(match[3], match[3])
     if written and not re.fullmatch(f"{written}(e?s)?", unit, re.I):  # `1 step` counts steps as well
         raise ValueError(f"must be {f'in {unit}' if unit else 'a number without a unit'}, not in {written}")
     number = float(match[1]) * _UNITS[match[2] or ""]
