@@ -129,12 +129,12 @@ def test_a_share_changes_what_is_learnt(tiny_config, two, tmp_path) -> None:
 def test_they_read_the_text_once(tiny_config, two, tmp_path, capsys, monkeypatch) -> None:
     monkeypatch.setattr(module, "PART", 150)
     learn(tiny_config, tmp_path / "one", two)
-    said = [line for line in capsys.readouterr().out.split("\n") if line.startswith("the teachers read")]
-    assert said == ["the teachers read pairs 1 to 150 of 179", "the teachers read pairs 151 to 179 of 179"]
+    said = [line for line in capsys.readouterr().out.split("\n") if line.startswith("teachers process")]
+    assert said == ["teachers process pairs 1 to 150 of 179", "teachers process pairs 151 to 179 of 179"]
     learn(tiny_config, tmp_path / "other", two, "training.seed=5", "training.teacher_share=0.2")
-    assert "the teachers read" not in capsys.readouterr().out
+    assert "teachers process" not in capsys.readouterr().out
     learn(tiny_config, tmp_path / "third", two[1:])  # other teachers
-    assert "the teachers read pairs 1 to 150 of 179" in capsys.readouterr().out
+    assert "teachers process pairs 1 to 150 of 179" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["kept", "cache lost"])
@@ -158,7 +158,7 @@ def test_what_was_read_before_a_stop_is_kept(tiny_config, two, monkeypatch) -> N
         teacher_cache(loaded, text, CPU, stop)
     said: list[str] = []
     teacher_cache(loaded, text, CPU, said.append)
-    assert said == ["the teachers read pairs 101 to 150 of 179", "the teachers read pairs 151 to 179 of 179"]
+    assert said == ["teachers process pairs 101 to 150 of 179", "teachers process pairs 151 to 179 of 179"]
 
 
 def test_a_damaged_reading_is_made_again(tiny_config, two) -> None:
@@ -211,7 +211,8 @@ def test_a_teacher_with_other_subwords(tiny_config, tiny_run, tmp_path) -> None:
     with pytest.raises(DataError) as caught:
         learn(tiny_config, tmp_path / "run", [str(tiny_run), str(tmp_path / "other")])
     assert str(caught.value) == (
-        f"training.teachers: {tmp_path / 'other'}: its subwords differ from this run's; a teacher needs the same"
+        f"training.teachers: {tmp_path / 'other'}: its subwords differ from this run's; a teacher must have the "
+        f"same subwords"
     )
 
 

@@ -73,7 +73,7 @@ def test_the_metric_may_change_and_then_judges_anew(done, tmp_path) -> None:
     assert found.status == 0, found.errors
     assert "changed: training.metric: bleu -> chrf" in found.output
     assert (
-        "note: other validation text or another metric (chrf, on valid) than before: earlier scores do not count"
+        "note: the validation text or the metric has changed (chrf, on valid): earlier scores are not comparable"
         in (found.output)
     )
     again = call(*words, "training.max_steps=7", "training.metric=chrf")
@@ -140,7 +140,7 @@ def test_a_finished_run_is_judged_by_the_new_set(done, tmp_path) -> None:
     assert found.status == 0, found.errors
     assert progress_of(place / "run").regular()[-1].step == 4
     again = call("train", place / "digits.yaml", f"run={place / 'run'}", *SHORT)
-    assert "finished already" in again.output
+    assert "already finished" in again.output
 
 
 def test_the_model_that_the_run_has_is_a_candidate_too(done, tmp_path) -> None:
@@ -219,7 +219,7 @@ def test_a_model_that_fine_tuning_only_spoils_is_kept(done, tmp_path, capsys) ->
     assert [each.step for each in progress.validations] == [0, 2, 4]
     assert progress.best("loss") is progress.validations[0]
     assert same(weights(tmp_path / "run"), weights(done / "run"))
-    assert "kept the model that training started from, since no later one is better" in capsys.readouterr().out
+    assert "kept the initial model, since no later one is better" in capsys.readouterr().out
     assert [record["step"] for record in recorded(tmp_path / "run")] == [0, 2, 4]
 
 

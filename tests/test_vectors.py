@@ -328,7 +328,7 @@ def test_stopped_and_resumed_equals_never_stopped(place: Path, words: list[str],
 def test_coverage_is_told_and_kept(place: Path, capsys) -> None:
     run(place, f"training.target_vectors={place}/vectors/fr.txt")
     lines = [
-        "vectors: 3 of 7 source words found in en.txt (42.9 %), 1 by lower case",
+        "vectors: 3 of 7 source words found in en.txt (42.9 %), 1 after lowercasing",
         "vectors: 1 of 7 target words found in fr.txt (14.3 %)",
     ]
     out = capsys.readouterr().out.split("\n")
@@ -347,7 +347,7 @@ def test_coverage_is_told_and_kept(place: Path, capsys) -> None:
 def test_one_table_for_both_languages(place: Path, capsys) -> None:
     (place / "vectors" / "both.txt").write_text(f"{FILE}chien 5 -5 5 -5\n")
     run(place, "subword.joint=true", "model.tying=all", f"training.source_vectors={place}/vectors/both.txt")
-    assert "vectors: 4 of 14 words found in both.txt (28.6 %), 1 by lower case\n" in capsys.readouterr().out
+    assert "vectors: 4 of 14 words found in both.txt (28.6 %), 1 after lowercasing\n" in capsys.readouterr().out
 
 
 def test_a_file_with_none_of_the_words_changes_nothing(place: Path, capsys) -> None:
@@ -367,8 +367,8 @@ def test_a_run_goes_on_with_the_same_file_only(place: Path) -> None:
     with pytest.raises(DataError) as caught:
         run(place, f"training.source_vectors={place}/moved.txt")
     assert str(caught.value) == (
-        "training.source_vectors: has changed since this run began; restore it, or train another run: run=runs/NAME "
-        "(or resume with it: --changed-data)"
+        "training.source_vectors: has changed since this run began; restore it, or train in another directory: "
+        "run=runs/NAME (or resume with it: --changed-data)"
     )
     assert last(place).progress.step == 2
 

@@ -1,4 +1,4 @@
-"""What the training text gives in an epoch: its batches, with sampled subwords and what teachers said, if asked for."""
+"""The batches of an epoch, with sampled subwords and the teachers' soft targets, if asked for."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from nmt.training.distillation import TeacherCache
 
 
 class EpochBatches:
-    """The batches of one epoch after the other: a pure function of (seed, epoch)."""
+    """Provide the batches of one epoch after another: a pure function of (seed, epoch)."""
 
     def __init__(
         self,
@@ -23,7 +23,7 @@ class EpochBatches:
         teacher_cache: TeacherCache | None,
         weights: Sequence[float] = (1.0,),
     ) -> None:
-        """`weights` are those of the texts of the dataset: how often its pairs come in an epoch."""
+        """`weights` are the sampling weights of the texts of the dataset."""
         self._parts = list(zip(dataset.sizes, weights, strict=True))
         self._dataset, self._settings, self._subwords, self._teacher_cache = dataset, settings, subwords, teacher_cache
         self._sentences: Sentences = dataset
@@ -43,7 +43,7 @@ class EpochBatches:
         return len(self._chosen)
 
     def chosen(self, first: int, count: int) -> list[Indices]:
-        """Which sentences make the batches from `first` on; fewer than `count` at the end of the epoch."""
+        """Return the sentences of `count` batches from `first` on; fewer at the end of the epoch."""
         return self._chosen[first : first + count]
 
     def make(self, indices: Indices) -> Batch:
@@ -51,7 +51,7 @@ class EpochBatches:
         return self._teacher_cache.add_to(batch, indices) if self._teacher_cache else batch
 
     def places(self, chosen: Sequence[Indices]) -> list[tuple[int, int]]:
-        """Return (number of the training text, from 0; line in it) of these sentences, in order."""
+        """Return (number of the training text from 0, line in it) of these sentences, sorted."""
         dataset = self._dataset
         return sorted(
             (dataset.text_of(index), int(dataset.lines[index])) for indices in chosen for index in indices.tolist()

@@ -1,8 +1,8 @@
-"""Cross-entropy of the output layer, a few rows at a time: the logits of all target tokens are never there at once.
+"""Cross-entropy of the output layer, a few rows at a time, so that all logits are never in memory at once.
 
-A chunk's gradient is the softmax of its logits less the truth, so it is formed while the chunk is at hand, in the
-memory of its logits; the backward pass only scales what is there. Beside memory this saves the passes that a separate
-log-softmax and its gradient take through it.
+The gradient of a chunk is the softmax of its logits minus the target distribution. It is computed in the memory of the
+logits during the forward pass; the backward pass only scales it. This also saves the memory traffic of a separate log-
+softmax and its gradient.
 """
 
 from itertools import zip_longest
@@ -17,7 +17,8 @@ CHUNK = 2**21  # logits at a time, 8 MB: they stay in a cache
 
 
 class TargetDistribution(NamedTuple):
-    """The distribution that each row should have: shares of some pieces, and the rest spread over all pieces alike."""
+    """Hold the target distribution of each row: probabilities of some tokens, and a rest spread evenly over the
+    vocabulary."""
 
     pieces: Int[Tensor, "rows some"]  # one may come twice: its shares are added
     shares: Float[Tensor, "rows some"]
@@ -29,7 +30,10 @@ class TargetDistribution(NamedTuple):
 
 
 def smoothed(targets: Int[Tensor, " rows"], label_smoothing: float) -> TargetDistribution:
-    """With e for the smoothing: 1 - e of the truth, e of all pieces alike (Szegedy et al. 2016)."""
+    """Return label-smoothed targets, with e for the smoothing: 1 - e for the reference, e spread evenly (Szegedy et al.
+
+    2016).
+    """
     every = torch.ones(len(targets), 1, device=targets.device)
     return TargetDistribution(
         targets.unsqueeze(1), (1 - label_smoothing) * every, label_smoothing * every if label_smoothing else None
@@ -51,7 +55,7 @@ def with_soft_targets(
 def cross_entropy(
     rows: Float[Tensor, "rows features"], output: nn.Linear, target: TargetDistribution
 ) -> Float[Tensor, ""]:
-    """Sum over the rows, in nats, of output(rows) against what is target."""
+    """Sum over the rows, in nats, of output(rows) against `target`."""
     size = max(1, CHUNK // output.out_features)
     mixed = torch.is_autocast_enabled(rows.device.type)
     if torch.is_grad_enabled() and not mixed:
@@ -71,7 +75,7 @@ def _plain(logits: Float[Tensor, "rows vocab"], target: TargetDistribution) -> F
 
 
 def _exact(logits: Float[Tensor, "rows vocab"]) -> Float[Tensor, "rows vocab"]:
-    """In 32 bits at the least."""
+    """Return the logits in at least 32 bits."""
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
@@ -99,9 +103,9 @@ class _CrossEntropy(torch.autograd.Function):
 def _slopes(
     logits: Float[Tensor, "rows vocab"], target: TargetDistribution
 ) -> tuple[Float[Tensor, "rows 1"], Float[Tensor, "rows vocab"]]:
-    """Losses, and their derivatives in the place of the logits.
+    """Return the losses, and their derivatives in the memory of the logits.
 
-    With shares s_v and the rest r the loss is log sum exp(l) - sum_v s_v l_v - r mean(l), its derivative
+    With probabilities s_v and the rest r, the loss is log sum exp(l) - sum_v s_v l_v - r mean(l), and its derivative is
     softmax(l) - s - r / |V|.
     """
     shares = target.shares.to(logits.dtype)

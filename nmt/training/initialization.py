@@ -26,8 +26,10 @@ SHOWN = 5  # words without a vector that are named
 
 
 def load_initial_run(settings: Settings) -> LoadedRun | None:
-    """The run that `training.start_from` names, if any. Raises DataError if it is none, ConfigError if this model is
-    not of its kind."""
+    """Return the run that `training.start_from` names, or None.
+
+    Raise DataError if it is not a run, ConfigError if its model settings differ from these.
+    """
     if not settings.training.start_from:
         return None
     folder = Path(settings.training.start_from)
@@ -36,7 +38,7 @@ def load_initial_run(settings: Settings) -> LoadedRun | None:
     except DataError as error:
         raise DataError(f"training.start_from: {error}") from None
     problems = [
-        f"training.start_from: {folder} has {key}={old}, and here it is {new}; set {key}={old}"
+        f"training.start_from: {folder} has {key}={old}, but this config has {new}; set {key}={old}"
         for key, (old, new) in differences.items()
     ]
     if problems:
@@ -45,16 +47,17 @@ def load_initial_run(settings: Settings) -> LoadedRun | None:
 
 
 def initialize_from_run(model: Seq2Seq, parent: LoadedRun) -> None:
-    """Sets all weights."""
+    """Copy all weights of another run into the model."""
     runs.set_weights(model, runs.named_weights(parent.model), parent.path / runs.WEIGHTS)
 
 
 def run_identity(parent: LoadedRun) -> dict[str, str]:
-    """For the provenance of what starts from it."""
+    """Return path and SHA-256 of the run, for the provenance of a fine-tuned run."""
     return {"run": str(parent.path), "sha256": runs.tensors_hash(runs.named_weights(parent.model))}
 
 
 def with_subwords_of(folder: Path, settings: Settings) -> Settings:
+    """Return settings with the subword models of the run in `folder`."""
     files = [str(file) for file in runs.subword_files(folder)]
     return settings.model_copy(update={"subword": settings.subword.model_copy(update={"model": files})})
 
@@ -71,24 +74,24 @@ def with_inherited_subwords(settings: Settings) -> Settings:
 
 
 def vector_files(training: TrainingSettings) -> dict[str, Path]:
-    """{"source" or "target": file}, of those that are set."""
+    """Return {"source" or "target": file} for the vector files that are set."""
     files = {"source": training.source_vectors, "target": training.target_vectors}
     return {side: Path(file) for side, file in files.items() if file}
 
 
 def vector_hashes(training: TrainingSettings) -> dict[str, str]:
-    """SHA-256 of each file, by the key that names it."""
+    """Return {setting: SHA-256 of the file it names}."""
     return {f"training.{side}_vectors": file_hash(path) for side, path in vector_files(training).items()}
 
 
 def find_vectors(settings: Settings, subwords: Subwords, say: Callable[[str], None]) -> dict[str, Vectors]:
-    """{"source" or "target": vectors of its words}, for the files that are set; says how many words have one."""
+    """Return {"source" or "target": vectors of its words} for the files that are set; log how many words have one."""
     found = {}
     for side, path in vector_files(settings.training).items():
         words = vocabulary_words(getattr(subwords, side))
         found[side] = vectors = read_vectors(path, words, settings.model.embedding, settings.data.encoding)
         whose = "" if settings.model.tying == "all" else f"{side} "
-        lowered = f", {vectors.lowered:,} by lower case" if vectors.lowered else ""
+        lowered = f", {vectors.lowered:,} after lowercasing" if vectors.lowered else ""
         say(
             f"vectors: {len(vectors.ids):,} of {len(words):,} {whose}words found in {path.name} "
             f"({100 * len(vectors.ids) / max(len(words), 1):.1f} %){lowered}"
@@ -101,30 +104,31 @@ def find_vectors(settings: Settings, subwords: Subwords, say: Callable[[str], No
 
 @torch.no_grad()
 def initialize_from_vectors(model: Seq2Seq, vectors: dict[str, Vectors]) -> None:
-    """Sets the rows of the words that have a vector."""
+    """Set the embedding rows of the words that have a pretrained vector."""
     for side, found in vectors.items():
         weight = _tables(model)[side].weight
         weight[torch.from_numpy(found.ids).to(weight.device)] = at_random_scale(found.values).to(weight)
 
 
 def at_random_scale(values: Float[np.ndarray, "found size"]) -> Float[Tensor, "found size"]:
-    """The vectors times one common factor, which makes their root mean square that of the drawn rows, size ** -0.5.
+    """Scale the vectors to the root mean square of randomly initialized rows, size ** -0.5.
 
-    A model multiplies its inputs by size ** 0.5 and may use the table as its generator: both want rows of that scale.
+    A model multiplies its inputs by size ** 0.5 and may use the table as its output matrix: both need rows of that
+    scale.
     """
     rms = float(np.sqrt(np.square(values, dtype=np.float64).mean())) if values.size else 0.0
     return torch.from_numpy(values) * (values.shape[1] ** -0.5 / rms if rms else 1.0)
 
 
 def _tables(model: Seq2Seq) -> dict[str, nn.Embedding]:
-    """The embeddings' tables; the same twice if they are tied."""
+    """Return the embedding tables of both sides; the same one twice if they are tied."""
     source = model.get_submodule("encoder.embedding.table")  # every kind of encoder has it there
     assert isinstance(source, nn.Embedding)
     return {"source": source, "target": model.target_embedding.table}
 
 
 class FrozenRows:
-    """Rows of the embeddings, {side: ids}, that training leaves as they are now."""
+    """Keep rows of the embeddings, {side: ids}, at their current values."""
 
     def __init__(self, model: Seq2Seq, rows: dict[str, list[int]]) -> None:
         self.parts: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -134,13 +138,13 @@ class FrozenRows:
             self.parts.append((weight, chosen, weight.detach()[chosen]))
 
     def drop_gradients(self) -> None:
-        """So that they do not count in the gradient's norm."""
+        """Set the gradients of frozen rows to zero, so that they do not count in the gradient norm."""
         for weight, rows, _ in self.parts:
             if weight.grad is not None:
                 weight.grad[rows] = 0.0
 
     @torch.no_grad()
     def put_back(self) -> None:
-        """Weight decay moves even rows without a gradient."""
+        """Restore the frozen rows: weight decay changes even rows without a gradient."""
         for weight, rows, values in self.parts:
             weight[rows] = values

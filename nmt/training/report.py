@@ -1,4 +1,4 @@
-"""The progress of training, in lines for people and in metrics.jsonl."""
+"""Reports on the progress of training, as log lines and as records in metrics.jsonl."""
 
 import time
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from nmt.training.validation import ValidationResult
 
 
 class Report:
-    """`pairs` are those of the validation set, of which `samples` are shown."""
+    """Report on steps and validations. `pairs` are those of the validation set, of which `samples` are shown."""
 
     def __init__(self, log: Log, pairs: Sequence[Pair], samples: int) -> None:
         self.log, self.pairs = log, pairs
@@ -24,7 +24,7 @@ class Report:
         self.reset_clock()
 
     def reset_clock(self) -> None:
-        """The time until now is not that of updates."""
+        """Exclude the time until now from the measured speed."""
         self.started, self.tokens = time.monotonic(), 0
 
     def add(self, update: StepResult) -> None:
@@ -32,8 +32,10 @@ class Report:
         self.tokens += update.tokens
 
     def step(self, progress: Progress, learning_rate: float, share: float) -> None:
-        """The updates since the last line, which are then forgotten; `share` of the budget is used. The speed is that
-        of those since the last interruption."""
+        """Report on the steps since the last log line; the fraction `share` of the budget is used.
+
+        The speed is that of the steps since the last validation or pause.
+        """
         loss = progress.loss / max(progress.tokens, 1)
         progress.loss, progress.tokens = 0.0, 0
         speed = self.tokens / max(time.monotonic() - self.started, 1e-9)
@@ -49,10 +51,10 @@ class Report:
             gradient_norm=self.norm,
         )
         left = progress.seconds / share - progress.seconds if share else 0
-        to_go = f", {clock(left)} to go" if share else ""
+        to_go = f", {clock(left)} remaining" if share else ""
         self.log.entry(
             f"step {progress.step:,}, epoch {progress.epochs:.1f}: loss {loss:.3f}, learning rate {learning_rate:.2e}, "
-            f"{speed:,.0f} target tokens/s, {clock(progress.seconds)} passed{to_go}"
+            f"{speed:,.0f} target tokens/s, {clock(progress.seconds)} elapsed{to_go}"
         )
         values = f"loss {loss:.2f}, lr {learning_rate:.1e}, {speed:,.0f} tokens/s"
         self.log.progress(progress.step, share, values)
@@ -88,7 +90,7 @@ class Report:
             self.log.say(f"    hypothesis  {result.hypotheses[index][:160]}")
 
     def warnings(self, found: dict[str, str]) -> None:
-        """Warns of what looks wrong when it begins, not again at each validation as long as it lasts."""
+        """Log each warning when it first appears, not again at each validation as long as it persists."""
         for kind, line in found.items():
             if kind not in self.warned:
                 self.log.warn(line)

@@ -1,6 +1,6 @@
-"""Learning-rate schedules: pure functions of where training stands, so there is no scheduler to save.
+"""Learning rate schedules: pure functions of the training state, so there is no scheduler to save.
 
-Each gives a factor of `training.learning_rate`. The warm-up, which all share, is linear.
+Each returns a factor of `training.learning_rate`. All share a linear warm-up.
 """
 
 import math
@@ -11,7 +11,7 @@ from nmt.config import TrainingSettings
 
 
 class ScheduleState(NamedTuple):
-    """Where training stands before a step."""
+    """Hold where training stands before a step."""
 
     step: int  # steps done
     epoch: float  # epochs done, with fraction
@@ -60,14 +60,15 @@ def plateau(settings: TrainingSettings, state: ScheduleState) -> float:
 
 
 def interval_count(interval: str, steps: int, epochs: float) -> int:
-    """How many whole intervals, `500` steps or `0.5e` epochs, have passed."""
+    """Return how many whole intervals, `500` steps or `0.5e` epochs, have passed."""
     if interval.endswith("e"):
         return math.floor(epochs / float(interval[:-1]) + 1e-9)
     return steps // int(interval)
 
 
 def budget_used(settings: TrainingSettings, step: int, epoch: float, seconds: float) -> float:
-    """Share of the training budget that is used: of the nearest limit. 0 if there is no limit but patience."""
+    """Return the fraction of the training budget that is used, by the nearest limit; 0 without a limit on time, steps
+    or epochs."""
     used = [
         done / limit
         for done, limit in (

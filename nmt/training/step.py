@@ -1,6 +1,7 @@
-"""One update of the weights: the gradient of one or more batches, clipped and applied, and the moving average.
+"""One training step: the gradient of one or more batches, clipped and applied, and the moving average of the weights.
 
-What does not fit into memory is split and tried again as the same update; what is not finite is left out and explained.
+A batch that does not fit into memory is split and retried as the same step. A step with a non-finite loss or gradient
+is skipped, and the cause is reported.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,7 +34,7 @@ class StepResult(NamedTuple):
 
 
 class TrainStep:
-    """The weights, their moving average and the optimizer, changed together."""
+    """Run training steps: change the weights, their moving average and the optimizer state together."""
 
     def __init__(self, model: Seq2Seq, training: TrainingSettings, device: torch.device) -> None:
         self.model, self.training, self.device = model, training, device
@@ -47,8 +48,10 @@ class TrainStep:
         self._splits = 0
 
     def __call__(self, batches: Sequence[Batch], step: int, learning_rate: float) -> StepResult:
-        """The loss is the mean over all target tokens of the batches. Raises OutOfMemory if a single sentence does
-        not fit."""
+        """Run one step on these batches; the loss is the mean over all their target tokens.
+
+        Raise OutOfMemory if a single sentence does not fit.
+        """
         tokens, self._splits = sum(batch.target_tokens for batch in batches), 0
         torch.manual_seed(self.training.seed * 1_000_003 + step)  # dropout: a function of (seed, step)
         set_learning_rate(self.optimizer, learning_rate)
@@ -64,7 +67,8 @@ class TrainStep:
         return StepResult(loss, tokens, norm, nonfinite, self._splits)
 
     def _add_gradients(self, batch: Batch, tokens: int, step: int) -> float:
-        """Adds the batch's share of the gradient; the loss. By halves if the whole does not fit into memory."""
+        """Add the batch's part of the gradient and return its loss; split the batch in halves if it does not fit into
+        memory."""
         try:
             loss, gradients = self._gradients(batch, tokens, step)
         except (RuntimeError, MemoryError) as error:
@@ -85,7 +89,7 @@ class TrainStep:
         if rows == 1:
             raise OutOfMemory(
                 f"out of memory at step {step + 1:,} with a single sentence of {batch.source.size(1):,} and "
-                f"{batch.target_input.size(1):,} pieces; set data.max_length or model.hidden lower"
+                f"{batch.target_input.size(1):,} tokens; set data.max_length or model.hidden lower"
             )
         self._splits += 1
         parts = (batch.rows(0, rows // 2), batch.rows(rows // 2, rows))
@@ -117,7 +121,7 @@ class TrainStep:
             yield
 
     def _apply(self, step: int, finite: bool) -> None:
-        """Changes the weights and their average, if loss and gradient are finite."""
+        """Update the weights and their average, if loss and gradient are finite."""
         if finite or self.scaler.is_enabled():  # the scaler leaves it out by itself, and learns from it
             self.scaler.step(self.optimizer)
             self.frozen.put_back()
@@ -126,7 +130,7 @@ class TrainStep:
             update_average(self.average, runs.named_weights(self.model), self.training.ema, step)
 
     def _describe_nonfinite(self, batches: Sequence[Batch], loss: float) -> str:
-        """What is not finite, and where it is so first."""
+        """Say whether loss or gradient is non-finite, and which module produced the first non-finite output."""
         what = "the gradient" if np.isfinite(loss) else "the loss"
         with torch.no_grad():
             place = next(
@@ -135,7 +139,7 @@ class TrainStep:
         return f"{what} is not finite{place and f', first in {place}'}"
 
     def _first_nonfinite_module(self, batch: Batch) -> str:
-        """The first module, in the order of computing, whose output is not finite."""
+        """Return the name of the first module, in order of computation, whose output is not finite; "" if none."""
         bad: list[str] = []
 
         def look(name: str, output: object) -> None:
@@ -157,8 +161,11 @@ class TrainStep:
 
 
 def _unshared(gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
-    """Each contiguous and in memory of its own: fused optimizers read weight and gradient in the order of memory, and
-    the two biases of an LSTM come with one gradient, which clipping would scale twice."""
+    """Return the gradients contiguous and each in memory of its own.
+
+    Fused optimizers read weight and gradient in memory order, and the two biases of an LSTM share one gradient, which
+    clipping would scale twice.
+    """
     seen: set[int] = set()
     apart: list[Tensor | None] = []
     for gradient in gradients:
@@ -178,7 +185,7 @@ def _loss_scaler(settings: TrainingSettings, device: torch.device) -> torch.amp.
 
 
 def _check_precision(model: Seq2Seq, settings: TrainingSettings, device: torch.device) -> None:
-    """Raises ConfigError if this processor has no LSTM in bf16, as torch offers none to those without AVX-512."""
+    """Raise ConfigError if this processor cannot run an LSTM in bf16 (torch supports it with AVX-512 only)."""
     if settings.precision != "bf16" or device.type != "cpu" or not any(isinstance(m, nn.LSTM) for m in model.modules()):
         return
     try:

@@ -27,6 +27,8 @@ MOST_ROWS = 64  # sentences that are looked at for symptoms of trouble
 
 
 class ValidationSet(NamedTuple):
+    """Hold a validation set: the encoded sentences and their raw text."""
+
     dataset: Dataset
     pairs: list[Pair]  # the raw text of the same sentences
     subwords: Subwords
@@ -35,12 +37,14 @@ class ValidationSet(NamedTuple):
     constraints: Constraints = NO_CONSTRAINTS
 
     def metrics(self, chosen: str) -> tuple[str, ...]:
-        """What is measured of translations: the metric that chooses the checkpoint, if it is one, and BLEU and chrF."""
+        """Return the metrics to compute on translations: the one that chooses the checkpoint (unless it is the loss),
+        BLEU and chrF."""
         usual = default_metrics(self.language)[:2]
         return tuple(dict.fromkeys([*({chosen} - {LOSS, *usual}), *usual]))
 
     def fingerprint(self, chosen: str) -> str:
-        """Of the text and of the metric that judges by it, without its version: what makes scores comparable."""
+        """Return a hash of the text and the deciding metric, without its version: scores with the same hash are
+        comparable."""
         text = hashlib.sha256("".join(f"{pair.source}\n{pair.target}\n" for pair in self.pairs).encode()).hexdigest()
         measure = chosen if chosen == LOSS else signature(chosen, self.language).partition("|version:")[0]
         return hashlib.sha256(f"{text} {chosen} {measure}".encode()).hexdigest()[:16]
@@ -54,7 +58,7 @@ class ValidationResult(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """Of one batch."""
+    """Hold the results of one batch."""
 
     loss: float  # summed over the target tokens
     tokens: int
@@ -72,7 +76,10 @@ def validate(
     device: torch.device,
     check: Callable[[], None] = lambda: None,
 ) -> ValidationResult:
-    """`check` is called between batches and may raise to break off. Leaves the model in evaluation mode."""
+    """Return loss, scores, hypotheses and symptoms of the model on a validation set.
+
+    `check` is called between batches and may raise to abort. Leaves the model in evaluation mode.
+    """
     model.eval()
     greedy = decoding.model_copy(update={"beam_size": 1})
     batches = _batches(data.dataset)
@@ -115,7 +122,7 @@ def validate(
 
 @torch.inference_mode()
 def validation_loss(model: Seq2Seq, data: ValidationSet, device: torch.device) -> float:
-    """The loss alone, in nats per target token; nothing is translated. Leaves the model in evaluation mode."""
+    """Return the loss alone, in nats per target token, without translating. Leaves the model in evaluation mode."""
     model.eval()
     loss, tokens = 0.0, 0
     for indices in _batches(data.dataset):

@@ -147,7 +147,7 @@ def test_a_sound_training_gets_no_remark(learning, tmp_path, capsys) -> None:
 @pytest.mark.slow
 def test_a_corpus_whose_lines_do_not_fit(learning, tmp_path, capsys) -> None:
     run(learning, tmp_path / "run", f"data.folder={learning / 'shuffled'}")
-    assert [line for line in notes(capsys) if line.startswith("warning: the decoder hardly uses the source")]
+    assert [line for line in notes(capsys) if line.startswith("warning: the decoder nearly ignores the source")]
 
 
 @pytest.mark.slow

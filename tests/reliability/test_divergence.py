@@ -46,7 +46,7 @@ def test_an_update_that_is_not_finite_is_left_out(workplace, tmp_path, monkeypat
     assert (after["weights"], after["optimizer"]) == (before["weights"], before["optimizer"])
     assert after["progress"]["skipped"] == 1
     [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning: ")]
-    assert line.startswith("warning: step 5: the loss is not finite; update left out (lines ")
+    assert line.startswith("warning: step 5: the loss is not finite; update skipped (lines ")
     numbers = [int(word) for word in line.split("lines ")[1].split(", ...")[0].split(", ")]
     assert len(numbers) == 5 and all(1 <= number <= 120 for number in numbers)
 
@@ -62,7 +62,7 @@ def test_the_first_bad_module_is_named(workplace, tmp_path, monkeypatch, capsys)
     with pytest.raises(Diverged):
         run(workplace, tmp_path / "run")
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning: ")]
-    assert all("not finite, first in decoder.readout.linear; update left out" in line for line in lines[:5])
+    assert all("not finite, first in decoder.readout.linear; update skipped" in line for line in lines[:5])
 
 
 def test_after_five_in_a_row_training_goes_back_and_on(workplace, tmp_path, monkeypatch, capsys) -> None:
@@ -70,7 +70,7 @@ def test_after_five_in_a_row_training_goes_back_and_on(workplace, tmp_path, monk
     outcome = run(workplace, tmp_path / "run")
     assert outcome.reason == "training.max_steps=12 reached"
     output = capsys.readouterr().out
-    assert output.count("going back to step 9, with half the learning rate") == 1
+    assert output.count("rolling back to step 9, with half the learning rate") == 1
     last = load_checkpoint(list_checkpoints(tmp_path / "run" / CHECKPOINTS)[-1])
     assert (last.progress.step, last.progress.setbacks, last.progress.skipped) == (12, 1, 5)
     assert all(weight.isfinite().all() for weight in last.weights.values())
@@ -99,7 +99,7 @@ step_module.batch_loss = loss
     done = command(workplace, "train", "digits.yaml", f"run={tmp_path / 'run'}", "training.max_steps=40", before=poison)
     assert done.returncode == 4, done.stderr
     [error] = done.stderr.splitlines()
-    assert error.startswith("error: training diverged: 5 updates in a row were left out")
+    assert error.startswith("error: training diverged: 5 consecutive updates were skipped")
     assert "is kept" in error and "training.learning_rate" in error
     newest = load_checkpoint(list_checkpoints(tmp_path / "run" / CHECKPOINTS)[-1])
     assert all(weight.isfinite().all() for weight in newest.weights.values())

@@ -76,7 +76,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.getrlimit(resource.
     assert done.returncode == 3, done.stdout + done.stderr
     [error] = done.stderr.splitlines()
     assert error.startswith("error: ") and "cannot save step 4: File too large; there is no checkpoint yet" in error
-    assert "cannot write: File too large; training goes on" in done.stdout
+    assert "cannot write: File too large; training continues" in done.stdout
     assert not (tmp_path / "run" / WEIGHTS).exists()
 
 
@@ -109,5 +109,5 @@ def test_a_full_standard_output_does_not_end_training(workplace, whole, tmp_path
     assert (done.returncode, done.stderr) == (0, "")
     check_equal(tmp_path / "run", whole)
     log = (tmp_path / "run" / LOG).read_text()
-    assert log.count("warning: standard output: cannot write: No space left on device; training goes on") == 1
+    assert log.count("warning: standard output: cannot write: No space left on device; training continues") == 1
     assert "finished: training.max_steps=12 reached" in log

@@ -86,7 +86,7 @@ def test_at_an_instant(workplace, uninterrupted, tmp_path, number: signal.Signal
     step = saved_step(tmp_path / "run")
     if place != SAVE:
         assert step == count, "the step at hand ends, and none begins"
-    assert stopped.output.splitlines()[-1] == f"stopped at step {step:,}, saved; the same command goes on from here"
+    assert stopped.output.splitlines()[-1] == f"stopped at step {step:,}, saved; run the same command again to resume"
     assert call(*words).status == 0
     check_equal(tmp_path / "run", uninterrupted("conditional", *WORDS))
 
