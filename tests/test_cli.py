@@ -678,7 +678,7 @@ def test_score(nmt: Run, tiny_corpus: Path) -> None:
     assert all(sum(each["log_probs"]) == pytest.approx(each["log_prob"]) for each in found)
     tokens = sum(len(each["tokens"]) for each in found)
     summary = re.fullmatch(
-        r"3 lines, (\d+) tokens \(pieces and ends\): log-probability (-[\d.]+), perplexity ([\d.]+) per token\n",
+        r"3 lines, (\d+) tokens \(eos included\): log-probability (-[\d.]+), perplexity ([\d.]+) per token\n",
         plain.err,
     )
     assert summary

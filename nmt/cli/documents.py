@@ -48,6 +48,7 @@ def check_document_options(format_name: str | None, given: Mapping[str, object])
 
 
 def languages_of_run(run: Path) -> tuple[str, str]:
+    """Return the source and target language of a run."""
     from nmt.run import load_settings
 
     data = load_settings(run).data

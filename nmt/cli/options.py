@@ -68,6 +68,7 @@ BatchSize = Annotated[
 
 
 def translator_of(runs: Path | list[Path] | None, device: str | None, threads: int | None) -> "Translator":
+    """Load one run or an ensemble; without a name, the newest run."""
     from nmt.run import load_translator, newest
 
     return load_translator(runs or newest(), device, threads)
@@ -83,12 +84,14 @@ def runs_and_settings(words: list[str] | None, most: int | None = None) -> tuple
 
 
 def check_words(kind: str) -> None:
+    """Raise ConfigError for an unknown kind of words."""
     from nmt.data.words import split_words
 
     split_words("", kind)  # raises ConfigError for an unknown kind
 
 
 def changes_of(**values: Value | None) -> dict[str, Value]:
+    """Return the values that are not None."""
     return {name: value for name, value in values.items() if value is not None}
 
 

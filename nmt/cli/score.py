@@ -68,7 +68,7 @@ def score(
     if cut:
         print(f"warning: lines cut to decoding.max_source pieces: {cut:,}", file=sys.stderr)
     print(
-        f"{lines:,} lines, {tokens:,} tokens (pieces and ends): log-probability {log_prob:.4f}, "
+        f"{lines:,} lines, {tokens:,} tokens (eos included): log-probability {log_prob:.4f}, "
         f"perplexity {perplexity(log_prob, tokens):.4f} per token",
         file=sys.stderr,
     )

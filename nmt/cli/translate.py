@@ -214,7 +214,7 @@ def translate(  # noqa: PLR0915
 
 
 def _prefixes(path: Path, encoding: str, notes: Counter[str]) -> list[str]:
-    """The lines of a file, each the beginning of a translation."""
+    """Return the forced prefix of each line from a file."""
     from nmt.data.corpus import open_text
     from nmt.decoding.stream import windows
 

@@ -89,6 +89,7 @@ def may_change(key: str) -> bool:
 
 
 def get(settings: Settings, key: str) -> Any:
+    """Return the value of a full key."""
     return functools.reduce(getattr, key.split("."), settings)
 
 

@@ -54,6 +54,7 @@ class Registered:
     others: tuple[str, ...] = ()
 
     def names(self) -> tuple[str, ...]:
+        """Return all names that the setting accepts."""
         return _table_names(self.module, self.table) + self.others
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
@@ -203,6 +204,8 @@ def setting(default: Any, meaning: str, unit: str = "", resume: bool = False, **
 
 
 class Section(BaseModel):
+    """Base of all sections: frozen, strict, no unknown keys."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
     @field_validator("*", mode="before")

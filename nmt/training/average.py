@@ -20,6 +20,8 @@ from nmt.training.checkpoint import best_names, list_checkpoints, load_checkpoin
 
 
 class Averaged(NamedTuple):
+    """Hold the new run and what was averaged."""
+
     run: Path
     of: list[str]  # the checkpoints or runs that went into it
 

@@ -30,6 +30,7 @@ class EpochBatches:
         self._chosen: list[Indices] = []
 
     def begin(self, epoch: int) -> None:
+        """Start an epoch: order its sentences and form its batches."""
         source, target = self._dataset.source_lengths(), self._dataset.target_lengths()
         training = self._settings.training
         order = epoch_order(self._parts, training.seed, epoch)
@@ -47,6 +48,7 @@ class EpochBatches:
         return self._chosen[first : first + count]
 
     def make(self, indices: Indices) -> Batch:
+        """Return the batch of these sentences."""
         batch = make_batch(self._sentences, indices)
         return self._teacher_cache.add_to(batch, indices) if self._teacher_cache else batch
 

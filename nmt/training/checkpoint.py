@@ -46,6 +46,7 @@ LARGEST_STATE = 32 * MEGA  # bytes of manifest.json and state.json; ours have a 
 
 
 def checkpoint_name(step: int, validations: int) -> str:
+    """Return the folder name of a checkpoint."""
     return f"step-{step:08d}-{validations:04d}"
 
 

@@ -58,6 +58,7 @@ class CheckpointManager:
             self.warn(f"{problem}; training continues")
 
     def kept(self) -> str:
+        """Say which checkpoint is the newest one kept, for messages."""
         checkpoints = list_checkpoints(self.folder)
         return f"{checkpoints[-1].name} is kept" if checkpoints else "there is no checkpoint yet"
 

@@ -25,15 +25,13 @@ class TargetDistribution(NamedTuple):
     rest: Float[Tensor, "rows 1"] | None = None  # None: nothing is left
 
     def split(self, size: int) -> "list[TargetDistribution]":
+        """Split the rows into chunks of `size`."""
         parts = [() if part is None else part.split(size) for part in self]
         return [TargetDistribution(*chunk) for chunk in zip_longest(*parts)]
 
 
 def smoothed(targets: Int[Tensor, " rows"], label_smoothing: float) -> TargetDistribution:
-    """Return label-smoothed targets, with e for the smoothing: 1 - e for the reference, e spread evenly (Szegedy et al.
-
-    2016).
-    """
+    """Return label-smoothed targets: 1 - e for the reference, e spread evenly (Szegedy et al. 2016)."""
     every = torch.ones(len(targets), 1, device=targets.device)
     return TargetDistribution(
         targets.unsqueeze(1), (1 - label_smoothing) * every, label_smoothing * every if label_smoothing else None
@@ -43,8 +41,10 @@ def smoothed(targets: Int[Tensor, " rows"], label_smoothing: float) -> TargetDis
 def with_soft_targets(
     target: TargetDistribution, pieces: Int[Tensor, "rows best"], probs: Float[Tensor, "rows best"], share: float
 ) -> TargetDistribution:
-    """1 - `share` of what was target, and `share` of what teachers hold probable (Hinton et al. 2015): these pieces,
-    and all others alike."""
+    """Mix 1 - `share` of `target` with `share` of the teachers' distribution (Hinton et al. 2015).
+
+    The teachers' probability that is not in `probs` is spread evenly over the vocabulary.
+    """
     rest = share * (1 - probs.sum(dim=1, keepdim=True))
     if target.rest is not None:
         rest += (1 - share) * target.rest
@@ -55,7 +55,7 @@ def with_soft_targets(
 def cross_entropy(
     rows: Float[Tensor, "rows features"], output: nn.Linear, target: TargetDistribution
 ) -> Float[Tensor, ""]:
-    """Sum over the rows, in nats, of output(rows) against `target`."""
+    """Return the cross-entropy of output(rows) against `target`, in nats, summed over the rows."""
     size = max(1, CHUNK // output.out_features)
     mixed = torch.is_autocast_enabled(rows.device.type)
     if torch.is_grad_enabled() and not mixed:

@@ -38,6 +38,7 @@ class Symptoms(NamedTuple):
 
 
 def most_frequent_share(lines: Sequence[str]) -> float:
+    """Return the fraction of the lines that are equal to the most frequent one."""
     return max(Counter(lines).values(), default=0) / max(len(lines), 1)
 
 

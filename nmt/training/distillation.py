@@ -26,9 +26,9 @@ from nmt.model import Seq2Seq
 from nmt.run import LoadedRun
 from nmt.training.cross_entropy import CHUNK
 
-BEST = 16  # pieces of each distribution that are kept
+BEST = 16  # most probable tokens kept of each distribution
 PART = 20_000  # pairs in a folder of the cache: what is lost if reading is stopped
-BATCH = 4_000  # padded pieces that are read together
+BATCH = 4_000  # padded tokens per batch
 
 PIECE, PROB = np.dtype(np.int32), np.dtype(np.float16)
 

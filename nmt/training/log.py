@@ -88,6 +88,7 @@ class Log:
             self.failed = True
 
     def warn(self, line: str) -> None:
+        """Log a warning."""
         self.say(f"warning: {line}")
 
     def record(self, kind: str, **values: Any) -> None:
@@ -123,6 +124,7 @@ class Log:
         self._write(line)
 
     def close(self) -> None:
+        """Close the progress bar and the log file."""
         if self.bar is not None:
             self.bar.close()
             self.bar = None

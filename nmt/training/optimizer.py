@@ -13,6 +13,7 @@ Parameters = Iterable[nn.Parameter]
 
 
 def make_optimizer(model: nn.Module, settings: TrainingSettings) -> Optimizer:
+    """Return the optimizer that `training.optimizer` names."""
     return OPTIMIZERS[settings.optimizer](model.parameters(), settings)
 
 
@@ -51,6 +52,7 @@ def memory_needed(settings: TrainingSettings, shapes: Iterable[Sequence[int]]) -
 
 
 def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
+    """Set the learning rate of all parameters."""
     for group in optimizer.param_groups:
         group["lr"] = rate
 

@@ -28,6 +28,7 @@ class Report:
         self.started, self.tokens = time.monotonic(), 0
 
     def add(self, update: StepResult) -> None:
+        """Count the tokens of a step."""
         self.norm = update.norm
         self.tokens += update.tokens
 
@@ -60,6 +61,7 @@ class Report:
         self.log.progress(progress.step, share, values)
 
     def validation(self, validation: Validation, seconds: float, *, best: bool) -> None:
+        """Report the scores of a validation."""
         what = "average of the best" if validation.averaged else "model so far" if validation.held else "validation"
         self.log.say(
             f"{what}: step {validation.step:,}, epoch {validation.epoch:.1f}, {clock(seconds)}: "
@@ -84,6 +86,7 @@ class Report:
         )
 
     def samples(self, result: ValidationResult) -> None:
+        """Show sample translations of a validation."""
         for index in self.shown:
             self.log.say(f"    source      {self.pairs[index].source[:160]}")
             self.log.say(f"    reference   {self.pairs[index].target[:160]}")
@@ -98,4 +101,5 @@ class Report:
 
 
 def shown_scores(scores: dict[str, float]) -> str:
+    """Format scores for the log."""
     return ", ".join(f"{METRICS[metric].name} {value:.1f}" for metric, value in scores.items())

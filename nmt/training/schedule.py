@@ -20,35 +20,38 @@ class ScheduleState(NamedTuple):
 
 
 def learning_rate(settings: TrainingSettings, state: ScheduleState) -> float:
+    """Return the learning rate of the next step."""
     warmup = min(1.0, (state.step + 1) / settings.warmup) if settings.warmup else 1.0
     factor = SCHEDULES[settings.schedule](settings, state)
     return warmup * max(settings.min_learning_rate, settings.learning_rate * factor)
 
 
 def constant(settings: TrainingSettings, state: ScheduleState) -> float:
-    """The full learning rate after the warm-up, to the end."""
+    """Keep the full learning rate after the warm-up, to the end."""
     return 1.0
 
 
 def inverse_sqrt(settings: TrainingSettings, state: ScheduleState) -> float:
-    """sqrt(warmup / step) after the warm-up (Vaswani et al. 2017, equation 3)."""
+    """Decay as sqrt(warmup / step) after the warm-up (Vaswani et al. 2017, equation 3)."""
     warmup = max(settings.warmup, 1)
     return math.sqrt(warmup / max(state.step + 1, warmup))
 
 
 def cosine(settings: TrainingSettings, state: ScheduleState) -> float:
-    """Half a cosine from 1 to 0 over the whole budget (Loshchilov & Hutter 2017, without restarts)."""
+    """Decay as half a cosine from 1 to 0 over the whole budget (Loshchilov & Hutter 2017, without restarts)."""
     return 0.5 * (1 + math.cos(math.pi * min(1.0, state.progress)))
 
 
 def step(settings: TrainingSettings, state: ScheduleState) -> float:
-    """Times `decay` after every `decay_every`."""
+    """Multiply by `decay` after every `decay_every`."""
     return settings.decay ** interval_count(settings.decay_every, state.step, state.epoch)
 
 
 def plateau(settings: TrainingSettings, state: ScheduleState) -> float:
-    """Times `decay` whenever `plateau_patience` validations in a row brought no better score. Where another validation
-    set or metric begins to judge, what is best begins anew, and the learning rate stays."""
+    """Multiply by `decay` whenever `plateau_patience` validations in a row brought no better score.
+
+    When the validation set or metric changes, the best score is reset, and the learning rate stays.
+    """
     drops = 0
     for ranks in state.ranks:
         best, waited = (-math.inf, -math.inf), 0

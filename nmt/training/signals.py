@@ -52,5 +52,6 @@ class Signals:
         return found
 
     def check(self) -> None:
+        """Raise Interrupted if a signal was received."""
         if self.received:
             raise Interrupted

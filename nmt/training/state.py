@@ -34,10 +34,12 @@ class Validation:
 
     @property
     def perplexity(self) -> float:
+        """Return the perplexity per target token."""
         return math.exp(min(self.loss, 100.0))
 
     @property
     def regular(self) -> bool:
+        """Return whether this validation scored the model at its point of training."""
         return not (self.averaged or self.held)
 
     def score(self, metric: str) -> float:
@@ -111,6 +113,7 @@ class Progress:
         return [[each.rank(metric) for each in group] for _, group in groupby(regular, lambda each: each.judge)]
 
     def to_json(self) -> dict[str, Any]:
+        """Return the progress as a JSON object."""
         return asdict(self)
 
     @classmethod

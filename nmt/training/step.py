@@ -26,6 +26,8 @@ PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.fl
 
 
 class StepResult(NamedTuple):
+    """Hold the result of one training step."""
+
     loss: float  # nats, summed over target tokens
     tokens: int  # target tokens
     norm: float  # of the gradient, before it was clipped

@@ -88,7 +88,7 @@ def train(
             check_start(settings, folder)
             device = choose_device(settings)
             log.say(f"nmt {__version__}, torch {torch.__version__}, {describe(device)}, run {_shown(folder)}")
-            data = prepare(_with_known_pieces(folder, settings), log.say)
+            data = prepare(_with_known_subwords(folder, settings), log.say)
             with _writing(folder, run):
                 trainer = _make_trainer(settings, data, command, device, log, signals, run, changed_data)
                 for name, text in (files or {}).items():
@@ -98,7 +98,7 @@ def train(
         log.close()
 
 
-def _with_known_pieces(folder: Path, settings: Settings) -> Settings:
+def _with_known_subwords(folder: Path, settings: Settings) -> Settings:
     """Return settings with the subwords of the run, which a changed text would no longer yield, or of another run."""
     if list_checkpoints(folder / runs.CHECKPOINTS):
         return with_subwords_of(folder, settings)

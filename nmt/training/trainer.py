@@ -295,6 +295,7 @@ class Trainer:
     # Save -------------------------------------------------------------------------------------------------------------
 
     def state(self) -> TrainState:
+        """Return the current state, as a checkpoint stores it."""
         train_step = self.train_step
         self.progress.loss_scale = dict(train_step.scaler.state_dict())
         weights = runs.named_weights(self.model)
