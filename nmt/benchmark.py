@@ -27,7 +27,7 @@ from nmt.data.subword import EOS_ID
 from nmt.decoding.search import search
 from nmt.device import choose_device, describe
 from nmt.model import Seq2Seq, make_model
-from nmt.model.loop import PackedWeights, same_weights
+from nmt.model.deferred_gradients import PackedWeights, cached_packing
 from nmt.training.loss import batch_loss
 from nmt.training.pieces import with_inherited_pieces
 from nmt.training.update import PRECISIONS, Updater
@@ -159,7 +159,7 @@ def _decoding(model: Seq2Seq, work: Work, device: torch.device, rounds: int) -> 
         rates = []
         for _ in range(rounds + 1):
             begun = time.perf_counter()
-            with same_weights(packed):  # as in a `Translator`
+            with cached_packing(packed):  # as in a `Translator`
                 for batch in batches:
                     search(model, batch.source, settings)
             _wait(device)

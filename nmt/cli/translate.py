@@ -146,8 +146,8 @@ def translate(
     document = read_document(input_file, kind, runs, column, overwrite, encoding) if kind and input_file else None
     sampling = _sampling(drawn) if sample or mbr else None
     translator = translator_of(runs, device, threads)
-    from nmt.decoding.drawing import draw as draw_matrix
-    from nmt.decoding.flags import flags_of
+    from nmt.decoding.quality_flags import flags_of
+    from nmt.decoding.render import draw as draw_matrix
     from nmt.decoding.translator import warnings_of
 
     translator.translate([], n_best=n_best, sampling=sampling, mbr=mbr or 0, words=word_kind, changes=changes)

@@ -16,9 +16,9 @@ from torch import Tensor
 from nmt.config import DecodingSettings
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID
 from nmt.decoding.constraints import NO_CONSTRAINTS, Constraints, allow, longest_allowed
-from nmt.decoding.largest import largest
+from nmt.decoding.topk import topk
 from nmt.model import State
-from nmt.model.loop import loop_over_positions
+from nmt.model.deferred_gradients import deferred_gradients
 
 
 @runtime_checkable
@@ -58,7 +58,7 @@ def search(
     constraints: Constraints = NO_CONSTRAINTS,
 ) -> list[list[Hypothesis]]:
     """The best hypotheses of each sentence, best first: `n_best` of them, or as many as ended within the beam."""
-    with torch.inference_mode(), loop_over_positions():
+    with torch.inference_mode(), deferred_gradients():
         if settings.beam_size == 1:
             return [[hypothesis] for hypothesis in greedy_search(model, source, settings, constraints)]
         return beam_search(model, source, settings, n_best, constraints)
@@ -231,7 +231,7 @@ def _advance(model: Searchable, beam: _Beam, settings: DecodingSettings, constra
 
     # Twice the beam, since at most one candidate per hypothesis is an ending: enough go on living.
     totals = log_probs.add_(beam.log_prob.flatten().unsqueeze(1)).view(batch, -1)
-    log_prob, index = largest(totals, min(2 * size, totals.size(1)))
+    log_prob, index = topk(totals, min(2 * size, totals.size(1)))
     vocab = log_probs.size(1)
     parent, token = index // vocab, index % vocab
     tokens = torch.cat([_gather(beam.tokens, parent), token.unsqueeze(-1)], dim=-1)

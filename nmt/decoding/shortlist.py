@@ -17,7 +17,7 @@ from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from nmt.decoding.constraints import NO_CONSTRAINTS, Constraints
 from nmt.decoding.search import Hypothesis, search
 from nmt.model import Seq2Seq
-from nmt.model.restricted import Restricted
+from nmt.model.vocabulary_restriction import VocabularyRestriction
 
 COMMON = 100  # commonest target pieces that are in every shortlist
 SPECIAL = (PAD_ID, UNK_ID, BOS_ID, EOS_ID)  # the first pieces of every vocabulary, and so of every shortlist
@@ -56,7 +56,7 @@ class Shortlist:
         pieces = self.pieces(source)
         if pieces is None:
             return search(model, source, settings, n_best, constraints)
-        found = search(Restricted(model, pieces), source, settings, n_best, constraints.among(pieces))
+        found = search(VocabularyRestriction(model, pieces), source, settings, n_best, constraints.among(pieces))
         names = pieces.tolist()
         return [
             [hypothesis._replace(tokens=[names[token] for token in hypothesis.tokens]) for hypothesis in hypotheses]

@@ -29,18 +29,18 @@ from nmt.decoding.alignment import (
 )
 from nmt.decoding.constraints import Constraints, longest_allowed
 from nmt.decoding.ensemble import Ensemble
-from nmt.decoding.forced import Scored, attention_to, token_log_probs
 from nmt.decoding.mbr import rank_by_chrf
+from nmt.decoding.parallel import computing_with, parallel_map
 from nmt.decoding.request import GIVEN, check_request, with_changes
 from nmt.decoding.sampling import Place, Sampling, sample
+from nmt.decoding.scoring import Scored, attention_to, token_log_probs
 from nmt.decoding.search import Hypothesis, Searchable, search
+from nmt.decoding.segmentation import Capacity, Parts, capacity, join, split_line
 from nmt.decoding.shortlist import Shortlist
-from nmt.decoding.side_by_side import computing_with, side_by_side
-from nmt.decoding.splitting import Capacity, Parts, capacity, join, split_line
 from nmt.decoding.unknown import copied_words
 from nmt.errors import ConfigError
 from nmt.model import Seq2Seq
-from nmt.model.loop import PackedWeights, same_weights
+from nmt.model.deferred_gradients import PackedWeights, cached_packing
 
 MOST_VALUES = 2**26  # log-probabilities of a step, over all hypotheses of a batch; wide beams get smaller batches
 MOST_TARGET = 20_000  # pieces of a given translation that are scored
@@ -226,7 +226,7 @@ class Translator:
 
         def of_batch(batch: list[int]) -> list[Translation]:
             sources = [ids[index][: settings.max_source] for index in batch]
-            with same_weights(self._packed):
+            with cached_packing(self._packed):
                 hypotheses = self._search(sources, settings, way, [places[index] for index in batch])
                 limits = longest_allowed(pad_sources(sources), settings, self.constraints).tolist()
                 return self._render(
@@ -237,7 +237,7 @@ class Translator:
         at_once = max(1, MOST_VALUES // (rows * len(self.subwords.target)))
         size = min(max(1, settings.batch_size // way.copies), at_once)
         batches = list(longest_first(real, [len(each) for each in ids], size))
-        for batch, results in zip(batches, side_by_side(of_batch, batches, self.device), strict=True):
+        for batch, results in zip(batches, parallel_map(of_batch, batches, self.device), strict=True):
             for index, translation in zip(batch, results, strict=True):
                 found[index] = replace(translation, cut=len(ids[index]) > settings.max_source)
         return found

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nmt.config import ModelSettings
 from nmt.model.attention import ATTENTIONS
-from nmt.model.loop import Linear, loop_over_positions
+from nmt.model.deferred_gradients import Linear, deferred_gradients
 from nmt.model.memory import Memory
 from nmt.model.recurrent import Masks, Recurrent, SequenceDropout, State, join_layers, split_layers, state_parts
 
@@ -153,7 +153,7 @@ class LuongDecoder(RecurrentDecoder):
     ) -> Decoded:
         feed, layers = fed.transpose(0, 1), split_layers(recurrent)
         features, attention = [], []
-        with loop_over_positions():
+        with deferred_gradients():
             for word in embedded.split(1, dim=1):
                 outputs, layers = self.rnn.run(torch.cat([word, feed], dim=-1), layers, masks)
                 context, weights, past = self.attention(outputs, memory, word, past)
@@ -177,7 +177,7 @@ class BahdanauDecoder(RecurrentDecoder):
     def _decode(self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks) -> Decoded:
         past, layers = state[self.parts :], split_layers(state[: self.parts])
         outputs, contexts, attention = [], [], []
-        with loop_over_positions():
+        with deferred_gradients():
             for word in embedded.split(1, dim=1):
                 query = layers[-1][0].transpose(0, 1)
                 context, weights, past = self.attention(query, memory, word, past)

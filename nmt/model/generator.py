@@ -4,8 +4,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from nmt.model.deferred_gradients import Linear
 from nmt.model.embedding import Embedding
-from nmt.model.loop import Linear
 
 
 class Generator(nn.Module):

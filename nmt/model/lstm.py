@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from nmt.model.loop import linear, shares
+from nmt.model.deferred_gradients import linear, shares
 
 # sigmoid(HOLD + anything a gate may hold) is exactly 1 in float32, and sigmoid(-HOLD ...) exactly 0.
 HOLD = 300.0

@@ -12,7 +12,7 @@ ROWS = 32  # that the blocks are chosen for; as good for 5 and for 300
 WORTH = 2_000_000  # multiplications, from which on a product gains more than the call costs
 
 
-def pays(rows: int, weight: Tensor) -> bool:
+def is_worthwhile(rows: int, weight: Tensor) -> bool:
     """Whether a product with so many rows is faster with a packed weight. One row is read at memory's speed anyhow."""
     return rows > 1 and rows * weight.numel() >= WORTH and _known(weight)
 

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from nmt.config import ModelSettings
 from nmt.model.bridge import BRIDGES, Bridge
 from nmt.model.decoder import DECODERS, Decoded, Decoder
+from nmt.model.deferred_gradients import deferred_gradients
 from nmt.model.embedding import PAD_ID, Embedding
 from nmt.model.encoder import Encoder
 from nmt.model.generator import Generator
 from nmt.model.init import initialise
-from nmt.model.loop import loop_over_positions
 from nmt.model.memory import Memory
 from nmt.model.recurrent import Masks, State
 
@@ -114,7 +114,7 @@ class Seq2Seq(nn.Module):
         """
         free = (~forced & (target_input != PAD_ID)).any(dim=0).nonzero().flatten().tolist()
         words = target_input.clone()
-        with loop_over_positions():
+        with deferred_gradients():
             for position in range(1, max(free, default=0) + 1):
                 last = words[:, position - 1 : position]
                 decoded = self.decoder(self.target_embedding(last, word_mask), state, memory, masks)

@@ -7,14 +7,14 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from nmt.model.deferred_gradients import linear
 from nmt.model.int8 import Int8Linear
-from nmt.model.loop import linear
 from nmt.model.memory import Memory
 from nmt.model.recurrent import State
 from nmt.model.seq2seq import Seq2Seq
 
 
-class Restricted:
+class VocabularyRestriction:
     """What search needs of a model. The pieces are numbered anew: `tokens` are places in `pieces`."""
 
     def __init__(self, model: Seq2Seq, pieces: Int[Tensor, " pieces"]) -> None:

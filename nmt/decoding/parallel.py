@@ -18,7 +18,7 @@ _changing = threading.Lock()
 _forked = False
 
 
-def side_by_side(work: Callable[[Item], Result], items: Sequence[Item], device: torch.device) -> Iterator[Result]:
+def parallel_map(work: Callable[[Item], Result], items: Sequence[Item], device: torch.device) -> Iterator[Result]:
     """What `work` gives for each item, in their order. An error ends it when the items at hand are done.
 
     As many items at a time as torch has threads, each with one thread; all threads for one item where there are fewer

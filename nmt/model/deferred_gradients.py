@@ -15,56 +15,56 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nmt.model.packed import Packed, pays
+from nmt.model.packed import Packed, is_worthwhile
 
 Uses = list[tuple[Tensor, Tensor]]  # (gradient of the product, other factor) of each step, noted in the backward pass
 PackedWeights = dict[nn.Parameter, Packed]
 T = TypeVar("T")
-_loop = threading.local()
+_scope = threading.local()
 
 
 @contextmanager
-def loop_over_positions() -> Iterator[None]:
+def deferred_gradients() -> Iterator[None]:
     """Within this context the functions below prepare things once and put gradients off, unless types are mixed. A loop
     within a loop is part of it."""
-    before = getattr(_loop, "kept", None)
+    before = getattr(_scope, "kept", None)
     mixed = torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")
-    _loop.kept = None if mixed else {} if before is None else before
+    _scope.kept = None if mixed else {} if before is None else before
     try:
         yield
     finally:
-        _loop.kept = before
+        _scope.kept = before
 
 
 @contextmanager
-def same_weights(packed: PackedWeights) -> Iterator[None]:
+def cached_packing(packed: PackedWeights) -> Iterator[None]:
     """Loops within this context find the model's weights packed in `packed`, or put them there; threads may share it.
     For a model that stays alive and does not change while `packed` is in use."""
-    before = getattr(_loop, "packed", None)
-    _loop.packed = packed
+    before = getattr(_scope, "packed", None)
+    _scope.packed = packed
     try:
         yield
     finally:
-        _loop.packed = before
+        _scope.packed = before
 
 
-def in_a_loop() -> bool:
-    return getattr(_loop, "kept", None) is not None
+def is_deferring() -> bool:
+    return getattr(_scope, "kept", None) is not None
 
 
 def shares(rows: int, weight: Tensor) -> bool:
     """Whether `linear` prepares anything for a product of this weight and so many rows. Packed products by themselves
     have no gradient, not even for their inputs."""
-    return in_a_loop() and (_puts_off(weight) or (not torch.is_grad_enabled() and pays(rows, weight)))
+    return is_deferring() and (_is_deferred(weight) or (not torch.is_grad_enabled() and is_worthwhile(rows, weight)))
 
 
-def _puts_off(factor: Tensor) -> bool:
-    return in_a_loop() and torch.is_grad_enabled() and factor.requires_grad
+def _is_deferred(factor: Tensor) -> bool:
+    return is_deferring() and torch.is_grad_enabled() and factor.requires_grad
 
 
-def once(key: Hashable, make: Callable[[], T]) -> T:
+def memoize(key: Hashable, make: Callable[[], T]) -> T:
     """What `make` gave at the first step of the loop."""
-    kept: dict[Hashable, T] = _loop.kept
+    kept: dict[Hashable, T] = _scope.kept
     if key not in kept:
         kept[key] = make()
     return kept[key]
@@ -77,9 +77,9 @@ def linear(
     rows = inputs.shape[:-1]
     if not shares(rows.numel(), weight):
         return nn.functional.linear(inputs, weight, bias)
-    if _puts_off(weight):
-        key = ("linear", _place(weight))
-        shared = once(key, lambda: _SharedWeight.make(weight, bias, pays(rows.numel(), weight)))
+    if _is_deferred(weight):
+        key = ("linear", _storage_key(weight))
+        shared = memoize(key, lambda: _SharedWeight.make(weight, bias, is_worthwhile(rows.numel(), weight)))
         outputs = _Linear.apply(inputs.flatten(0, -2), *shared)  # type: ignore[no-untyped-call]
     else:
         outputs = _packed(weight)(inputs.flatten(0, -2), bias)
@@ -89,9 +89,9 @@ def linear(
 
 def _packed(weight: Tensor) -> Packed:
     """Kept beyond the loop if it is the model's own, and the caller wishes it."""
-    longer: PackedWeights | None = getattr(_loop, "packed", None)
+    longer: PackedWeights | None = getattr(_scope, "packed", None)
     if longer is None or not isinstance(weight, nn.Parameter):
-        return once(("packed", _place(weight)), lambda: (Packed(weight), weight))[0]
+        return memoize(("packed", _storage_key(weight)), lambda: (Packed(weight), weight))[0]
     if weight not in longer:
         longer[weight] = Packed(weight)
     return longer[weight]
@@ -101,9 +101,9 @@ def product(
     rows: Float[Tensor, "*batch rows size"], matrix: Float[Tensor, "*batch size out"]
 ) -> Float[Tensor, "*batch rows out"]:
     """rows @ matrix, one matrix for each of a batch."""
-    if not _puts_off(matrix):
+    if not _is_deferred(matrix):
         return rows @ matrix
-    shared = once(("product", _place(matrix)), lambda: _SharedBatch.make(matrix))
+    shared = memoize(("product", _storage_key(matrix)), lambda: _SharedBatch.make(matrix))
     result: Tensor = _Product.apply(rows, *shared)  # type: ignore[no-untyped-call]
     return result
 
@@ -115,7 +115,7 @@ class Linear(nn.Linear):
         return linear(inputs, self.weight, self.bias)
 
 
-def _place(tensor: Tensor) -> Hashable:
+def _storage_key(tensor: Tensor) -> Hashable:
     """Tells tensors apart, but not two views of the same, which are made anew at each step. What is kept stays alive
     until the loop ends, so its place is not taken by another."""
     return tensor.data_ptr(), tensor.shape, tensor.stride()

@@ -7,7 +7,7 @@ from torch import Tensor
 BLOCK = 64
 
 
-def largest(values: Float[Tensor, "batch values"], count: int) -> tuple[Tensor, Tensor]:
+def topk(values: Float[Tensor, "batch values"], count: int) -> tuple[Tensor, Tensor]:
     """torch.topk, which sorts more than it must: the largest are within as many blocks, those of the largest maxima."""
     whole = values.size(1) // BLOCK * BLOCK
     if whole <= count * BLOCK:
