@@ -27,7 +27,7 @@ def save_derived(
     notes: Mapping[str, Any],
     shortlist: Shortlist | None = None,
 ) -> None:
-    """A run with the settings and subwords of `first` and other weights; `notes` are added to its provenance."""
+    """Save a run with the settings and subwords of `first` and other weights; `notes` are added to its provenance."""
     try:
         if shortlist:
             runs.save_shortlist(out, shortlist, first)

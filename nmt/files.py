@@ -182,7 +182,7 @@ def parse_json(content: bytes, path: Path, *, finite: bool = True) -> dict[str, 
 
 
 def _is_plain(values: Any, finite: bool) -> bool:
-    """Whether nothing is nested too deep, and all numbers are of a size that can be computed with."""
+    """Return whether nothing is nested too deep, and all numbers are of a size that can be computed with."""
     level: list[Any] = [values]
     for _ in range(DEEPEST):
         below: list[Any] = []

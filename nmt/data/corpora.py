@@ -17,14 +17,14 @@ HELD_OUT = "held_out"  # folder of a run with the validation and test text that 
 
 
 class Weighted(NamedTuple):
-    """A training text and how often its pairs come in an epoch."""
+    """Hold a training text and how often its pairs occur in an epoch."""
 
     source: TextSource
     weight: float
 
 
 class Corpora(NamedTuple):
-    """The texts that training reads. `valid` is empty if it is to be held out from the training text."""
+    """Hold the texts that training reads. `valid` is empty if it is to be held out from the training text."""
 
     train: tuple[Weighted, ...]
     valid: tuple[TextSource, ...]  # the first one chooses the checkpoint

@@ -25,7 +25,8 @@ SPECIAL = (PAD_ID, UNK_ID, BOS_ID, EOS_ID)  # the first pieces of every vocabula
 
 @dataclass(frozen=True)
 class Shortlist:
-    """`table`: translations of each source piece, -1 where there are no more; `common`: those of every sentence."""
+    """Hold the likely translations of each source subword in `table` (-1 where there are no more), and those of
+    every sentence in `common`."""
 
     table: Int[Tensor, "source_vocab count"]
     common: Int[Tensor, " common"]
@@ -36,7 +37,8 @@ class Shortlist:
         return cls(torch.from_numpy(lexicon.best(count, source_vocab)), torch.from_numpy(common))
 
     def pieces(self, source: Int[Tensor, "batch src"]) -> Int[Tensor, " pieces"] | None:
-        """Sorted. None if a source piece was never seen in training: then any may come."""
+        """Return the sorted target tokens; None if a source token was never seen in training, since then any may
+        come."""
         seen, special = source.unique(), torch.tensor(SPECIAL)
         found = self.table[seen[~torch.isin(seen, special)]]
         if (found[:, 0] < 0).any():
@@ -52,7 +54,7 @@ class Shortlist:
         n_best: int,
         constraints: Constraints = NO_CONSTRAINTS,
     ) -> list[list[Hypothesis]]:
-        """As `search`, among the pieces of the shortlist."""
+        """Search among the tokens of the shortlist, otherwise as `nmt.decoding.search.search`."""
         pieces = self.pieces(source)
         if pieces is None:
             return search(model, source, settings, n_best, constraints)

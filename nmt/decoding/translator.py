@@ -1,4 +1,4 @@
-"""Lines in, lines out: raw text -> pieces -> search -> raw text, in the order in which it came."""
+"""Translate lines: raw text -> subwords -> search -> raw text, as many lines as came, in the same order."""
 
 import math
 from collections import Counter
@@ -35,7 +35,7 @@ from nmt.decoding.request import GIVEN, check_request, with_changes
 from nmt.decoding.sampling import Place, Sampling, sample
 from nmt.decoding.scoring import Scored, attention_to, token_log_probs
 from nmt.decoding.search import Hypothesis, Searchable, search
-from nmt.decoding.segmentation import Capacity, Parts, capacity, join, split_line
+from nmt.decoding.segmentation import Capacity, Segments, capacity, join, split_line
 from nmt.decoding.shortlist import Shortlist
 from nmt.decoding.unknown import copied_words
 from nmt.errors import ConfigError
@@ -48,7 +48,7 @@ MOST_TARGET = 20_000  # pieces of a given translation that are scored
 
 @dataclass(frozen=True)
 class Candidate:
-    """One of the n best translations of a line."""
+    """Hold one of the n best translations of a line."""
 
     text: str
     score: float
@@ -57,7 +57,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Translation:
-    """A line and its translation. An empty or blank line has the text "", the score 0 and no attention.
+    """Hold a line and its translation. An empty or blank line has the text "", the score 0 and no attention.
 
     A search with a shortlist normalises probabilities over that alone, and a batch has one shortlist. So `score` and
     `log_prob` are then higher than the model's own, and depend on the other lines; those of `Translator.score` do not.
@@ -79,7 +79,7 @@ class Translation:
 
     @property
     def is_empty(self) -> bool:
-        """Whether a line with text has a translation that shows nothing, as a whole or in a part."""
+        """Return whether a line with text has a translation that shows nothing, as a whole or in a part."""
         if self.of:
             return any(part.is_empty for part in self.of)
         return is_blank(self.text) and not is_blank(self.source)
@@ -87,7 +87,7 @@ class Translation:
 
 @dataclass(frozen=True)
 class _Search:
-    """How the hypotheses of a batch are found: by beam, or by samples, or as the samples that are most alike."""
+    """Say how to find the hypotheses of a batch: by beam search, by sampling, or by minimum Bayes risk over samples."""
 
     n_best: int
     sampling: Sampling | None
@@ -96,19 +96,19 @@ class _Search:
 
     @property
     def copies(self) -> int:
-        """Rows that each sentence takes in the batch, apart from the beam."""
+        """Return the number of rows that each sentence takes in the batch, apart from the beam."""
         return self.mbr or (self.n_best if self.sampling else 1)
 
 
 class _Encoded(NamedTuple):
-    """A line, as a whole or in parts, and the pieces of each part."""
+    """Hold a line, whole or in segments, and the token ids of each segment."""
 
-    parts: Parts
+    parts: Segments
     ids: list[list[int]]
 
 
 class Translator:
-    """A model, or several that decode as an ensemble, with their subwords and their way of searching."""
+    """Translate with a model, or with several as an ensemble, given their subwords and decoding settings."""
 
     def __init__(
         self,
@@ -121,8 +121,9 @@ class Translator:
         statistics: TrainingStatistics | None = None,
         threads: int = 0,
     ) -> None:
-        """`statistics` of the training text say when a line is split and how long a translation may become. Without
-        them, lines with more pieces than `longest` are split at sentence ends; 0: none are. A shortlist: for one model.
+        """Take `statistics` of the training text, which decide when a line is split and how long a translation may
+        become. Without them, lines with more subwords than `longest` are split at sentence ends; 0: never. A shortlist
+        needs a single model.
 
         `threads` of the CPU compute; 0: as many as torch has where a translation is asked for. Several threads of a
         program may use one translator at once.
@@ -142,7 +143,7 @@ class Translator:
 
     @property
     def attends(self) -> bool:
-        """Whether there is an attention to show."""
+        """Return whether there is an attention to show."""
         return any(member.settings.attention != "none" for member in self.members)
 
     def translate(
@@ -159,7 +160,7 @@ class Translator:
         words: str = "scripts",
         changes: Mapping[str, Any] | None = None,
     ) -> list[Translation]:
-        """As many translations as lines, in their order; `changes` are any other decoding settings.
+        """Translate lines; returns as many translations, in the same order; `changes` are any other decoding settings.
 
         Raises ConfigError if a setting is impossible or could have no effect. More translations than the beam of the
         run is wide widen it. `words` says what a word is in attention and alignment, out of WORDS.
@@ -183,7 +184,7 @@ class Translator:
         with computing_with(self.threads):
             found = iter(self._translate(texts, ids, places, settings, way, attention))
         return [
-            _joined(line, each.parts.spaced, [next(found) for _ in each.ids], mean_score=bool(mbr))
+            _join_segments(line, each.parts.spaced, [next(found) for _ in each.ids], mean_score=bool(mbr))
             for line, each in zip(lines, encoded, strict=True)
         ]
 
@@ -200,14 +201,15 @@ class Translator:
         return [] if is_blank(line) else self.subwords.source.encode(line)
 
     def _encode_parts(self, line: str) -> _Encoded:
-        """The line as a whole, unless it holds more than the lines of training did. Of a huge line the beginning."""
+        """Encode the line whole, or in segments if it holds more than the training lines did; of a huge line only
+        the beginning."""
         line = line[:LONGEST_LINE]
         most = self.capacity
         sentences = count_sentences(line) if most else 1
         if not most or most.holds_sentences(sentences):
             ids = self._encode(line)
             if not most or most.holds(sentences, len(ids)):
-                return _Encoded(Parts([line], [False]), [ids])
+                return _Encoded(Segments([line], [False]), [ids])
         parts = split_line(line, lambda text: len(self._encode(text)), most)
         return _Encoded(parts, [self._encode(text) for text in parts.texts])
 
@@ -220,7 +222,7 @@ class Translator:
         way: _Search,
         attention: bool,
     ) -> list[Translation]:
-        """Each of `lines` is a line, or part of one."""
+        """Translate `lines`, each of which is a line or a segment of one."""
         found: list[Translation] = [Translation(line, "") for line in lines]
         real = [index for index in range(len(lines)) if ids[index]]
 
@@ -312,7 +314,7 @@ class Translator:
         return copies
 
     def attention(self, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> list[np.ndarray]:
-        """The attention of given translations, per sentence (target pieces + end, source pieces + end)."""
+        """Return the attention of given translations, per sentence (target pieces + end, source pieces + end)."""
         weights = attention_to(self.members, self._padded(sources), pad_targets(targets)[0].to(self.device))
         arrays = weights.float().cpu().numpy()
         return [
@@ -321,7 +323,7 @@ class Translator:
         ]
 
     def score(self, pairs: Iterable[tuple[str, str]], *, changes: Mapping[str, Any] | None = None) -> list[Scored]:
-        """How probable the given translation of each line is, token by token; (source, target) in their order.
+        """Score the given translation of each line token by token; (source, target) pairs, in the same order.
 
         Raises ConfigError if one of the `changes` is impossible or has no effect on given translations.
         """
@@ -364,7 +366,7 @@ class Translator:
 
 
 def warnings_of(translations: Iterable[Translation], n_best: int = 1) -> Counter[str]:
-    """What the user should know about these translations, and of how many lines."""
+    """Count, for each warning about these translations, the lines that it concerns."""
     notes: Counter[str] = Counter()
     for each in translations:
         notes["lines cut to decoding.max_source pieces"] += each.cut
@@ -382,8 +384,8 @@ def warnings_of(translations: Iterable[Translation], n_best: int = 1) -> Counter
     return notes
 
 
-def _joined(line: str, spaced: list[bool], parts: list[Translation], mean_score: bool) -> Translation:
-    """One translation out of those of a line's parts; scores are summed, or their mean is taken."""
+def _join_segments(line: str, spaced: list[bool], parts: list[Translation], mean_score: bool) -> Translation:
+    """Join the translations of a line's segments into one; scores are summed, or averaged with `mean_score`."""
     if len(parts) == 1:
         return replace(parts[0], source=line, cut=parts[0].cut or len(line) > LONGEST_LINE)
     ranks = _ranks([part.candidates or [Candidate("", 0.0, 0.0)] for part in parts])
@@ -414,6 +416,6 @@ def _joined(line: str, spaced: list[bool], parts: list[Translation], mean_score:
 
 
 def _ranks(candidates: Sequence[Sequence[Candidate]]) -> Iterator[list[Candidate]]:
-    """The first of every part, then the second of every part, and so on; a part with fewer gives its last again."""
+    """Yield the first candidate of every segment, then the second, and so on; a segment with fewer repeats its last."""
     for rank in zip_longest(*candidates):
         yield [one or part[-1] for one, part in zip(rank, candidates, strict=True)]

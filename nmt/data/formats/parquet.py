@@ -14,7 +14,7 @@ from nmt.errors import DataError, extra
 def read_parquet(
     files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
 ) -> Iterator[Pair]:
-    """Two columns of a table, found as the keys of JSON objects are; rows are numbered."""
+    """Read two columns of a table, found as the keys of JSON objects are; rows are numbered."""
     path = files[0]
     try:
         from pyarrow import ArrowException, parquet
