@@ -17,7 +17,7 @@ from nmt.run import LoadedRun
 
 def check_new(out: Path) -> None:
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise ConfigError(f"{out}: exists already; name a new directory")
+        raise ConfigError(f"{out}: already exists; name a new directory")
 
 
 def save_derived(

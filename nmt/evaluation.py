@@ -195,7 +195,7 @@ def score_files(
 ) -> Evaluation:
     """Scores a translation against its references, line by line. Lengths need the source."""
     if AER in wanted.metrics:
-        raise ConfigError(f"--metric {AER}: is that of a model's attention; leave out --hypothesis")
+        raise ConfigError(f"--metric {AER}: needs the attention of a model; remove --hypothesis")
     told = wanted.language or next(filter(None, (language_of_file(path.name) for path in references)), "")
     check_distinct(hypothesis, *references, source)
     hypotheses, *texts = read_texts([hypothesis, *references, *([source] if source else [])], encoding)

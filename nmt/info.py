@@ -60,7 +60,9 @@ def _describe_json(path: Path, describe: Callable[[Any], Iterator[str]]) -> list
     try:
         return list(describe(values))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
-        raise DataError(f"{path}: damaged: lacks what it should hold; copy the run again, or remove the file") from None
+        raise DataError(
+            f"{path}: damaged: required fields are missing; copy the run again, or remove the file"
+        ) from None
 
 
 def _describe_provenance(provenance: Any) -> Iterator[str]:

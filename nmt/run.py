@@ -139,7 +139,7 @@ def unpack_weights(content: bytes, name: Path) -> tuple[dict[str, "Tensor"], dic
     try:
         tensors = load(content)
         if metadata["sha256"] != _checksum(tensors, metadata.get("validation", "")):
-            raise DataError(f"{name}: damaged: its checksum does not fit; copy the run again, or train it again")
+            raise DataError(f"{name}: damaged: its checksum does not match; copy the run again, or train it again")
     except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
         if is_out_of_memory(error):
             raise
@@ -206,7 +206,7 @@ def check_shapes(header: Header, shapes: Mapping[str, tuple[int, ...]], name: Pa
             raise DataError(f"{name}: tensor {key} has shape {own}, not {shape}")
         scales = ("F32", (*shape[:1], 1))
         if not (kind in FLOATS or (kind == "I8" and found.pop(f"{key}.scale", None) == scales)):
-            raise DataError(f"{name}: tensor {key} has values of another type than weights have")
+            raise DataError(f"{name}: tensor {key} has an unexpected data type")
     for key in found:
         raise DataError(f"{name}: has an unknown tensor {key}")
 
@@ -300,7 +300,7 @@ def set_weights(model: "Seq2Seq", weights: Mapping[str, "Tensor"], name: Path) -
                     f"{name}: tensor {key} has shape {tuple(weights[key].shape)}, not {tuple(parameter.shape)}"
                 )
             if not (weights[key].is_floating_point() and bool(weights[key].isfinite().all())):
-                raise DataError(f"{name}: tensor {key} has values that are no finite numbers")
+                raise DataError(f"{name}: tensor {key} has non-finite values")
             parameter.copy_(weights[key])
 
 

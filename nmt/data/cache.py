@@ -89,7 +89,7 @@ def _temporary(problem: Unusable, say: Say) -> Path:
     except OSError:
         raise problem from None
     atexit.register(_remove_own, folder, os.getpid())
-    say(f"warning: {problem}; until then {folder} takes its place, which is removed at the end")
+    say(f"warning: {problem}; until then a temporary cache is used, {folder}, and deleted at the end")
     return folder
 
 
@@ -116,7 +116,7 @@ def _cached_in(
                 return read(folder)
         except (_Damaged, ValueError, DataError) as damage:
             problem = damage
-            say(f"note: {folder}: this entry of the cache is damaged ({damage}); making it again")
+            say(f"note: {folder}: this cache entry is damaged ({damage}); rebuilding it")
             _remove(folder)
         except OSError as error:
             if error.errno != errno.ENOENT:  # else another process removed it meanwhile

@@ -95,7 +95,7 @@ def held_out(run: Path, data: DataSettings, part: str) -> TextSource:
     files = held_out_files(run, data, part)
     for path in files:
         if path.parent != run / HELD_OUT:
-            raise DataError(f"{path}: leads out of the run")
+            raise DataError(f"{path}: points outside the run")
         try:
             open_run_file(run, f"{HELD_OUT}/{path.name}").close()
         except OSError:

@@ -34,7 +34,7 @@ def _names(archive: Path, changed: int, size: int) -> tuple[str, ...]:
         with zipfile.ZipFile(archive) as opened:
             return tuple(sorted(info.filename for info in opened.infolist() if not info.is_dir()))
     except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
-        raise DataError(f"{archive}: not a usable .zip file ({error}); download or make it again") from None
+        raise DataError(f"{archive}: not a valid .zip file ({error}); download or create it again") from None
 
 
 def open_member(member: Member) -> io.BufferedIOBase:

@@ -30,7 +30,7 @@ def read_gold(path: Path, pairs: Sequence[tuple[str, str]], words: str = "script
     """
     lines = list(read_lines(path))
     if len(lines) != len(pairs):
-        raise DataError(f"{path}: has {len(lines)} lines, and the texts have {len(pairs)}; it needs one for each pair")
+        raise DataError(f"{path}: has {len(lines)} lines, but the texts have {len(pairs)}; write one line per pair")
     return [
         _read_links(line, f"{path}:{number}", *pairs[number - 1], words) for number, line in enumerate(lines, start=1)
     ]

@@ -41,7 +41,7 @@ def with_changes(
     contradict each other, and for one that is not among `allowed`, if these are given."""
     found = changed(settings, **changes)
     if idle := [name for name in changes if allowed and name not in allowed]:
-        raise ConfigError(*(f"{name}: has no effect on translations that are given; remove it" for name in idle))
+        raise ConfigError(*(f"{name}: has no effect on given translations; remove it" for name in idle))
     if 0 < found.max_length < found.min_length:
         raise ConfigError(f"min_length: {found.min_length} is more than max_length={found.max_length}")
     return found

@@ -192,7 +192,7 @@ class Translator:
         settings = with_changes(self.settings, changes)
         check_request(changes, n_best=n_best, drawn=drawn, mbr=mbr)
         if changes.get("coverage_penalty") and not self.attends:
-            raise ConfigError("coverage_penalty: needs an attention, which this model has not; remove it")
+            raise ConfigError("coverage_penalty: needs a model with attention, and this one has none; remove it")
         if not (drawn or mbr) and n_best > settings.beam_size:
             settings = changed(settings, beam_size=n_best)
         return settings
@@ -370,10 +370,10 @@ def warnings_of(translations: Iterable[Translation], n_best: int = 1) -> Counter
     notes: Counter[str] = Counter()
     for each in translations:
         notes["lines cut to decoding.max_source pieces"] += each.cut
-        notes["lines that hold more than those in training, translated in parts"] += each.parts > 1
+        notes["lines longer than those in training, translated in segments"] += each.parts > 1
         notes[
-            "translations that reached the longest length allowed (decoding.max_length=N allows another) and may lack "
-            "their end"
+            "translations that reached the longest length allowed (decoding.max_length=N allows another) and may be "
+            "incomplete"
         ] += each.limited
         notes["lines with words outside the vocabulary, copied from the source (decoding.replace_unknown)"] += (
             each.unknown > 0

@@ -55,7 +55,7 @@ def test_a_cache_that_cannot_be_used_does_not_end_a_training(workplace, tmp_path
     monkeypatch.setattr(cache.tempfile, "tempdir", str(tmp_path))
     capsys.readouterr()
     run(workplace, tmp_path / "run", "training.max_steps=1")
-    assert capsys.readouterr().out.count("takes its place, which is removed at the end") == 1
+    assert capsys.readouterr().out.count("until then a temporary cache is used") == 1
     [folder] = cache._instead
     assert folder.parent == tmp_path
     cache._remove_own(folder, os.getpid())

@@ -106,7 +106,7 @@ def forbid_entities(parser: Any, path: Path) -> None:
 
     def declared(name: str, *_: object) -> None:
         line = parser.CurrentLineNumber
-        raise DataError(f"{path}:{line}: defines the entity {name}; entities are not read, write out their text")
+        raise DataError(f"{path}:{line}: defines the entity {name}; entities are not supported; write out their text")
 
     parser.EntityDeclHandler = declared
 

@@ -32,4 +32,4 @@ def read_parquet(
             source, target = (one_line(value_at(row, key, f"{path}:{number}")) for key in keys)
             yield Pair(number, source, target)
     except (ArrowException, OSError) as error:
-        raise DataError(f"{path}: not a usable Parquet file ({str(error)[:80]}); make it again") from None
+        raise DataError(f"{path}: not a valid Parquet file ({str(error)[:80]}); export it again") from None

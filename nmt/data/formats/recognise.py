@@ -87,5 +87,5 @@ def root_format(path: Path) -> str | None:
     name = _ROOTS.get(found[1].lower()) if found else None
     if name is None and text.startswith("<?xml"):
         root = f"<{found[1]}>" if found else "nothing"
-        raise DataError(f"{path}: XML that begins with {root} is not read; TMX, XLIFF and the XML of WMT are")
+        raise DataError(f"{path}: XML that begins with {root} is not supported; use TMX, XLIFF or the XML of WMT")
     return name

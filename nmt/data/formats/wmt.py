@@ -120,7 +120,7 @@ def read_wmt_xml(
         for identity, text in texts.items():
             number += 1
             if identity not in found:
-                raise DataError(f"{files[0]}:{line}: the reference lacks segment {identity}; add or remove it")
+                raise DataError(f"{files[0]}:{line}: the reference has no segment {identity}; add or remove it")
             yield Pair(number, text, found[identity])
 
 
