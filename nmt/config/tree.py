@@ -112,6 +112,9 @@ class TrainingSettings(Section):
     min_learning_rate: float = setting(0.0, "lowest learning rate after the warm-up", ge=0)
     clip_norm: float = setting(1.0, "gradients of a larger norm are scaled down to it; 0 switches it off", ge=0)
     coverage_loss: float = setting(0.0, "weight of the loss for attending twice to the same source piece", ge=0)
+    guided_attention: float = setting(
+        0.0, "weight of the loss that draws the attention towards word alignments; 0: none", ge=0, le=100
+    )
     label_smoothing: Share = setting(0.1, "share of the target distribution that is spread over all pieces", "share")
     ema: Share = setting(0.0, "decay per step of the moving average of the weights that is validated; 0: none", "share")
     precision: Literal["float32", "bf16", "fp16"] = setting("float32", "precision of the products (autocast)")

@@ -36,11 +36,13 @@ class Batch(NamedTuple):
     target_output: Int[Tensor, "batch tgt"]
     target_tokens: int  # real ones, end included
     taught: Taught | None = None
+    alignment: Float[Tensor, "batch tgt src"] | None = None  # rows sum to 1, or to 0 where a token has no link
 
     def to(self, device: torch.device) -> "Batch":
         source, target_input, target_output = (part.to(device, non_blocking=True) for part in self[:3])
         taught = self.taught and Taught(*(part.to(device, non_blocking=True) for part in self.taught))
-        return Batch(source, target_input, target_output, self.target_tokens, taught)
+        alignment = None if self.alignment is None else self.alignment.to(device, non_blocking=True)
+        return Batch(source, target_input, target_output, self.target_tokens, taught, alignment)
 
     def rows(self, first: int, end: int) -> "Batch":
         """Some of its sentences, with no more padding than they need."""
@@ -53,6 +55,7 @@ class Batch(NamedTuple):
             target_output[:, :target_width],
             int(real.sum()),
             self.taught and Taught(*(part[first:end, :target_width] for part in self.taught)),
+            None if self.alignment is None else self.alignment[first:end, :target_width, :width],
         )
 
 

@@ -13,6 +13,7 @@ from nmt.data.sampler import epoch_batches
 from nmt.data.subword import Subwords
 from nmt.training.teachers import Lessons
 
+GUIDE = None
 Indices = npt.NDArray[np.int64]  # of sentences in the dataset
 
 
@@ -39,6 +40,7 @@ class EpochBatches:
 
     def make(self, indices: Indices) -> Batch:
         batch = make_batch(self._sentences, indices)
+        if GUIDE is not None: batch = GUIDE.add_to(batch, indices)
         return self._lessons.add_to(batch, indices) if self._lessons else batch
 
     def lines(self, chosen: Sequence[Indices]) -> list[int]:

@@ -19,6 +19,7 @@ def batch_loss(
     teacher_forcing: float = 1.0,
     whole_sentences: bool = False,
     coverage_loss: float = 0.0,
+    guided_attention: float = 0.0,
 ) -> Float[Tensor, ""]:
     """Sum over the batch's target tokens, in nats. `label_smoothing` is `smoothed`'s, `teacher_share` how much the
     teachers say in what is wanted, `coverage_loss` the weight of `repeated_attention`; the others are
@@ -35,7 +36,16 @@ def batch_loss(
     loss = cross_entropy(rows, model.generator.output, wanted)
     if coverage_loss:
         loss = loss + coverage_loss * repeated_attention(decoded.attention, real)
+    if guided_attention and batch.alignment is not None:
+        loss = loss + guided_attention * disagreement(decoded.attention, batch.alignment)
     return loss
+
+
+def disagreement(
+    attention: Float[Tensor, "batch tgt src"], alignment: Float[Tensor, "batch tgt src"]
+) -> Float[Tensor, ""]:
+    """Sum over positions of the cross-entropy -sum_i A_i log a_i (Chen et al. 2016, equation 7), in nats."""
+    return -(alignment * attention.clamp(min=1e-6).log()).sum()
 
 
 def repeated_attention(attention: Float[Tensor, "batch tgt src"], real: Bool[Tensor, "batch tgt"]) -> Float[Tensor, ""]:

@@ -107,6 +107,7 @@ class Updater:
             teacher_forcing=forcing(training, step),
             whole_sentences=training.forcing_unit == "sentence",
             coverage_loss=training.coverage_loss,
+            guided_attention=training.guided_attention,
         )
 
     @contextmanager
