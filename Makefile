@@ -33,6 +33,7 @@ format: $(INSTALLED)
 reference: $(INSTALLED)
 	$(BIN)/python scripts/make_settings_reference.py
 	$(BIN)/python scripts/make_systems_reference.py
+	$(BIN)/python scripts/make_kinds_reference.py
 
 corpus: $(INSTALLED)
 	$(BIN)/python scripts/make_corpus.py

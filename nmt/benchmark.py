@@ -20,9 +20,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nmt.config import DecodingSettings, ModelSettings, Settings, TrainingSettings, load
 from nmt.data.batch import Batch, Sentences, make_batch
+from nmt.data.batching import epoch_batches
 from nmt.data.dataset import Ids
 from nmt.data.prepare import prepare
-from nmt.data.sampler import epoch_batches
 from nmt.data.subword import EOS_ID
 from nmt.decoding.search import search
 from nmt.device import choose_device, describe

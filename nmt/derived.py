@@ -8,9 +8,10 @@ from typing import Any
 from torch import Tensor
 
 from nmt import run as runs
+from nmt.data.corpora import HELD_OUT, LARGEST_HELD_OUT
 from nmt.decoding.shortlist import Shortlist
 from nmt.errors import ConfigError, DataError
-from nmt.files import read_json, write_atomic
+from nmt.files import read_json, read_run_file, run_file_exists, write_atomic
 from nmt.run import LoadedRun
 
 
@@ -30,9 +31,14 @@ def save_derived(
     try:
         if shortlist:
             runs.save_shortlist(out, shortlist, first)
-        if (first.path / runs.PROVENANCE).exists():
+        if statistics := runs.load_statistics(first.path):
+            runs.save_statistics(out, statistics)
+        if run_file_exists(first.path, runs.PROVENANCE):
             provenance = {**read_json(first.path / runs.PROVENANCE), **notes}
             write_atomic(out / runs.PROVENANCE, json.dumps(provenance, indent=1).encode())
+        for file in sorted((first.path / HELD_OUT).glob("*")):
+            content = read_run_file(first.path, f"{HELD_OUT}/{file.name}", LARGEST_HELD_OUT)
+            write_atomic(out / HELD_OUT / file.name, content)
         runs.save_run(out, first.settings, first.subwords, weights)
     except OSError as error:
         raise DataError(f"{out}: cannot write: {error.strerror}") from None

@@ -1,22 +1,44 @@
 """Where to compute: `auto` picks CUDA, then MPS, then the CPU."""
 
+import resource
+
 import torch
 
 from nmt.config import Settings
 from nmt.errors import ConfigError
+from nmt.memory import address_space_at_hand
 
 # torch's own choice, which knows of OMP_NUM_THREADS and of cores that this process may not use.
 THREADS = torch.get_num_threads()
 
 
+STACK = 8_000_000  # bytes of address space that a thread takes, if the system does not say
+
+
 def choose_device(settings: Settings) -> torch.device:
     """The device of the settings, the number of CPU threads set. Raises ConfigError if the device is not there."""
+    check_threads(settings.threads)
     torch.set_num_threads(settings.threads or THREADS)
+    return find_device(settings)
+
+
+def check_threads(threads: int) -> None:
+    """Raises ConfigError if the limits of the shell (`ulimit -v`, `ulimit -u`) do not let so many be started: the
+    library that starts them would end the process."""
+    stack = resource.getrlimit(resource.RLIMIT_STACK)[0]
+    needed = threads * (stack if 0 < stack < 2**40 else STACK)
+    most, processes = address_space_at_hand(), resource.getrlimit(resource.RLIMIT_NPROC)[0]
+    if threads > 1 and (needed > most or 0 < processes < threads):
+        raise ConfigError(f"threads: {threads} are more than the limits of this shell allow (ulimit -v, -u); use fewer")
+
+
+def find_device(settings: Settings) -> torch.device:
+    """The device of the settings. Raises ConfigError if it is not there."""
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if settings.device == "auto":
         return torch.device(next(name for name, there in available.items() if there))
     if not available[settings.device]:
-        raise ConfigError(f"device: {settings.device} is not available here; write device=auto or device=cpu")
+        raise ConfigError(f"device: {settings.device} is not available here; set device=auto or device=cpu")
     return torch.device(settings.device)
 
 

@@ -1,18 +1,25 @@
 """The errors that a user can cause. Anything else is a bug and keeps its traceback."""
 
+from pathlib import Path
+
+from nmt.shown import shown
+
 
 class UserError(Exception):
-    """Something the user can mend. The command prints the message and exits with `status`."""
+    """Something that the user can correct. The command prints the problems, a line each, and exits with `status`.
+
+    Problems may quote text from anywhere, so control characters in them are spelled out.
+    """
 
     status = 2
 
+    def __init__(self, *problems: str) -> None:
+        self.problems = tuple(shown(problem) for problem in problems)
+        super().__init__("\n".join(self.problems))
+
 
 class ConfigError(UserError):
-    """A setting is wrong. The message has one line per problem: file, line, key and remedy."""
-
-    def __init__(self, *problems: str) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+    """A setting is wrong. Each problem names file, line, key and remedy."""
 
 
 class DataError(UserError):
@@ -20,7 +27,7 @@ class DataError(UserError):
 
 
 class NotSaved(UserError):
-    """Training could not be written down; the message says what is kept."""
+    """Training could not be saved; the message says what is kept."""
 
     status = 3
 
@@ -32,6 +39,41 @@ class Diverged(UserError):
 
 
 class OutOfMemory(UserError):
-    """Not even a single sentence fits into memory."""
+    """What was asked for does not fit into memory."""
 
     status = 5
+
+
+# What torch, oneDNN, SentencePiece and the dynamic loader say; only some raise MemoryError.
+_NO_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "cannot allocate memory",
+    "out of memory",
+    "bad_alloc",
+    "could not create a memory",
+    "can't start new thread",
+    "failed to map segment",
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error of any library means that memory, or address space, is used up."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    if not isinstance(error, RuntimeError | ImportError | OSError):
+        return False
+    text = str(error).lower()
+    return any(words in text for words in _NO_MEMORY)
+
+
+def extra(name: str) -> str:
+    """Return the command that installs an optional part, for messages.
+
+    The distribution is called what the installed metadata say: the name of the package alone may be somebody else's.
+    Where this is not installed, as in a checkout of the source, the command names its folder.
+    """
+    from importlib.metadata import packages_distributions
+
+    found = packages_distributions().get("nmt")
+    return f"pip install '{found[0]}[{name}]'" if found else f"pip install -e '{Path(__file__).parent.parent}[{name}]'"

@@ -3,23 +3,27 @@
 import itertools
 import json
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nmt import run as runs
-from nmt.data.corpus import ParallelFiles, read_pairs
+from nmt.bootstrap import Difference, Score, Statistics, resampling_seed
+from nmt.data.encodings import AUTO
+from nmt.data.opening import check_distinct
 from nmt.data.words import split_words
 from nmt.decoding.align import align
 from nmt.decoding.gold import Agreement, Gold, agreement
-from nmt.decoding.translator import Translator
+from nmt.decoding.request import GIVEN
+from nmt.decoding.translator import Translator, warnings_of
 from nmt.errors import ConfigError, DataError
 from nmt.files import write_atomic
-from nmt.metrics import AER, METRICS, Difference, Score, Statistics, resampling_seed, statistics
-from nmt.test_sets import EvaluationSet
+from nmt.languages import language_of_file, language_of_text
+from nmt.metrics import AER, METRICS, default_metrics, statistics
+from nmt.test_sets import EvaluationSet, read_texts
 
 AER_SIGNATURE = "nrefs:1|attention:forced|links:strongest-both-ways"
 LENGTHS = (5, 10, 15, 20, 25, 30, 40, 50, 75, 100)  # last length of each group, in source words; one more is open
@@ -52,22 +56,30 @@ class SetScores:
 class Evaluation:
     run: str
     sets: dict[str, SetScores]
+    language: str = ""  # of the references, as the metrics take it
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to find out. `language` is that of the references."""
+    """What to find out: by default the usual metrics of the language, which is that of the references."""
 
-    metrics: tuple[str, ...]
+    metrics: tuple[str, ...] = ()
     by_length: bool = False
-    language: str | None = None
+    language: str = ""
+    words: str = "scripts"  # what a word is in lengths and gold alignments, out of WORDS
 
-    def check(self) -> None:
-        """Raises ConfigError, before anything is translated, if a metric or its interval cannot be had here."""
+    def on(self, reference: Sequence[str]) -> "Wanted":
+        """With the language that the script of this text tells, if it is not known, and with its usual metrics.
+
+        Raises ConfigError, before anything is translated, if a metric or its interval cannot be had here.
+        """
+        language = self.language or language_of_text(reference)
+        metrics = self.metrics or default_metrics(language)
         resampling_seed()
-        for metric in self.metrics:
+        for metric in metrics:
             if metric != AER:
-                METRICS[metric].make(self.language)
+                METRICS[metric].make(language)
+        return replace(self, metrics=metrics, language=language)
 
 
 # Scores --------------------------------------------------------------------------------------------------------------
@@ -78,33 +90,43 @@ def evaluate(
     translator: Translator,
     sets: Sequence[EvaluationSet],
     wanted: Wanted,
-    changes: dict[str, int | float],
+    changes: dict[str, Any],
     say: Callable[[str], None],
+    warn: Callable[[str], None] = lambda _: None,
 ) -> Evaluation:
-    """Translates and scores. The alignment error rate is that of the references, which the model reads."""
-    wanted.check()
-    if AER in wanted.metrics:
-        _check_alignable(run, translator, sets)
+    """Translates and scores. The alignment error rate is that of the references, which the model reads.
+
+    Warns of translations that were cut, split, limited or empty.
+    """
+    wanted = wanted.on(sets[0].references[0])
+    gold = _gold_alignments(run, translator, sets, wanted.words, warn) if AER in wanted.metrics else {}
     found: dict[str, SetScores] = {}
     for data in sets:
-        found |= _score_set(translator, data, wanted, changes, say)
-    return Evaluation(str(run), found)
+        found |= _score_set(translator, data, gold.get(data.name), wanted, changes, say, warn)
+    return Evaluation(str(run), found, wanted.language)
 
 
-def _check_alignable(run: Path, translator: Translator, sets: Sequence[EvaluationSet]) -> None:
+def _gold_alignments(
+    run: Path, translator: Translator, sets: Sequence[EvaluationSet], words: str, warn: Callable[[str], None]
+) -> dict[str, list[Gold]]:
+    """Of those test sets that have some."""
     if not translator.attends:
         raise ConfigError(f"--metric {AER}: {run} has no attention")
-    if not any(data.gold for data in sets):
+    gold = {data.name: links for data in sets if (links := data.gold(words, warn))}
+    if not gold:
         files = ", ".join(str(data.gold_file) for data in sets)
         raise DataError(f"--metric {AER}: needs gold word alignments beside a test set: {files}")
+    return gold
 
 
 def _score_set(
     translator: Translator,
     data: EvaluationSet,
+    gold: list[Gold] | None,
     wanted: Wanted,
-    changes: dict[str, int | float],
+    changes: dict[str, Any],
     say: Callable[[str], None],
+    warn: Callable[[str], None],
 ) -> dict[str, SetScores]:
     counts: dict[str, Statistics] = {}
     seconds, decoding = 0.0, ""
@@ -114,22 +136,30 @@ def _score_set(
         started = time.perf_counter()
         translations = translator.translate(data.sources, attention=False, changes=changes)
         seconds = time.perf_counter() - started
+        for note, count in warnings_of(translations).items():
+            if count:
+                warn(f"{data.name}: {note}: {count:,}")
         used = translator.settings.model_copy(update=changes)
         decoding = f"beam {used.beam_size}, length penalty {used.length_penalty:g}"
-        counts = text_statistics([translation.text for translation in translations], data.references, wanted)
-    if AER in wanted.metrics and data.gold is not None:
+        visible = translator.subwords.target.normalizer.visible
+        references = [[visible(line) for line in lines] for lines in data.references]
+        if references != data.references:
+            warn(f"{data.name}: references are scored without their invisible characters, which no output has")
+        counts = text_statistics([translation.text for translation in translations], references, wanted)
+    if gold is not None:
         say(f"aligning {data.name}: {len(data.sources):,} lines")
-        counts[AER] = alignment_statistics(translator, data.sources, data.references, data.gold)
-    whole = _scores(counts, data.sources, wanted.by_length, seconds, decoding)
+        how = {name: value for name, value in changes.items() if name in GIVEN}
+        counts[AER] = alignment_statistics(translator, data.pairs(), gold, wanted.words, how)
+    whole = _scores(counts, data.sources, wanted, seconds, decoding)
     sets = {data.name: whole}
     for part, lines in data.parts.items():
         chosen = {metric: found.select(lines) for metric, found in counts.items()}
         sources = [data.sources[line] for line in lines]
-        sets[f"{data.name}/{part}"] = _scores(chosen, sources, False, 0.0, decoding)
+        sets[f"{data.name}/{part}"] = _scores(chosen, sources, replace(wanted, by_length=False), 0.0, decoding)
     return sets
 
 
-def text_statistics(hypotheses: list[str], references: list[str], wanted: Wanted) -> dict[str, Statistics]:
+def text_statistics(hypotheses: list[str], references: list[list[str]], wanted: Wanted) -> dict[str, Statistics]:
     return {
         metric: statistics(metric, hypotheses, references, language=wanted.language)
         for metric in wanted.metrics
@@ -138,43 +168,50 @@ def text_statistics(hypotheses: list[str], references: list[str], wanted: Wanted
 
 
 def alignment_statistics(
-    translator: Translator, sources: list[str], targets: list[str], gold: Sequence[Gold]
+    translator: Translator,
+    pairs: list[tuple[str, str]],
+    gold: Sequence[Gold],
+    words: str = "scripts",
+    changes: Mapping[str, Any] | None = None,
 ) -> Statistics:
     """Of the alignment error rate, in percent."""
-    aligned = align(translator, list(zip(sources, targets, strict=True)))
+    aligned = align(translator, pairs, words=words, changes=changes)
     rows = np.array([agreement(found.links, known) for found, known in zip(aligned, gold, strict=True)], np.float64)
-    return Statistics("AER", AER_SIGNATURE, rows, lambda total: 100 * Agreement(*map(float, total)).error_rate)
+    return Statistics(
+        "AER", lambda _: AER_SIGNATURE, rows, lambda total: 100 * Agreement(*map(float, total)).error_rate
+    )
 
 
 def _scores(
-    counts: dict[str, Statistics], sources: list[str], by_length: bool, seconds: float = 0.0, decoding: str = ""
+    counts: dict[str, Statistics], sources: list[str], wanted: Wanted, seconds: float = 0.0, decoding: str = ""
 ) -> SetScores:
     scores = {metric: found.score(confidence=True) for metric, found in counts.items()}
-    groups = _score_groups(counts, sources) if by_length else []
+    groups = _score_groups(counts, sources, wanted.words) if wanted.by_length else []
     return SetScores(len(sources), scores, seconds, decoding, groups, counts)
 
 
-def score_files(hypothesis: Path, reference: Path, source: Path | None, wanted: Wanted) -> Evaluation:
-    """Scores a translation against its reference, line by line. Lengths need the source."""
+def score_files(
+    hypothesis: Path, references: Sequence[Path], source: Path | None, wanted: Wanted, encoding: str = AUTO
+) -> Evaluation:
+    """Scores a translation against its references, line by line. Lengths need the source."""
     if AER in wanted.metrics:
         raise ConfigError(f"--metric {AER}: is that of a model's attention; leave out --hypothesis")
-    wanted.check()
-    pairs = list(read_pairs(ParallelFiles(hypothesis, reference)))
-    if not pairs:
-        raise DataError(f"{hypothesis}: is empty; there is nothing to score")
-    counts = text_statistics([pair.source for pair in pairs], [pair.target for pair in pairs], wanted)
-    sources = [""] * len(pairs)
-    if source is not None:
-        sources = [pair.source for pair in read_pairs(ParallelFiles(source, reference))]
-    return Evaluation(str(hypothesis), {reference.name: _scores(counts, sources, wanted.by_length)})
+    told = wanted.language or next(filter(None, (language_of_file(path.name) for path in references)), "")
+    check_distinct(hypothesis, *references, source)
+    hypotheses, *texts = read_texts([hypothesis, *references, *([source] if source else [])], encoding)
+    sources = texts.pop() if source else [""] * len(hypotheses)
+    wanted = replace(wanted, language=told).on(texts[0])
+    counts = text_statistics(hypotheses, texts, wanted)
+    name = " ".join(path.name for path in references)
+    return Evaluation(str(hypothesis), {name: _scores(counts, sources, wanted)}, wanted.language)
 
 
 # By length -----------------------------------------------------------------------------------------------------------
 
 
-def _score_groups(counts: dict[str, Statistics], sources: list[str]) -> list[Group]:
+def _score_groups(counts: dict[str, Statistics], sources: list[str], words: str) -> list[Group]:
     groups = []
-    for shortest, longest, lines in group_by_length([len(split_words(source)) for source in sources]):
+    for shortest, longest, lines in group_by_length([len(split_words(source, words)) for source in sources]):
         scores = {metric: found.select(lines).score(confidence=True) for metric, found in counts.items()}
         groups.append(Group(shortest, longest, len(lines), scores))
     return groups
@@ -214,7 +251,7 @@ def compare(first: Evaluation, second: Evaluation) -> dict[str, dict[str, Differ
 
 def save(run: Path, evaluation: Evaluation) -> None:
     """Keeps the result in the run, for `nmt info`."""
-    content = json.dumps(to_json(evaluation), ensure_ascii=False, indent=1)
+    content = json.dumps(to_json(evaluation), indent=1)
     write_atomic(run / runs.SCORES, content.encode())
 
 

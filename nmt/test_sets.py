@@ -1,75 +1,139 @@
 """Test sets: those that a run's config names, or any other source with its reference."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nmt import run as runs
-from nmt.config import Settings
-from nmt.data.corpus import ParallelFiles, parallel_files, read_lines, read_pairs
-from nmt.decoding.gold import Gold, read_gold
+from nmt.config import DataSettings
+from nmt.data.corpora import HELD_OUT, find_tests
+from nmt.data.corpus import read_lines
+from nmt.data.encodings import AUTO
+from nmt.data.sources import TextSource
+from nmt.decoding.gold import BETWEEN_SPACES, Gold, counts_between_spaces, read_gold
 from nmt.errors import DataError
 
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """A test set. `parts` are line numbers, from 0; `gold` are its word alignments, if `gold_file` is there."""
+    """A test set. `references` has one list of lines for each reference; `parts` are line numbers, from 0."""
 
     name: str
     sources: list[str]
-    references: list[str]
-    gold_file: Path
+    references: list[list[str]]
+    gold_file: Path  # word alignments, which need not exist
     parts: dict[str, list[int]] = field(default_factory=dict)
-    gold: list[Gold] | None = None
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Source and first reference."""
+        return list(zip(self.sources, self.references[0], strict=True))
+
+    def gold(self, words: str = "scripts", warn: Callable[[str], None] = lambda _: None) -> list[Gold] | None:
+        """The gold alignments of source and first reference; None if there is no such file. They are read only here,
+        since the file may be another tool's. `words` says what a word is, out of WORDS. Raises DataError if it does not
+        fit the text."""
+        if not self.gold_file.exists():
+            return None
+        gold = read_gold(self.gold_file, self.pairs(), words)
+        if words == "scripts" and counts_between_spaces(gold, self.pairs()):
+            warn(f"{self.gold_file}: {BETWEEN_SPACES}")
+        return gold
 
 
 def configured_sets(run: Path, warn: Callable[[str], None]) -> list[EvaluationSet]:
-    """All test sets of a run's config. Warns of a part that none of them has, as where a config was copied."""
-    settings = runs.load_settings(run)
-    if not settings.data.test:
+    """All test sets of a run's config. Warns of a part that none of them has, as where a config was copied. Raises
+    DataError if no set has a further reference that the config names."""
+    data = runs.load_settings(run).data
+    if not (data.test or data.hold_out_test):
         raise DataError(f"{run / runs.CONFIG}: data.test: names no test set; give --source and --reference")
-    found = []
-    for stem in settings.data.test:
-        files = parallel_files(settings.data.folder, stem, settings.data.source, settings.data.target)
-        found.append(read_set(files, stem, Path(settings.data.folder) / f"{stem}.align", _parts(settings, stem)))
-    for part in settings.data.parts:
+    sources = find_tests(data, run)
+    found = [_set_of(source, _beside(source, data, run), data) for source in sources]
+    names = [source.name for source in sources]
+    for part in data.parts:
         if not any(part in each.parts for each in found):
-            missing = " or ".join(f"{stem}.{part}" for stem in settings.data.test)
-            warn(f"data.parts: {settings.data.folder} has no {missing}; {part} is left out")
+            warn(f"data.parts: {data.folder} has no {_any_of(names, part)}; {part} is left out")
+    for ending in data.references:
+        if not any((Path(data.folder) / f"{name}.{ending}").exists() for name in names):
+            raise DataError(
+                f"data.references: {data.folder} has no {_any_of(names, ending)}; add the file, or remove {ending} "
+                "from data.references"
+            )
     return found
 
 
-def read_set(files: ParallelFiles, name: str, gold: Path, parts: dict[str, list[int]] | None = None) -> EvaluationSet:
-    """Source and reference, with the gold alignments if there is such a file. Line numbers of `parts` are from 1."""
-    pairs = [(pair.source, pair.target) for pair in read_pairs(files)]
+def _any_of(names: Sequence[str], ending: str) -> str:
+    return " or ".join(f"{name}.{ending}" for name in names)
+
+
+def _beside(source: TextSource, data: DataSettings, run: Path) -> dict[str, Path]:
+    """Return the files that may lie beside a test set, by their endings."""
+    folder = run / HELD_OUT if data.hold_out_test else Path(data.folder)
+    return {ending: folder / f"{source.name}.{ending}" for ending in (*data.references, *data.parts, "align")}
+
+
+def _set_of(source: TextSource, beside: dict[str, Path], data: DataSettings) -> EvaluationSet:
+    """A test set that the config names, with the files beside it."""
+    references = [beside[ending] for ending in data.references if beside[ending].exists()]
+    parts = {part: read_numbers(beside[part]) for part in data.parts if beside[part].exists()}
+    return read_source(source, beside["align"], references, parts)
+
+
+def read_source(
+    source: TextSource,
+    gold: Path,
+    references: Sequence[Path] = (),
+    parts: dict[str, list[int]] | None = None,
+) -> EvaluationSet:
+    """A parallel text as a test set, with further references (a line per pair). `parts` are line numbers, from 1."""
+    pairs = list(source.pairs())
     if not pairs:
-        raise DataError(f"{files.source}: is empty; there is nothing to score")
+        raise DataError(f"{source.files[0]}: is empty; there is nothing to score")
+    texts = [
+        [pair.target for pair in pairs],
+        *(list(read_lines(path, encoding=source.encoding)) for path in references),
+    ]
+    _check_lengths([source.files[0], *references], texts)
+    places = {pair.line: place for place, pair in enumerate(pairs)}
     for part, lines in (parts or {}).items():
         if not lines:
-            raise DataError(f"{name}.{part}: is empty; write one line number per line, or remove the file")
-        if max(lines) > len(pairs):
-            raise DataError(f"{name}.{part}: names line {max(lines)}, but {files.source.name} has {len(pairs)}")
-    return EvaluationSet(
-        name,
-        [source for source, _ in pairs],
-        [target for _, target in pairs],
-        gold,
-        {part: [line - 1 for line in lines] for part, lines in (parts or {}).items()},
-        read_gold(gold, pairs) if gold.exists() else None,
-    )
+            raise DataError(f"{source.name}.{part}: is empty; write one line number per line, or remove the file")
+        if missing := [line for line in lines if line not in places]:
+            file, last = source.files[0].name, pairs[-1].line
+            raise DataError(f"{source.name}.{part}: names line {missing[0]}, but {file} has {last}")
+    numbered = {part: [places[line] for line in lines] for part, lines in (parts or {}).items()}
+    return EvaluationSet(source.name, [pair.source for pair in pairs], texts, gold, numbered)
 
 
-def _parts(settings: Settings, stem: str) -> dict[str, list[int]]:
-    """{part: line numbers, from 1} of the parts that this test set has."""
-    found = {}
-    for part in settings.data.parts:
-        path = Path(settings.data.folder) / f"{stem}.{part}"
-        if path.exists():
-            found[part] = [_line_number(line, path, number) for number, line in enumerate(read_lines(path), start=1)]
-    return found
+def read_set(source: Path, references: Sequence[Path], name: str, gold: Path, encoding: str = AUTO) -> EvaluationSet:
+    """A source and its references, a file of lines each."""
+    sources, *texts = read_texts([source, *references], encoding)
+    return EvaluationSet(name, sources, texts, gold)
+
+
+def read_texts(paths: Sequence[Path], encoding: str = AUTO) -> list[list[str]]:
+    """Files whose lines correspond, each read once. Raises DataError if they differ in length, or are empty."""
+    texts = [list(read_lines(path, encoding=encoding)) for path in paths]
+    _check_lengths(paths, texts)
+    if not texts[0]:
+        raise DataError(f"{paths[0]}: is empty; there is nothing to score")
+    return texts
+
+
+def _check_lengths(paths: Sequence[Path], texts: list[list[str]]) -> None:
+    for path, lines in zip(paths, texts, strict=True):
+        if len(lines) != len(texts[0]):
+            raise DataError(
+                f"{paths[0]} has {len(texts[0])} lines and {path} has {len(lines)}; "
+                "line N of one must translate line N of the other"
+            )
+
+
+def read_numbers(path: Path) -> list[int]:
+    """Line numbers, from 1, one per line."""
+    return [_line_number(line, path, number) for number, line in enumerate(read_lines(path), start=1)]
 
 
 def _line_number(line: str, path: Path, number: int) -> int:
-    if not line.isdecimal() or int(line) < 1:
+    if not (line.isascii() and line.isdecimal() and len(line) < 13) or int(line) < 1:
         raise DataError(f"{path}:{number}: {line[:20]!r} is not a line number; write one number per line, from 1")
     return int(line)

@@ -30,8 +30,8 @@ from nmt import config
 from nmt.benchmark import reference
 from nmt.config import Settings
 from nmt.data.batch import Batch, pad_sources, pad_targets
+from nmt.data.batching import epoch_batches
 from nmt.data.prepare import prepare
-from nmt.data.sampler import epoch_batches
 from nmt.model import make_model
 from nmt.plots import picture
 from nmt.run import named_weights

@@ -29,6 +29,12 @@ TITLES = {
 }
 
 
+TEXT = [
+    "Each of these three settings is one text or a list of texts. A text is its path alone, or these keys:",
+    "`train: [news, {path: talks.tsv, weight: 0.5}, {source: a.txt, target: b.txt}]`.",
+]
+
+
 def reference() -> str:
     """The settings page, a table per section."""
     lines = [HEAD]
@@ -37,6 +43,10 @@ def reference() -> str:
         lines += ["| key | type | default | unit | resume | meaning |", "|---|---|---|---|---|---|"]
         lines += [_row(key) for key in config.keys() if key.rpartition(".")[0] == section]  # noqa: SIM118
         lines.append("")
+    lines += ["## A text of `data.train`, `data.valid` or `data.test`", "", *TEXT, ""]
+    lines += ["| key | type | default | unit | meaning |", "|---|---|---|---|---|"]
+    lines += [_text_row(name) for name in config.CorpusSettings.model_fields]
+    lines.append("")
     lines += ["## Keys that need another", "", "| key | has an effect only with |", "|---|---|"]
     for key, rulers in config.EFFECTIVE_WITH.items():
         wanted = [" or ".join(f"`{ruler}={_value(value)}`" for value in values) for ruler, values in rulers.items()]
@@ -46,10 +56,18 @@ def reference() -> str:
 
 def _row(key: str) -> str:
     field = config.field(key)
-    default = "required" if field.is_required() else f"`{_value(field.default)}`"
+    default = "required" if field.is_required() else f"`{_value(config.written(field.default))}`"
     extra = field.json_schema_extra
     resume = "yes" if extra["resume"] else ""
     return f"| `{key}` | {_type(_schema(key))} | {default} | {extra['unit']} | {resume} | {field.description} |"
+
+
+def _text_row(name: str) -> str:
+    field: Any = config.CorpusSettings.model_fields[name]
+    kind = _type(config.CorpusSettings.model_json_schema()["properties"][name])
+    return (
+        f"| `{name}` | {kind} | `{_value(field.default)}` | {field.json_schema_extra['unit']} | {field.description} |"
+    )
 
 
 def _value(value: Any) -> str:

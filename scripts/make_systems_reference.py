@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nmt.metrics import METRICS, VALIDATION_METRICS
+from nmt.metrics import LOSS, METRICS
 from nmt.model.architecture import ARCHITECTURES
 from nmt.model.attention import ATTENTIONS
 from nmt.model.bridge import BRIDGES
@@ -64,11 +64,11 @@ def _docstrings(entries: Mapping[str, Any]) -> dict[str, str]:
 
 def _validation_metrics() -> dict[str, str]:
     """Those of text are in METRICS; the loss is not."""
-    names = {name: f"{METRICS[name].name} of greedy translations" for name in VALIDATION_METRICS if name in METRICS}
-    names["loss"] = "Loss, in nats per target token"
-    return {
-        name: f"{names[name]}; {'more' if more else 'less'} is better." for name, more in VALIDATION_METRICS.items()
+    found = {
+        name: f"{metric.name} of greedy translations; {'higher' if metric.higher_is_better else 'lower'} is better."
+        for name, metric in METRICS.items()
     }
+    return found | {LOSS: "Loss, in nats per target token; lower is better."}
 
 
 if __name__ == "__main__":

@@ -4,10 +4,12 @@ import importlib.util
 import sys
 from pathlib import Path
 
+from nmt.errors import extra
+
 PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
 
 
 def need_matplotlib() -> None:
     """To be asked before a long computation."""
     if importlib.util.find_spec("matplotlib") is None:
-        sys.exit("the picture needs matplotlib: pip install 'nmt[plot]'")
+        sys.exit(f"the picture needs matplotlib: {extra('plot')}")

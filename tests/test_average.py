@@ -81,8 +81,8 @@ def test_the_best_checkpoints(run: Path, tmp_path: Path) -> None:
 def test_best_names() -> None:
     progress = Progress(
         validations=[
-            Validation(2, 0.1, 9.0, 1.0, 0.0), Validation(4, 0.2, 8.0, 3.0, 0.0),
-            Validation(6, 0.3, 7.0, 1.0, 0.0), Validation(6, 0.3, 1.0, 9.0, 0.0, averaged=True),
+            Validation(2, 0.1, 9.0, {"bleu": 1.0}), Validation(4, 0.2, 8.0, {"bleu": 3.0}),
+            Validation(6, 0.3, 7.0, {"bleu": 1.0}), Validation(6, 0.3, 1.0, {"bleu": 9.0}, averaged=True),
         ]
     )  # fmt: skip
     assert best_names(progress, "bleu", 2) == ["step-00000004-0002", "step-00000006-0003"]

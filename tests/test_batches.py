@@ -64,4 +64,4 @@ def test_pieces_are_drawn_anew_only_if_asked_for(prepared: Prepared, tiny_config
 def test_lines_are_those_of_the_files(prepared: Prepared, tiny_config: Path) -> None:
     lines = prepared.train.lines.tolist()
     batches = batches_of(prepared, tiny_config)
-    assert batches.lines([np.array([7, 2]), np.array([5])]) == [lines[2], lines[5], lines[7]]
+    assert batches.places([np.array([7, 2]), np.array([5])]) == [(0, lines[2]), (0, lines[5]), (0, lines[7])]

@@ -82,7 +82,7 @@ def test_the_products_are_measured_in_the_precision_of_training(monkeypatch: pyt
     real = torch.randn
     monkeypatch.setattr(torch, "randn", lambda *sizes, **how: types.append(how["dtype"]) or real(*sizes, **how))
     small = ["subword.vocab_size=50", "model.hidden=8", "model.embedding=8", "threads=1", "training.batch_sentences=8"]
-    settings = reference([*small, "training.precision=bf16"])
+    settings = reference([*small, "training.precision=bf16", "model.cell=gru"])
     found = bench(reference_work(settings, 4), settings, 1, lambda line: None)
     assert set(types) == {torch.bfloat16}
     assert next(lines(found)).startswith("large matrix products, bf16: ")

@@ -15,6 +15,7 @@ import remember
 import torch
 
 from nmt import config
+from nmt.errors import extra
 from nmt.model.attention import ATTENTIONS
 from nmt.model.init import initialise
 
@@ -131,7 +132,7 @@ def test_without_matplotlib_the_remedy_is_said(
     script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(SystemExit, match=r"pip install 'nmt\[plot\]'"):
+    with pytest.raises(SystemExit, match=re.escape(extra("plot"))):
         script.main(["--out", str(tmp_path)])
     assert list(tmp_path.iterdir()) == []
 

@@ -55,7 +55,7 @@ IN_FILE = [  # lines 7 and on of the file, and the whole message
     ("model:\n  hidden: 4.5", ["a.yaml:8: model.hidden: 4.5 must be a whole number"]),
     ("model:\n  hidden: true", ["a.yaml:8: model.hidden: true must be a whole number"]),
     ("model:\n  hidden: [4]", ["a.yaml:8: model.hidden: [4] must be a whole number"]),
-    ("model:\n  hidden:", ["a.yaml:8: model.hidden: has no value; write one, or remove the key"]),
+    ("model:\n  hidden:", ["a.yaml:8: model.hidden: has no value; give one, or remove the key"]),
     ("model:\n  hidden: 0x10", ["a.yaml:8: model.hidden: '0x10' must be a whole number"]),
     ("model:\n  dropout: '0.1'", ["a.yaml:8: model.dropout: '0.1' must be a number"]),
     ("model:\n  bidirectional: yes", ["a.yaml:8: model.bidirectional: 'yes' must be true or false"]),
@@ -69,7 +69,7 @@ IN_FILE = [  # lines 7 and on of the file, and the whole message
         "  patience: 3 epochs",
         ["a.yaml:7: training.patience: '3 epochs' must be a number without a unit, not in epochs"],
     ),
-    ("  seed: 20240101120000", ["a.yaml:7: training.seed: 20240101120000 must be 1.8e+13 or less"]),
+    ("  seed: 20240101120000", ["a.yaml:7: training.seed: 20240101120000 must be 18000000000000 or less"]),
     ("run: 3", ["a.yaml:7: run: 3 must be text"]),
     ("  betas: 0.9", ["a.yaml:7: training.betas: 0.9 must be a list"]),
     ("model: 3", ["a.yaml:7: model: needs settings below it, such as `  architecture: recurrent`"]),
@@ -108,7 +108,13 @@ IN_FILE = [  # lines 7 and on of the file, and the whole message
     ),
     ("model:\n  cell: gur", ["a.yaml:8: model.cell: 'gur' must be one of rnn, gru, lstm, ln_lstm; did you mean gru?"]),
     ("model:\n  cell: transformer", ["a.yaml:8: model.cell: 'transformer' must be one of rnn, gru, lstm, ln_lstm"]),
-    ("  metric: blue", ["a.yaml:7: training.metric: 'blue' must be one of bleu, chrf, loss; did you mean bleu?"]),
+    (
+        "  metric: blue",
+        [
+            "a.yaml:7: training.metric: 'blue' must be one of bleu, bleu-lc, tok-lc, chrf, chrf2, ter, exact, cer, "
+            "wer, loss; did you mean bleu?"
+        ],
+    ),
     ("model:\n  tying: al", ["a.yaml:8: model.tying: 'al' must be one of none, target, all; did you mean all?"]),
     ("device: gpu", ["a.yaml:7: device: 'gpu' must be one of auto, cpu, cuda, mps; did you mean cuda?"]),
     # YAML that is not taken
@@ -165,30 +171,33 @@ IN_FILE = [  # lines 7 and on of the file, and the whole message
     # rules across keys
     (
         "model:\n  hidden: 63\n  attention: dot",
-        ["a.yaml:8: model.hidden: must be even for a bidirectional encoder; write 64"],
+        ["a.yaml:8: model.hidden: must be even for a bidirectional encoder; set model.hidden=64"],
     ),
     (
         "model:\n  attention_heads: 3",
-        ["a.yaml:8: model.attention_heads: 3 heads cannot share model.hidden=320; write a divisor of it"],
+        ["a.yaml:8: model.attention_heads: 3 heads cannot share model.hidden=320; set model.attention_heads=2"],
     ),
     (
         "model:\n  hidden: 66",
-        ["a.yaml: model.attention_heads: 4 heads cannot share model.hidden=66; write a divisor of it"],
+        ["a.yaml: model.attention_heads: 4 heads cannot share model.hidden=66; set model.attention_heads=3"],
     ),
     (
         "model:\n  bridge: copy",
-        ["a.yaml:8: model.bridge: copy needs as many encoder layers as decoder layers (1 and 2); write linear or mean"],
+        [
+            "a.yaml:8: model.bridge: copy needs as many encoder layers as decoder layers (1 and 2); "
+            "set model.bridge=linear or model.bridge=mean"
+        ],
     ),
     (
         "model:\n  decoder_layers: 1",
         [
-            "a.yaml:8: model.decoder_layers: a conditional decoder attends between its first layer and the others, "
-            "so it needs 2 or more"
+            "a.yaml:8: model.decoder_layers: a conditional decoder attends between its first layer and the others; "
+            "set model.decoder_layers=2"
         ],
     ),
     (
         "model:\n  tying: all\nsubword:\n  joint: false",
-        ["a.yaml:8: model.tying: all needs a joint vocabulary; write target or none"],
+        ["a.yaml:8: model.tying: all needs a joint vocabulary; set model.tying=target or model.tying=none"],
     ),
     (
         "model:\n  tying: none\nsubword:\n  model: [a, b, c]",
@@ -200,11 +209,11 @@ IN_FILE = [  # lines 7 and on of the file, and the whole message
     ),
     (
         "  min_learning_rate: 0.1",
-        ["a.yaml:7: training.min_learning_rate: 0.1 is more than training.learning_rate=0.002"],
+        ["a.yaml:7: training.min_learning_rate: 0.1 is more than training.learning_rate=0.002; set it lower"],
     ),
     (
-        "decoding:\n  min_length: 201",
-        ["a.yaml:8: decoding.min_length: 201 is more than decoding.max_length=200"],
+        "decoding:\n  min_length: 201\n  max_length: 200",
+        ["a.yaml:8: decoding.min_length: 201 is more than decoding.max_length=200; set it lower"],
     ),
 ]
 
@@ -215,9 +224,9 @@ def test_messages_for_a_file(file: Path, lines: str, messages: list[str]) -> Non
 
 
 ON_COMMAND_LINE = [
-    (["model.hidden"], ["command line: 'model.hidden' is not a setting; write key.sub=value, as in model.hidden=256"]),
-    (["=3"], ["command line: '=3' is not a setting; write key.sub=value, as in model.hidden=256"]),
-    (["model.hidden="], ["command line: model.hidden: has no value; write one, or remove the key"]),
+    (["model.hidden"], ["command line: 'model.hidden' is not a setting; give key.sub=value, as in model.hidden=256"]),
+    (["=3"], ["command line: '=3' is not a setting; give key.sub=value, as in model.hidden=256"]),
+    (["model.hidden="], ["command line: model.hidden: has no value; give one, or remove the key"]),
     (["model.hiden=64"], ["command line: model.hiden: unknown key; did you mean model.hidden?"]),
     (
         ["data.folder=["],
@@ -261,8 +270,7 @@ WHOLE_FILES: list[tuple[str | bytes, list[str]]] = [
     (
         "data:\n  source: en\n",
         [
-            "a.yaml: data.folder: missing; write it into the config, such as `folder: my-corpus`",
-            "a.yaml: data.target: missing; write it into the config, such as `target: fr`",
+            "a.yaml: data.target: missing; set it in the config, such as `target: fr`",
         ],
     ),
     ("data: en-fr\n", ["a.yaml:1: data: needs settings below it, such as `  folder: my-corpus`"]),
@@ -285,12 +293,11 @@ def test_a_config_that_is_not_there(file: Path) -> None:
 def test_all_errors_are_shown_at_once(file: Path) -> None:
     text = BASE.replace("  folder: corpus\n", "") + "  warmup: often\nmodel:\n  cel: gru\n  dropout: 2\nzip: 9\n"
     assert sorted(problems(file, text, "threads=-1", "oops", "model.tying=everything")) == [
-        "a.yaml: data.folder: missing; write it into the config, such as `folder: my-corpus`",
         "a.yaml:10: zip: unknown key",
         "a.yaml:6: training.warmup: 'often' must be a whole number",
         "a.yaml:8: model.cel: unknown key; did you mean model.cell?",
         "a.yaml:9: model.dropout: 2 must be less than 1",
-        "command line: 'oops' is not a setting; write key.sub=value, as in model.hidden=256",
+        "command line: 'oops' is not a setting; give key.sub=value, as in model.hidden=256",
         "command line: model.tying: 'everything' must be one of none, target, all",
         "command line: threads: -1 must be 0 or more",
     ]
@@ -327,8 +334,8 @@ VALUES: list[tuple[str, str, Any]] = [
     ("training.validate_every", "500", "500"),
     ("training.validate_every", "1e3", "1000"),
     ("training.seed", "18_000_000_000_000", 18_000_000_000_000),
-    ("data.test", "one", ["one"]),
-    ("data.test", "[one, two]", ["one", "two"]),
+    ("data.parts", "one", ["one"]),
+    ("data.parts", "[one, two]", ["one", "two"]),
     ("model.bidirectional", "false", False),
     ("run", "''", "DEFAULT"),
 ]
@@ -456,7 +463,7 @@ def test_keys_without_effect_name_real_keys_and_real_values() -> None:
 
 
 def test_names_are_those_of_the_code() -> None:
-    from nmt.metrics import METRICS, VALIDATION_METRICS
+    from nmt.metrics import METRICS
     from nmt.model.architecture import ARCHITECTURES
     from nmt.model.attention import ATTENTIONS
     from nmt.model.bridge import BRIDGES
@@ -473,7 +480,7 @@ def test_names_are_those_of_the_code() -> None:
         "model.cell": CELLS,
         "model.decoder": DECODERS,
         "training.forcing_schedule": FORCINGS,
-        "training.metric": VALIDATION_METRICS,
+        "training.metric": [*METRICS, "loss"],
         "training.optimizer": OPTIMIZERS,
         "training.schedule": SCHEDULES,
     }
@@ -481,7 +488,6 @@ def test_names_are_those_of_the_code() -> None:
     for key, table in tables.items():
         assert _names(key) == tuple(table), key
         assert config.field(key).default in table
-    assert set(VALIDATION_METRICS) - {"loss"} <= set(METRICS)
 
 
 def _registered(key: str) -> list[Registered]:

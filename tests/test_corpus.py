@@ -78,16 +78,28 @@ def test_a_line_of_a_million_characters(tmp_path: Path) -> None:
 # Refused -------------------------------------------------------------------------------------------------------------
 
 
+UNKNOWN = "not UTF-8; convert it, or name its encoding: data.encoding=NAME in training, --encoding NAME elsewhere"
+LATIN = (
+    "not UTF-8; it looks like windows-1252 (Western European, latin-1): set data.encoding=windows-1252 in training, "
+    "give --encoding windows-1252 elsewhere, or convert it to UTF-8"
+)
+WRONG = "name the right encoding, or repair the line"
+DAMAGED = "damaged or cut short; download or compress the file again"
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"good\nba\xffd\n", "2: byte 3: not UTF-8; convert the file to UTF-8"),
-        (b"caf\xe9\n", "1: byte 4: not UTF-8; convert the file to UTF-8"),
-        (b"a\n\xed\xa0\x80\n", "2: byte 1: not UTF-8; convert the file to UTF-8"),  # a lone surrogate
-        (b"a\nb\n\xe2\x82", "3: byte 1: not UTF-8; convert the file to UTF-8"),  # a character cut short
-        (b"\xef\xbb\xbfa\xff\n", "1: byte 5: not UTF-8; convert the file to UTF-8"),  # the mark has three bytes
+        (b"good\nba\xffd\n", f"2: byte 3: {UNKNOWN}"),
+        (b"caf\xe9\n", f"1: byte 4: {LATIN}"),
+        (b"a\n\xed\xa0\x80\n", f"2: byte 1: {UNKNOWN}"),  # a lone surrogate
+        (b"a\nb\n\xe2\x82", f"3: byte 1: {UNKNOWN}"),  # a character cut short
+        (b"\xef\xbb\xbfa\xff\n", f"1: byte 5: {UNKNOWN}"),  # the mark has three bytes
         ("ok\né\0\n".encode(), "2: byte 3: a NUL character; is this a text file?"),
-        ("a\n".encode("utf-16"), "1: byte 1: not UTF-8; convert the file to UTF-8"),
+        (
+            "ab\n\ud800c\n".encode("utf-16", "surrogatepass"),
+            "2: not utf-16; name the right encoding, or repair the line",
+        ),
     ],
 )
 def test_bad_bytes_are_refused_with_file_line_and_byte(tmp_path: Path, content: bytes, message: str) -> None:
@@ -99,20 +111,24 @@ def test_bad_bytes_are_refused_with_file_line_and_byte(tmp_path: Path, content: 
 def test_a_gz_file_cut_short(tmp_path: Path, kept: float) -> None:
     packed = gzip.compress(random.Random(1).randbytes(5000).hex().encode())
     path = write(tmp_path / "a.gz", packed[: int(len(packed) * kept)])
-    assert error(path) == f"{path}: damaged or cut short; make the .gz file again"
+    assert error(path) == f"{path}: {DAMAGED}"
 
 
 def test_a_gz_file_that_is_none(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.gz", b"plain text\n")
-    assert error(path) == f"{path}: damaged or cut short; make the .gz file again"
+    """Browsers decompress what they download, and keep its name."""
+    assert lines(tmp_path / "a.gz", b"plain text\n") == (["plain text"], {})
+    for content in (b"", b"\0\xff\xfe\xfd"):
+        path = write(tmp_path / "a.gz", content)
+        assert error(path) == f"{path}: damaged or cut short: not gzip data; download or compress the file again"
 
 
 def test_a_folder_a_pipe_and_nothing(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")  # opening it would wait for a writer for ever
+    os.mkfifo(tmp_path / "pipe")
     assert error(tmp_path) == f"{tmp_path}: a folder; name a text file"
-    assert error(tmp_path / "pipe") == f"{tmp_path / 'pipe'}: not a regular file; name a text file"
     assert error(tmp_path / "none") == f"{tmp_path / 'none'}: no such file; name a text file"
-    with pytest.raises(DataError, match=r"pipe: not a regular file; name a text file$"):
+    with pytest.raises(
+        DataError, match=r"pipe: a pipe or device, and training reads its text several times; write it into a file$"
+    ):
         file_hash(tmp_path / "pipe")
 
 

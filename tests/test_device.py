@@ -40,5 +40,5 @@ def test_threads_are_as_many_as_the_environment_says() -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_a_device_that_is_not_there(tiny_config: Path) -> None:
-    with pytest.raises(ConfigError, match="device: cuda is not available here; write device=auto or device=cpu"):
+    with pytest.raises(ConfigError, match="device: cuda is not available here; set device=auto or device=cpu"):
         choose_device(config.load(tiny_config, ["device=cuda"]))

@@ -47,7 +47,7 @@ def members(*indices: int) -> list[Seq2Seq]:
 
 
 def decoding(**changes: int | float) -> DecodingSettings:
-    return DecodingSettings(**{"beam_size": 4, "max_length": 12, **changes})
+    return DecodingSettings(**{"beam_size": 4, "max_length": 12, "allow_empty": True, **changes})
 
 
 # The mean ------------------------------------------------------------------------------------------------------------

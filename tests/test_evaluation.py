@@ -9,6 +9,7 @@ import pytest
 import nmt
 from nmt import config, evaluation
 from nmt import run as runs
+from nmt.bootstrap import Score
 from nmt.data.corpus import ParallelFiles
 from nmt.data.words import split_words
 from nmt.decoding.align import align
@@ -26,11 +27,10 @@ from nmt.evaluation import (
     score_files,
     to_json,
 )
-from nmt.metrics import DEFAULT_METRICS
 from nmt.test_sets import configured_sets, read_set
 
 BUNDLED = Path(__file__).parent.parent / "data" / "en-fr"
-USUAL = Wanted(DEFAULT_METRICS)
+USUAL = Wanted()
 QUICK = {"beam_size": 1, "max_length": 8}
 
 
@@ -62,7 +62,7 @@ def result(
     sets = (
         configured_sets(run, print)
         if files is None
-        else [read_set(files, files.source.name, run.parent / "none.align")]
+        else [read_set(files.source, [files.target], files.source.name, run.parent / "none.align")]
     )
     return evaluate(run, translator, sets, wanted, QUICK, said.append), said
 
@@ -87,13 +87,18 @@ def test_the_test_sets_of_a_run_and_their_parts(run: Path, translator: Translato
     assert json.loads((run / runs.SCORES).read_text(encoding="utf-8")) == to_json(found)
 
 
+def values(scores: dict[str, Score]) -> dict[str, tuple[float, float]]:
+    """Without signatures, which tell of the whole text, such as characters that were composed."""
+    return {metric: (found.value, found.interval) for metric, found in scores.items()}
+
+
 def test_a_part_is_scored_on_its_lines(run: Path, translator: Translator, tmp_path: Path) -> None:
     found, _ = result(run, translator)
     for language in ("en", "fr"):
         lines = (tmp_path / "corpus" / f"test.{language}").read_text(encoding="utf-8").split("\n")
         (tmp_path / f"part.{language}").write_text(f"{lines[0]}\n{lines[2]}\n", encoding="utf-8")
     alone, _ = result(run, translator, ParallelFiles(tmp_path / "part.en", tmp_path / "part.fr"))
-    assert alone.sets["part.en"].scores == found.sets["test/odd"].scores
+    assert values(alone.sets["part.en"].scores) == values(found.sets["test/odd"].scores)
 
 
 def test_other_files(run: Path, translator: Translator, tiny_corpus: Path) -> None:
@@ -117,7 +122,7 @@ def test_the_shape_of_the_json(run: Path, translator: Translator) -> None:
 def test_a_translation_made_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("the cat sat on the mat\n\n", encoding="utf-8")
     (tmp_path / "test.en").write_text("the cat sat on the mat\na dog\n", encoding="utf-8")
-    found = score_files(tmp_path / "mine.txt", tmp_path / "test.en", None, USUAL)
+    found = score_files(tmp_path / "mine.txt", [tmp_path / "test.en"], None, USUAL)
     [(name, scores)] = found.sets.items()
     assert (found.run, name, scores.sentences) == (str(tmp_path / "mine.txt"), "test.en", 2)
     assert scores.scores["ter"].value == pytest.approx(25.0)  # two words of eight are missing
@@ -176,7 +181,7 @@ def test_scores_by_length(run: Path, translator: Translator, tmp_path: Path, mon
             (tmp_path / f"group.{side}").write_text("".join(f"{content[i]}\n" for i in lines), encoding="utf-8")
         files = ParallelFiles(tmp_path / "group.en", tmp_path / "group.fr")
         alone, _ = result(run, translator, files, Wanted(("bleu", "chrf")))
-        assert alone.sets["group.en"].scores == group.scores
+        assert values(alone.sets["group.en"].scores) == values(group.scores)
     first = to_json(found)["sets"]["test"]["by_length"][0]
     assert set(first) == {"words", "sentences", "bleu", "chrf", "confidence", "signatures"}
     assert (first["words"], first["sentences"]) == ([groups[0].shortest, groups[0].longest], groups[0].sentences)
@@ -187,7 +192,7 @@ def test_lengths_of_a_translation_made_elsewhere_are_those_of_its_source(tmp_pat
     (tmp_path / "mine").write_text("x y z w\n" * 10 + "u v w x\n" * 10, encoding="utf-8")
     (tmp_path / "reference").write_text("x y z w\n" * 10 + "a b c d\n" * 10, encoding="utf-8")
     wanted = Wanted(("bleu",), by_length=True)
-    found = score_files(tmp_path / "mine", tmp_path / "reference", tmp_path / "source", wanted)
+    found = score_files(tmp_path / "mine", [tmp_path / "reference"], tmp_path / "source", wanted)
     groups = found.sets["reference"].by_length
     assert [(group.shortest, group.longest, group.sentences) for group in groups] == [(1, 5, 10), (6, 6, 10)]
     assert [group.scores["bleu"].value for group in groups] == [pytest.approx(100.0), 0.0]
@@ -226,7 +231,91 @@ def test_no_error_rate_without_gold_alignments(run: Path, translator: Translator
 
 def test_no_error_rate_of_a_text(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"^--metric aer: is that of a model's attention; leave out --hypothesis$"):
-        score_files(tmp_path / "a", tmp_path / "b", None, Wanted(("aer",)))
+        score_files(tmp_path / "a", [tmp_path / "b"], None, Wanted(("aer",)))
+
+
+def test_gold_alignments_are_read_only_for_the_error_rate(run: Path, translator: Translator) -> None:
+    """A file of that name may be another tool's, for other words."""
+    (run.parent / "corpus" / "test.align").write_text("0-0 99-99\n", encoding="utf-8")
+    found, _ = result(run, translator, None, Wanted(("bleu",)))
+    assert list(found.sets["test"].scores) == ["bleu"]
+    with pytest.raises(DataError, match=r"test\.align: has 1 lines, and the texts have 20"):
+        result(run, translator, None, Wanted(("bleu", "aer")))
+
+
+# Several references, other forms of text, other languages ------------------------------------------------------------
+
+
+def write(path: Path, *lines: str) -> Path:
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def test_several_references_of_a_translation_made_elsewhere(tmp_path: Path) -> None:
+    mine = write(tmp_path / "mine", "the cat sat on the mat", "we see a house")
+    first = write(tmp_path / "first.en", "the cat sat on the mat", "a house is what we see")
+    second = write(tmp_path / "second.en", "a cat was sitting there", "we see a house")
+    wanted = Wanted(("bleu", "exact", "wer"))
+    both = score_files(mine, [first, second], None, wanted)
+    [(name, scores)] = both.sets.items()
+    assert name == "first.en second.en"
+    assert [found.value for found in scores.scores.values()] == [pytest.approx(100), 100.0, 0.0]
+    assert all(found.signature.startswith("nrefs:2|") for found in scores.scores.values())
+    [one] = score_files(mine, [first], None, wanted).sets.values()
+    assert one.scores["exact"].value == 50.0
+    short = write(tmp_path / "short", "the cat")
+    with pytest.raises(DataError) as caught:
+        score_files(mine, [first, short], None, wanted)
+    assert str(caught.value) == (
+        f"{mine} has 2 lines and {short} has 1; line N of one must translate line N of the other"
+    )
+
+
+def test_several_references_of_the_test_sets_of_a_run(run: Path, translator: Translator) -> None:
+    corpus = run.parent / "corpus"
+    shutil.copy(corpus / "test.fr", corpus / "test.fr.1")
+    set_data(run, test=["valid", "test"], parts=[], references=["fr.1"])
+    found, _ = result(run, translator, None, Wanted(("chrf",)))
+    assert [scores.scores["chrf"].signature[:7] for scores in found.sets.values()] == ["nrefs:1", "nrefs:2"]
+    set_data(run, references=["fr.2"])
+    with pytest.raises(DataError) as caught:
+        configured_sets(run, print)
+    assert str(caught.value) == (
+        f"data.references: {corpus} has no valid.fr.2 or test.fr.2; add the file, or remove fr.2 from data.references"
+    )
+
+
+def test_a_test_set_in_one_file(run: Path, translator: Translator) -> None:
+    corpus = run.parent / "corpus"
+    sides = [(corpus / f"test.{side}").read_text(encoding="utf-8").split("\n")[:20] for side in ("en", "fr")]
+    write(corpus / "pairs.tsv", *("\t".join(pair) for pair in zip(*sides, strict=True)))
+    set_data(run, test=["test", "pairs.tsv"], parts=[])
+    found, _ = result(run, translator, None, Wanted(("chrf", "exact")))
+    assert list(found.sets) == ["test", "pairs.tsv"]
+    assert found.sets["test"].scores == found.sets["pairs.tsv"].scores
+
+
+@pytest.mark.parametrize(
+    ("name", "language"), [("ref.zh", ""), ("ref", ""), ("ref.fr", "zh"), ("ref.cmn_Hans.txt", "")]
+)
+def test_the_language_of_the_references_finds_their_words(tmp_path: Path, name: str, language: str) -> None:
+    lines = ["我们看见那座房子。", "你好，世界！"]
+    reference = write(tmp_path / name, *lines)
+    found = score_files(write(tmp_path / "mine", *lines), [reference], None, Wanted(language=language))
+    assert found.language == "zh"
+    [scores] = found.sets.values()
+    assert {metric: each.value for metric, each in scores.scores.items()} == {
+        "bleu": pytest.approx(100),
+        "chrf2": pytest.approx(100),
+        "cer": 0.0,
+    }
+    assert "|tok:zh|" in scores.scores["bleu"].signature
+
+
+def test_tok_lc_of_an_unknown_language(tmp_path: Path) -> None:
+    path = write(tmp_path / "text", "a b")
+    with pytest.raises(ConfigError, match=r"^tok-lc: tokenises by the rules of a language, and it is not known; give"):
+        score_files(path, [path], None, Wanted(("tok-lc",)))
 
 
 # Two runs ------------------------------------------------------------------------------------------------------------
@@ -237,7 +326,7 @@ def test_a_comparison_is_second_minus_first(tmp_path: Path) -> None:
     texts = {"reference": references, "bad": [line.replace("sat", "x") for line in references], "good": references}
     for name, lines in texts.items():
         (tmp_path / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    bad, good = (score_files(tmp_path / name, tmp_path / "reference", None, USUAL) for name in ("bad", "good"))
+    bad, good = (score_files(tmp_path / name, [tmp_path / "reference"], None, USUAL) for name in ("bad", "good"))
     found = compare(bad, good)["reference"]
     assert list(found) == ["bleu", "chrf", "ter"]
     assert found["ter"].value == pytest.approx(-100 / 8)  # one of eight words
@@ -304,7 +393,7 @@ def test_nothing_to_score(run: Path, translator: Translator) -> None:
         result(run, translator)
     empty = run.parent / "corpus" / "test.en"
     with pytest.raises(DataError, match=r"test\.en: is empty; there is nothing to score$"):
-        score_files(empty, empty, None, USUAL)
+        score_files(empty, [empty], None, USUAL)
 
 
 def test_no_test_set(run: Path, translator: Translator) -> None:
@@ -318,7 +407,7 @@ def test_unequal_counts(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a\n", encoding="utf-8")
     (tmp_path / "b").write_text("a\nb\n", encoding="utf-8")
     with pytest.raises(DataError) as caught:
-        score_files(tmp_path / "a", tmp_path / "b", None, USUAL)
+        score_files(tmp_path / "a", [tmp_path / "b"], None, USUAL)
     assert str(caught.value) == (
         f"{tmp_path / 'a'} has 1 lines and {tmp_path / 'b'} has 2; line N of one must translate line N of the other"
     )

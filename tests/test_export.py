@@ -27,7 +27,9 @@ def texts(run: Path) -> list[str]:
 
 def test_a_plain_export_translates_the_same(tiny_run: Path, tmp_path: Path) -> None:
     out = made(tiny_run, tmp_path / "out")
-    assert {file.name for file in out.iterdir()} == {"config.yaml", "subword.model", WEIGHTS, "provenance.json"}
+    assert {file.name for file in out.iterdir()} == {
+        *("config.yaml", "subword.model", WEIGHTS, "provenance.json", "statistics.json")
+    }
     assert texts(out) == texts(tiny_run)
 
 

@@ -152,7 +152,8 @@ def test_free_positions_are_the_only_ones_that_change() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_weight_learns_from_free_sentences(kind: str, precision: torch.dtype) -> None:
     """Autocast keeps copies of weights; those made where no gradient is wanted must not serve where one is."""
-    built = model(**KINDS[kind], tying="none").train()
+    bf16 = {"cell": "gru"} if precision == torch.bfloat16 else {}  # not every processor has an LSTM in bf16
+    built = model(**{**KINDS[kind], **bf16}, tying="none").train()
     with torch.autocast("cpu", dtype=precision, enabled=precision != torch.float32):
         features = built(SOURCE, TARGET, 0.0).features
         built.generator(features).float().logsumexp(dim=-1).sum().backward()

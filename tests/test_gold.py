@@ -48,7 +48,7 @@ def test_gold_alignments(tmp_path: Path) -> None:
         (
             "0-0 3-0\n\n",
             ":1: 3-0 is outside the 3 and 3 words of this pair; "
-            "punctuation marks are words, and an apostrophe ends one",
+            "punctuation marks are words, and an apostrophe ends one; --words spaces counts tokens",
         ),
     ],
 )

@@ -9,8 +9,9 @@ import torch
 
 from nmt import config
 from nmt import run as runs
+from nmt.check import check_config
 from nmt.errors import ConfigError, DataError
-from nmt.information import check_config, describe_run
+from nmt.info import describe_run
 from nmt.run import CHECKPOINTS, CONFIG, LOG, PROVENANCE, WEIGHTS, tensors_hash
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
 from nmt.training.state import TrainState
@@ -128,7 +129,7 @@ def test_another_kind_of_model(place: Path, action: str) -> None:
     with pytest.raises(ConfigError) as caught:
         train(settings, ["nmt"]) if action == "train" else check_config(settings, lambda _: None)
     assert caught.value.problems == tuple(
-        f"training.start_from: {place / 'parent'} has {key}={old}, and here it is {new}; write {key}={old}"
+        f"training.start_from: {place / 'parent'} has {key}={old}, and here it is {new}; set {key}={old}"
         for key, old, new in (("model.hidden", 16, 32), ("model.attention", "multihead", "dot"))
     )
     assert not (place / "child").exists()

@@ -15,7 +15,7 @@ from nmt.config import Settings
 from nmt.data.cache import cache_folder
 from nmt.data.prepare import prepare, thinned
 from nmt.data.subword import train_subword
-from nmt.errors import ConfigError, DataError
+from nmt.errors import DataError
 
 CONFIG = """\
 data:
@@ -120,7 +120,7 @@ def test_separate_vocabularies(corpus: Path) -> None:
 
 def test_a_leftover_of_a_crash_is_harmless(corpus: Path) -> None:
     data = prepare(settings(corpus))
-    folder = data.train.folder
+    folder = data.train.folders[0]
     expected = data.train.source(7).tolist()
     shutil.copytree(folder, folder.with_name(f"{folder.name}.tmp-1"))
     (folder.with_name(f"{folder.name}.tmp-1") / "source.ids").write_bytes(b"half")
@@ -130,7 +130,7 @@ def test_a_leftover_of_a_crash_is_harmless(corpus: Path) -> None:
 
 
 def test_what_a_killed_process_left_of_a_folder_is_removed_when_it_is_made(corpus: Path) -> None:
-    folder = prepare(settings(corpus)).train.folder
+    folder = prepare(settings(corpus)).train.folders[0]
     shutil.rmtree(folder)
     ended = subprocess.Popen(["true"])
     ended.wait()
@@ -164,23 +164,35 @@ def test_a_cache_that_cannot_be_written_is_named_with_the_remedy(
     "name", ["lines", "source.ids", "source.offsets", "target.ids", "target.offsets", "notes.json"]
 )
 @pytest.mark.parametrize("damage", [Path.unlink, lambda file: os.truncate(file, 0), lambda file: os.truncate(file, 4)])
-def test_a_damaged_dataset_of_the_cache_is_named(corpus: Path, name: str, damage: Callable[[Path], object]) -> None:
-    folder = prepare(settings(corpus)).train.folder
-    (folder / "notes.json").write_text('{"a": 1}', encoding="utf-8")
+def test_a_damaged_dataset_of_the_cache_is_made_again(
+    corpus: Path, name: str, damage: Callable[[Path], object]
+) -> None:
+    folder = prepare(settings(corpus)).train.folders[0]
+    before = contents(folder)
     damage(folder / name)
-    with pytest.raises(DataError) as caught:
-        prepare(settings(corpus))
-    assert str(caught.value) == f"{folder}: damaged; remove this folder of the cache, and it is made again"
-    shutil.rmtree(folder)
-    assert said(corpus) == ENCODING[:1]
+    [note, making] = said(corpus)
+    assert re.fullmatch(
+        rf"note: {folder}: this entry of the cache is damaged \({name} [\w ,]+\); making it again", note
+    )
+    assert making == ENCODING[0]
+    assert contents(folder) == before
+    assert said(corpus) == []
 
 
-def test_a_damaged_subword_model_of_the_cache_is_named(corpus: Path) -> None:
-    prepare(settings(corpus))
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_damaged_subword_model_of_the_cache_is_made_again(corpus: Path) -> None:
+    expected = prepare(settings(corpus)).subwords.source.model
     [model] = cache_folder().glob("*/subword.model")
-    model.unlink()
-    with pytest.raises(DataError, match=f"^{model.parent}: damaged; remove this folder of the cache"):
-        prepare(settings(corpus))
+    model.write_bytes(expected[:-1] + b"x")  # still a model
+    assert said(corpus) == [
+        f"note: {model.parent}: this entry of the cache is damaged (subword.model differs from its checksum); "
+        "making it again",
+        TRAINING,
+    ]
+    assert prepare(settings(corpus)).subwords.source.model == expected
 
 
 def test_a_failure_leaves_nothing_in_the_cache(corpus: Path) -> None:
@@ -253,8 +265,10 @@ def test_a_missing_line_is_refused_before_anything_is_trained(corpus: Path) -> N
 
 
 def test_a_vocabulary_that_the_text_does_not_yield(corpus: Path) -> None:
-    with pytest.raises(ConfigError, match=r"^subword\.vocab_size: 90000 pieces are more than this text yields; write"):
-        prepare(settings(corpus, "subword.vocab_size=90k"))
+    words = ("subword.vocab_size=90k", "subword.model_type=bpe")
+    lines: list[str] = []
+    size = len(prepare(settings(corpus, *words), lines.append).subwords.source)
+    assert f"vocabulary of train.en + train.fr: 90,000 asked for, {size:,} used: all that this text yields" in lines
 
 
 # Models that are given -----------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import platform
 import random
 import shutil
 import signal
@@ -15,6 +16,7 @@ from reliability.job import CASES, check_equal, make_workplace, result, run
 from nmt import config
 from nmt.errors import ConfigError, DataError, UserError
 from nmt.run import CHECKPOINTS, METRICS, WEIGHTS
+from nmt.training import restart
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
 from nmt.training.signals import Signals
 from nmt.training.train import Outcome
@@ -225,6 +227,23 @@ def test_a_finished_run_stays_as_it_is(workplace, uninterrupted, tmp_path, capsy
     assert contents(folder) == before
 
 
+def test_an_older_default_of_the_normalisation_stays(workplace, uninterrupted, tmp_path, capsys, monkeypatch) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(uninterrupted("conditional"), folder)
+    text = (folder / "config.yaml").read_text(encoding="utf-8")
+    lines = [line for line in text.split("\n") if "source_normalization" not in line and "target_norm" not in line]
+    older = "\n".join(lines).replace("normalization: nfc", "normalization: nmt_nfkc")
+    (folder / "config.yaml").write_text(older, encoding="utf-8")
+    monkeypatch.setattr(restart, "read_trained_with", lambda _: {})  # older checkpoints have no settings
+    capsys.readouterr()
+    settings = config.load(workplace / "digits.yaml", [f"run={folder}", *CASES["conditional"]])
+    restart.check_start(settings, folder)
+    assert "note: subword.normalization stays nmt_nfkc, the default when this run began" in capsys.readouterr().out
+    changed = settings.subword.model_copy(update={"vocab_size": 350})
+    with pytest.raises(ConfigError, match=r"^subword\.vocab_size: "):
+        restart.check_start(settings.model_copy(update={"subword": changed}), folder)
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     files = [path for path in folder.rglob("*") if path.is_file() and path.name != "train.log"]
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
@@ -298,7 +317,7 @@ def test_a_model_is_not_replaced_by_a_training_from_the_start(workplace, uninter
 
 @pytest.mark.parametrize(
     ("word", "message"),
-    [("training.precision=fp16", "write bf16"), ("model.hidden=10000000", "does not fit into memory")],
+    [("training.precision=fp16", "set training.precision=bf16"), ("model.hidden=60000", "does not fit into memory")],
 )
 def test_a_start_that_fails_does_not_bind_the_next(workplace, uninterrupted, tmp_path, word: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
@@ -332,7 +351,7 @@ def test_two_at_once_are_not_possible(workplace, uninterrupted, monkeypatch, tmp
     monkeypatch.setattr("nmt.training.train.Signals", Another)
     run(workplace, tmp_path / "run")
     assert refused == [
-        f"{tmp_path / 'run'}: another training is at work in it; wait for its end, or train into another directory: "
-        "run=runs/NAME"
+        f"{tmp_path / 'run'}: another training is at work in it (process {os.getpid()} on {platform.node()}); "
+        "wait for its end, or train into another directory: run=runs/NAME"
     ]
     check_equal(tmp_path / "run", uninterrupted("conditional"))

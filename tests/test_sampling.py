@@ -51,7 +51,7 @@ def real(seed: int) -> Seq2Seq:
 
 
 def decoding(**changes: int | float) -> DecodingSettings:
-    return DecodingSettings(**{"max_length": 8, **changes})
+    return DecodingSettings(**{"max_length": 8, "allow_empty": True, **changes})
 
 
 # A single draw by hand -----------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from nmt.model.int8 import quantize
 from nmt.run import SHORTLIST, WEIGHTS, load_run, save_shortlist
 
 VOCAB = 40
-SETTINGS = DecodingSettings(beam_size=3, max_length=8)
+SETTINGS = DecodingSettings(beam_size=3, max_length=8, allow_empty=True)
 SOURCE = torch.tensor([[5, 6, 7, EOS_ID], [8, EOS_ID, 0, 0]])
 
 

@@ -10,27 +10,33 @@ from pathlib import Path
 
 import pytest
 
-from nmt.decoding.stream import BLOCK, windows
+from nmt.data.corpus import Text, open_text
+from nmt.data.opening import BLOCK
+from nmt.decoding.stream import windows
 
 
 @contextmanager
-def pipe() -> Iterator[tuple[io.FileIO, int]]:
-    """An unbuffered reader, and the descriptor to write to."""
+def pipe() -> Iterator[tuple[Path, int]]:
+    """The path of a pipe to read from, and the descriptor to write to."""
     reader, writer = os.pipe()
-    with os.fdopen(reader, "rb", buffering=0) as file:
-        yield file, writer
+    yield Path(f"/dev/fd/{reader}"), writer
+    os.close(reader)
 
 
 def read(path: Path, content: bytes, size: int = 100) -> tuple[list[list[str]], dict[str, int]]:
     path.write_bytes(content)
     notes: Counter[str] = Counter()
-    with path.open("rb", buffering=0) as file:
-        return list(windows(file, size, notes)), dict(notes)
+    with open_text(path) as text:
+        return list(windows(text, size, notes)), dict(notes)
 
 
 def test_each_line_is_given_before_the_next_is_written() -> None:
-    with ThreadPoolExecutor(1) as pool, pipe() as (file, writer):
-        found = windows(file, 100, Counter())
+    def arriving(path: Path) -> Iterator[list[str]]:
+        with open_text(path) as text:
+            yield from windows(text, 100, Counter())
+
+    with ThreadPoolExecutor(1) as pool, pipe() as (path, writer):
+        found = arriving(path)
 
         def answer_to(text: str) -> list[str] | None:
             os.write(writer, text.encode())
@@ -59,9 +65,10 @@ def test_no_line_waits_for_a_full_window_and_none_is_longer(tmp_path: Path) -> N
 
 def test_a_window_does_not_need_the_whole_file(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"0123456\n" * (BLOCK // 2))
-    with (tmp_path / "a").open("rb", buffering=0) as file:
-        assert len(next(windows(file, 10, Counter()))) == 10
-        assert file.tell() <= 2 * BLOCK
+    with Text(io.BufferedReader(io.FileIO(tmp_path / "a"), 1), "a", "auto") as text:
+        text.peek()
+        assert len(next(windows(text, 10, Counter()))) == 10
+        assert text.file.tell() <= 2 * BLOCK
 
 
 NOT_UTF8 = "lines with bytes that are not UTF-8, shown as U+FFFD"

@@ -67,7 +67,8 @@ def cache() -> dict[str, Subword]:
     return {}
 
 
-def test_text_is_normalised(subword: Subword) -> None:
+def test_text_is_normalised(sentences: list[str]) -> None:
+    subword = trained(sentences, normalization="nmt_nfkc")
     changed = {
         "  two   spaces ": "two spaces",
         "a\tb": "a b",
@@ -79,12 +80,23 @@ def test_text_is_normalised(subword: Subword) -> None:
     assert {text: subword.decode(subword.encode(text)) for text in changed} == changed
 
 
-def test_without_normalisation_only_spaces_at_the_ends_go(sentences: list[str]) -> None:
-    identity = trained(sentences, normalization="identity")
-    assert identity.decode(identity.encode("ﬁn e\u0301")) == "ﬁn e\u0301"
+def test_nfc_keeps_all_that_a_reader_sees(subword: Subword) -> None:
+    changed = {"  two   spaces ": "two spaces", "a\tb": "a b", "a\u2028b": "a b", "e\u0301": "é", "so\u00adft": "soft"}
+    assert {text: subword.decode(subword.encode(text)) for text in changed} == changed
 
 
-@pytest.mark.parametrize("blank", ["", " ", "\u00a0", "\u3000", "\u200b"], ids=ascii)
+@pytest.mark.parametrize("model_type", ["unigram", "bpe"])
+@pytest.mark.parametrize(
+    "text", ["  two   spaces ", " ", "a\tb", "\t\tx", "ﬁn e\u0301", "so\u00adft", "   ", "x\u2028"]
+)
+def test_identity_is_identity(sentences: list[str], model_type: str, text: str, cache: dict[str, Subword]) -> None:
+    key = f"identity {model_type}"
+    if key not in cache:
+        cache[key] = trained(sentences, normalization="identity", model_type=model_type)
+    assert cache[key].decode(cache[key].encode(text)) == text
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\u200b", "\u200e"], ids=ascii)
 def test_blank_lines_have_no_pieces(subword: Subword, blank: str) -> None:
     assert subword.encode(blank) == []
     assert subword.decode([]) == ""
@@ -92,7 +104,8 @@ def test_blank_lines_have_no_pieces(subword: Subword, blank: str) -> None:
 
 def test_decoding_leaves_out_control_ids_and_gives_one_line(subword: Subword) -> None:
     ids = subword.encode("ab")
-    assert subword.decode([BOS_ID, *ids, EOS_ID, PAD_ID, UNK_ID]) == "ab"
+    assert subword.decode([BOS_ID, *ids, EOS_ID, PAD_ID]) == "ab"
+    assert subword.decode([*ids, UNK_ID]) == "ab<unk>"
     controls = [subword.processor.piece_to_id(f"<0x{code:02X}>") for code in (0, 9, 10, 13, 27)]
     assert subword.decode([*ids, *controls, *subword.encode("cd")]) == "ab      cd"
 
@@ -126,32 +139,66 @@ def test_equal_text_gives_equal_bytes(sentences: list[str], model_type: str) -> 
     assert train_subword(sentences, settings) == train_subword(iter(sentences), settings)
 
 
-def test_a_huge_line_is_not_trained_on(sentences: list[str]) -> None:
-    assert train_subword([*sentences, "z" * 1_000_000], SETTINGS) == train_subword(sentences, SETTINGS)
+@pytest.mark.parametrize("line", ["qu " * 5_000, "qu" * 5_000, "曲" * 5_000], ids=["words", "word", "han"])
+def test_a_line_too_long_for_sentencepiece_is_learnt_from_in_parts(line: str) -> None:
+    made = trained([line], vocab_size=300)
+    assert UNK_ID not in made.encode(line[:10])
+    assert not any(made.processor.is_byte(index) for index in made.encode(line[:10]))
 
 
 # Refusals ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("model_type", ["unigram", "bpe"])
-@pytest.mark.parametrize(("size", "text"), [(100_000, "more than this text yields"), (20, "too few")])
-def test_an_impossible_size_is_refused_with_one_that_works(
-    sentences: list[str], model_type: str, size: int, text: str
-) -> None:
-    with pytest.raises(ConfigError) as caught:
-        trained(sentences, model_type=model_type, vocab_size=size)
-    message = str(caught.value)
-    assert message.startswith(f"subword.vocab_size: {size} pieces are {text}")
-    *_, limit, _or, _word = message.split()
-    assert message.endswith(f"; write {limit} or {'less' if size > 20 else 'more'}")
-    assert len(trained(sentences, model_type=model_type, vocab_size=int(limit))) == int(limit)
+TINY_TEXTS = {
+    "digits": ["1 2", "3 4 5", "67"],
+    "one": ["a"],
+    "same": ["1"] * 50,
+    "numbers": [str(number) for number in range(200)],
+    "han": ["".join(chr(0x4E00 + 7 * row + column) for column in range(7)) for row in range(60)],
+    "long": ["abc " * 2000],
+}
+
+
+@pytest.mark.parametrize("model_type", ["unigram", "bpe", "char", "word"])
+@pytest.mark.parametrize("name", TINY_TEXTS)
+def test_the_size_is_an_upper_limit_or_the_remedy_works(name: str, model_type: str) -> None:
+    for byte_fallback in (True, False):
+        for size in (8, 270, 8000):
+            changes = {"model_type": model_type, "byte_fallback": byte_fallback}
+            try:
+                made = trained(TINY_TEXTS[name], vocab_size=size, **changes)
+            except ConfigError as error:
+                message = str(error)
+                assert message.startswith(f"subword.vocab_size: {size} is too small for ")
+                larger = int(message.partition("raise it to ")[2].split()[0])
+                assert larger > size
+                assert len(trained(TINY_TEXTS[name], vocab_size=larger, **changes)) <= larger
+                if "subword.byte_fallback=false" in message:
+                    trained(TINY_TEXTS[name], vocab_size=size, model_type=model_type, byte_fallback=False)
+            else:
+                assert len(made) <= size
+
+
+def test_with_bytes_the_rarest_characters_give_way() -> None:
+    said: list[str] = []
+    settings = SETTINGS.model_copy(update={"vocab_size": 300})
+    made = Subword(train_subword(TINY_TEXTS["han"], settings, say=said.append), "test")
+    assert len(made) <= 300
+    assert [line.partition(" has")[0] for line in said] == ["subword.vocab_size=300"]
+    assert made.decode(made.encode(TINY_TEXTS["han"][0])) == TINY_TEXTS["han"][0]
+
+
+def test_a_low_coverage_gives_tokens_to_few_characters() -> None:
+    made = trained(["aaaaaaaab c"] * 20, vocab_size=300, character_coverage=0.8)
+    assert any(made.processor.is_byte(index) for index in made.encode("c"))
+    assert not any(made.processor.is_byte(index) for index in made.encode("a"))
 
 
 def test_nothing_to_learn_from() -> None:
     with pytest.raises(ConfigError) as caught:
-        train_subword(["z" * 5000], SETTINGS)
+        train_subword([" "], SETTINGS)
     assert str(caught.value) == (
-        "subword.vocab_size: 360: no line of this text has 1 to 4,192 bytes that a subword model could learn from"
+        "subword: this text holds nothing that a subword model could learn from: its lines show no characters"
     )
 
 
@@ -223,6 +270,6 @@ def test_encoding_many_is_encoding_one_by_one(subword: Subword, sentences: list[
     assert [ids.tolist() for ids in subword.encode_many(texts)] == [subword.encode(text) for text in texts]
 
 
-def test_joint_means_the_same_object(subword: Subword) -> None:
-    assert Subwords(subword, subword).joint
-    assert not Subwords(subword, Subword(subword.model, "other")).joint
+def test_joint_means_the_same_model(subword: Subword, sentences: list[str]) -> None:
+    assert Subwords(Subword(subword.model, "test", "source"), subword).joint
+    assert not Subwords(subword, trained(sentences, vocab_size=350)).joint

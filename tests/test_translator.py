@@ -1,14 +1,19 @@
 """The translator: a line out for each line in, in order, whatever the line, the batch or the company it is in."""
 
-import time
+import copy
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import nmt
 from nmt.data.corpus import is_blank
-from nmt.decoding.translator import Translation, Translator
+from nmt.data.subword import EOS_ID
+from nmt.decoding.align import align
+from nmt.decoding.sampling import Sampling
+from nmt.decoding.translator import Translation, Translator, warnings_of
 from nmt.errors import ConfigError, DataError
 
 
@@ -40,6 +45,16 @@ def test_a_line_out_for_each_line_in_and_in_order(translator: Translator, lines:
 
 def test_nothing_in_nothing_out(translator: Translator) -> None:
     assert translator.translate([]) == []
+
+
+def test_invisible_characters_change_nothing(translator: Translator) -> None:
+    plain, soft = translator.translate(
+        ["the cat reads", "\ufeffthe c\u00adat\u200b re\u200eads"], changes={"max_length": 20}
+    )
+    assert soft.text == plain.text
+    assert soft.attention is not None and plain.attention is not None
+    assert len(soft.attention.source) >= len(plain.attention.source)
+    assert not any("\ufffd" in text for text in (plain.text, soft.text))
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\t", "\u00a0", "\u3000", "\u200b", "\u2028"], ids=ascii)
@@ -152,15 +167,116 @@ def test_a_long_line_is_cut_and_says_so(translator: Translator) -> None:
 
 
 @pytest.mark.parametrize(
-    "long", ["a" * 1_000_000, "word " * 200_000, "é나👍 " * 250_000], ids=["word", "words", "bytes"]
+    ("long", "cut"),
+    [("a" * 1_000_000, True), ("word " * 3_000, False), ("é나👍 " * 500, False)],
+    ids=["word", "words", "bytes"],
 )
-def test_a_line_of_a_million_characters(translator: Translator, long: str) -> None:
-    started = time.perf_counter()
-    before, found, after = translator.translate(["a cat", long, "a dog"], changes={"max_length": 50})
-    assert time.perf_counter() - started < 10
-    assert found.cut
+def test_a_line_without_a_sentence_end(translator: Translator, long: str, cut: bool) -> None:
+    """It is split at spaces; where there are none, what is too long for the model is cut."""
+    how = {"beam_size": 1, "changes": {"max_length": 5}}
+    before, found, after = translator.translate(["a cat", long, "a dog"], **how)
+    assert found.cut == cut
+    assert (found.parts > 10) != cut
     assert found.source == long
-    assert texts([before, after]) == texts(translator.translate(["a cat", "a dog"], changes={"max_length": 50}))
+    assert texts([before, after]) == texts(translator.translate(["a cat", "a dog"], **how))
+
+
+# What constrains translations ----------------------------------------------------------------------------------------
+
+
+def test_no_translation_is_empty_unless_that_is_allowed(translator: Translator, lines: list[str]) -> None:
+    """An untrained model ends at once where it may."""
+    with torch.no_grad():
+        model = copy.deepcopy(translator.members[0])
+        dict(model.named_parameters())["generator.output.bias"][EOS_ID] = 50.0
+    hasty = Translator([model], translator.subwords, translator.settings, statistics=translator.statistics)
+    for beam_size in (1, 3):
+        found = hasty.translate(lines, beam_size=beam_size)
+        assert [bool(each.text.strip()) for each in found] == [not is_blank(line) for line in lines]
+        assert not any(each.is_empty for each in found)
+        allowed = hasty.translate(lines, beam_size=beam_size, changes={"allow_empty": True})
+        assert {each.text for each in allowed} == {""}
+        assert [each.is_empty for each in allowed] == [not is_blank(line) for line in lines]
+    for drawn in hasty.translate(lines, sampling=Sampling(seed=1), n_best=3):
+        assert all(candidate.text.strip() for candidate in drawn.candidates)
+
+
+def test_pieces_that_show_nothing_do_not_make_a_translation(translator: Translator) -> None:
+    blank = translator.subwords.target.blank()
+    assert not blank[: EOS_ID + 1].any()
+    names = [translator.subwords.target.processor.id_to_piece(index) for index in np.flatnonzero(blank).tolist()]
+    assert {"▁", "<0x20>", "<0x0A>"} <= set(names)
+    assert "▁a" not in names and "<0xC3>" not in names
+
+
+def test_the_limit_is_that_of_the_training_pairs_unless_it_is_set(translator: Translator) -> None:
+    assert translator.statistics is not None
+    with torch.no_grad():
+        model = copy.deepcopy(translator.members[0])
+        dict(model.named_parameters())["generator.output.bias"][EOS_ID] = -50.0
+    endless = Translator([model], translator.subwords, translator.settings, statistics=translator.statistics)
+    line, plain = "We see the house.", {"beam_size": 1}
+    pieces = len(translator.subwords.source.encode(line))
+    [known] = translator.statistics.target_lengths.limits(np.array([pieces])).tolist()
+
+    def length(**changes: float) -> int:
+        [found] = endless.translate([line], **plain, changes=changes)
+        assert found.limited
+        assert found.piece_attention is not None
+        return len(found.piece_attention.target) - 1  # without the end
+
+    assert length() == known
+    assert length(max_length=7) == 7
+    assert length(max_length=known + 20) == known + 20
+    assert length(max_ratio=1.0) == pieces + 10
+    assert length(max_ratio=1.0, max_length=9) == 9
+    [note] = [note for note, count in warnings_of(endless.translate([line, line], **plain)).items() if count]
+    assert note.startswith("translations that reached the longest length allowed")
+
+
+# n best --------------------------------------------------------------------------------------------------------------
+
+
+def test_more_translations_than_the_beam_widen_it(translator: Translator) -> None:
+    [found] = translator.translate(["a cat"], n_best=7)
+    assert len(found.candidates) == 7
+    [split] = translator.translate(["I love you. We see the house."], n_best=3)
+    assert (split.parts, len(split.candidates)) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ({"n_best": 0}, "n_best: 0 must be 1 or more"),
+        ({"n_best": 4, "beam_size": 3}, "n_best: 4 needs a beam_size of 4 or more, and it is 3"),
+        ({"mbr": 1}, "mbr: 1 must be 2 or more, or 0 for none"),
+        ({"mbr": 4, "n_best": 5}, "n_best: 5 needs mbr of 5 or more, and it is 4"),
+        ({"mbr": 4, "beam_size": 3}, "beam_size: has no effect on samples, which need no beam; remove it"),
+        (
+            {"sampling": Sampling(), "changes": {"coverage_penalty": 0.2}},
+            "coverage_penalty: has no effect on samples, which need no beam; remove it",
+        ),
+        ({"changes": {"min_length": 9, "max_length": 8}}, "min_length: 9 is more than max_length=8"),
+        ({"words": "space"}, "words: 'space' must be one of scripts, spaces"),
+    ],
+)
+def test_what_could_have_no_effect_is_refused(translator: Translator, request_: dict, message: str) -> None:
+    for lines in ([], ["a cat"]):
+        with pytest.raises(ConfigError) as caught:
+            translator.translate(lines, **request_)
+        assert str(caught.value) == message
+
+
+def test_settings_that_have_no_effect_on_given_translations(translator: Translator) -> None:
+    pairs = [("a cat", "un chat")]
+    same = translator.score(pairs)[0].log_probs
+    assert translator.score(pairs, changes={"batch_size": 1})[0].log_probs == pytest.approx(same)
+    assert align(translator, pairs, changes={"max_source": 1})[0].cut
+    for ask in (translator.score, partial(align, translator)):
+        with pytest.raises(ConfigError, match=r"^beam_size: has no effect on translations that are given; remove it$"):
+            ask(pairs, changes={"beam_size": 2})
+        with pytest.raises(ConfigError, match=r"^batch_size: 0 must be 1 or more$"):
+            ask(pairs, changes={"batch_size": 0})
 
 
 # Loading -------------------------------------------------------------------------------------------------------------

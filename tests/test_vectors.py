@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from nmt import cli, config
+from nmt.check import check_config
 from nmt.config import ModelSettings, SubwordSettings
 from nmt.data.subword import Subword, train_subword
 from nmt.data.vectors import Vectors, read_vectors, vocabulary_words
 from nmt.errors import ConfigError, DataError, UserError
-from nmt.information import check_config
 from nmt.model import make_model
 from nmt.model.architecture import ARCHITECTURES
 from nmt.run import CHECKPOINTS, LOG, METRICS, PROVENANCE, tensors_hash
@@ -87,7 +87,11 @@ BAD = [
     (b"a 1 2 3\nthe 1 2,5 3\n", "{file}:2: '2,5' is not a number, or too large"),
     (b"a 1 2 3\nthe 1 2 nan\n", "{file}:2: 'nan' is not a number, or too large"),
     (b"a 1 2 3\nthe 1e39 2 3\n", "{file}:2: '1e39' is not a number, or too large"),
-    (b"a 1 2 3\nTHE\xff 1 2 3\n", "{file}:2: byte 4: not UTF-8; convert the file to UTF-8"),
+    (
+        b"a 1 2 3\nTHE\xff 1 2 3\n",
+        "{file}:2: byte 4: not UTF-8; convert it, or name its encoding: data.encoding=NAME in training, "
+        "--encoding NAME elsewhere",
+    ),
     (b"a 1 2 3\nthe\0 1 2 3\n", "{file}:2: byte 4: a NUL character; is this a text file?"),
     (b"", "{file}: empty; name a text file of word vectors"),
     (
@@ -110,9 +114,7 @@ def test_vectors_of_another_size(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, content)
     file = tmp_path / "v.txt"
-    assert str(caught.value) == (
-        f"model.embedding: 3, but the vectors in {file} have 4 numbers; write model.embedding=4"
-    )
+    assert str(caught.value) == (f"model.embedding: 3, but the vectors in {file} have 4 numbers; set model.embedding=4")
 
 
 def test_a_file_that_is_not_there_or_damaged(tmp_path: Path) -> None:
@@ -131,7 +133,7 @@ def test_a_large_file_needs_no_more_memory_than_the_vocabulary(tmp_path: Path) -
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert vectors.ids.tolist() == [4]
-    assert len(lines) > 1_000_000 and peak < 100_000
+    assert len(lines) > 1_000_000 and peak < 600_000
 
 
 def test_the_words_of_a_vocabulary() -> None:
@@ -366,7 +368,7 @@ def test_a_run_goes_on_with_the_same_file_only(place: Path) -> None:
         run(place, f"training.source_vectors={place}/moved.txt")
     assert str(caught.value) == (
         "training.source_vectors: has changed since this run began; restore it, or train another run: run=runs/NAME "
-        "(or go on with it: --changed-data)"
+        "(or resume with it: --changed-data)"
     )
     assert last(place).progress.step == 2
 
@@ -388,7 +390,7 @@ RULES = [
     (
         ["training.target_vectors=x", "model.tying=all", "subword.joint=true"],
         "training.target_vectors: with model.tying=all both languages share one table, which training.source_vectors "
-        "fills; remove this, or write model.tying=target",
+        "fills; remove this, or set model.tying=target",
     ),
     (
         ["training.source_vectors=''", "training.freeze_vectors=true"],
@@ -411,7 +413,7 @@ def test_another_kind_of_pieces_drops_the_vectors_of_the_config(place: Path) -> 
 
 
 NO_VECTORS = "{file}:1: neither COUNT SIZE nor a word and its numbers; is this word2vec's or GloVe's text?"
-SIZE = "model.embedding: 4, but the vectors in {file} have 3 numbers; write model.embedding=3"
+SIZE = "model.embedding: 4, but the vectors in {file} have 3 numbers; set model.embedding=3"
 ERRORS: list[tuple[str, str, type[UserError]]] = [
     ("the 1 2 3\n", SIZE, ConfigError),
     ("cat 1 2 3 4\nthe 1 2 3\n", "{file}:2: not a word and 4 numbers; is the line cut short?", DataError),

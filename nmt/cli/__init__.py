@@ -7,6 +7,8 @@ import errno
 import os
 import signal
 import sys
+import traceback
+from types import TracebackType
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -16,26 +18,49 @@ from nmt import __version__
 from nmt.cli.align import align
 from nmt.cli.average import average
 from nmt.cli.bench import bench
+from nmt.cli.commands import Command
 from nmt.cli.evaluate import ManyMetrics, evaluate, info
 from nmt.cli.export import export
 from nmt.cli.score import score
+from nmt.cli.streams import CLOSED, prepare_streams
 from nmt.cli.train import check, train
 from nmt.cli.translate import translate
-from nmt.errors import UserError
+from nmt.errors import ConfigError, OutOfMemory, UserError, is_out_of_memory
+from nmt.shown import shown
 
 READER_GONE = 128 + signal.SIGPIPE
-# No fault of the program, wherever it happens: a full disk, a name that is too long, somebody else's folder.
-TO_MEND = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENAMETOOLONG, errno.EACCES}
+# No fault of the program, wherever it happens: a full disk, a name that is too long, somebody else's folder, a limit.
+TO_MEND = {
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE,
+    errno.ENFILE,
+}  # fmt: skip
+NO_MEMORY = (
+    "out of memory; try a smaller decoding.batch_size, --batch-size or --beam-size, shorter lines, or a smaller model"
+)
 
 
 class Commands(TyperGroup):
-    """Ends with the status of programs whose reader has gone, where typer would end with 1."""
+    """Ends with the status of programs whose reader has gone, where typer would end with 1. What is said about a wrong
+    option may quote anything, such as a file's name, and is safe to show."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
             sys.exit(READER_GONE)
+        except Exception as error:
+            message, parameter = getattr(error, "message", None), getattr(error, "param", None)
+            if not isinstance(message, str):
+                raise
+            if type(error).__name__ == "BadParameter" and parameter is not None:  # a value that cannot be
+                raise ConfigError(f"{parameter.opts[0]}: {_in_our_words(message)}") from None
+            error.message = shown(message)  # type: ignore[attr-defined]
+            raise
+
+
+def _in_our_words(message: str) -> str:
+    message = message.removesuffix(".").replace("Input should be", "must be")
+    return message.replace("greater than or equal to", "at least").replace("less than or equal to", "at most")
 
 
 app = typer.Typer(
@@ -49,17 +74,32 @@ app = typer.Typer(
 )
 
 
+def _show_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A traceback, whose messages may quote anything."""
+    for part in traceback.format_exception(kind, error, trace):
+        for line in part.rstrip("\n").split("\n"):
+            print(shown(line), file=sys.stderr)
+
+
 def main() -> None:
     """Runs a command. What the user can mend is one line per problem and the error's exit status, mostly 2; the rest
     is a traceback. A reader that goes away, such as `head`, ends it without a word."""
     _spin_briefly()
+    sys.excepthook = _show_bug
+    prepare_streams()
     try:
         _run()
     except UserError as error:
         _fail(error.status, *str(error).split("\n"))
     except BrokenPipeError:
         _fail(READER_GONE)
-    except OSError as error:
+    except Exception as error:
+        if is_out_of_memory(error):
+            _fail(OutOfMemory.status, NO_MEMORY)
+        if not isinstance(error, OSError):
+            raise
+        if error.errno == errno.EBADF and 1 in CLOSED:
+            _fail(UserError.status, "standard output: closed; send it to a terminal or a file")
         if error.errno not in TO_MEND:
             raise
         _fail(UserError.status, f"{error.filename or 'standard output'}: {error.strerror}")
@@ -79,7 +119,7 @@ def _run() -> None:
 
 def _fail(status: int, *problems: str) -> NoReturn:
     for problem in problems:
-        print(f"error: {problem}", file=sys.stderr)
+        print(f"error: {shown(problem)}", file=sys.stderr)
     try:
         print(end="", flush=True)
     except OSError:  # Python would try again when it ends, and complain
@@ -113,13 +153,13 @@ def _common(
     pass
 
 
-app.command()(train)
-app.command()(check)
-app.command()(translate)
+app.command(cls=Command)(train)
+app.command(cls=Command)(check)
+app.command(cls=Command)(translate)
 app.command(name="eval", cls=ManyMetrics)(evaluate)
-app.command()(align)
-app.command()(score)
-app.command()(average)
-app.command()(export)
-app.command()(info)
-app.command()(bench)
+app.command(cls=Command)(align)
+app.command(cls=Command)(score)
+app.command(cls=Command)(average)
+app.command(cls=Command)(export)
+app.command(cls=Command)(info)
+app.command(cls=Command)(bench)

@@ -3,13 +3,26 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nmt.cli.options import Device, RunArgument, Threads, translator_of
+from nmt.cli.options import (
+    BatchSize,
+    Device,
+    RunAndSettings,
+    TextEncoding,
+    Threads,
+    WordKind,
+    changes_of,
+    check_words,
+    runs_and_settings,
+    translator_of,
+)
 from nmt.cli.streams import open_output
+from nmt.config import decoding_changes
 from nmt.errors import ConfigError, DataError
+from nmt.shown import json_line, shown
 
 if TYPE_CHECKING:
     from nmt.decoding.align import Aligned
@@ -20,7 +33,7 @@ if TYPE_CHECKING:
 def align(
     source: Annotated[Path, typer.Option(help="Source text")],
     target: Annotated[Path, typer.Option(help="Its translation, line by line")],
-    run: RunArgument = None,
+    words: RunAndSettings = None,
     gold: Annotated[
         Path | None, typer.Option(help="Gold alignments; tells error rate, precision and recall on standard error")
     ] = None,
@@ -30,30 +43,42 @@ def align(
     plot: Annotated[
         Path | None, typer.Option(help="Draw the attention of one pair into this file (.svg, .png, .pdf)")
     ] = None,
-    line: Annotated[int, typer.Option(min=1, help="The pair that --plot draws")] = 1,
+    line: Annotated[int, typer.Option(min=1, max=1_000_000_000, help="The pair that --plot draws")] = 1,
+    as_json: Annotated[
+        bool, typer.Option("--jsonl", help="One JSON object per pair: its words, the links between them, attention")
+    ] = False,
+    word_kind: WordKind = "scripts",
+    batch_size: BatchSize = None,
+    encoding: TextEncoding = "auto",
     device: Device = None,
     threads: Threads = None,
 ) -> None:
     """Align the words of given translations by the attention to them: per pair a line of links (Pharaoh, from 0)."""
+    runs, settings = runs_and_settings(words, most=1)
+    changes = decoding_changes(settings, changes_of(batch_size=batch_size))
+    check_words(word_kind)
     if plot is not None:
         from nmt.plots import attention_picture, check_picture
 
         check_picture(plot)
     from nmt.data.corpus import ParallelFiles, read_pairs
     from nmt.decoding.alignment import pharaoh
-    from nmt.decoding.gold import Agreement, agreement, read_gold
+    from nmt.decoding.gold import BETWEEN_SPACES, Agreement, agreement, counts_between_spaces, read_gold
 
-    pairs = [(pair.source, pair.target) for pair in read_pairs(ParallelFiles(source, target))]
+    pairs = [(pair.source, pair.target) for pair in read_pairs(ParallelFiles(source, target), encoding=encoding)]
     if plot is not None and line > len(pairs):
         raise DataError(f"--line {line}: {source} has {len(pairs):,} lines")
-    known = None if gold is None else read_gold(gold, pairs)
-    translator = translator_of(run, device, threads)
+    known = None if gold is None else read_gold(gold, pairs, word_kind)
+    if known is not None and word_kind == "scripts" and counts_between_spaces(known, pairs):
+        print(shown(f"warning: {gold}: {BETWEEN_SPACES}"), file=sys.stderr)
+    translator = translator_of(runs, device, threads)
     if not translator.attends:
         raise ConfigError("align: this model has no attention")
     total, cut = Agreement(0, 0, 0, 0), 0
     with open_output(output_file) as file:
-        for index, found in enumerate(_aligned(translator, pairs)):
-            file.write(f"{pharaoh(found.links)}\n".encode())
+        for index, found in enumerate(_aligned(translator, pairs, word_kind, changes)):
+            text = _as_json(index + 1, pairs[index], found) if as_json else pharaoh(found.links)
+            file.write(f"{text}\n".encode())
             cut += found.cut
             if plot is not None and index == line - 1:
                 attention_picture(found.words, plot)
@@ -65,12 +90,27 @@ def align(
         print(_describe(total, len(pairs)), file=sys.stderr)
 
 
-def _aligned(translator: "Translator", pairs: list[tuple[str, str]]) -> Iterator["Aligned"]:
+def _as_json(line: int, pair: tuple[str, str], found: "Aligned") -> str:
+    values = {
+        "line": line,
+        "source": pair[0],
+        "target": pair[1],
+        "source_words": found.words.source,
+        "target_words": found.words.target,
+        "attention": [[round(float(weight), 4) for weight in row] for row in found.words.weights],
+        "alignment": found.links,
+    }
+    return json_line(values)
+
+
+def _aligned(
+    translator: "Translator", pairs: list[tuple[str, str]], words: str, changes: dict[str, Any]
+) -> Iterator["Aligned"]:
+    from nmt.data.batching import chunked
     from nmt.decoding.align import align as align_pairs
 
-    window = translator.settings.window
-    for start in range(0, len(pairs), window):
-        yield from align_pairs(translator, pairs[start : start + window])
+    for window in chunked(pairs, changes.get("window", translator.settings.window)):
+        yield from align_pairs(translator, window, words=words, changes=changes)
 
 
 def _describe(total: "Agreement", lines: int) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from nmt.errors import ConfigError
+from nmt.shown import shown
 
 
 def average(
@@ -15,9 +16,10 @@ def average(
     ],
     out: Annotated[Path, typer.Option("--output", "-o", help="The new run directory")],
     best: Annotated[
-        int | None, typer.Option(min=1, help="Its N best checkpoints by validation [default: all the best it kept]")
+        int | None,
+        typer.Option(min=1, max=10_000, help="Its N best checkpoints by validation [default: all the best it kept]"),
     ] = None,
-    last: Annotated[int | None, typer.Option(min=1, help="Its N newest checkpoints")] = None,
+    last: Annotated[int | None, typer.Option(min=1, max=10_000, help="Its N newest checkpoints")] = None,
 ) -> None:
     """Average weights: of checkpoints of a run (moving averages, if it has them), or of runs; into a new run."""
     if best and last:
@@ -27,11 +29,11 @@ def average(
     from nmt.training.average import average_checkpoints, average_runs
 
     def warn(line: str) -> None:
-        print(f"warning: {line}", file=sys.stderr)
+        print(shown(f"warning: {line}"), file=sys.stderr)
 
     if len(runs) > 1:
         made = average_runs(runs, out, sys.argv)
     else:
         made = average_checkpoints(runs[0], out, best=best, last=last, command=sys.argv, warn=warn)
-    print(f"the mean of {len(made.of)}: {', '.join(made.of)}")
-    print(f"model: {made.run}; see whether it is better: nmt eval {made.run}")
+    print(shown(f"the mean of {len(made.of)}: {', '.join(made.of)}"))
+    print(shown(f"model: {made.run}; see whether it is better: nmt eval {made.run}"))

@@ -8,6 +8,7 @@ import typer
 
 from nmt.cli.options import Overrides
 from nmt.errors import ConfigError
+from nmt.shown import shown
 
 
 def bench(
@@ -18,8 +19,8 @@ def bench(
     reference: Annotated[
         bool, typer.Option("--reference", help="The model that toolkits are compared with, on random sentences")
     ] = False,
-    batches: Annotated[int, typer.Option(min=4, help="Batches of a round")] = 12,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds, of which the median is taken")] = 5,
+    batches: Annotated[int, typer.Option(min=4, max=1000, help="Batches of a round")] = 12,
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="Rounds, of which the median is taken")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
     """Measure training, decoding and start-up on this machine, for a config or the reference model."""
@@ -32,7 +33,7 @@ def bench(
     from nmt.benchmark import reference as reference_settings
 
     def say(line: str) -> None:
-        print(line, file=sys.stderr)
+        print(shown(line), file=sys.stderr)
 
     if reference:
         settings = reference_settings(words)

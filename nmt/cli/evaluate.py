@@ -7,21 +7,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
+from nmt.bootstrap import CONFIDENCE_SAMPLES
+from nmt.cli.commands import Command
 from nmt.cli.options import (
     BatchSize,
     BeamSize,
     Device,
     LengthPenalty,
     RunArgument,
+    TextEncoding,
     Threads,
+    WordKind,
     changes_of,
+    check_words,
     option,
+    runs_and_settings,
     translator_of,
 )
+from nmt.config import decoding_changes
 from nmt.errors import ConfigError
-from nmt.metrics import AER, CONFIDENCE_SAMPLES, DEFAULT_METRICS, METRICS
+from nmt.metrics import AER, METRICS, default_metrics, tokenizer_note
+from nmt.shown import shown
 
 if TYPE_CHECKING:
     from nmt.config import DataSettings
@@ -29,9 +36,10 @@ if TYPE_CHECKING:
     from nmt.test_sets import EvaluationSet
 
 NAMES = (*METRICS, AER)
+USUAL = f"{' '.join(default_metrics(''))}; in Chinese, Thai and the like {' '.join(default_metrics('zh'))}"
 
 
-class ManyMetrics(TyperCommand):
+class ManyMetrics(Command):
     """Lets one `--metric` take several names: those that follow it and are metrics. Anything else is a run."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -47,54 +55,88 @@ class ManyMetrics(TyperCommand):
 
 
 def evaluate(
-    run: RunArgument = None,
-    other_run: Annotated[
-        Path | None, typer.Argument(metavar="[OTHER_RUN]", help="Compare it with RUN, on the test sets of RUN")
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN] [OTHER_RUN] [DECODING.KEY=VALUE]...",
+            help="Run directory [default: the newest in runs/]; another to compare it with, on the test sets of the "
+            "first; settings for this call",
+        ),
     ] = None,
     source: Annotated[Path | None, typer.Option(help="Source text of another test set")] = None,
-    reference: Annotated[Path | None, typer.Option(help="Its reference translation")] = None,
+    reference: Annotated[
+        list[Path] | None, typer.Option(help="Its reference translation; several times for several references")
+    ] = None,
+    test: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Another test set: a file with both sides (.tsv, .tmx ...), or a stem"),
+    ] = None,
     hypothesis: Annotated[Path | None, typer.Option(help="Score this translation; no model is run")] = None,
     metric: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME...", help=f"{', '.join(NAMES)} [default: {' '.join(DEFAULT_METRICS)}]"),
+        typer.Option(metavar="NAME...", help=f"{', '.join(NAMES)} [default: {USUAL}]"),
     ] = None,
     language: Annotated[
-        str | None, typer.Option(help="Language of the reference, for tok-lc [default: the run's target]")
+        str | None,
+        typer.Option(help="Language of the reference, such as zh [default: the run's target, or the file's ending]"),
     ] = None,
     by_length: Annotated[bool, typer.Option("--by-length", help="Also by the source's length in words")] = False,
     plot: Annotated[Path | None, typer.Option(help="Draw --by-length into this file (.svg, .png, .pdf)")] = None,
+    word_kind: WordKind = "scripts",
     beam_size: BeamSize = None,
     length_penalty: LengthPenalty = None,
     batch_size: BatchSize = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
+    encoding: TextEncoding = "auto",
     device: Device = None,
     threads: Threads = None,
 ) -> None:
     """Score the test sets of the config, or a given one, with confidence intervals; or compare two runs."""
-    metrics = metric_names(metric or DEFAULT_METRICS)
-    changes = changes_of(beam_size=beam_size, length_penalty=length_penalty, batch_size=batch_size)
-    of_the_model = [*changes, *changes_of(device=device, threads=threads)]
-    _check_options(source, reference, hypothesis, run, by_length, plot, of_the_model)
+    metrics = metric_names(metric or ())
+    runs, settings = runs_and_settings(words, most=2)
+    named = changes_of(beam_size=beam_size, length_penalty=length_penalty, batch_size=batch_size)
+    changes = decoding_changes(settings, named)
+    of_the_model = [*map(option, [*named, *changes_of(device=device, threads=threads)]), *settings]
+    check_words(word_kind)
+    _check_test(test, source, reference, hypothesis)
+    _check_options(source, reference, hypothesis, runs, by_length, plot, of_the_model)
     from nmt.evaluation import Wanted, score_files
     from nmt.evaluation import evaluate as evaluate_run
+    from nmt.languages import find_language
     from nmt.run import newest
 
-    if hypothesis is not None and reference is not None:
-        results = [score_files(hypothesis, reference, source, Wanted(metrics, by_length, language))]
+    told = _language(language)
+    if hypothesis is not None and reference:
+        results = [score_files(hypothesis, reference, source, Wanted(metrics, by_length, told, word_kind), encoding)]
     else:
-        say: Callable[[str], None] = (lambda _: None) if as_json else print
-        paths = [run or newest(), *([other_run] if other_run else [])]
+        say: Callable[[str], None] = (lambda _: None) if as_json else _print
+        paths = runs or [newest()]
         languages = _languages(paths)
-        wanted = Wanted(metrics, by_length, language or languages.target)
-        sets = _sets(paths[0], source, reference)
+        told = told or find_language(languages.target_language, languages.target, ())
+        wanted = Wanted(metrics, by_length, told, word_kind)
+        sets = _sets(paths[0], languages, test, source, reference, encoding)
         results = [
-            evaluate_run(path, translator_of(path, device, threads), sets, wanted, changes, say) for path in paths
+            evaluate_run(path, translator_of(path, device, threads), sets, wanted, changes, say, _warn)
+            for path in paths
         ]
-    if source is None and hypothesis is None:
+    if source is None and hypothesis is None and test is None:
         _keep(results[0])  # before they are shown, since the reader may have gone
     _show(results, as_json)
     if plot is not None:
         _draw(results, plot)
+
+
+def _warn(line: str) -> None:
+    print(shown(f"warning: {line}"), file=sys.stderr)
+
+
+def _language(given: str | None) -> str:
+    from nmt.languages import check_language
+
+    try:
+        return check_language(given) if given is not None else ""
+    except ValueError as error:
+        raise ConfigError(f"--language: {error}") from None
 
 
 def metric_names(given: "list[str] | tuple[str, ...]") -> tuple[str, ...]:
@@ -108,24 +150,34 @@ def metric_names(given: "list[str] | tuple[str, ...]") -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def _check_test(test: str | None, source: Path | None, references: list[Path] | None, hypothesis: Path | None) -> None:
+    """Raises ConfigError if --test is given beside what it replaces."""
+    others = {"--source": source, "--reference": references, "--hypothesis": hypothesis}
+    if test is not None and (given := [name for name, value in others.items() if value]):
+        raise ConfigError(f"--test: names source and reference; leave out {' and '.join(given)}")
+
+
 def _check_options(
     source: Path | None,
-    reference: Path | None,
+    reference: list[Path] | None,
     hypothesis: Path | None,
-    run: Path | None,
+    runs: list[Path],
     by_length: bool,
     plot: Path | None,
     of_the_model: list[str],
 ) -> None:
     """Raises ConfigError if an option lacks another, or could have no effect; `of_the_model` are those given."""
-    if hypothesis is None and (source is None) != (reference is None):
-        raise ConfigError("--source and --reference: give both, or neither for the test sets of the config")
-    if hypothesis is not None and reference is None:
+    if hypothesis is None and (source is None) != (not reference):
+        raise ConfigError(
+            "--source and --reference: give both, or neither for the test sets of the config; a file that holds both "
+            "is --test FILE"
+        )
+    if hypothesis is not None and not reference:
         raise ConfigError("--hypothesis: needs --reference")
-    if hypothesis is not None and run is not None:
-        raise ConfigError(f"--hypothesis: needs no model; leave out {run}")
+    if hypothesis is not None and runs:
+        raise ConfigError(f"--hypothesis: needs no model; leave out {runs[0]}")
     if hypothesis is not None and of_the_model:
-        raise ConfigError(*(f"{option(name)}: has no effect with --hypothesis; remove it" for name in of_the_model))
+        raise ConfigError(*(f"{name}: has no effect with --hypothesis; remove it" for name in of_the_model))
     if hypothesis is not None and by_length and source is None:
         raise ConfigError("--by-length: needs --source, whose lengths they are")
     if plot is not None and not by_length:
@@ -150,13 +202,24 @@ def _languages(runs: list[Path]) -> "DataSettings":
     return first
 
 
-def _sets(run: Path, source: Path | None, reference: Path | None) -> "list[EvaluationSet]":
-    from nmt.data.corpus import ParallelFiles
-    from nmt.test_sets import configured_sets, read_set
+def _sets(
+    run: Path,
+    data: "DataSettings",
+    test: str | None,
+    source: Path | None,
+    references: list[Path] | None,
+    encoding: str,
+) -> "list[EvaluationSet]":
+    from nmt.data.sources import find_source
+    from nmt.test_sets import configured_sets, read_set, read_source
 
-    if source is None or reference is None:
-        return configured_sets(run, lambda line: print(f"warning: {line}", file=sys.stderr))
-    return [read_set(ParallelFiles(source, reference), source.name, source.with_suffix(".align"))]
+    if test is not None:
+        path = Path(test)
+        found = find_source(path.parent, path.name, (data.source, data.target), key="--test", encoding=encoding)
+        return [read_source(found, path.with_name(f"{path.name}.align"))]
+    if source is None or not references:
+        return configured_sets(run, lambda line: print(shown(f"warning: {line}"), file=sys.stderr))
+    return [read_set(source, references, source.name, source.with_suffix(".align"), encoding)]
 
 
 # Showing -------------------------------------------------------------------------------------------------------------
@@ -165,27 +228,35 @@ def _sets(run: Path, source: Path | None, reference: Path | None) -> "list[Evalu
 def _show(results: "list[Evaluation]", as_json: bool) -> None:
     from nmt import evaluation
 
+    if note := tokenizer_note(results[0].language):
+        print(f"note: {note}", file=sys.stderr)
     if as_json:
         found = evaluation.comparison_json(*results) if len(results) > 1 else evaluation.to_json(results[0])
-        print(json.dumps(found, ensure_ascii=False))
+        print(json.dumps(found))  # in ASCII, which every screen can show
         return
     for result in results:
         if len(results) > 1:
-            print(result.run)
+            _print(result.run)
         for name, scores in result.sets.items():
-            print(_describe_scores(name, scores))
+            _print(*_describe_scores(name, scores))
     print(f"± is half of the 95 % bootstrap confidence interval ({CONFIDENCE_SAMPLES:,} resamples)")
     if len(results) > 1:
-        print(f"{results[1].run} minus {results[0].run}, paired bootstrap resampling:")
+        _print(f"{results[1].run} minus {results[0].run}, paired bootstrap resampling:")
         for name, differences in evaluation.compare(*results).items():
-            print(f"  {name}: {'; '.join(map(str, differences.values()))}")
+            _print(f"  {name}: {'; '.join(map(str, differences.values()))}")
 
 
-def _describe_scores(name: str, scores: "SetScores") -> str:
+def _print(*lines: str) -> None:
+    """Names of runs and test sets may come from a stranger."""
+    for line in lines:
+        print(shown(line))
+
+
+def _describe_scores(name: str, scores: "SetScores") -> list[str]:
     speed = f", {scores.sentences / scores.seconds:.1f} sentences/s" if scores.seconds else ""
     lines = [f"{name}: {scores.sentences:,} lines{f', {scores.decoding}' if scores.decoding else ''}{speed}"]
     lines += [f"  {score}" for score in scores.scores.values()]
-    return "\n".join([*lines, *_length_table(scores)])
+    return [*lines, *_length_table(scores)]
 
 
 def _length_table(scores: "SetScores") -> list[str]:
@@ -210,7 +281,7 @@ def _keep(result: "Evaluation") -> None:
         save(run, result)
     except OSError as error:
         what = f"cannot write: {error.strerror}; nmt info will not show these scores"
-        print(f"warning: {run / SCORES}: {what}", file=sys.stderr)
+        print(shown(f"warning: {run / SCORES}: {what}"), file=sys.stderr)
 
 
 def _draw(results: "list[Evaluation]", path: Path) -> None:
@@ -222,7 +293,7 @@ def _draw(results: "list[Evaluation]", path: Path) -> None:
 
 def info(run: RunArgument = None) -> None:
     """Show a run: settings, parameters of each part, data, scores, where it came from."""
-    from nmt.information import describe_run
+    from nmt.info import describe_run
     from nmt.run import newest
 
     for line in describe_run(newest() if run is None else run):

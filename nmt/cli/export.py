@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from nmt.cli.options import RunArgument
+from nmt.shown import shown
 
 
 def export(
@@ -19,6 +20,7 @@ def export(
         int | None,
         typer.Option(
             min=1,
+            max=1000,
             metavar="N",
             help="Consider N translations of each source piece, and normalise scores over these alone "
             "[default: the run's shortlist, if any]",
@@ -30,12 +32,13 @@ def export(
     from nmt.run import newest
 
     def say(line: str) -> None:
-        print(line, file=sys.stderr)
+        print(shown(line), file=sys.stderr)
 
     run = run or newest()
     make(run, out, eight_bits=int8, shortlist=shortlist, command=sys.argv, say=say)
-    print(f"model: {out}, {_megabytes(out):.1f} MB of {_megabytes(run):.1f}; see whether it is as good: nmt eval {out}")
+    sizes = f"{_megabytes(out):.1f} MB of {_megabytes(run):.1f}"
+    print(shown(f"model: {out}, {sizes}; see whether it is as good: nmt eval {out}"))
 
 
 def _megabytes(folder: Path) -> float:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
+    return sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6

@@ -1,26 +1,34 @@
 """`nmt score`."""
 
-import json
 import sys
-from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nmt.cli.options import BatchSize, Device, RunsArgument, Threads, changes_of, check_alone, translator_of
+from nmt.cli.options import (
+    BatchSize,
+    Device,
+    RunsAndSettings,
+    TextEncoding,
+    Threads,
+    changes_of,
+    check_alone,
+    runs_and_settings,
+    translator_of,
+)
 from nmt.cli.streams import open_output
+from nmt.config import decoding_changes
+from nmt.shown import json_line, shown
 
 if TYPE_CHECKING:
-    from nmt.data.corpus import Pair
     from nmt.decoding.forced import Scored
 
 
 def score(
     source: Annotated[Path, typer.Option(help="Text in the source language, a line each")],
     target: Annotated[Path, typer.Option(help="Its translation, line by line")],
-    runs: RunsArgument = None,
+    words: RunsAndSettings = None,
     output_file: Annotated[
         Path | None, typer.Option("--output", "-o", help="Where the scores go [default: standard output]")
     ] = None,
@@ -29,24 +37,28 @@ def score(
     ] = False,
     as_json: Annotated[bool, typer.Option("--jsonl", help="One JSON object per line, with everything")] = False,
     batch_size: BatchSize = None,
+    encoding: TextEncoding = "auto",
     device: Device = None,
     threads: Threads = None,
 ) -> None:
     """Natural log-probability of a given translation, a line each; its perplexity goes to standard error."""
+    runs, settings = runs_and_settings(words)
+    changes = decoding_changes(settings, changes_of(batch_size=batch_size))
     if as_json:
         check_alone(per_token=per_token)
+    from nmt.data.batching import chunked
     from nmt.data.corpus import ParallelFiles, read_pairs
     from nmt.decoding.forced import perplexity
 
     translator = translator_of(runs, device, threads)
-    changes = changes_of(batch_size=batch_size)
-    pairs = read_pairs(ParallelFiles(source, target))
+    translator.score([], changes=changes)  # refuses what has no effect before anything is written
+    pairs = read_pairs(ParallelFiles(source, target), encoding=encoding)
     lines = tokens = cut = 0
     log_prob = 0.0
     with open_output(output_file) as file:
-        for window in _windows(pairs, translator.settings.window):
+        for window in chunked(pairs, changes.get("window", translator.settings.window)):
             for scored in translator.score(((pair.source, pair.target) for pair in window), changes=changes):
-                file.write(_render(scored, per_token, as_json).encode() + b"\n")
+                file.write(_render(lines + 1, scored, per_token, as_json).encode() + b"\n")
                 lines, tokens, cut = lines + 1, tokens + len(scored.tokens), cut + scored.cut
                 log_prob += scored.log_prob
             file.flush()
@@ -59,15 +71,10 @@ def score(
     )
 
 
-def _windows(pairs: "Iterable[Pair]", size: int) -> "Iterator[list[Pair]]":
-    rest = iter(pairs)
-    while window := list(islice(rest, size)):
-        yield window
-
-
-def _render(scored: "Scored", per_token: bool, as_json: bool) -> str:
+def _render(line: int, scored: "Scored", per_token: bool, as_json: bool) -> str:
     if as_json:
         values = {
+            "line": line,
             "source": scored.source,
             "target": scored.target,
             "log_prob": scored.log_prob,
@@ -75,6 +82,6 @@ def _render(scored: "Scored", per_token: bool, as_json: bool) -> str:
             "tokens": scored.tokens,
             "log_probs": scored.log_probs,
         }
-        return json.dumps(values, ensure_ascii=False)
+        return json_line(values)
     parts = zip(scored.tokens, scored.log_probs, strict=True) if per_token else ()
-    return "\t".join([f"{scored.log_prob:.4f}", *(f"{token} {log_prob:.4f}" for token, log_prob in parts)])
+    return "\t".join([f"{scored.log_prob:.4f}", *(f"{shown(token)} {log_prob:.4f}" for token, log_prob in parts)])

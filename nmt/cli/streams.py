@@ -1,5 +1,6 @@
 """Where lines come from and where they go: standard streams, or files that appear only when they are complete."""
 
+import io
 import os
 import sys
 from collections import Counter
@@ -11,15 +12,41 @@ from typing import TYPE_CHECKING, BinaryIO
 from nmt.errors import DataError
 
 if TYPE_CHECKING:
-    from nmt.decoding.translator import Translator
+    from nmt.data.corpus import Text
 
 
-def windows_of(source: BinaryIO, translator: "Translator", notes: Counter[str]) -> Iterator[list[str]]:
+CLOSED: set[int] = set()  # standard streams that were closed when the program started
+
+
+def prepare_streams() -> None:
+    """Make the standard streams safe to use, whatever they are when the program starts.
+
+    A character that the screen cannot show is written as its code. A closed stream gets a descriptor that fails in use:
+    otherwise the next file that is opened would take its number, and messages would be written into that.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:  # standard error has nowhere else to complain
+            os.open(os.devnull, (os.O_WRONLY, os.O_RDONLY, os.O_WRONLY)[descriptor])  # takes the lowest number
+            CLOSED.add(descriptor)
+    sys.stdout = sys.stdout or _writer(1)
+    sys.stderr = sys.stderr or _writer(2)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _writer(descriptor: int) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BufferedWriter(io.FileIO(descriptor, "w", closefd=False)), encoding="utf-8")
+
+
+def windows_of(source: "Text", size: int, notes: Counter[str]) -> Iterator[list[str]]:
     """Windows of lines, with a progress bar if input is a file and errors go to a terminal."""
     from nmt.decoding.stream import windows
 
-    found = windows(source, translator.settings.window, notes)
-    if source.fileno() == 0 or not sys.stderr.isatty():
+    found = windows(source, size, notes)
+    if source.file.fileno() == 0 or not sys.stderr.isatty():
         yield from found
         return
     from tqdm import tqdm
@@ -30,11 +57,11 @@ def windows_of(source: BinaryIO, translator: "Translator", notes: Counter[str]) 
             bar.update(len(window))
 
 
-def open_input(path: Path | None) -> BinaryIO:
-    try:
-        return open(0 if path is None else path, "rb", buffering=0, closefd=path is not None)
-    except OSError as error:
-        raise DataError(f"{path or 'standard input'}: cannot read: {error.strerror}") from None
+def open_input(path: Path | None, encoding: str) -> "Text":
+    """Open the text to translate; without a name, or with `-`, standard input."""
+    from nmt.data.corpus import open_text
+
+    return open_text(path or "-", encoding)
 
 
 @contextmanager

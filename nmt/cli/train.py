@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from nmt.cli.options import ConfigArgument, Overrides
+from nmt.shown import shown
 
 
 def train(
@@ -16,12 +17,14 @@ def train(
     ] = False,
 ) -> None:
     """Train a model from raw parallel text; run again to go on where it stopped."""
-    from nmt import config
+    from nmt.data.from_text import settings_of
 
-    settings = config.load(config_file, overrides)
+    start = settings_of(config_file, overrides or [])
+    for line in start.notes:
+        print(shown(line))
     from nmt.training.train import train as train_run
 
-    outcome = train_run(settings, sys.argv, changed_data)
+    outcome = train_run(start.settings, sys.argv, changed_data, start.files)
     if outcome.signal:
         sys.exit(128 + outcome.signal)
 
@@ -31,9 +34,11 @@ def check(
     overrides: Overrides = None,
 ) -> None:
     """Show everything that can be known before training: settings, data, vocabulary, size, sample batches."""
-    from nmt import config
+    from nmt.data.from_text import settings_of
 
-    settings = config.load(config_file, overrides)
-    from nmt.information import check_config
+    start = settings_of(config_file, overrides or [])
+    for line in (*start.notes, *start.rule):
+        print(shown(line))
+    from nmt.check import check_config
 
-    check_config(settings, print)
+    check_config(start.settings, lambda line: print(shown(line)))

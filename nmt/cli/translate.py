@@ -1,6 +1,6 @@
 """`nmt translate`."""
 
-import json
+import math
 import shutil
 import sys
 from collections import Counter
@@ -10,20 +10,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nmt.cli.documents import check_document_options, chosen_format, read_document, translate_document
 from nmt.cli.options import (
     BatchSize,
     BeamSize,
     Device,
     LengthPenalty,
-    RunsArgument,
+    RunsAndSettings,
+    TextEncoding,
     Threads,
+    WordKind,
+    as_typed,
     changes_of,
     check_alone,
     option,
+    runs_and_settings,
     translator_of,
 )
 from nmt.cli.streams import open_input, open_output, windows_of
+from nmt.config import decoding_changes
 from nmt.errors import ConfigError
+from nmt.shown import json_line, shown
 
 if TYPE_CHECKING:
     from nmt.decoding.sampling import Sampling
@@ -31,7 +38,7 @@ if TYPE_CHECKING:
 
 
 def translate(
-    runs: RunsArgument = None,
+    words: RunsAndSettings = None,
     input_file: Annotated[
         Path | None, typer.Option("--input", "-i", help="Text to translate, a line each [default: standard input]")
     ] = None,
@@ -40,20 +47,38 @@ def translate(
     ] = None,
     beam_size: BeamSize = None,
     length_penalty: LengthPenalty = None,
-    n_best: Annotated[int, typer.Option(min=1, help="Translations of each line, best first; samples as drawn")] = 1,
+    n_best: Annotated[
+        int, typer.Option(min=1, max=1000, help="Translations of each line, best first; samples as drawn")
+    ] = 1,
     sample: Annotated[bool, typer.Option("--sample", help="Draw from the model's distribution; no beam")] = False,
     mbr: Annotated[
         int | None,
-        typer.Option(min=2, metavar="N", help="Draw N samples; take the one with the highest mean chrF to the others"),
+        typer.Option(
+            min=2, max=1000, metavar="N", help="Draw N samples; take the one with the highest mean chrF to the others"
+        ),
     ] = None,
     temperature: Annotated[
-        float | None, typer.Option(help="Samples: below 1 likelier words, above 1 bolder ones [default: 1]")
+        float | None,
+        typer.Option(
+            min=0.001,
+            max=1000,
+            help="Samples: below 1 likelier words, above 1 bolder ones [default: 1]",
+        ),
     ] = None,
-    top_k: Annotated[int | None, typer.Option(help="Samples: from the K likeliest words [default: from all]")] = None,
+    top_k: Annotated[
+        int | None, typer.Option(min=0, max=1_000_000, help="Samples: from the K likeliest words [default: from all]")
+    ] = None,
     top_p: Annotated[
-        float | None, typer.Option(help="Samples: from the likeliest words that have probability P [default: from all]")
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Samples: from the likeliest words that have probability P [default: from all]",
+        ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Samples: the same ones each time [default: others]")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**64 - 1, help="Samples: the same ones each time [default: others]")
+    ] = None,
     scores: Annotated[bool, typer.Option("--scores", help="Put the score and a tab before each translation")] = False,
     as_json: Annotated[bool, typer.Option("--jsonl", help="One JSON object per line, with everything")] = False,
     attention: Annotated[bool, typer.Option("--attention", help="Draw the attention between words")] = False,
@@ -64,27 +89,87 @@ def translate(
     flags: Annotated[
         bool, typer.Option("--flags", help="Add a tab and what looks wrong: repetition, length, copied, ...")
     ] = False,
+    line_numbers: Annotated[
+        bool, typer.Option("--line-numbers", help="Put the number of the input line and a tab first, from 1")
+    ] = False,
+    word_kind: WordKind = "scripts",
+    file_format: Annotated[
+        str | None,
+        typer.Option(
+            "--format", help="text, po, xliff, tmx, tsv, csv, jsonl, srt, sgm [default: by the ending of the input]"
+        ),
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--column", "--field", help="Column (number, name) or key to translate; a second one: where it goes"
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Files with translations: make those anew that are there")
+    ] = False,
     batch_size: BatchSize = None,
+    encoding: TextEncoding = "auto",
     device: Device = None,
     threads: Threads = None,
 ) -> None:
-    """Translate raw text: a line in, a line out, in order. An empty line stays an empty line."""
-    changes = changes_of(beam_size=beam_size, length_penalty=length_penalty, batch_size=batch_size)
+    """Translate raw text: a line in, a line out, in order. An empty line stays an empty line.
+
+    Files of translators and programs (.po, .xliff, .tmx, .tsv, .csv, .jsonl, .srt) keep their form: what has no
+    translation yet gets one, marked for review.
+    """
+    runs, settings = runs_and_settings(words)
+    named = changes_of(beam_size=beam_size, length_penalty=length_penalty, batch_size=batch_size)
+    changes = decoding_changes(settings, named)
     drawn = changes_of(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
-    _check_together(sample, mbr, drawn, changes, n_best)
+    if drawn and not (sample or mbr):
+        raise ConfigError(*(f"{option(name)}: needs --sample or --mbr" for name in drawn))
+    from nmt.decoding.request import check_request
+
+    with as_typed(*named, "n_best", "mbr"):
+        check_request(changes, n_best=n_best, drawn=sample, mbr=mbr or 0)
     if as_json:
         check_alone(scores=scores, attention=attention, pieces=pieces, alignments=alignments, flags=flags)
+        check_alone(line_numbers=line_numbers)
+    kind = chosen_format(input_file, file_format)
+    text_only = {
+        "--n-best": n_best > 1,
+        "--scores": scores,
+        "--jsonl": as_json,
+        "--attention": attention,
+        "--pieces": pieces,
+        "--alignments": alignments,
+        "--flags": flags,
+        "--line-numbers": line_numbers,
+    }
+    check_document_options(kind, {"--column": column, "--overwrite": overwrite, **text_only})
+    document = read_document(input_file, kind, runs, column, overwrite, encoding) if kind and input_file else None
     sampling = _sampling(drawn) if sample or mbr else None
     translator = translator_of(runs, device, threads)
-    if not sampling and n_best > int(changes.get("beam_size", translator.settings.beam_size)):
-        changes["beam_size"] = n_best
+    from nmt.decoding.drawing import draw as draw_matrix
+    from nmt.decoding.flags import flags_of
+    from nmt.decoding.translator import warnings_of
+
+    translator.translate([], n_best=n_best, sampling=sampling, mbr=mbr or 0, words=word_kind, changes=changes)
+    window_size = int(changes.get("window", translator.settings.window))
+    if document and input_file:
+
+        def translated(texts: list[str], first: int) -> "list[Translation]":
+            found = translator.translate(
+                texts, attention=False, sampling=sampling, mbr=mbr or 0, first_line=first, changes=changes
+            )
+            document.notes.update(warnings_of(found))
+            return found
+
+        translate_document(document, translated, window_size, input_file, output_file)
+        return
     draw = attention or pieces
     if (draw or alignments) and not translator.attends:
         raise ConfigError("--attention, --pieces and --alignments: this model has no attention")
     notes: Counter[str] = Counter()
     lines = 0
-    with open_input(input_file) as source, open_output(output_file) as target:
-        for window in windows_of(source, translator, notes):
+    with open_input(input_file, encoding) as source, open_output(output_file) as target:
+        for window in windows_of(source, window_size, notes):
             translations = translator.translate(
                 window,
                 n_best=n_best,
@@ -92,83 +177,73 @@ def translate(
                 sampling=sampling,
                 mbr=mbr or 0,
                 first_line=lines + 1,
+                words=word_kind,
                 changes=changes,
             )
-            lines += len(window)
+            notes.update(warnings_of(translations, n_best))
             for translation in translations:
-                notes["lines cut to decoding.max_source pieces"] += translation.cut
-                split = "lines longer than those in training, translated in parts split at sentence ends"
-                notes[split] += translation.parts > 1
-                for line in _render(translation, scores, as_json, draw, pieces, alignments, flags):
+                lines += 1
+                doubts = flags_of(translation, translator, word_kind) if flags or as_json else None
+                if as_json:
+                    target.write(json_line(_as_json(lines, translation, doubts)).encode() + b"\n")
+                    continue
+                first = f"{lines}\t" if line_numbers else ""
+                for line in _render(translation, n_best, first, scores, alignments, doubts):
                     target.write(line.encode() + b"\n")
+                matrix = translation.piece_attention if pieces else translation.attention
+                if draw and matrix is not None:
+                    target.write(f"{draw_matrix(matrix, shutil.get_terminal_size().columns)}\n\n".encode())
             target.flush()
     for note, count in notes.items():
         if count:
-            print(f"warning: {note}: {count:,}", file=sys.stderr)
-
-
-def _check_together(
-    sample: bool, mbr: int | None, drawn: dict[str, int | float], changes: dict[str, int | float], n_best: int
-) -> None:
-    """Raises ConfigError if an option could have no effect beside the others."""
-    if not (sample or mbr):
-        problems = [f"{option(name)}: needs --sample or --mbr" for name in drawn]
-        if n_best > changes.get("beam_size", n_best):
-            problems.append(f"--n-best {n_best}: needs a --beam-size of at least {n_best}")
-    else:
-        which = "--mbr" if mbr else "--sample"
-        beam = [name for name in changes if name in {"beam_size", "length_penalty"}]
-        problems = [
-            f"{option(name)}: has no effect with {which}, which draws without a beam; remove it" for name in beam
-        ]
-        if mbr and n_best > mbr:
-            problems.append(f"--n-best {n_best}: needs --mbr of at least {n_best}")
-    if problems:
-        raise ConfigError(*problems)
+            print(shown(f"warning: {note}: {count:,}"), file=sys.stderr)
 
 
 def _sampling(drawn: dict[str, Any]) -> "Sampling":
     from nmt.decoding.sampling import Sampling
 
-    return Sampling(**drawn)
+    try:
+        return Sampling(**drawn)
+    except ConfigError as error:
+        raise ConfigError(*(f"--{problem.replace('_', '-', 1)}" for problem in error.problems)) from None
 
 
 def _render(
     translation: "Translation",
+    n_best: int,
+    first: str,
     scores: bool,
-    as_json: bool,
-    draw: bool,
-    pieces: bool,
     alignments: bool,
-    flags: bool,
+    doubts: list[str] | None,
 ) -> Iterator[str]:
-    """The output for one line: one text line (per candidate), and the drawing if asked for."""
+    """The output for one line: `n_best` lines exactly. What a line has too few of is empty, with a score of -inf."""
     from nmt.decoding.alignment import pharaoh
-    from nmt.decoding.drawing import draw as draw_matrix
 
-    if as_json:
-        yield json.dumps(_as_json(translation), ensure_ascii=False)
-        return
-    for rank, candidate in enumerate(translation.candidates) if translation.candidates else [(0, translation)]:
-        score = f"{candidate.score:.4f}\t" if scores else ""
+    found = [(candidate.text, candidate.score) for candidate in translation.candidates[:n_best]]
+    found = found or [(translation.text, translation.score)]
+    found += [("", 0.0 if not translation.candidates else -math.inf)] * (n_best - len(found))
+    columns = bool(first or scores or alignments or doubts is not None)
+    for rank, (text, score) in enumerate(found):
+        text = text.replace("\t", " ") if columns else text  # a model that keeps tabs must not break the columns
         links = f"\t{pharaoh(translation.alignment)}" if alignments and rank == 0 else ""
-        doubts = f"\t{','.join(_flags(translation))}" if flags and rank == 0 else ""
-        yield f"{score}{candidate.text}{links}{doubts}"
-    matrix = translation.piece_attention if pieces else translation.attention
-    if draw and matrix is not None:
-        yield draw_matrix(matrix, shutil.get_terminal_size().columns)
-        yield ""
+        marks = f"\t{','.join(doubts)}" if doubts is not None and rank == 0 else ""
+        before = f"{score:.4f}\t" if scores else ""
+        yield f"{first}{before}{text}{links}{marks}"
 
 
-def _flags(translation: "Translation") -> list[str]:
-    from nmt.decoding.flags import flags
-
-    return flags(translation.source, translation.text, translation.log_prob, translation.attention)
-
-
-def _as_json(translation: "Translation") -> dict[str, object]:
+def _as_json(line: int, translation: "Translation", doubts: list[str] | None) -> dict[str, object]:
+    """`attention` is that of a line translated as a whole; of one translated in parts, `attention_parts` has a matrix
+    for each part and where its words begin."""
     matrix = translation.attention
+    parts = matrix.parts if matrix else ()
+    blocks = []
+    source = target = 0
+    for part in parts:
+        rows = [[round(float(weight), 4) for weight in row] for row in part.weights]
+        blocks.append({"source": source, "target": target, "attention": rows})
+        source, target = source + len(part.source), target + len(part.target)
     return {
+        "line": line,
         "source": translation.source,
         "text": translation.text,
         "score": translation.score,
@@ -176,7 +251,8 @@ def _as_json(translation: "Translation") -> dict[str, object]:
         "candidates": [vars(candidate) for candidate in translation.candidates],
         "source_words": matrix.source if matrix else [],
         "target_words": matrix.target if matrix else [],
-        "attention": [[round(float(weight), 4) for weight in row] for row in matrix.weights] if matrix else [],
+        "attention": blocks[0]["attention"] if len(blocks) == 1 else [],
+        "attention_parts": blocks if len(blocks) > 1 else [],
         "alignment": translation.alignment,
-        "flags": _flags(translation),
+        "flags": doubts or [],
     }

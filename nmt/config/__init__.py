@@ -1,5 +1,6 @@
 """Settings: `load` reads them, `tree.py` lists them all. Imports no torch, so that errors answer at once."""
 
+from nmt.config.decoding import decoding_changes
 from nmt.config.full_keys import (
     EFFECTIVE_WITH,
     differences,
@@ -10,13 +11,25 @@ from nmt.config.full_keys import (
     keys,
     may_change,
     weight_differences,
+    written,
 )
-from nmt.config.load import changed, load
-from nmt.config.tree import DataSettings, DecodingSettings, ModelSettings, Settings, SubwordSettings, TrainingSettings
+from nmt.config.load import changed, load, words
+from nmt.config.paths import PATHS, absolute_paths, portable, where_they_are, with_paths
+from nmt.config.tree import (
+    CorpusSettings,
+    DataSettings,
+    DecodingSettings,
+    ModelSettings,
+    Settings,
+    SubwordSettings,
+    TrainingSettings,
+)
 from nmt.config.values import Registered
 
 __all__ = [
     "EFFECTIVE_WITH",
+    "PATHS",
+    "CorpusSettings",
     "DataSettings",
     "DecodingSettings",
     "ModelSettings",
@@ -24,7 +37,9 @@ __all__ = [
     "Settings",
     "SubwordSettings",
     "TrainingSettings",
+    "absolute_paths",
     "changed",
+    "decoding_changes",
     "differences",
     "dump",
     "field",
@@ -33,5 +48,10 @@ __all__ = [
     "keys",
     "load",
     "may_change",
+    "portable",
     "weight_differences",
+    "where_they_are",
+    "with_paths",
+    "words",
+    "written",
 ]

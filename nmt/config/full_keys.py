@@ -5,11 +5,13 @@ from typing import Any
 
 import yaml
 
-from nmt.config.tree import Settings
+from nmt.config.tree import CorpusSettings, Settings
 from nmt.config.values import Section
 
 # Which key has an effect only under which values of other keys. (Those may themselves need values of others.)
 EFFECTIVE_WITH: dict[str, dict[str, tuple[Any, ...]]] = {
+    "data.valid": {"data.hold_out": (0,)},
+    "data.test": {"data.hold_out_test": (0,)},
     "model.encoder_transitions": {"model.cell": ("gru",)},
     "model.decoder_transitions": {"model.cell": ("gru",)},
     "model.norm": {"model.architecture": ("transformer",)},
@@ -40,6 +42,8 @@ EFFECTIVE_WITH: dict[str, dict[str, tuple[Any, ...]]] = {
     "subword.joint": {"subword.model": ([],)},
     "subword.character_coverage": {"subword.model": ([],)},
     "subword.normalization": {"subword.model": ([],)},
+    "subword.source_normalization": {"subword.model": ([],)},
+    "subword.target_normalization": {"subword.model": ([],)},
     "subword.sample": {"subword.model": ([],)},
     "training.betas": {"training.optimizer": ("adam", "adamw")},
     "training.momentum": {"training.optimizer": ("sgd",)},
@@ -48,6 +52,7 @@ EFFECTIVE_WITH: dict[str, dict[str, tuple[Any, ...]]] = {
     "training.plateau_patience": {"training.schedule": ("plateau",)},
     "training.batch_tokens": {"training.batch_sentences": (0,)},
     "training.forcing_steps": {"training.forcing_schedule": ("linear", "exponential", "inverse_sigmoid")},
+    "training.hide_words": {"subword.model_type": ("word",)},
     "training.source_vectors": {"subword.model_type": ("word",)},
     "training.target_vectors": {"subword.model_type": ("word",)},
 }
@@ -87,8 +92,16 @@ def get(settings: Settings, key: str) -> Any:
 
 
 def flat(settings: Settings) -> dict[str, Any]:
-    """{full key: value} of every setting that has an effect."""
-    return {key: get(settings, key) for key in keys() if not obstacle(settings, key)}
+    """{full key: value as a config has it} of every setting that has an effect."""
+    return {key: written(get(settings, key)) for key in keys() if not obstacle(settings, key)}
+
+
+def written(value: Any) -> Any:
+    """Return corpora as a config has them: one as it is, several as a list."""
+    if not (isinstance(value, list) and value and isinstance(value[0], CorpusSettings)):
+        return value
+    corpora = [corpus.written() for corpus in value]
+    return corpora[0] if len(corpora) == 1 else corpora
 
 
 def obstacle(settings: Settings, key: str) -> tuple[str, tuple[Any, ...]] | None:

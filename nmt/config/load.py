@@ -5,7 +5,7 @@ All problems are reported together, each with file, line, key and remedy.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,31 +13,38 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from nmt.config.full_keys import EFFECTIVE_WITH, field, keys
+from nmt.config.paths import with_paths
 from nmt.config.rules import broken_rules
-from nmt.config.text import Given, read_file, read_word
-from nmt.config.tree import Settings
+from nmt.config.text import Given, parse, read_file, read_word
+from nmt.config.tree import CorpusSettings, Settings
 from nmt.config.values import Section, closest
 from nmt.errors import ConfigError
+from nmt.shown import number, shown
 
+CORPORA = ("data.train", "data.valid", "data.test")
 LONGEST_NAME = 255  # bytes, on nearly every file system
+MOST_PROBLEMS = 1000  # that are explained; to look for the nearest key takes a millisecond
+LONGEST_VALUE = 200  # characters of a wrong value that are shown
 
 SectionType = TypeVar("SectionType", bound=Section)
 
 
-def load(path: Path | str, overrides: list[str] | None = None) -> Settings:
-    """Settings from a YAML file and `key.sub=value` words. Raises ConfigError with every problem found.
+def load(path: Path | str, overrides: list[str] | None = None, text: str | bytes | None = None) -> Settings:
+    """Read settings from a YAML file and `key.sub=value` words. Raises ConfigError with every problem found.
 
-    Paths in the file are relative to the file, paths in `overrides` to the current folder.
+    Paths in the file are relative to the file, paths in `overrides` to the current folder. `text` is what the file
+    holds, where that is known already, or will hold if it is still to be written.
     """
     path = Path(path)
-    given = read_file(path)
+    content = text.encode(errors="surrogatepass") if isinstance(text, str) else text
+    given = read_file(path) if content is None else parse(content, path)
     problems: list[str] = []
     for word in overrides or []:
         try:
             given.update(read_word(word))
         except ConfigError as error:
             problems.extend(error.problems)
-    given = _drop_overruled(given)
+    given = _drop_overruled(_gather_corpora(given))
     settings, invalid = _validate(given, path)
     problems += invalid
     if settings is not None:
@@ -46,6 +53,28 @@ def load(path: Path | str, overrides: list[str] | None = None) -> Settings:
     if problems or settings is None:
         raise ConfigError(*problems)
     return _with_absolute_paths(settings, given, path)
+
+
+def words(overrides: Sequence[str]) -> dict[str, Any]:
+    """Return {full key: value} of `key.sub=value` words, unchecked. Raises ConfigError if one is not of this form."""
+    given: dict[str, Given] = {}
+    for word in overrides:
+        given.update(read_word(word))
+    return {key: value.value for key, value in _gather_corpora(given).items()}
+
+
+def _gather_corpora(given: dict[str, Given]) -> dict[str, Given]:
+    """Put the keys below `data.train`, `data.valid` and `data.test` together again: each is one value, a mapping."""
+    gathered: dict[str, Given] = {}
+    for key, value in given.items():
+        owner = ".".join(key.split(".")[:2])
+        if key == owner or owner not in CORPORA:
+            gathered[key] = value
+            continue
+        before = gathered.get(owner)
+        mapping = before.value if before and isinstance(before.value, dict) else {}
+        gathered[owner] = Given({**mapping, key.removeprefix(f"{owner}."): value.value}, value.where)
+    return gathered
 
 
 def _drop_overruled(given: dict[str, Given]) -> dict[str, Given]:
@@ -81,27 +110,43 @@ def _validate(given: dict[str, Given], path: Path) -> tuple[Settings | None, lis
         details = [
             detail for detail in error.errors() if detail["type"] != "missing" or detail["loc"][0] not in instead
         ]
-        return None, problems + [_problem(detail, given, str(path)) for detail in details]
+        problems += [_problem(detail, given, str(path)) for detail in details[:MOST_PROBLEMS]]
+        if more := len(details[MOST_PROBLEMS:]):
+            problems.append(f"{path}: and {more:,} more problems of this kind")
+        return None, problems
 
 
 def _problem(error: ErrorDetails, given: Mapping[str, Given], path: str) -> str:
-    place = [part for part in error["loc"] if isinstance(part, str)]
+    place = [part for part in error["loc"] if isinstance(part, str) and part not in _UNION_MEMBERS]
     key = ".".join(place)
-    where = given[key].where if key in given else path
+    owner = next((each for each in CORPORA if key == each or key.startswith(f"{each}.")), key)
+    where = given[owner].where if owner in given else path
     if error["type"] == "extra_forbidden":
-        return f"{where}: {key}: unknown key{closest(key, keys())}"
+        known = keys() if owner == key else tuple(f"{owner}.{name}" for name in CorpusSettings.model_fields)
+        return f"{where}: {key}: unknown key{closest(key, known)}"
     if error["type"] == "missing":
-        return f"{where}: {key}: missing; write it into the config, such as `{_example(key)}`"
+        return f"{where}: {key}: missing; set it in the config, such as `{_example(key)}`"
     value = error["input"]
     if value is None:
-        return f"{where}: {key}: has no value; write one, or remove the key"
+        return f"{where}: {key}: has no value; give one, or remove the key"
     if error["type"] == "literal_error":
         options = tuple(re.findall(r"'([^']*)'", error["ctx"]["expected"]))
         message = f"must be one of {', '.join(options)}{closest(str(value), options)}"
     else:
         message = _DEMANDS.get(error["type"], error["msg"].removeprefix("Value error, ")).format(**error.get("ctx", {}))
-    return f"{where}: {key}: {str(value).lower() if isinstance(value, bool) else repr(value)} {message}"
+    return f"{where}: {key}: {_said(value)} {message}"
 
+
+def _said(value: Any) -> str:
+    """A value as it is written; Python refuses to write a number of more than 4,300 digits."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return number(value)
+    return shown(repr(value), LONGEST_VALUE)
+
+
+_UNION_MEMBERS = {"int", "float"}  # pydantic adds them to the place of a value that may be either
 
 # What pydantic's types of errors demand, in the words of people who write settings.
 _DEMANDS = {
@@ -113,7 +158,7 @@ _DEMANDS = {
     "finite_number": "must be a finite number",
     "greater_than_equal": "must be {ge:g} or more",
     "greater_than": "must be more than {gt:g}",
-    "less_than_equal": "must be {le:g} or less",
+    "less_than_equal": "must be {le:.15g} or less",
     "less_than": "must be less than {lt:g}",
     "string_too_short": "must not be empty",
     "too_short": "must have {min_length} items",
@@ -134,21 +179,16 @@ def _example(key: str) -> str:
 
 def _with_absolute_paths(settings: Settings, given: dict[str, Given], path: Path) -> Settings:
     def absolute(key: str, text: str) -> str:
-        base = path.parent if key in given and not given[key].on_command_line else Path()
+        on_command_line = key in given and given[key].on_command_line
+        base = Path() if on_command_line or (key == "run" and key not in given) else path.parent
         try:
             return _absolute(base, text)
         except ValueError as error:
-            raise ConfigError(f"{given[key].where}: {key}: {text!r} is not a path: {error}") from None
+            where = given[key].where if key in given else path
+            raise ConfigError(f"{where}: {key}: {text!r} is not a path: {error}") from None
 
-    data = settings.data.model_copy(update={"folder": absolute("data.folder", settings.data.folder)})
-    models = [absolute("subword.model", model) for model in settings.subword.model]
-    subword = settings.subword.model_copy(update={"model": models})
-    starts = {key: getattr(settings.training, key) for key in ("start_from", "source_vectors", "target_vectors")}
-    others: dict[str, Any] = {key: absolute(f"training.{key}", text) for key, text in starts.items() if text}
-    others["teachers"] = [absolute("training.teachers", folder) for folder in settings.training.teachers]
-    training = settings.training.model_copy(update=others)
-    run = absolute("run", settings.run or f"runs/{path.stem}")
-    return settings.model_copy(update={"data": data, "subword": subword, "training": training, "run": run})
+    settings = with_paths(settings, absolute)
+    return settings.model_copy(update={"run": absolute("run", settings.run or f"runs/{path.stem}")})
 
 
 def _absolute(base: Path, text: str) -> str:

@@ -1,9 +1,10 @@
 """Rules that span several settings."""
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
 
 from nmt.config.full_keys import EFFECTIVE_WITH, field, obstacle
-from nmt.config.tree import Settings
+from nmt.config.tree import DataSettings, Settings
+from nmt.languages import check_language
 
 Rule = tuple[bool, str, str]  # whether it is broken, the key to change, the message
 
@@ -24,8 +25,15 @@ def broken_rules(settings: Settings, given: Container[str]) -> list[tuple[str, s
 
 def _data_rules(settings: Settings) -> list[Rule]:
     data, subword = settings.data, settings.subword
+    weighted = next((key for key in ("valid", "test") for text in getattr(data, key) if text.weight != 1), "valid")
     joint = len(subword.model) == 1 if subword.model else subword.joint
     return [
+        *_language_rules(data),
+        (
+            any(text.weight != 1 for text in [*data.valid, *data.test]),
+            f"data.{weighted}",
+            "a weight has an effect only in data.train; remove it",
+        ),
         (data.source == data.target, "data.target", "is the same as data.source; name the other language"),
         (
             subword.sampling > 0 and not subword.model and subword.model_type not in {"unigram", "bpe"},
@@ -36,9 +44,18 @@ def _data_rules(settings: Settings) -> list[Rule]:
         (
             settings.model.tying == "all" and not joint,
             "model.tying",
-            "all needs a joint vocabulary; write target or none",
+            "all needs a joint vocabulary; set model.tying=target or model.tying=none",
         ),
     ]
+
+
+def _language_rules(data: DataSettings) -> Iterator[Rule]:
+    for key in ("source_language", "target_language"):
+        if code := getattr(data, key):
+            try:
+                check_language(code)
+            except ValueError as error:
+                yield True, f"data.{key}", str(error)
 
 
 def _model_rules(settings: Settings) -> list[Rule]:
@@ -48,23 +65,24 @@ def _model_rules(settings: Settings) -> list[Rule]:
         (
             recurrent and model.bidirectional and model.hidden % 2 == 1,
             "model.hidden",
-            f"must be even for a bidirectional encoder; write {model.hidden + 1}",
+            f"must be even for a bidirectional encoder; set model.hidden={model.hidden + 1}",
         ),
         (
             model.attention == "multihead" and model.hidden % model.attention_heads != 0,
             "model.attention_heads",
-            f"{model.attention_heads} heads cannot share model.hidden={model.hidden}; write a divisor of it",
+            f"{model.attention_heads} heads cannot share model.hidden={model.hidden}; "
+            f"set model.attention_heads={_divisor(model.hidden, model.attention_heads)}",
         ),
         (
             recurrent and model.bridge == "copy" and model.encoder_layers != model.decoder_layers,
             "model.bridge",
             "copy needs as many encoder layers as decoder layers "
-            f"({model.encoder_layers} and {model.decoder_layers}); write linear or mean",
+            f"({model.encoder_layers} and {model.decoder_layers}); set model.bridge=linear or model.bridge=mean",
         ),
         (
             recurrent and model.decoder == "conditional" and model.decoder_layers < 2,
             "model.decoder_layers",
-            "a conditional decoder attends between its first layer and the others, so it needs 2 or more",
+            "a conditional decoder attends between its first layer and the others; set model.decoder_layers=2",
         ),
         (
             model.attention == "none" and settings.decoding.coverage_penalty > 0,
@@ -84,6 +102,11 @@ def _model_rules(settings: Settings) -> list[Rule]:
     ]
 
 
+def _divisor(hidden: int, heads: int) -> int:
+    """Return the largest number of heads, at most `heads`, that can share `hidden` units."""
+    return next(count for count in range(heads, 0, -1) if hidden % count == 0)
+
+
 def _course_rules(settings: Settings) -> list[Rule]:
     training, decoding = settings.training, settings.decoding
     end = training.max_time or training.max_steps or training.max_epochs
@@ -91,12 +114,13 @@ def _course_rules(settings: Settings) -> list[Rule]:
         (
             training.min_learning_rate > training.learning_rate,
             "training.min_learning_rate",
-            f"{training.min_learning_rate:g} is more than training.learning_rate={training.learning_rate:g}",
+            f"{training.min_learning_rate:g} is more than training.learning_rate={training.learning_rate:g}; "
+            "set it lower",
         ),
         (
-            decoding.min_length > decoding.max_length,
+            0 < decoding.max_length < decoding.min_length,
             "decoding.min_length",
-            f"{decoding.min_length} is more than decoding.max_length={decoding.max_length}",
+            f"{decoding.min_length} is more than decoding.max_length={decoding.max_length}; set it lower",
         ),
         (
             not (end or training.patience),
@@ -126,7 +150,7 @@ def _others_rules(settings: Settings) -> list[Rule]:
             bool(training.target_vectors) and settings.model.tying == "all",
             "training.target_vectors",
             "with model.tying=all both languages share one table, which training.source_vectors fills; "
-            "remove this, or write model.tying=target",
+            "remove this, or set model.tying=target",
         ),
         (
             training.freeze_vectors and not (training.source_vectors or training.target_vectors),

@@ -12,9 +12,19 @@ from typing import Any
 import yaml
 
 from nmt.errors import ConfigError
+from nmt.shown import shown
 
 COMMAND_LINE = "command line"
 DEEPEST = 20  # brackets and sections inside one another; settings need 3
+LONGEST_NUMBER = 400  # digits; no setting takes one of more than 20
+LARGEST = 200_000  # bytes of a config; a complete one has 5,000
+MOST_TOKENS = 15_000  # of YAML, about four for a setting: what is parsed in half a second
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > LONGEST_NUMBER:
+        raise ValueError(f"a number of {len(digits):,} digits")
+    return int(digits)
 
 
 class _Loader(yaml.SafeLoader):
@@ -29,11 +39,14 @@ _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
 )
 # Decimal only: YAML 1.1 reads 010 as 8 and 1:30 as 90.
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?\d[\d_]*$"), list("-+0123456789"))
-_Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(node.value.replace("_", "")))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?[0-9][0-9_]*$"), list("-+0123456789"))
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: _whole(node.value.replace("_", "")))
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:\d[\d_]*\.[\d_]*|\.\d[\d_]*|\d[\d_]*(?=[eE]))(?:[eE][-+]?\d+)?$|^[-+]?\.(?:inf|nan)$", re.I),
+    re.compile(
+        r"^[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*|[0-9][0-9_]*(?=[eE]))(?:[eE][-+]?[0-9]+)?$|^[-+]?\.(?:inf|nan)$",
+        re.I,
+    ),
     list("-+.0123456789"),
 )
 
@@ -51,11 +64,21 @@ class Given:
 
 
 def read_file(path: Path) -> dict[str, Given]:
+    """Read a config that the user named, which may be a pipe."""
     try:
-        content = path.read_bytes()
-        text = content.decode("utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
     except OSError as error:
         raise ConfigError(f"{path}: cannot read the config: {error.strerror}") from None
+    return parse(content, path)
+
+
+def parse(content: bytes, path: Path) -> dict[str, Given]:
+    """Return the settings in the bytes of a config; `path` is for messages."""
+    if len(content) > LARGEST:
+        raise ConfigError(f"{path}: not a config: has more than {LARGEST:,} bytes")
+    try:
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{path}:{line}: not UTF-8; save the file as UTF-8") from None
@@ -89,7 +112,9 @@ def _compose(text: str, where: str) -> yaml.Node | None:
 def _check_tokens(text: str, place: Callable[[yaml.Mark], str]) -> None:
     """Refuses what makes a short text a huge value: aliases and endless nesting."""
     depth = 0
-    for token in yaml.scan(text, Loader=_Loader):
+    for number, token in enumerate(yaml.scan(text, Loader=_Loader)):
+        if number > MOST_TOKENS:
+            raise ConfigError(f"{place(token.start_mark)}: not a config: has more than {MOST_TOKENS:,} words and marks")
         if isinstance(token, yaml.AliasToken):
             raise ConfigError(f"{place(token.start_mark)}: aliases (*name) are not used here; write the value out")
         depth += isinstance(token, _OPENING)
@@ -141,8 +166,9 @@ def read_word(word: str) -> dict[str, Given]:
     """One `key.sub=value` of the command line."""
     key, equals, text = word.partition("=")
     if not equals or not key.strip("."):
-        raise ConfigError(f"{COMMAND_LINE}: {word!r} is not a setting; write key.sub=value, as in model.hidden=256")
+        known = "give key.sub=value, as in model.hidden=256"
+        raise ConfigError(f"{COMMAND_LINE}: {word[:200]!r} is not a setting; {known}")
     try:
         return _flatten(_compose(text, COMMAND_LINE), key, lambda _: COMMAND_LINE)
     except ConfigError as error:
-        raise ConfigError(str(error).replace(COMMAND_LINE, f"{COMMAND_LINE}: {word}", 1)) from None
+        raise ConfigError(str(error).replace(COMMAND_LINE, f"{COMMAND_LINE}: {shown(word, 200)}", 1)) from None

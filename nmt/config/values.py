@@ -1,6 +1,7 @@
 """The types that settings are made of, and how people may write their values."""
 
 import ast
+import codecs
 import difflib
 import functools
 import re
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -19,6 +21,9 @@ from pydantic import (
 )
 from pydantic_core import core_schema
 
+MOST = 1_000_000_000  # steps, epochs, seconds: more than anybody will wait for
+LEAST = 1e-6  # epochs
+LONGEST_AMOUNT = 60  # characters of a count, a duration or an interval
 PACKAGE = Path(__file__).parent.parent
 
 
@@ -40,14 +45,16 @@ def closest(name: str, options: tuple[str, ...]) -> str:
 class Registered:
     """A name out of a table such as ATTENTIONS, read from the table's source so that torch is not imported.
 
-    The table must be a plain dict at the top level of the module, its keys written out as strings.
+    The table must be a plain dict at the top level of the module, its keys written out as strings. `others` are names
+    that the setting allows beside those of the table.
     """
 
     module: str
     table: str
+    others: tuple[str, ...] = ()
 
     def names(self) -> tuple[str, ...]:
-        return _table_names(self.module, self.table)
+        return _table_names(self.module, self.table) + self.others
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_after_validator_function(self._check, handler(source))
@@ -75,7 +82,12 @@ _UNITS = {"": 1, "k": 1_000, "m": 1_000_000}
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-_NUMBER = r"(\d[\d_]*\.?\d*)"
+_NUMBER = r"([0-9][0-9_]*\.?[0-9]*)"
+
+
+def _is_short(value: Any) -> bool:
+    """Whether this is text that may be a number: to match thousands of digits takes time that grows with the square."""
+    return isinstance(value, str) and len(value) <= LONGEST_AMOUNT
 
 
 def _whole(value: Any) -> Any:
@@ -85,7 +97,7 @@ def _whole(value: Any) -> Any:
 
 def _count(value: Any, unit: str) -> Any:
     """`50k`, `1e5`, and `50k steps` if it counts steps -> a whole number. Raises ValueError for another unit."""
-    match = isinstance(value, str) and re.fullmatch(
+    match = _is_short(value) and re.fullmatch(
         rf"{_NUMBER}\s*([km](?![a-z]))?\s*([a-z]{{2,}}|e)?", value.strip().lower()
     )
     if not match:
@@ -101,7 +113,7 @@ def _duration(value: Any) -> Any:
     """`90s`, `20m`, `1h30m`, or a number of seconds -> seconds."""
     if not isinstance(value, str):
         return value
-    parts = re.findall(rf"{_NUMBER}\s*([smhd])", value.lower())
+    parts = re.findall(rf"{_NUMBER}\s*([smhd])", value.lower()) if _is_short(value) else []
     if not parts or re.sub(rf"{_NUMBER}\s*[smhd]\s*", "", value.lower().strip()):
         raise ValueError("must be a duration such as 90s, 20m or 1h30m")
     return sum(float(number) * _SECONDS[unit] for number, unit in parts)
@@ -112,7 +124,7 @@ def _interval(value: Any) -> Any:
     value = _whole(value)
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    match = isinstance(value, str) and re.fullmatch(
+    match = _is_short(value) and re.fullmatch(
         rf"{_NUMBER}\s*(?:([km]?)(?:\s*steps?)?|(e|epochs?))", value.strip(), re.I
     )
     if not match:
@@ -120,22 +132,64 @@ def _interval(value: Any) -> Any:
     number = float(match[1]) * _UNITS[(match[2] or "").lower()]
     if number <= 0 or (not match[3] and not number.is_integer()):
         raise ValueError("must be more than 0, and whole if it counts steps")
-    return f"{number:g}e" if match[3] else str(int(number))
+    if not LEAST <= number <= MOST:
+        raise ValueError(f"must be {LEAST:f} or more and {MOST:,} or less")
+    if not match[3]:
+        return str(int(number))
+    text = f"{number:g}"
+    return f"{text if 'e' not in text else f'{number:.6f}'.rstrip('0').rstrip('.')}e"
 
 
-def _one_or_many(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+def _encoding(value: str) -> str:
+    """Return the name of an encoding. Raises ValueError if Python knows none of this name."""
+    try:
+        known = value == "auto" or codecs.lookup(value)._is_text_encoding
+    except LookupError:
+        known = False
+    if not known:
+        raise ValueError("must be auto, or an encoding such as windows-1252, shift_jis or gb18030")
+    return value
 
 
-def _written_as(json_type: list[str], name: str) -> WithJsonSchema:
-    """What people may write in the file is wider than what it becomes; `name` is for the reference page."""
-    return WithJsonSchema({"type": json_type, "items": {"type": "string"}, "written": name})
+def many(value: Any) -> Any:
+    """Return a single text or mapping as a list of one."""
+    return [value] if isinstance(value, str | dict) else value
 
 
-Count = Annotated[int, _written_as(["integer", "string"], "count")]  # read by `Section`, which knows its unit
-Duration = Annotated[float, BeforeValidator(_duration), _written_as(["number", "string"], "duration")]
-Interval = Annotated[str, BeforeValidator(_interval), _written_as(["integer", "string"], "interval")]
-Names = Annotated[list[str], BeforeValidator(_one_or_many), _written_as(["array", "string"], "one or more")]
+def _columns(value: Any) -> Any:
+    """Return column numbers and names as a list of texts."""
+    items = [value] if isinstance(value, str | int) else value
+    return [str(item) if type(item) is int else item for item in items] if isinstance(items, list) else items
+
+
+def _amount(value: Any) -> Any:
+    """`500` and `2k` are pairs, `0.05` and `5%` a share."""
+    if _is_short(value) and (match := re.fullmatch(rf"{_NUMBER}\s*%", value.strip())):
+        return float(match[1]) / 100
+    found = _count(value, "pairs")
+    if isinstance(found, float) and found >= 1:
+        raise ValueError("must be a whole number of pairs, or a share below 1")
+    return found
+
+
+def written_as(json_type: list[str], name: str) -> WithJsonSchema:
+    """Describe what people may write in the file, which is wider than what it becomes; `name` is for the reference."""
+    items = ["string", "object"] if "object" in json_type else "string"
+    return WithJsonSchema({"type": json_type, "items": {"type": items}, "written": name})
+
+
+Count = Annotated[int, written_as(["integer", "string"], "count")]  # read by `Section`, which knows its unit
+Duration = Annotated[float, BeforeValidator(_duration), written_as(["number", "string"], "duration")]
+Interval = Annotated[str, BeforeValidator(_interval), written_as(["integer", "string"], "interval")]
+Columns = Annotated[list[str], BeforeValidator(_columns), written_as(["array", "integer", "string"], "one or more")]
+Names = Annotated[list[str], BeforeValidator(many), written_as(["array", "string"], "one or more")]
+Amount = Annotated[
+    int | float,
+    BeforeValidator(_amount),
+    Field(ge=0, le=100_000_000),
+    written_as(["integer", "number", "string"], "amount"),
+]
+Encoding = Annotated[str, AfterValidator(_encoding)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 

@@ -1,78 +1,270 @@
-"""What is made once and kept: folders under the hash of what they were made from."""
+"""What is made once and kept: folders under the hash of what they were made from.
 
+A folder is an entry as soon as it has its name. Its manifest records what it was made from, and size and SHA-256 of
+each file; all of it is checked whenever the entry is read. A damaged entry is made again, since a cache is only a
+cache. Whatever else is in the cache folder is left alone.
+"""
+
+import errno
+import fcntl
 import hashlib
 import json
 import os
 import platform
+import secrets
 import shutil
+import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from nmt.errors import DataError
 
-FORMAT = 2  # raise it when the meaning of a cached file changes
+FORMAT = 3  # raise it when the meaning of a cached file changes
+MANIFEST = "manifest.json"
+ATTEMPTS = 4  # to read an entry that other processes may be removing or making at the same moment
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+# Something else is where a file of the entry should be; any other error says nothing about what is on the disk.
+NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP}
 
 Say = Callable[[str], None]
 Item = TypeVar("Item")
+
+
+class _Damaged(Exception):
+    """An entry is not as it was written; the message says in what."""
 
 
 def cache_folder() -> Path:
     """$NMT_CACHE, or nmt in the user's cache folder ($XDG_CACHE_HOME, else ~/.cache)."""
     if "NMT_CACHE" in os.environ:
         return Path(os.environ["NMT_CACHE"])
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nmt"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nmt"
+    except RuntimeError:  # neither $HOME nor an entry for this user, as in a container
+        raise DataError("no home folder is known for the cache; name a folder: NMT_CACHE=FOLDER") from None
 
 
-def cached(recipe: object, make: Callable[[Path], None], read: Callable[[Path], Item], say: Say, doing: str) -> Item:
-    """What `read` finds in the folder that `make` wrote for this recipe, now or earlier. A folder is complete as soon
-    as it has its name."""
-    key = hashlib.sha256(json.dumps([FORMAT, recipe], sort_keys=True).encode()).hexdigest()[:24]
+def cached(
+    recipe: object,
+    make: Callable[[Path], None],
+    read: Callable[[Path], Item],
+    say: Say,
+    doing: str,
+    verify: Callable[[], None] = lambda: None,
+) -> Item:
+    """What `read` finds in the folder that `make` wrote for this recipe, now or earlier.
+
+    `verify` is called when `make` is done, and raises DataError if what it read is no longer what the recipe says: then
+    nothing is kept. Raises DataError if the cache cannot be read or written, with what to do about it.
+    """
+    made_from = json.loads(json.dumps([FORMAT, recipe]))
+    key = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:24]
     folder = cache_folder() / key
-    if not folder.is_dir():
+    problem: Exception | str = "other processes remove it"
+    for _ in range(ATTEMPTS):
+        try:
+            if _exists(folder):
+                _check(folder, made_from)
+                _clean(folder)
+                return read(folder)
+        except (_Damaged, ValueError, DataError) as damage:
+            problem = damage
+            say(f"note: {folder}: this entry of the cache is damaged ({damage}); making it again")
+            _remove(folder)
+        except OSError as error:
+            if error.errno != errno.ENOENT:  # else another process removed it meanwhile
+                raise _unreadable(folder, error) from None
         say(doing)
-        _make(folder, make)
-    try:
-        return read(folder)
-    except (OSError, ValueError, DataError):
-        raise DataError(f"{folder}: damaged; remove this folder of the cache, and it is made again") from None
+        _make(folder, made_from, make, verify)
+    raise DataError(f"{folder}: cannot be kept in the cache: {problem}; name another folder: NMT_CACHE=FOLDER")
 
 
-def _make(folder: Path, make: Callable[[Path], None]) -> None:
-    """Also removes what killed processes left of it; of this machine, as those of others may be at work on theirs."""
-    mark = f"{folder.name}.tmp-{platform.node()}@"
-    for leftover in folder.parent.glob(f"{mark}*"):
-        process = int(leftover.name.removeprefix(mark))
-        if process == os.getpid() or not _lives(process):
-            shutil.rmtree(leftover, ignore_errors=True)
-    unfinished = folder.with_name(f"{mark}{os.getpid()}")
+def _exists(folder: Path) -> bool:
+    """Raises OSError if that cannot be told, as without permission."""
     try:
-        make(unfinished)
-        _publish(unfinished, folder)
+        folder.lstat()
+    except FileNotFoundError:
+        return False
+    except NotADirectoryError:  # the cache folder is a file, which is said when it is written
+        return False
+    return True
+
+
+# Checked when read ----------------------------------------------------------------------------------------------------
+
+
+def _check(folder: Path, made_from: Any) -> None:
+    """Raises _Damaged if a file of the entry differs from its manifest, OSError if one cannot be read.
+
+    Reads every file to its end. This costs about as much as hashing the text, which each start does too.
+    """
+    if not folder.is_dir():
+        raise _Damaged("not a folder")
+    try:
+        manifest = json.loads(_read(folder / MANIFEST))
+        files = {str(name): (int(entry["size"]), str(entry["sha256"])) for name, entry in manifest["files"].items()}
+        if manifest["made_from"] != made_from:
+            raise _Damaged("made from something else")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise _Damaged(MANIFEST) from None
+    for name, (size, _) in files.items():
+        if _regular(folder / name).st_size != size:
+            raise _Damaged(f"{name} has not its {size:,} bytes")
+    for name, (_, sha256) in files.items():
+        if _digest(folder / name) != sha256:
+            raise _Damaged(f"{name} differs from its checksum")
+
+
+def _regular(path: Path) -> os.stat_result:
+    try:
+        found = path.stat()
+    except OSError as error:
+        if error.errno in NOT_THERE:
+            raise _Damaged(f"{path.name} is missing") from None
+        raise
+    if not stat.S_ISREG(found.st_mode):
+        raise _Damaged(f"{path.name} is not a file")
+    return found
+
+
+def _read(path: Path) -> bytes:
+    _regular(path)
+    return path.read_bytes()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _unreadable(folder: Path, error: OSError) -> DataError:
+    path, reason = error.filename or folder, error.strerror or error
+    if error.errno in DENIED:
+        return DataError(f"{path}: cannot read the cache: {reason}; allow it, or name another folder: NMT_CACHE=FOLDER")
+    return DataError(
+        f"{path}: cannot read the cache: {reason}; try again, remove {folder}, or name another folder: NMT_CACHE=FOLDER"
+    )
+
+
+def _remove(folder: Path) -> None:
+    """Under another name first: no other process ever sees half an entry."""
+    aside = _own(folder)
+    try:
+        folder.rename(aside)
+    except FileNotFoundError:  # another process was faster
+        pass
     except OSError as error:
         raise DataError(
-            f"{folder.parent}: cannot write the cache: {error.strerror}; name another folder: NMT_CACHE=FOLDER"
+            f"{folder}: damaged, and cannot be removed: {error.strerror}; have it removed by whoever owns it, or name "
+            "another folder: NMT_CACHE=FOLDER"
         ) from None
+    _discard(aside)
+
+
+def _discard(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
+
+
+# Written whole, or not at all -----------------------------------------------------------------------------------------
+
+
+def _make(folder: Path, made_from: Any, make: Callable[[Path], None], verify: Callable[[], None]) -> None:
+    unfinished, lock = _own(folder), -1
+    try:
+        _clean(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.mkdir()
+        lock = os.open(unfinished, os.O_RDONLY)
+        with suppress(OSError):  # a file system without locks: then only the number in the name protects it
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        make(unfinished / "entry")
+        verify()
+        _publish(unfinished / "entry", folder, made_from)
+        _clean(folder)
+    except OSError as error:
+        raise _unwritable(folder.parent, error) from None
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        _discard(unfinished)
+        if lock >= 0:
+            os.close(lock)
+
+
+def _unwritable(cache: Path, error: OSError) -> DataError:
+    remedy = "name another folder: NMT_CACHE=FOLDER"
+    if error.errno in FULL:
+        remedy = f"make room, or {remedy}"
+    elif error.errno in DENIED:
+        remedy = f"ask for permission, or {remedy}"
+    return DataError(f"{cache}: cannot write the cache: {error.strerror or error}; {remedy}")
+
+
+def _publish(unfinished: Path, folder: Path, made_from: Any) -> None:
+    """Gives the folder its name when all of it is on the disk. If another process was faster, its entry stays."""
+    files = {}
+    for path in sorted(unfinished.iterdir()):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        files[path.name] = {"size": path.stat().st_size, "sha256": _digest(path)}
+    with (unfinished / MANIFEST).open("w", encoding="utf-8") as file:
+        json.dump({"made_from": made_from, "files": files}, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        unfinished.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+
+
+def _mark(folder: Path) -> str:
+    """How the names of unfinished entries begin, before the number of the process; of this machine, since those of
+    others may be at work on theirs."""
+    return f"{folder.name}.tmp-{platform.node()}@"
+
+
+def _own(folder: Path) -> Path:
+    return folder.with_name(f"{_mark(folder)}{os.getpid()}-{secrets.token_hex(4)}")
+
+
+def _clean(folder: Path) -> None:
+    """Removes what killed processes left of this entry. A process lives if it holds the lock, or has the number."""
+    for leftover in folder.parent.glob(f"{_mark(folder)}*"):
+        number = leftover.name.removeprefix(_mark(folder)).partition("-")[0]
+        if not (number.isascii() and number.isdigit()):  # nothing of ours
+            continue
+        if (int(number) == os.getpid() or not _lives(int(number))) and not _locked(leftover):
+            _discard(leftover)
+
+
+def _locked(path: Path) -> bool:
+    """Whether another process holds the lock of a folder, as one may whose number says nothing here (a container)."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _lives(process: int) -> bool:
     try:
         os.kill(process, 0)  # no signal, only the question
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:  # somebody else's
         pass
     return True
-
-
-def _publish(unfinished: Path, folder: Path) -> None:
-    for path in unfinished.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    try:
-        unfinished.rename(folder)
-    except OSError:
-        if not folder.is_dir():  # another process made the same folder first: equally good
-            raise

@@ -1,23 +1,25 @@
-"""Text files: lines in, lines checked. A line ends at `\\n` and nowhere else.
+"""Text: lines in, lines checked. A line ends at `\\n` and nowhere else.
 
 A lone `\\r`, U+2028, U+0085 and their like are text. `\\r\\n` is accepted, a byte order mark dropped, a final newline
-optional, `.gz` read. Invalid UTF-8, NUL and unequal line counts are errors that name the place.
+optional. Invalid bytes, NUL and unequal line counts are errors that name the place.
 """
 
-import gzip
 import hashlib
-import io
 import itertools
 import unicodedata
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
 
+from nmt.data.encodings import AUTO, UTF8, encoding_of, is_evidently_legacy, remedy, to_utf8
+from nmt.data.opening import BLOCK, COMPRESSIONS, check_distinct, open_binary, shown
+from nmt.data.zipped import open_member, zip_member
 from nmt.errors import DataError
 
 BOM = "\ufeff"
+LONGEST_LINE = 32_000_000  # bytes; a line longer than that is no line, but a file without line ends
 _INVISIBLE = {"Zs", "Zl", "Zp", "Cc", "Cf"}  # not Cn and Co: a character too new for this Python may well be visible
 
 
@@ -35,7 +37,7 @@ class ParallelFiles(NamedTuple):
 
 
 def parallel_files(folder: str | Path, stem: str, source: str, target: str) -> ParallelFiles:
-    """STEM.LANGUAGE or STEM.LANGUAGE.gz in a folder. Raises DataError if one is missing."""
+    """STEM.LANGUAGE in a folder, perhaps compressed. Raises DataError if one is missing."""
     if not Path(folder).is_dir():
         raise DataError(f"{folder}: data.folder: no such folder; paths in a config are relative to the config file")
     return ParallelFiles(_text_file(Path(folder), stem, source), _text_file(Path(folder), stem, target))
@@ -43,7 +45,7 @@ def parallel_files(folder: str | Path, stem: str, source: str, target: str) -> P
 
 def _text_file(folder: Path, stem: str, language: str) -> Path:
     plain = folder / f"{stem}.{language}"
-    for path in (plain, plain.with_name(f"{plain.name}.gz")):
+    for path in (plain, *(plain.with_name(f"{plain.name}{ending}") for ending in COMPRESSIONS)):
         if path.exists():
             return path
     others = ", ".join(sorted(path.name for path in folder.glob(f"*.{language}*"))[:5])
@@ -55,70 +57,143 @@ def is_blank(line: str) -> bool:
     return all(unicodedata.category(character) in _INVISIBLE for character in line)
 
 
-def read_lines(path: Path, notes: Counter[str] | None = None) -> Iterator[str]:
-    """The lines of a file. Counts in `notes` what was mended on the way. Raises DataError with file, line and byte."""
+def read_lines(path: Path | str, notes: Counter[str] | None = None, encoding: str = AUTO) -> Iterator[str]:
+    """Yield the lines of a text: of a file, a pipe, or standard input (`-`); plain or compressed.
+
+    `encoding` is that of text that is neither UTF-8 nor marked UTF-16 or UTF-32. Counts in `notes` what was repaired.
+    Raises DataError with file, line and byte.
+    """
     notes = Counter() if notes is None else notes
-    for number, raw in enumerate(_raw_lines(path, notes), start=1):
-        if raw.endswith(b"\r"):
-            raw = raw[:-1]
-            notes["line ending \\r\\n read as \\n"] += 1
-        line = _decode(raw, path, number)
-        if number == 1 and line.startswith(BOM):
-            line = line[1:]
-            notes["byte order mark dropped"] += 1
-        yield line
+    with open_text(path, encoding) as text:
+        for number, raw in enumerate(itertools.chain.from_iterable(text.lines(notes)), start=1):
+            line, fault = decode(raw)
+            if fault:
+                raise DataError(f"{text.name}:{number}: {text.explain(fault, raw)}")
+            if number == 1 and line.startswith(BOM):
+                line = line[1:]
+                notes["byte order mark dropped"] += 1
+            yield line
 
 
-def _decode(raw: bytes, path: Path, number: int) -> str:
+class Fault(NamedTuple):
+    """The first thing in a line that is no text."""
+
+    byte: int  # from 1
+    nul: bool  # a NUL character, and no byte that is invalid
+
+
+def decode(raw: bytes) -> tuple[str, Fault | None]:
+    """Return a line of UTF-8 without its line end; what is invalid in it becomes U+FFFD, and is told."""
     try:
         line = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}:{number}: byte {error.start + 1}: not UTF-8; convert the file to UTF-8") from None
-    if "\0" in line:
-        byte = len(line[: line.index("\0")].encode()) + 1
-        raise DataError(f"{path}:{number}: byte {byte}: a NUL character; is this a text file?")
-    return line
+        return raw.decode("utf-8", errors="replace"), Fault(error.start + 1, nul=False)
+    return line, Fault(raw.index(b"\0") + 1, nul=True) if "\0" in line else None
 
 
-def _raw_lines(path: Path, notes: Counter[str]) -> Iterator[bytes]:
-    try:
-        with _open(path) as file:
-            raw = b""
-            for raw in file:
-                yield raw.removesuffix(b"\n")
-            if raw and not raw.endswith(b"\n"):
-                notes["no newline at the end of the file"] += 1
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise DataError(f"{path}: damaged or cut short; make the .gz file again") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot read: {error.strerror or error}") from None
+class Text:
+    """An open text, read in blocks as they arrive."""
+
+    def __init__(self, file: BufferedReader, name: str, encoding: str) -> None:
+        self.file, self.name, self.given = file, name, encoding
+        self.head = b""  # the first block
+        self.encoding = UTF8  # what the text is read as, known with the first block
+
+    def __enter__(self) -> "Text":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+    def lines(self, notes: Counter[str]) -> Iterator[list[bytes]]:
+        """Yield, for each block, the lines that it completes, in UTF-8, without `\\n` or `\\r\\n`."""
+        rest: list[bytes] = []
+        size = number = 0  # of what is in `rest`, and of the lines before it
+        for block in self.utf8():
+            first, *others = block.split(b"\n")
+            rest.append(first)
+            size += len(first)
+            if size > LONGEST_LINE:
+                raise DataError(
+                    f"{self.name}:{number + 1}: a line of more than {LONGEST_LINE:,} bytes; is this text in lines?"
+                )
+            if not others:
+                yield []
+                continue
+            size, number = len(others[-1]), number + len(others)
+            complete = [b"".join(rest), *others[:-1]]
+            rest = [others[-1]]
+            yield [_without_return(line, notes) for line in complete]
+        if last := b"".join(rest):
+            notes["no newline at the end of the file"] += 1
+            yield [_without_return(last, notes)]
+
+    def peek(self) -> bytes:
+        """Read the first block, and find out the encoding."""
+        self.head = self.file.read1(BLOCK)
+        self.encoding = encoding_of(self.head, self.given)
+        return self.head
+
+    def utf8(self) -> Iterator[bytes]:
+        """Yield the text in UTF-8, block by block, at least one."""
+        yield from to_utf8(self._blocks(), self.encoding)
+
+    def _blocks(self) -> Iterator[bytes]:
+        yield self.head
+        while block := self.file.read1(BLOCK):
+            yield block
+
+    def explain(self, fault: Fault, raw: bytes) -> str:
+        """Return what is wrong with a line, and what to do about it."""
+        if fault.nul:
+            return f"byte {fault.byte}: a NUL character; is this a text file?"
+        if self.encoding == UTF8:
+            return f"byte {fault.byte}: {remedy(self.head if is_evidently_legacy(self.head) else raw)}"
+        return f"not {self.encoding}; name the right encoding, or repair the line"
 
 
-def _open(path: Path) -> io.BufferedIOBase:
-    if not path.is_file():
-        kind = "a folder" if path.is_dir() else "not a regular file" if path.exists() else "no such file"
-        raise DataError(f"{path}: {kind}; name a text file")
-    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
+def open_text(path: Path | str, encoding: str = AUTO) -> Text:
+    """Open a text for reading. Raises DataError if it is not there, or no text."""
+    text = Text(open_binary(path), shown(path), encoding)
+    text.peek()
+    return text
 
 
-def read_pairs(files: ParallelFiles, notes: Counter[str] | None = None) -> Iterator[Pair]:
-    """Every pair of lines, blank ones too. Raises DataError, after the last common line, if the counts differ."""
+def _without_return(line: bytes, notes: Counter[str]) -> bytes:
+    if not line.endswith(b"\r"):
+        return line
+    notes["line ending \\r\\n read as \\n"] += 1
+    return line[:-1]
+
+
+def read_pairs(files: ParallelFiles, notes: Counter[str] | None = None, encoding: str = AUTO) -> Iterator[Pair]:
+    """Yield every pair of lines, blank ones too. Raises DataError, after the last common line, if the counts differ."""
+    check_distinct(*files)
     notes = Counter() if notes is None else notes
     source_notes: Counter[str] = Counter()
     target_notes: Counter[str] = Counter()
-    sources, targets = read_lines(files.source, source_notes), read_lines(files.target, target_notes)
+    sources, targets = (
+        read_lines(path, found, encoding) for path, found in zip(files, (source_notes, target_notes), strict=True)
+    )
     for number, (source, target) in enumerate(itertools.zip_longest(sources, targets), start=1):
         if source is None or target is None:
             rest = 1 + sum(1 for _ in (targets if source is None else sources))
             counts = (number - 1, number - 1 + rest) if source is None else (number - 1 + rest, number - 1)
-            raise DataError(
-                f"{files.source} has {counts[0]} lines and {files.target} has {counts[1]}; "
-                "line N of one must translate line N of the other"
-            )
+            check_counts(files.source, counts[0], files.target, counts[1])
+            return
         yield Pair(number, source, target)
     for path, found in ((files.source, source_notes), (files.target, target_notes)):
         for note, count in found.items():
             notes[f"{path.name}: {note}"] += count
+
+
+def check_counts(source: Path, source_lines: int, target: Path, target_lines: int) -> None:
+    """Raise DataError if two texts that belong together have different numbers of lines."""
+    if source_lines != target_lines:
+        raise DataError(
+            f"{shown(source)} has {source_lines} lines and {shown(target)} has {target_lines}; "
+            "line N of one must translate line N of the other"
+        )
 
 
 def usable_pairs(pairs: Iterable[Pair], notes: Counter[str]) -> Iterator[Pair]:
@@ -133,7 +208,14 @@ def usable_pairs(pairs: Iterable[Pair], notes: Counter[str]) -> Iterator[Pair]:
 def file_hash(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     if not path.is_file():
-        raise DataError(f"{path}: not a regular file; name a text file")
+        if member := zip_member(path):
+            with open_member(member) as inside:
+                return hashlib.file_digest(inside, "sha256").hexdigest()
+        if path.exists() and not path.is_dir():
+            raise DataError(
+                f"{path}: a pipe or device, and training reads its text several times; write it into a file"
+            )
+        raise DataError(f"{path}: {'a folder' if path.is_dir() else 'no such file'}; name a text file")
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

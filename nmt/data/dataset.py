@@ -4,15 +4,17 @@ A folder holds `source.ids`, `target.ids` (all sentences end to end), `source.of
 `lines` (1-based numbers in the text files).
 """
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from nmt.data.batching import chunked
 from nmt.data.corpus import Pair
+from nmt.data.round_trip import RoundTrip
 from nmt.data.subword import Subwords
 
 ID = np.dtype(np.int32)
@@ -23,36 +25,63 @@ Ids = npt.NDArray[np.int32]
 
 
 class Dataset:
-    """Pairs of id sequences, without begin and end. Raises OSError or ValueError if a file is missing or cut short."""
+    """Pairs of id sequences, without begin and end: those of one text after the other, a folder each.
+
+    Raises OSError or ValueError if a file is missing or cut short.
+    """
+
+    def __init__(self, *folders: Path) -> None:
+        self.folders = folders
+        self._shards = [_Shard(folder) for folder in folders]
+        self.sizes = [len(shard.lines) for shard in self._shards]
+        self._first = [0, *np.cumsum(self.sizes).tolist()]  # index of the first sentence of each text
+        self.lines = _joined([shard.lines for shard in self._shards])  # 1-based, in the text that a pair is from
+
+    def __len__(self) -> int:
+        return int(self._first[-1])
+
+    def source(self, index: int) -> Ids:
+        shard, own = self._find(index)
+        return shard.sentence("source", own)
+
+    def target(self, index: int) -> Ids:
+        shard, own = self._find(index)
+        return shard.sentence("target", own)
+
+    def text_of(self, index: int) -> int:
+        """Return the number, from 0, of the text that a pair is from."""
+        return bisect_right(self._first, index) - 1 if len(self._shards) > 1 else 0
+
+    def source_lengths(self) -> npt.NDArray[np.int64]:
+        """Return the tokens of each source sentence, without the end."""
+        return _joined([np.diff(shard.offsets["source"]) for shard in self._shards])
+
+    def target_lengths(self) -> npt.NDArray[np.int64]:
+        return _joined([np.diff(shard.offsets["target"]) for shard in self._shards])
+
+    def _find(self, index: int) -> tuple["_Shard", int]:
+        number = self.text_of(index)
+        return self._shards[number], index - self._first[number]
+
+
+class _Shard:
+    """The files of one text."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
         self.lines = _map(folder / "lines", OFFSET)
-        self._offsets = {side: _map(folder / f"{side}.offsets", OFFSET) for side in ("source", "target")}
+        self.offsets = {side: _map(folder / f"{side}.offsets", OFFSET) for side in ("source", "target")}
         self._ids = {side: _map(folder / f"{side}.ids", ID) for side in ("source", "target")}
-        for side, offsets in self._offsets.items():
+        for side, offsets in self.offsets.items():
             if len(offsets) != len(self.lines) + 1 or offsets[-1] != len(self._ids[side]):
                 raise ValueError(f"{folder}: its files do not fit together")
 
-    def __len__(self) -> int:
-        return len(self.lines)
-
-    def source(self, index: int) -> Ids:
-        return self._sentence("source", index)
-
-    def target(self, index: int) -> Ids:
-        return self._sentence("target", index)
-
-    def source_lengths(self) -> npt.NDArray[np.int64]:
-        """Pieces of each source sentence, without the end."""
-        return np.diff(self._offsets["source"])
-
-    def target_lengths(self) -> npt.NDArray[np.int64]:
-        return np.diff(self._offsets["target"])
-
-    def _sentence(self, side: str, index: int) -> Ids:
-        offsets = self._offsets[side]
+    def sentence(self, side: str, index: int) -> Ids:
+        offsets = self.offsets[side]
         return self._ids[side][offsets[index] : offsets[index + 1]]
+
+
+def _joined(arrays: list[npt.NDArray]) -> npt.NDArray:
+    return arrays[0] if len(arrays) == 1 else np.concatenate([np.zeros(0, OFFSET), *arrays])
 
 
 def _map(path: Path, dtype: np.dtype) -> npt.NDArray:
@@ -67,12 +96,13 @@ def write_dataset(
     """Encodes pairs in chunks, so memory stays constant. Pairs over `max_length` pieces are left out, counted."""
     folder.mkdir(parents=True)
     totals = {"source": 0, "target": 0}
+    trips = {side: RoundTrip(getattr(subwords, side)) for side in totals}
     files = {name: (folder / name).open("wb") for name in ("source.ids", "target.ids", "lines")}
     files |= {f"{side}.offsets": (folder / f"{side}.offsets").open("wb") for side in totals}
     try:
         for side in totals:
             files[f"{side}.offsets"].write(np.zeros(1, OFFSET).tobytes())
-        for chunk in _chunks(pairs, CHUNK):
+        for chunk in chunked(pairs, CHUNK):
             encoded = {
                 "source": subwords.source.encode_many([pair.source for pair in chunk]),
                 "target": subwords.target.encode_many([pair.target for pair in chunk]),
@@ -85,10 +115,13 @@ def write_dataset(
             files["lines"].write(np.array([chunk[index].line for index in keep], OFFSET).tobytes())
             for side, total in totals.items():
                 kept = [encoded[side][index] for index in keep]
+                trips[side].add([getattr(chunk[index], side) for index in keep], kept)
                 ends = total + np.cumsum([len(ids) for ids in kept], dtype=OFFSET)
                 totals[side] = int(ends[-1]) if len(ends) else total
                 files[f"{side}.ids"].write(np.concatenate([np.zeros(0, ID), *kept]).astype(ID).tobytes())
                 files[f"{side}.offsets"].write(ends.tobytes())
+        for trip in trips.values():
+            notes.update(trip.notes())
     finally:
         for file in files.values():
             file.close()
@@ -102,9 +135,3 @@ def _keep(source: int, target: int, max_length: int | None, notes: Counter[str])
         notes[f"pairs longer than {max_length} pieces left out (data.max_length)"] += 1
         return False
     return True
-
-
-def _chunks(pairs: Iterable[Pair], size: int) -> Iterator[list[Pair]]:
-    iterator = iter(pairs)
-    while chunk := list(islice(iterator, size)):
-        yield chunk

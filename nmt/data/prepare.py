@@ -2,89 +2,207 @@
 
 import hashlib
 import json
-import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import sentencepiece
 
-from nmt.config import Settings, SubwordSettings
+from nmt.config import DataSettings, Settings, SubwordSettings
 from nmt.data.cache import Say, cached
-from nmt.data.corpus import ParallelFiles, file_hash, parallel_files, read_pairs, usable_pairs
+from nmt.data.corpora import HELD_OUT, Corpora, file_hashes, find_corpora, fingerprint, shown_name
+from nmt.data.corpus import Pair
 from nmt.data.dataset import Dataset, write_dataset
+from nmt.data.filters import Survey, kept
+from nmt.data.hold_out import HeldOut, hold_out
+from nmt.data.normalization import SIDES, of_settings
+from nmt.data.sources import TextSource
 from nmt.data.subword import Subword, Subwords, load_subword, train_subword
+from nmt.data.unchanged import check_unchanged, checker
 from nmt.errors import DataError
 
 Item = TypeVar("Item")
+
+NAMED = 4  # files that a message names
+SERIOUS = 0.05  # share of the training pairs; what looks wrong in more of them is warned of when they are encoded
 
 
 class Prepared(NamedTuple):
     subwords: Subwords
     train: Dataset
-    valid: Dataset
-    notes: dict[str, dict[str, int]]  # for train and valid: what was mended or left out, and how often
-    hashes: dict[str, str]  # SHA-256 of each text file, by its name in the folder
+    valid_sets: tuple[tuple[TextSource, Dataset], ...]  # the first one chooses the checkpoint
+    weights: tuple[float, ...]  # of each training text
+    corpora: Corpora
+    held_out: HeldOut
+    training: "TrainingText"
+    files: dict[Path, str]  # SHA-256 of each text file
+    notes: dict[str, dict[str, int]]  # by text: what was repaired or left out, and how often
+    hashes: dict[str, str]  # the same, by the name of the file in the folder
+
+    folder: str  # of the text
+
+    @property
+    def valid(self) -> Dataset:
+        return self.valid_sets[0][1]
+
+    @property
+    def text(self) -> str:
+        """The hashes of the training text."""
+        names = (shown_name(path, self.folder) for source, _ in self.corpora.train for path in source.files)
+        return " ".join(self.hashes[name] for name in names)
+
+
+class TrainingText(NamedTuple):
+    """The training text as subwords and datasets read it."""
+
+    sources: tuple[TextSource, ...]
+    hashes: dict[Path, str]
+    filters: tuple[str, ...]
+    held_out: HeldOut
+
+    def pairs(self, number: int, notes: Counter[str]) -> Iterator[Pair]:
+        """Yield the pairs of text `number` that training reads, and count the others in `notes`."""
+        source = self.sources[number]
+        return self.held_out.rest(number, kept(source, source.pairs(notes), self.filters, notes))
+
+    def fingerprint(self) -> list[object]:
+        return [part for source in self.sources for part in fingerprint(source, self.hashes)]
+
+    def check_unchanged(self) -> None:
+        """Raise DataError if a file is no longer the one that was hashed."""
+        check_unchanged(self.hashes, (path for source in self.sources for path in source.files))
+
+    def choice(self) -> list[object]:
+        """Return what decides, besides the text, which pairs are read: empty for all that are not blank."""
+        return [self.filters, self.held_out.key] if self.filters or self.held_out.key else []
 
 
 def prepare(settings: Settings, say: Say = lambda _: None) -> Prepared:
-    """Reads and checks the text, trains or takes the subword models, encodes. Says what it does and what it mended.
+    """Read and check the text, train or take the subword models, encode. Says what it does and what it repaired.
 
     Raises DataError or ConfigError.
     """
     data = settings.data
-    train, valid = (parallel_files(data.folder, stem, data.source, data.target) for stem in (data.train, data.valid))
-    hashes = {path: file_hash(path) for files in (train, valid) for path in files}
-    if [hashes[path] for path in train] == [hashes[path] for path in valid]:
-        say(f"warning: {train.source.name} and {valid.source.name} are the same: validation will not see overfitting")
-    subwords = _subwords(train, hashes, settings.subword, say)
-    train_set, train_notes = _dataset(train, hashes, subwords, data.max_length, say)
-    valid_set, valid_notes = _dataset(valid, hashes, subwords, None, say)
-    for files, dataset in ((train, train_set), (valid, valid_set)):
-        if not len(dataset):
-            raise DataError(f"{files.source}: no usable pair of sentences is left; the warnings above say why")
-    notes = {data.train: train_notes, data.valid: valid_notes}
-    names = {os.path.relpath(path, data.folder): digest for path, digest in hashes.items()}
-    return Prepared(subwords, train_set, valid_set, notes, names)
+    corpora = find_corpora(data)
+    text, valid = _training_text(settings, corpora, say)
+    hashes = text.hashes | file_hashes(valid)
+    _warn_of_equal_text(text.sources, valid, hashes, say)
+    subwords = _subwords(text, settings.subword, say)
+    encoded = [_train_set(text, number, subwords, data.max_length, say) for number in range(len(text.sources))]
+    train_set = Dataset(*(folder for folder, _ in encoded))
+    valid_sets = [(source, *_valid_set(source, hashes, subwords, say)) for source in valid]
+    for source, size in ((text.sources[0], len(train_set)), *((source, len(each)) for source, each, _ in valid_sets)):
+        if not size:
+            raise DataError(f"{source.files[0]}: no usable pair of sentences is left; the warnings above say why")
+    notes = {source.name: found for source, (_, found) in zip(text.sources, encoded, strict=True)}
+    return Prepared(
+        subwords,
+        train_set,
+        tuple((source, dataset) for source, dataset, _ in valid_sets),
+        tuple(weight for _, weight in corpora.train),
+        corpora,
+        text.held_out,
+        text,
+        hashes,
+        notes | {source.name: found for source, _, found in valid_sets},
+        _named_hashes(data, hashes, text.held_out),
+        data.folder,
+    )
 
 
-def _subwords(files: ParallelFiles, hashes: dict[Path, str], settings: SubwordSettings, say: Say) -> Subwords:
+def _training_text(settings: Settings, corpora: Corpora, say: Say) -> tuple[TrainingText, tuple[TextSource, ...]]:
+    """Return the training text, without what is held out, and the validation text."""
+    sources = tuple(source for source, _ in corpora.train)
+    filters = tuple(settings.data.filters)
+    text = TrainingText(sources, file_hashes(sources), filters, HeldOut.nothing(sources))
+
+    def usable(source: TextSource, notes: Counter[str]) -> Iterator[Pair]:
+        return kept(source, source.pairs(notes), filters, notes)
+
+    held_out = hold_out(sources, settings.data, [*text.fingerprint(), filters], usable, say, text.check_unchanged)
+    valid = (held_out.texts["valid"],) if "valid" in held_out.texts else corpora.valid
+    return text._replace(held_out=held_out), valid
+
+
+def _warn_of_equal_text(
+    train: Sequence[TextSource], valid: Sequence[TextSource], hashes: dict[Path, str], say: Say
+) -> None:
+    known = {tuple(hashes[path] for path in source.files): source for source in train}
+    for source in valid:
+        if same := known.get(tuple(hashes[path] for path in source.files)):
+            names = f"{same.files[0].name} and {source.files[0].name}"
+            say(f"warning: {names} are the same: validation will not see overfitting")
+
+
+def _named_hashes(data: DataSettings, hashes: dict[Path, str], held_out: HeldOut) -> dict[str, str]:
+    """Return the hashes by the names of the files in the folder of the text; held out text by its name in the run."""
+    names = {
+        path: f"{HELD_OUT}/{part}.{language}"
+        for part, source in held_out.texts.items()
+        for path, language in zip(source.files, (data.source, data.target), strict=True)
+    }
+    return {names.get(path) or shown_name(path, data.folder): digest for path, digest in hashes.items()}
+
+
+def _subwords(text: TrainingText, settings: SubwordSettings, say: Say) -> Subwords:
     if settings.model:
-        models = [load_subword(Path(path)) for path in settings.model]
-        return Subwords(models[0], models[-1])
+        return Subwords.load([Path(path) for path in settings.model])
     if settings.joint:
-        joint = _trained(files, files, hashes, settings, say)
-        return Subwords(joint, joint)
-    source = _trained(files, ParallelFiles(files.source, files.source), hashes, settings, say)
-    return Subwords(source, _trained(files, ParallelFiles(files.target, files.target), hashes, settings, say))
+        joint = _trained(text, (0, 1), settings, say)
+        return Subwords(joint.of_side("source"), joint.of_side("target"))
+    source, target = (_trained(text, (side,), settings, say) for side in (0, 1))
+    return Subwords(source.of_side("source"), target.of_side("target"))
 
 
-def _trained(
-    files: ParallelFiles, learn_from: ParallelFiles, hashes: dict[Path, str], settings: SubwordSettings, say: Say
-) -> Subword:
-    """A subword model trained on one or both sides of the usable pairs of `files`."""
-    sides = tuple(dict.fromkeys(files.index(path) for path in learn_from))
+def _trained(text: TrainingText, sides: tuple[int, ...], settings: SubwordSettings, say: Say) -> Subword:
+    """Return a subword model trained on one or both sides (0 source, 1 target) of the training text."""
+    first = text.sources[0]
+    alike = len(set(of_settings(settings).values())) == 1
+    if alike and len(text.sources) == 1 and len(set(first.files)) == 1 and first.format == "text":
+        sides = (0,)  # one file is both sides
     how = settings.model_dump(exclude={"sampling"})
-    recipe = ("subword", [hashes[path] for path in files], sides, how, sentencepiece.__version__)
+    recipe = ("subword", text.fingerprint(), sides, how, sentencepiece.__version__, *text.choice())
 
     def make(folder: Path) -> None:
         folder.mkdir(parents=True)
-        (folder / "subword.model").write_bytes(train_subword(_side_texts(files, sides, settings.sample), settings))
+        texts = _side_texts(text, sides, settings.sample)
+        (folder / "subword.model").write_bytes(train_subword(texts, settings, [SIDES[side] for side in sides], say))
 
     def read(folder: Path) -> Subword:
         return load_subword(folder / "subword.model")
 
-    names = " + ".join(path.name for path in dict.fromkeys(learn_from))
-    return cached(recipe, make, read, say, f"training a {settings.model_type} subword model on {names}")
+    names = _file_names(text.sources, sides)
+    doing = f"training a {settings.model_type} subword model on {names}"
+    trained = cached(recipe, make, read, say, doing, text.check_unchanged)
+    if len(trained) < settings.vocab_size:
+        used = f"{settings.vocab_size:,} asked for, {len(trained):,} used"
+        say(f"vocabulary of {names}: {used}: all that this text yields")
+    return trained
 
 
-def _side_texts(files: ParallelFiles, sides: tuple[int, ...], limit: int) -> list[str]:
-    """At most `limit` sentences, from all over the text."""
-    pairs = thinned(usable_pairs(read_pairs(files), Counter()), limit // len(sides))
+def _file_names(sources: Sequence[TextSource], sides: tuple[int, ...]) -> str:
+    """Return the names of the files that hold these sides, as people read them."""
+    files = [source.files[side] if source.format == "text" else source.files[0] for source in sources for side in sides]
+    names = list(dict.fromkeys(path.name for path in files))
+    others = f" and {len(names) - NAMED:,} other files" if len(names) > NAMED else ""
+    side = (
+        ""
+        if len(sides) == 2 or all(source.format == "text" for source in sources)
+        else f" ({('source', 'target')[sides[0]]} side)"
+    )
+    return " + ".join(names[:NAMED]) + others + side
+
+
+def _side_texts(text: TrainingText, sides: tuple[int, ...], limit: int) -> list[str]:
+    """Return at most `limit` sentences, from all over the text."""
+    pairs = thinned(
+        (pair for number in range(len(text.sources)) for pair in text.pairs(number, Counter())), limit // len(sides)
+    )
     if not pairs:
+        first = text.sources[0]
         raise DataError(
-            f"{files.source}: no usable pair of sentences: the file is empty, or every pair has a blank side"
+            f"{first.files[0]}: no usable pair of sentences: the file is empty, or every pair has a blank side"
         )
     return [(pair.source, pair.target)[side] for pair in pairs for side in sides]
 
@@ -102,21 +220,62 @@ def thinned(items: Iterable[Item], limit: int) -> list[Item]:
     return kept
 
 
-def _dataset(
-    files: ParallelFiles, hashes: dict[Path, str], subwords: Subwords, max_length: int | None, say: Say
-) -> tuple[Dataset, dict[str, int]]:
-    models = [hashlib.sha256(subword.model).hexdigest() for subword in subwords]
-    recipe = ("dataset", [hashes[path] for path in files], models, max_length)
+def _train_set(
+    text: TrainingText, number: int, subwords: Subwords, max_length: int, say: Say
+) -> tuple[Path, dict[str, int]]:
+    """Return the folder of training text `number` as a dataset, and what was left out."""
+    source = text.sources[number]
+    own = [*text.choice(), number] if text.held_out.key else text.choice()
+    recipe = [fingerprint(source, text.hashes), _model_hashes(subwords), max_length, *own]
 
+    surveys: list[Survey] = []  # one if the text is read
+
+    def pairs(notes: Counter[str]) -> Iterator[Pair]:
+        surveys.append(Survey(source, text.filters))
+        return surveys[0].read(text.pairs(number, notes))
+
+    dataset, notes = _encoded(source, text.hashes, recipe, pairs, subwords, max_length, say)
+    for survey in surveys:
+        for finding in survey.findings(SERIOUS):
+            say(f"warning: {source.name}: {finding}")
+    return dataset.folders[0], notes
+
+
+def _valid_set(
+    source: TextSource, hashes: dict[Path, str], subwords: Subwords, say: Say
+) -> tuple[Dataset, dict[str, int]]:
+    """Return a validation text as a dataset, and what was left out: blank pairs alone."""
+
+    def pairs(notes: Counter[str]) -> Iterator[Pair]:
+        return kept(source, source.pairs(notes), (), notes)
+
+    recipe: list[object] = [fingerprint(source, hashes), _model_hashes(subwords), None]
+    return _encoded(source, hashes, recipe, pairs, subwords, None, say)
+
+
+def _model_hashes(subwords: Subwords) -> list[str]:
+    return [hashlib.sha256(subword.model).hexdigest() for subword in subwords]
+
+
+def _encoded(
+    source: TextSource,
+    hashes: dict[Path, str],
+    recipe: list[object],
+    pairs: Callable[[Counter[str]], Iterator[Pair]],
+    subwords: Subwords,
+    max_length: int | None,
+    say: Say,
+) -> tuple[Dataset, dict[str, int]]:
     def make(folder: Path) -> None:
         notes: Counter[str] = Counter()
-        write_dataset(folder, usable_pairs(read_pairs(files, notes), notes), subwords, max_length, notes)
+        write_dataset(folder, pairs(notes), subwords, max_length, notes)
         (folder / "notes.json").write_text(json.dumps(notes), encoding="utf-8")
 
     def read(folder: Path) -> tuple[Dataset, dict[str, int]]:
         return Dataset(folder), json.loads((folder / "notes.json").read_text(encoding="utf-8"))
 
-    dataset, notes = cached(recipe, make, read, say, f"encoding {files.source.name} and {files.target.name}")
+    names = " and ".join(path.name for path in source.files[:2])
+    dataset, notes = cached(("dataset", *recipe), make, read, say, f"encoding {names}", checker(hashes, source.files))
     for note, count in notes.items():
-        say(f"warning: {files.source.stem}: {note}: {count:,}")
+        say(f"warning: {source.name}: {note}: {count:,}")
     return dataset, notes

@@ -1,21 +1,54 @@
 """Parallel text from wherever it is: the sources that `data.train`, `data.valid` and `data.test` name.
 
-A `TextSource` yields numbered pairs of lines and names the files that they come from. `FORMATS` says how each kind of
-file is read.
+A `TextSource` yields numbered pairs of lines and names the files that they come from. `find_source` makes one from what
+a user writes:
+
+    find_source("data", "train", ("en", "fr"))                    # data/train.en and data/train.fr, or any LAYOUTS
+    find_source("data", "pairs.tsv", ("en", "fr"))                # one file with both sides
+    find_source("data", "news.csv", ("en", "fr"), columns=(2, 3))
+    find_source("data", "part-*.tsv", ("en", "fr"))               # shards, in the order of their names
+    find_source("data", "en-fr.txt.zip", ("en", "fr"))            # an archive is read as if it were a folder
+    find_source(".", {"source": "a.txt", "target": "b.txt"}, ("en", "fr"))
+
+How each kind of file is read is said in `nmt.data.formats.FORMATS`, how files are named in `nmt.data.layouts.LAYOUTS`.
 """
 
+import itertools
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-from nmt.data.corpus import Pair, ParallelFiles, read_pairs
+from nmt.data import layouts
+from nmt.data.corpus import Pair
+from nmt.data.encodings import AUTO
+from nmt.data.formats import FORMATS
+from nmt.data.formats.codes import is_code, normal, same_language
+from nmt.data.formats.columns import SOURCE_NAMES, TARGET_NAMES
+from nmt.data.formats.recognise import ANY, format_of_file, format_of_pair, plain_suffix
+from nmt.data.formats.tables import csv_rows, tab_rows
+from nmt.errors import DataError
+
+LISTED = 8  # files that an error names
+TRIED = 200  # a bigger folder is only listed: no proposal is looked for
+_NO_LANGUAGES = {*SOURCE_NAMES, *TARGET_NAMES, "id", "url"}  # in a header, though they look like codes
+_ENDINGS = {ending for kind in FORMATS.values() for ending in kind.endings}
+_GLOB = re.compile(r"[*?\[]")
+_PAIR_IN_NAME = re.compile(r"(?:^|[._-])([A-Za-z]{2,3}(?:_[A-Za-z]{2,4})?)-([A-Za-z]{2,3}(?:_[A-Za-z]{2,4})?)$")
+
+
+class NoSuchText(DataError):
+    """Nothing fits a name: no file is there. The message lists what is, and proposes what would work."""
 
 
 @dataclass(frozen=True)
 class TextSource:
     """One parallel text.
 
+    `files` are what is read, and all whose bytes decide it: both sides in turn for formats with two files; with shards,
+    those of each. A file in an archive is `corpus.zip/train.en`, which `file_hash` and `read_lines` understand.
     `languages` are the source and target language as the config names them. `columns` say where the two sides are in a
     file that holds both: column numbers from 1, header names or JSON keys; empty if the format knows by itself.
     """
@@ -25,20 +58,319 @@ class TextSource:
     format: str  # a key of FORMATS
     languages: tuple[str, str]
     columns: tuple[str, ...] = ()
+    encoding: str = AUTO  # of text that is not UTF-8
 
     def pairs(self, notes: Counter[str] | None = None) -> Iterator[Pair]:
-        """Every pair, blank ones included, numbered from 1 as in the file. Counts repairs in `notes`.
+        """Every pair, blank ones included. Counts repairs in `notes`.
 
+        A pair has the number of its line, row or unit, from 1 and rising; shards are numbered one after another.
         Raises DataError with file and line if the text cannot be read.
         """
-        return FORMATS[self.format](self, Counter() if notes is None else notes)
+        kind = FORMATS[self.format]
+        notes = Counter() if notes is None else notes
+        before = 0
+        for start in range(0, len(self.files), kind.files):
+            last = before
+            for pair in kind.read(
+                self.files[start : start + kind.files], self.languages, self.columns, notes, self.encoding
+            ):
+                last = max(last, before + pair.line)
+                yield pair._replace(line=before + pair.line) if before else pair
+            before = last
+
+    def recipe(self) -> tuple[object, ...]:
+        """What decides the pairs besides the bytes of `files`, for fingerprints; empty for two plain text files."""
+        plain = self.format == "text" and len(self.files) == 2
+        encoding = () if self.encoding == AUTO else (self.encoding,)
+        return encoding if plain else (self.format, self.languages, self.columns, len(self.files), *encoding)
 
 
-def read_text(source: TextSource, notes: Counter[str]) -> Iterator[Pair]:
-    """Two text files; line N of one translates line N of the other."""
-    return read_pairs(ParallelFiles(*source.files), notes)
+@dataclass(frozen=True)
+class _Wish:
+    """What the user says of a text besides its name."""
+
+    languages: tuple[str, str]
+    columns: tuple[str, ...] = ()
+    format: str | None = None
+    key: str = "data.train"  # as messages name it
+
+    def pair(self, name: str, source: Path, target: Path) -> TextSource:
+        return TextSource(name, (source, target), self.format or format_of_pair(source, target), self.languages)
 
 
-FORMATS: dict[str, Callable[[TextSource, Counter[str]], Iterator[Pair]]] = {
-    "text": read_text,
-}
+def find_source(
+    folder: str | Path,
+    name: str | Mapping[str, str],
+    languages: tuple[str, str],
+    *,
+    columns: Sequence[str | int] = (),
+    format: str | None = None,
+    key: str = "data.train",
+    encoding: str = AUTO,
+) -> TextSource:
+    """The text that a name stands for: a stem, a file, a pattern of shards, or `{source: path, target: path}`.
+
+    Paths are relative to `folder`. `format` (of FORMATS) replaces what the ending and the first lines say. `key` is the
+    setting that messages name, `encoding` that of text which is not UTF-8. Raises NoSuchText if nothing fits, and
+    DataError if several things do, or if a file cannot be what it is named as.
+    """
+    place = Path(folder)
+    wish = _Wish(languages, tuple(str(column) for column in columns), format, key)
+    if format is not None and format not in FORMATS:
+        raise DataError(f"{key}: format {format!r} is not known; use one of {', '.join(FORMATS)}")
+    if not isinstance(name, str):
+        return replace(_two_files(place, name, wish), encoding=encoding)
+    if not place.exists():
+        raise DataError(f"{folder}: data.folder: no such folder; paths in a config are relative to the config file")
+    source = None
+    for each in (name, *layouts.OTHER_NAMES.get(name, ())):
+        source = source or _resolve(place, each, wish)
+    if source is None:
+        raise NoSuchText(_nothing_fits(place, name, wish))
+    if columns and not FORMATS[source.format].columns:
+        raise DataError(f"{key}: columns have no effect on {source.name}, which is {source.format}; remove them")
+    return replace(source, encoding=encoding)
+
+
+def _two_files(place: Path, given: Mapping[str, str], wish: _Wish) -> TextSource:
+    if given.keys() != {"source", "target"}:
+        shown = ", ".join(given) or "nothing"
+        raise DataError(f"{wish.key}: names {shown}; name two files, {{source: PATH, target: PATH}}")
+    source, target = (Path("-") if given[side] == "-" else place / given[side] for side in ("source", "target"))
+    for path in (source, target):
+        if path != Path("-") and not layouts.existing(path.parent, path.name):
+            raise NoSuchText(f"{path}: no such file; {_listing(path.parent)}")
+    return wish.pair(source.name, source, target)
+
+
+def _resolve(place: Path, name: str, wish: _Wish) -> TextSource | None:
+    """The text that a name stands for in a folder or an archive; None if there is none."""
+    path = place / name
+    if _GLOB.search(name):
+        return _shards(place, name, wish)
+    if path.suffix == ".zip" and path.is_file():
+        return _archive(path, wish)
+    if layouts.existing(place, name):
+        return _one_file(path, name, wish)
+    return _by_layout(path.parent, path.name, name, wish) if path.name and layouts.is_place(path.parent) else None
+
+
+def _by_layout(place: Path, stem: str, name: str, wish: _Wish) -> TextSource | None:
+    """The files that a stem stands for. Raises DataError if two layouts fit, unless one is STEM.LANGUAGE."""
+    pairs = layouts.pairs_of(place, stem, wish.languages)
+    if "STEM.LANGUAGE" in pairs:
+        return wish.pair(name, *pairs["STEM.LANGUAGE"])
+    singles = layouts.files_of(place, stem, wish.languages)
+    if len(pairs) + len(singles) > 1:
+        shown = [*(f"{one.name} with {other.name}" for one, other in pairs.values()), *(each.name for each in singles)]
+        example = singles[0].name if singles else next(iter(pairs.values()))[0].name
+        raise DataError(
+            f"{place}: {stem} can be {' or '.join(shown[:LISTED])}; name the file, as in {wish.key}: {example}"
+        )
+    for source, target in pairs.values():
+        return wish.pair(name, source, target)
+    return _one_file(singles[0], name, wish) if singles else None
+
+
+def _one_file(path: Path, name: str, wish: _Wish) -> TextSource:
+    """A file that holds both sides, or one side of a pair whose other side has the other language in its name."""
+    given = wish.format if wish.format and FORMATS[wish.format].files == 1 else None
+    found = given or format_of_file(path)
+    if found is None:
+        for index in (0, 1):
+            for other in _with_language(path.name, wish.languages[index], wish.languages[1 - index]):
+                if layouts.existing(path.parent, other):
+                    files = (path, path.with_name(other))
+                    return wish.pair(name, files[index], files[1 - index])
+        raise DataError(
+            f"{path}: holds one side of a text; name its translation as well: "
+            f"{wish.key}: {{source: {path.name}, target: OTHER FILE}}"
+        )
+    columns = wish.columns
+    if not columns and found in {"tsv", "bars"} and _is_reversed(path, found, wish.languages):
+        columns = ("2", "1")
+    return TextSource(name, (path,), found, wish.languages, columns)
+
+
+def _with_language(name: str, wanted: str, other: str) -> Iterator[str]:
+    """The names that a file would have in the other language: each place of its own, the last first."""
+    for found in reversed(list(re.finditer(rf"(?<![A-Za-z]){re.escape(wanted)}(?![A-Za-z])", name))):
+        yield f"{name[: found.start()]}{other}{name[found.end() :]}"
+
+
+def _is_reversed(path: Path, format_name: str, languages: tuple[str, str]) -> bool:
+    """Whether a table without a header has the target first, as its name says: `pairs.fr-en.tsv` for en into fr."""
+    named = _languages_in_name(path)
+    if not (named and same_language(languages[1], named[0]) and same_language(languages[0], named[1])):
+        return False
+    _, first = next(tab_rows(path, Counter(), ANY), (1, []))
+    return format_name == "bars" or not _languages_in_header(first)
+
+
+def _archive(path: Path, wish: _Wish) -> TextSource:
+    """The only text in an archive: two files whose names differ in the language, or a file that holds both sides."""
+    names = layouts.names_at(path)
+    found: dict[str, TextSource] = {}
+    for name in names:
+        stem = name.removesuffix(f".{wish.languages[0]}")
+        other = f"{stem}.{wish.languages[1]}"
+        if stem != name and other in names:
+            found[stem] = wish.pair(path.name, path / name, path / other)
+    if not found:
+        endings = {ending for kind in FORMATS.values() for ending in kind.endings}
+        found = {name: _one_file(path / name, path.name, wish) for name in names if plain_suffix(Path(name)) in endings}
+    if len(found) > 1:
+        listed = ", ".join(list(found)[:LISTED])
+        example = f"{wish.key}: {path.name}/{next(iter(found))}"
+        raise DataError(f"{path}: has several texts: {listed}; name one, as in {example}")
+    if not found:
+        one, other = wish.languages
+        raise NoSuchText(f"{path}: has no text in {one} and {other}; it has {_shown(names)}")
+    return next(iter(found.values()))
+
+
+def _shards(place: Path, pattern: str, wish: _Wish) -> TextSource | None:
+    """The files that fit a pattern, as one text; the pattern may leave out the language at the end."""
+    inside, last = (place / pattern).parent, Path(pattern).name
+    if not layouts.is_place(inside):
+        return None
+    names = layouts.names_at(inside)
+    matching = [name for name in names if fnmatchcase(name, last)]
+    if not matching:
+        endings = [f".{wish.languages[0]}{packed}" for packed in layouts.COMPRESSIONS]
+        matching = [name for name in names for ending in endings if fnmatchcase(name, f"{last}{ending}")]
+    sources: dict[tuple[Path, ...], TextSource] = {}
+    for name in matching:
+        if found := _resolve(inside, name, wish):
+            sources[found.files] = found  # a pair is found from either side
+    kinds = {(found.format, found.columns) for found in sources.values()}
+    if len(kinds) > 1:
+        shown = ", ".join(sorted({found.format for found in sources.values()}))
+        raise DataError(f"{wish.key}: {pattern}: fits files of several kinds ({shown}); write a pattern for each")
+    if not sources:
+        return None
+    return replace(next(iter(sources.values())), name=pattern, files=tuple(path for files in sources for path in files))
+
+
+def guess_languages(path: Path) -> tuple[str, str] | None:
+    """The source and target language of a file with both sides: as it names them, or as its name does; else None."""
+    name = format_of_file(path)
+    if name is None:
+        return None
+    if declared := FORMATS[name].languages(path):
+        return declared
+    if name in {"tsv", "csv"}:
+        rows = (tab_rows if name == "tsv" else csv_rows)(path, Counter(), ANY)
+        if found := _languages_in_header(next(rows, (1, []))[1]):
+            return found
+    if name == "jsonl" and (found := _languages_in_json(path)):
+        return found
+    return _languages_in_name(path)
+
+
+def _languages_in_header(first: Sequence[str]) -> tuple[str, str] | None:
+    codes = [normal(cell) for cell in first if is_code(cell) and cell.strip().lower() not in _NO_LANGUAGES]
+    return (codes[0], codes[1]) if len(codes) == 2 else None
+
+
+def _languages_in_json(path: Path) -> tuple[str, str] | None:
+    from nmt.data.formats.json_rows import json_rows
+
+    _, first = next(json_rows(path, Counter(), ANY), (1, {}))
+    inner = next((value for value in first.values() if isinstance(value, dict)), first)
+    codes = [
+        key for key, value in inner.items() if isinstance(value, str) and is_code(key) and key not in _NO_LANGUAGES
+    ]
+    return (codes[0], codes[1]) if len(codes) == 2 else None
+
+
+def _languages_in_name(path: Path) -> tuple[str, str] | None:
+    """`pairs.en-fr.tsv`, `en-fr.tsv`, `news_en-fr` -> en, fr."""
+    name = path.name
+    while name:
+        if found := _PAIR_IN_NAME.search(name):
+            return found[1], found[2]
+        if "." not in name:
+            return None
+        name = name.rpartition(".")[0]
+    return None
+
+
+def _nothing_fits(place: Path, name: str, wish: _Wish) -> str:
+    """What the folder holds, and a line to write that works."""
+    inside = (place / name).parent if (place / name).parent.exists() else place
+    sides = [f"{name}.{language}" for language in wish.languages]
+    missing = [
+        side for side in sides if not any(layouts.existing(place, f"{side}{ending}") for ending in layouts.COMPRESSIONS)
+    ]
+    what = f"{place / name}: no such text in {wish.languages[0]} and {wish.languages[1]}; {_listing(inside)}"
+    proposal = _proposal(inside, name, wish)
+    if len(missing) == 1 and (proposal is None or proposal.startswith(wish.key)):
+        return f"{place / missing[0]}: no such file; {_listing(inside)}"  # the name is right, and one file is not there
+    if proposal:
+        return f"{what}; set {proposal}"
+    for each in layouts.names_at(inside):
+        if plain_suffix(Path(each)) in _ENDINGS and (problem := _problem(inside, each, wish)):
+            return f"{what}; {wish.key}: {each} needs more: {problem}"
+    return what
+
+
+def _listing(place: Path) -> str:
+    if not place.exists():
+        return f"there is no {place}"
+    names = layouts.names_at(place)
+    return f"the folder has {_shown(names)}" if names else "the folder is empty"
+
+
+def _shown(names: Sequence[str]) -> str:
+    others = f" and {len(names) - LISTED} others" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + others if names else "no files"
+
+
+def _proposal(place: Path, name: str, wish: _Wish) -> str | None:
+    """Settings with which a text is found in a folder and its first pair can be read."""
+    names = layouts.names_at(place)
+    if len(names) > TRIED:
+        return None
+    parts = [part for each in names for part in ([each] if plain_suffix(Path(each)) in _ENDINGS else _shorter(each))]
+    for candidate in dict.fromkeys(parts):
+        other = wish.key == "data.train" or "train" not in candidate  # never propose to validate on the training text
+        if other and candidate != name and _reads(place, candidate, wish):
+            return f"{wish.key}: {candidate}"
+    ends = list(dict.fromkeys(plain_suffix(Path(each))[1:] for each in names))[:20]
+    for source, target in itertools.permutations(filter(None, ends), 2):
+        if _reads(place, name, replace(wish, languages=(source, target))):
+            return f"data.source: {source} and data.target: {target}"
+    for each in names:
+        if (place / each).is_file() and (guessed := _guessed(place / each)):
+            return f"{wish.key}: {each}, data.source: {guessed[0]} and data.target: {guessed[1]}"
+    return None
+
+
+def _shorter(name: str) -> Iterator[str]:
+    """Parts of a name that may be a stem: `news.en-fr.en` -> `news.en-fr`, `en`, ..."""
+    for found in reversed(list(re.finditer(r"[._-]", name))):
+        yield from filter(None, (name[: found.start()], name[found.end() :].partition(".")[0]))
+
+
+def _reads(place: Path, name: str, wish: _Wish) -> bool:
+    return _problem(place, name, wish) == ""
+
+
+def _problem(place: Path, name: str, wish: _Wish) -> str:
+    """Why a text cannot be found or its first pair cannot be read; empty if it can."""
+    try:
+        source = _resolve(place, name, wish)
+        if source is None or len(set(source.files)) < len(source.files):
+            return "no such text"
+        return "" if next(source.pairs(), None) else "it is empty"
+    except DataError as error:
+        return str(error)
+
+
+def _guessed(path: Path) -> tuple[str, str] | None:
+    try:
+        guessed = guess_languages(path)
+    except DataError:
+        return None
+    return guessed if guessed and _reads(path.parent, path.name, _Wish(guessed)) else None

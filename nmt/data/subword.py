@@ -1,27 +1,44 @@
-"""Subwords: raw text <-> piece ids, by SentencePiece. Ids 0 to 3 are padding, unknown, begin and end."""
+"""Subwords: raw text <-> token ids, by SentencePiece. Ids 0 to 3 are padding, unknown, begin and end."""
 
+import functools
 import io
 import re
-from collections.abc import Iterable, Iterator
+import unicodedata
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import sentencepiece as spm
 
 from nmt.config import SubwordSettings
-from nmt.errors import ConfigError, DataError, UserError
+from nmt.data.corpus import is_blank
+from nmt.data.invisible import INVISIBLE
+from nmt.data.normalization import SIDES, Mapped, Side, name_of, of_settings, read_name
+from nmt.data.sentencepiece_file import read_facts, with_normalization
+from nmt.data.subword_text import MAX_BYTES, common_characters, cut_at_others, cut_long
+from nmt.errors import ConfigError, DataError
 
 PAD_ID, UNK_ID, BOS_ID, EOS_ID = 0, 1, 2, 3
+UNKNOWN = "<unk>"  # what an unknown word is in text
+LOWEST_COVERAGE = 0.98  # that SentencePiece takes
+LONGEST_LEARNT = 100_000  # characters of a line that the subwords are learnt from
+LEAST_ROOM = 8  # characters; with less, a size is a mistake
+BYTES = 256  # tokens that spell any character, if `subword.byte_fallback` is on
 
 # SentencePiece writes spaces as U+2581, so a U+2581 in the text would come back as a space. It travels as a
 # private-use character instead.
-SPACE_MARK, _STAND_IN = "\u2581", "\ue581"
+SPACE_MARK, STAND_IN = "\u2581", "\ue581"
 
-# Byte pieces can spell any character: a newline or a tab would break the lines and columns of the output.
-_NO_CONTROLS = dict.fromkeys([*range(32), 127], " ")
+LONGEST_LINE = 1_000_000  # characters of a line that are translated, scored or aligned
+BYTES_OF_RULES, BYTES_OF_PIECE = 1_000_000, 100  # at most, in a model: the normalisation takes 240,000
 
-MAX_TRAINING_BYTES = 4192  # SentencePiece's own limit for a training sentence
+# Byte tokens can spell any character: a newline would break the lines of the output, a tab its columns. Nor may a
+# terminal get a control of C1: U+009B begins an escape sequence as ESC [ does.
+_NO_CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], " ")
+_TAB = {code: " " for code in _NO_CONTROLS if chr(code) != "\t"}  # tabs of a model that keeps all
 
 
 class Piece(NamedTuple):
@@ -31,15 +48,25 @@ class Piece(NamedTuple):
 
 
 class Subword:
-    """One SentencePiece model."""
+    """One SentencePiece model, as it is used for one side of the text."""
 
-    def __init__(self, model: bytes, name: str) -> None:
+    def __init__(self, model: bytes, name: str, side: Side = "target") -> None:
         """Raises DataError if `model`, the bytes of the file `name`, is no model of this kind."""
         self.model = model
+        self.side = side
         self.processor = spm.SentencePieceProcessor()
         try:
             self.processor.LoadFromSerializedProto(model)
-        except RuntimeError:
+            self.processor.id_to_piece(list(range(len(self))))  # that all are UTF-8
+        except (RuntimeError, ValueError):
+            raise DataError(f"{name}: not a SentencePiece model, or damaged") from None
+        if len(model) > BYTES_OF_RULES + BYTES_OF_PIECE * len(self):
+            raise DataError(
+                f"{name}: not a SentencePiece model, or damaged: {len(model):,} bytes for {len(self):,} pieces"
+            )
+        try:
+            facts = read_facts(model)
+        except ValueError:
             raise DataError(f"{name}: not a SentencePiece model, or damaged") from None
         ids = tuple(getattr(self.processor, f"{part}_id")() for part in ("pad", "unk", "bos", "eos"))
         if ids != (PAD_ID, UNK_ID, BOS_ID, EOS_ID):
@@ -47,19 +74,57 @@ class Subword:
                 f"{name}: has pad, unk, bos, eos ids {ids}; train it with "
                 "--pad_id=0 --unk_id=1 --bos_id=2 --eos_id=3, or let `nmt train` train one"
             )
+        self.kind = facts.kind
+        self.normalizer = read_name(facts.normalization, side)
 
     def __len__(self) -> int:
         return int(self.processor.vocab_size())
 
+    def of_side(self, side: Side) -> "Subword":
+        """Return the same model as it is used for a side."""
+        return Subword(self.model, "subword model", side)
+
+    @functools.cached_property
+    def byte_values(self) -> npt.NDArray[np.int64]:
+        """The byte that each token spells, or -1 for those that are text."""
+        values = np.full(len(self), -1)
+        for index in range(len(self)):
+            if self.processor.is_byte(index):
+                values[index] = int(self.processor.id_to_piece(index)[1:-1], 16)
+        return values
+
+    @property
+    def has_bytes(self) -> bool:
+        """Whether every character can be spelt, so that no word is unknown."""
+        return bool((self.byte_values >= 0).any())
+
+    def normalize(self, text: str) -> str:
+        """Return the text as it is cut into tokens, apart from what SentencePiece itself changes."""
+        return self._known(self.normalizer(text)).replace(SPACE_MARK, STAND_IN)
+
     def encode(self, text: str) -> list[int]:
-        """Piece ids of a line, without begin and end. A blank line gives none."""
-        ids: list[int] = self.processor.encode(text.replace(SPACE_MARK, _STAND_IN))
+        """Return the token ids of a line, without begin and end. A blank line gives none."""
+        ids: list[int] = self.processor.encode(self.normalize(text))
         return ids
 
+    def beginning(self, text: str, count: int) -> list[int]:
+        """The first `count` piece ids of a line, or all if it has fewer; a blank line has none.
+
+        Of a huge line no more is read than is needed for them, and at most LONGEST_LINE characters.
+        """
+        size, text = 8 * count + 100, text[:LONGEST_LINE]
+        if is_blank(text):
+            return []
+        while size < len(text):
+            ids = self.encode(text[:size])
+            if len(ids) >= count + 100:  # so far from its end, a cut changes nothing
+                return ids[:count]
+            size *= 2
+        return self.encode(text)[:count]
+
     def encode_many(self, texts: list[str]) -> list[np.ndarray]:
-        arrays: list[np.ndarray] = self.processor.encode(
-            [text.replace(SPACE_MARK, _STAND_IN) for text in texts], return_type="numpy"
-        )
+        prepared = [self._known(text).replace(SPACE_MARK, STAND_IN) for text in self.normalizer.many(texts)]
+        arrays: list[np.ndarray] = self.processor.encode(prepared, return_type="numpy")
         return arrays
 
     @property
@@ -71,23 +136,115 @@ class Subword:
             return False
         return True
 
-    def decode(self, ids: list[int]) -> str:
-        """Text of piece ids; begin, end and padding are left out. Always one line, and without control characters."""
-        text: str = self.processor.decode([index for index in ids if index > EOS_ID])
-        return text.replace(_STAND_IN, SPACE_MARK).translate(_NO_CONTROLS)
+    # The source may hold characters that training never saw, in a form that it did see without a tag of its own: a
+    # no-break space, a ligature from a PDF file. Only the target must come out as it was.
+
+    def _known(self, text: str) -> str:
+        if self.side != "source" or self.normalizer.name != "nfc" or self._characters.issuperset(text):
+            return text
+        return "".join(self._nearest(character) for character in text)
+
+    def _nearest(self, character: str) -> str:
+        """Return what stands for a character: itself, its plain form if only that is known, or nothing."""
+        if character in self._characters:
+            return character
+        if INVISIBLE.match(character):
+            return ""
+        plain = unicodedata.normalize("NFKC", character)
+        return plain if self._characters.issuperset(plain) else character
+
+    @functools.cached_property
+    def _characters(self) -> frozenset[str]:
+        pieces = self.processor.id_to_piece(list(range(EOS_ID + 1, len(self))))
+        shown = [piece for piece, byte in zip(pieces, self.byte_values[EOS_ID + 1 :], strict=True) if byte < 0]
+        return frozenset({" ", SPACE_MARK, *"".join(shown)})
+
+    # Text -------------------------------------------------------------------------------------------------------------
+
+    def decode(self, ids: Sequence[int], copies: Sequence[str] = ()) -> str:
+        """Return the text of token ids; begin, end and padding are left out. It is always one line.
+
+        `copies` are the texts of the unknown tokens, in their order; one without a text is `<unk>`. Control characters
+        become spaces, except for tabs where the model keeps all (`identity`).
+        """
+        if UNK_ID in ids:
+            return self.normalizer.composed(self._decode_unknown(ids, copies)[0])
+        text: str = self.processor.decode([int(index) for index in ids if index > EOS_ID])
+        return self.normalizer.composed(self._clean(text))
+
+    def _clean(self, text: str) -> str:
+        controls = _TAB if self.normalizer.name == "identity" else _NO_CONTROLS
+        return text.replace(STAND_IN, SPACE_MARK).translate(controls)
+
+    def _decode_unknown(self, ids: Sequence[int], copies: Sequence[str]) -> tuple[str, list[Piece]]:
+        """Return the text and its pieces, with `copies` in place of the unknown tokens."""
+        kept = [int(index) for index in ids if index > EOS_ID or index == UNK_ID]
+        mapping = self.processor.decode(kept, return_type="offset_mapping")
+        texts, pieces, place = [], [], 0
+        rest = iter(copies)
+        for index, text, (start, end) in zip(kept, mapping["pieces"], mapping["offsets"], strict=True):
+            shown = mapping["text"][start:end]
+            if index == UNK_ID:
+                shown = next(rest, UNKNOWN)
+                text = f"{SPACE_MARK if self.kind == 'word' else ''}{shown}"
+                shown = f" {shown}" if self.kind == "word" and place else shown
+            texts.append(shown)
+            pieces.append(Piece(str(text), place, place + len(shown)))
+            place += len(shown)
+        return self._clean("".join(texts)), pieces
+
+    def blank(self) -> npt.NDArray[np.bool_]:
+        """Which pieces show nothing by themselves, such as a space. The first four, begin to unknown, do not count."""
+        texts: list[str] = self.processor.id_to_piece(list(range(len(self))))
+        shown = [_byte_text(text).replace(SPACE_MARK, " ") for text in texts]
+        return np.array([index > EOS_ID and is_blank(text) for index, text in enumerate(shown)])
 
     def pieces(self, text: str, count: int) -> list[Piece]:
         """The first `count` pieces of a line with their places in it. Reads no more of a huge line than it needs."""
-        text, size = text.replace(SPACE_MARK, _STAND_IN), 8 * count
-        pieces = _pieces(self.processor.encode(text[:size], return_type="offset_mapping"))
+        text = text[:LONGEST_LINE]
+        size = 8 * count
+        pieces = self._placed(text[:size])
         while size < len(text) and len(pieces) < count + 100:  # so far from its end, a cut changes nothing
             size *= 2
-            pieces = _pieces(self.processor.encode(text[:size], return_type="offset_mapping"))
+            pieces = self._placed(text[:size])
         return pieces[:count]
 
-    def decoded_pieces(self, ids: list[int]) -> list[Piece]:
-        """The pieces of `ids`, which must not hold begin, end or padding, with their places in `decode(ids)`."""
-        return _pieces(self.processor.decode(ids, return_type="offset_mapping"))
+    def _placed(self, text: str) -> list[Piece]:
+        mapped = self.normalizer.mapped(text)
+        if self._known(mapped.text) != mapped.text:
+            mapped = mapped.replace(
+                (place, place + 1, nearest)
+                for place, character in enumerate(mapped.text)
+                if (nearest := self._nearest(character)) != character
+            )
+        pieces = _pieces(self.processor.encode(mapped.text.replace(SPACE_MARK, STAND_IN), return_type="offset_mapping"))
+        return [Piece(piece.text, *_raw_place(mapped, piece.start, piece.end)) for piece in pieces]
+
+    def decoded_pieces(self, ids: Sequence[int], copies: Sequence[str] = ()) -> list[Piece]:
+        """Return the pieces of `ids`, without begin, end and padding, with their places in `decode(ids, copies)`."""
+        if UNK_ID in ids:
+            text, pieces = self._decode_unknown(ids, copies)
+        else:
+            mapping = self.processor.decode([int(index) for index in ids], return_type="offset_mapping")
+            text, pieces = str(mapping["text"]), _pieces(mapping)
+        if self.normalizer.composed(text) == text:
+            return pieces
+        starts = [*self.normalizer.composing(text).starts, len(text)]  # where each character of the output comes from
+        return [Piece(piece.text, bisect_left(starts, piece.start), bisect_left(starts, piece.end)) for piece in pieces]
+
+
+def _raw_place(mapped: Mapped, start: int, end: int) -> tuple[int, int]:
+    """Return the span in the raw text that a span of the normalised text stands for."""
+    if start < end:
+        return mapped.starts[start], mapped.ends[end - 1]
+    place = mapped.starts[start] if start < len(mapped.starts) else mapped.ends[-1] if mapped.ends else 0
+    return place, place
+
+
+def _byte_text(piece: str) -> str:
+    """What a byte piece of an ASCII character stands for; any other piece as it is."""
+    match = re.fullmatch(r"<0x([0-7][0-9A-F])>", piece)
+    return chr(int(match[1], 16)) if match else piece
 
 
 def _pieces(mapping: dict[str, Any]) -> list[Piece]:
@@ -97,42 +254,102 @@ def _pieces(mapping: dict[str, Any]) -> list[Piece]:
 
 
 class Subwords(NamedTuple):
-    """The subword models of both languages; the same object twice if joint."""
+    """The subword models of both languages."""
 
     source: Subword
     target: Subword
 
+    @classmethod
+    def load(cls, paths: Sequence[Path]) -> "Subwords":
+        """Read one file, which both languages share, or two. Raises DataError."""
+        return cls(load_subword(paths[0], "source"), load_subword(paths[-1], "target"))
+
+    @classmethod
+    def of_models(cls, models: Sequence[tuple[bytes, Path]]) -> "Subwords":
+        """Make them of one model, or two, and the names of their files. Raises DataError."""
+        (source, first), (target, last) = models[0], models[-1]
+        return cls(Subword(source, str(first), "source"), Subword(target, str(last), "target"))
+
     @property
     def joint(self) -> bool:
-        return self.source is self.target
+        return self.source.model == self.target.model
 
 
-def train_subword(sentences: Iterable[str], settings: SubwordSettings) -> bytes:
-    """Trains a model on raw lines; equal input gives equal bytes. Raises ConfigError if the vocabulary cannot be."""
+def train_subword(
+    sentences: Iterable[str],
+    settings: SubwordSettings,
+    sides: Sequence[Side] = SIDES,
+    say: Callable[[str], None] = lambda _: None,
+) -> bytes:
+    """Train a model on raw lines; equal input gives equal bytes. `sentences` are of the `sides` in turn.
+
+    `subword.vocab_size` is the most that the vocabulary may have. Raises ConfigError if that is too little.
+    """
+    names = of_settings(settings)
+    joint = name_of(names[side] for side in sides)
+    normalizers = [read_name(joint, side) for side in sides]
+    lines = list(enumerate(sentences))
+    usual = [(place, sentence) for place, sentence in lines if len(sentence) <= LONGEST_LEARNT]
+    if usual and len(usual) < len(lines):  # a single one would outweigh all others
+        left_out = len(lines) - len(usual)
+        say(f"lines of more than {LONGEST_LEARNT:,} characters, left out of the subword training: {left_out:,}")
+    texts = [
+        part
+        for place, sentence in usual or lines
+        for part in cut_long(normalizers[place % len(sides)](sentence).replace(SPACE_MARK, STAND_IN))
+    ]
+    room = settings.vocab_size - EOS_ID - 1 - (BYTES if _spells(settings) else 0)
+    if settings.character_coverage < LOWEST_COVERAGE and settings.model_type != "word":
+        texts = cut_at_others(texts, common_characters(texts, share=settings.character_coverage))
+        settings = settings.model_copy(update={"character_coverage": 1.0})
+    try:
+        model = _train(texts, settings, joint)
+    except _TooSmall as error:
+        if not _spells(settings) or room < LEAST_ROOM:
+            raise ConfigError(_too_small(settings, error.needed)) from None
+        common = common_characters(texts, most=room * 3 // 4)
+        say(
+            f"subword.vocab_size={settings.vocab_size} has no room for all {error.needed - EOS_ID - 1 - BYTES:,} "
+            f"characters of the text: the {len(common):,} most frequent ones have tokens, the others are spelt in bytes"
+        )
+        whole = settings.model_copy(update={"character_coverage": 1.0})
+        model = _train(cut_at_others(texts, common), whole, joint)
+    if len(Subword(model, "trained")) == EOS_ID + 1:
+        raise ConfigError(f"subword.model_type: {settings.model_type} finds no token in this text; set it to unigram")
+    return model
+
+
+class _TooSmall(Exception):
+    """The vocabulary has no room for the characters of the text; `needed` is a size that has."""
+
+    def __init__(self, needed: int) -> None:
+        super().__init__(needed)
+        self.needed = needed
+
+
+def _spells(settings: SubwordSettings) -> bool:
+    """Return whether the vocabulary has bytes."""
+    return settings.byte_fallback and settings.model_type in {"unigram", "bpe"}
+
+
+def _train(texts: list[str], settings: SubwordSettings, normalization: str) -> bytes:
     model = io.BytesIO()
-    byte_fallback = settings.byte_fallback and settings.model_type in {"unigram", "bpe"}
-    failures: list[UserError] = []
-
-    def guarded() -> Iterator[str]:
-        """SentencePiece turns what its iterator raises into an error of its own, so it is kept aside."""
-        try:
-            yield from _trainable(sentences)
-        except UserError as error:
-            failures.append(error)
-            raise
-
+    rule = normalization if normalization in {"nmt_nfkc", "nfkc"} else "identity"
+    keeps_spaces = "identity" in normalization or "|" in normalization
     try:
         spm.SentencePieceTrainer.train(
-            sentence_iterator=guarded(),
+            sentence_iterator=iter(texts),
             model_writer=model,
             vocab_size=settings.vocab_size,
             model_type=settings.model_type,
-            byte_fallback=byte_fallback,
-            character_coverage=settings.character_coverage,
-            normalization_rule_name=settings.normalization,
+            byte_fallback=_spells(settings),
+            character_coverage=max(settings.character_coverage, LOWEST_COVERAGE),
+            normalization_rule_name=rule,
+            remove_extra_whitespaces=not keeps_spaces,
+            allow_whitespace_only_pieces=keeps_spaces,
             use_all_vocab=False,
-            hard_vocab_limit=settings.model_type in {"unigram", "bpe"},
-            max_sentence_length=MAX_TRAINING_BYTES,
+            hard_vocab_limit=False,
+            max_sentence_length=MAX_BYTES,
             pad_id=PAD_ID,
             unk_id=UNK_ID,
             bos_id=BOS_ID,
@@ -142,31 +359,38 @@ def train_subword(sentences: Iterable[str], settings: SubwordSettings) -> bytes:
             minloglevel=2,
         )
     except RuntimeError as error:
-        raise (failures[0] if failures else ConfigError(_explain(str(error), settings))) from None
-    return model.getvalue()
+        if needed := re.search(r"required_chars\. \d+ vs (\d+)", str(error)):
+            raise _TooSmall(int(needed[1])) from None
+        raise ConfigError(_explain(str(error), settings)) from None
+    trained = model.getvalue()
+    return trained if rule == normalization else with_normalization(trained, normalization)
 
 
-def _trainable(sentences: Iterable[str]) -> Iterator[str]:
-    for sentence in sentences:
-        if len(sentence.encode()) <= MAX_TRAINING_BYTES:
-            yield sentence.replace(SPACE_MARK, _STAND_IN)
+def _too_small(settings: SubwordSettings, needed: int) -> str:
+    if not _spells(settings):
+        return (
+            f"subword.vocab_size: {settings.vocab_size} is too small for the characters of this text; "
+            f"raise it to {needed} or more"
+        )
+    without = needed - BYTES
+    other = ", or set subword.byte_fallback=false" if without <= settings.vocab_size else ""
+    return (
+        f"subword.vocab_size: {settings.vocab_size} is too small for {BYTES} byte tokens and the characters of this "
+        f"text; raise it to {needed} or more{other}"
+    )
 
 
 def _explain(message: str, settings: SubwordSettings) -> str:
-    key = f"subword.vocab_size: {settings.vocab_size}"
-    if at_most := re.search(r"<= (\d+)", message):
-        return f"{key} pieces are more than this text yields; write {at_most[1]} or less"
-    if at_least := re.search(r"required_chars\. \d+ vs (\d+)", message):
-        return f"{key} pieces are too few for the characters of this text; write {at_least[1]} or more"
     if "sentences_.empty" in message or "all_chars_count" in message:
-        return (
-            f"{key}: no line of this text has 1 to {MAX_TRAINING_BYTES:,} bytes that a subword model could learn from"
-        )
-    return f"{key}: no subword model could be trained on this text: {message.splitlines()[0]}"
+        return "subword: this text holds nothing that a subword model could learn from: its lines show no characters"
+    return (
+        f"subword.vocab_size: {settings.vocab_size}: no subword model could be trained on this text: "
+        f"{message.splitlines()[0]}"
+    )
 
 
-def load_subword(path: Path) -> Subword:
+def load_subword(path: Path, side: Side = "target") -> Subword:
     try:
-        return Subword(path.read_bytes(), str(path))
+        return Subword(path.read_bytes(), str(path), side)
     except OSError as error:
         raise DataError(f"{path}: cannot read the subword model: {error.strerror}") from None

@@ -1,4 +1,4 @@
-"""Pretrained word vectors: word2vec's and GloVe's text files, plain or .gz, read one line at a time.
+"""Pretrained word vectors: word2vec's and GloVe's text files, perhaps compressed, read one line at a time.
 
 A line is a word, a space, and its numbers. word2vec puts `COUNT SIZE` into the first line, GloVe nothing. The numbers
 are the last SIZE fields, so a word may hold spaces, as some of GloVe's do. Only the vectors of the vocabulary are kept,
@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from nmt.data.corpus import read_lines
+from nmt.data.encodings import AUTO
 from nmt.data.subword import EOS_ID, SPACE_MARK, Subword
 from nmt.errors import ConfigError, DataError
 
@@ -36,7 +37,7 @@ def vocabulary_words(subword: Subword) -> dict[int, str]:
     return {index: piece.removeprefix(SPACE_MARK) for index, piece in pieces.items()}
 
 
-def read_vectors(path: Path, words: dict[int, str], size: int) -> Vectors:
+def read_vectors(path: Path, words: dict[int, str], size: int, encoding: str = AUTO) -> Vectors:
     """The vectors of `words` ({id: word}); of a word that the file lacks, those of its lower case.
 
     Of a word that comes twice the first counts. Raises ConfigError if the vectors' size is another than `size`, and
@@ -44,7 +45,7 @@ def read_vectors(path: Path, words: dict[int, str], size: int) -> Vectors:
     """
     wanted = ((EXACT, _places(words.values())), (LOWER, _places(word.lower() for word in words.values())))
     found, values = np.zeros(len(words), dtype=np.int8), np.zeros((len(words), size), dtype=np.float32)
-    for number, line in _vector_lines(path, size):
+    for number, line in _vector_lines(path, size, encoding):
         for how, places in wanted:
             # No word of a vocabulary holds a space, so the line's first field tells nearly always enough.
             if line.partition(" ")[0] not in places:
@@ -66,10 +67,10 @@ def _places(words: Iterable[str]) -> dict[str, list[int]]:
     return dict(places)
 
 
-def _vector_lines(path: Path, size: int) -> Iterator[tuple[int, str]]:
+def _vector_lines(path: Path, size: int, encoding: str) -> Iterator[tuple[int, str]]:
     """(line number, line) of each vector, a space after the last number taken away."""
     announced, number = None, 0
-    for number, line in enumerate(read_lines(path), start=1):
+    for number, line in enumerate(read_lines(path, encoding=encoding), start=1):
         line = line.rstrip(" ")
         if number == 1:
             announced, found = _layout(line)
@@ -88,7 +89,7 @@ def _vector_lines(path: Path, size: int) -> Iterator[tuple[int, str]]:
 def _layout(first: str) -> tuple[int | None, int]:
     """(vectors that a header announces, or None; numbers in a vector) by the first line of a file."""
     word, *fields = first.split(" ")
-    if len(fields) == 1 and word.isdecimal() and fields[0].isdecimal():
+    if len(fields) == 1 and all(text.isascii() and text.isdecimal() and len(text) < 13 for text in (word, fields[0])):
         return int(word), int(fields[0])
     words = [place for place, field in enumerate(fields, start=1) if math.isnan(_number(field))]
     return None, len(fields) - max(words, default=0)  # from the right, since this word too may hold a space
@@ -99,7 +100,7 @@ def _check_size(path: Path, found: int, size: int) -> None:
         raise DataError(f"{path}:1: neither COUNT SIZE nor a word and its numbers; is this word2vec's or GloVe's text?")
     if found != size:
         raise ConfigError(
-            f"model.embedding: {size}, but the vectors in {path} have {found} numbers; write model.embedding={found}"
+            f"model.embedding: {size}, but the vectors in {path} have {found} numbers; set model.embedding={found}"
         )
 
 

@@ -1,42 +1,89 @@
-"""What counts as a word when people look at alignments: `t'aime.` is `t'`, `aime`, `.`"""
+"""What counts as a word when people look at alignments, attention, flags and lengths.
+
+`t'aime.` is `t'`, `aime`, `.`; in scripts without spaces between words each character is one. Text that is tokenised
+already, and the links of other tools, count what spaces separate.
+"""
 
 import unicodedata
+from collections.abc import Callable
 from typing import NamedTuple
 
+import regex
+
 from nmt.data.corpus import is_blank
+from nmt.errors import ConfigError
 
 APOSTROPHES = "'\u2019"
+TSHEG = "\u0f0b\u0f0c"  # ends a syllable of Tibetan
+
+# Scripts that are written without spaces between words. Their digits are words as everywhere.
+_ALONE = regex.compile(
+    r"[[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Bopomofo}\p{Yi}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tai_Le}"
+    r"\p{New_Tai_Lue}\p{Tai_Tham}\p{Tai_Viet}\p{Javanese}\p{Balinese}]&&\p{L}]",
+    regex.V1,
+)
+# Signs that stack the next letter below the one before it, so that both are one character to the eye.
+_STACKERS = "\u17d2\u1039\u1a60\ua9c0\u1b44"
+_CLUSTER = regex.compile(rf"\X(?:(?<=[{_STACKERS}])\X)*\p{{M}}*")
+_PLAIN = regex.compile(r"[\x00-\u02ff\u0370-\u052f\u1e00-\u1fff\u2010-\u2027\u20a0-\u20bf\uac00-\ud7a3]*")
 
 
 class Word(NamedTuple):
     text: str
     start: int  # offsets in the line, in characters; `end` is excluded
     end: int
+    alone: bool = False  # one character of a script that does not separate words
 
 
-def split_words(line: str) -> list[Word]:
-    """Runs of letters, marks and digits; any other visible character alone.
+def split_words(line: str, kind: str = "scripts") -> list[Word]:
+    """The words of a line, by one of WORDS. Raises ConfigError for another name."""
+    if kind not in WORDS:
+        raise ConfigError(f"words: {kind!r} must be one of {', '.join(WORDS)}")
+    return WORDS[kind](line)
 
-    An apostrophe inside a run ends the word on its left and belongs to it.
+
+def words_of_scripts(line: str) -> list[Word]:
+    """Runs of letters, marks and digits; any other visible character alone, an emoji sequence too.
+
+    An apostrophe inside a run ends the word on its left and belongs to it. In scripts without spaces between words,
+    each character is a word, with the marks that combine with it; in Tibetan, each syllable.
     """
+    plain = _PLAIN.fullmatch(line) is not None  # every character is a cluster by itself
+    clusters = line if plain else _CLUSTER.findall(line)
     words: list[Word] = []
-    start = -1
-    for index, character in enumerate(line):
-        if _in_word(character):
-            start = index if start < 0 else start
+    start, index = -1, 0  # of the run of letters, if there is one
+    for place, cluster in enumerate(clusters):
+        first, before = cluster[0], index
+        index += len(cluster)
+        alone = not plain and _ALONE.match(first) is not None
+        if not alone and _in_word(first):
+            start = before if start < 0 else start
             continue
         if start >= 0:
-            elided = character in APOSTROPHES and index + 1 < len(line) and _in_word(line[index + 1])
-            words.append(Word(line[start : index + elided], start, index + elided))
+            following = clusters[place + 1][0] if place + 1 < len(clusters) else " "
+            elided = first in TSHEG or (first in APOSTROPHES and _in_word(following))
+            end = index if elided else before
+            words.append(Word(line[start:end], start, end))
             start = -1
             if elided:
                 continue
-        if not is_blank(character):
-            words.append(Word(character, index, index + 1))
+        if alone or not is_blank(cluster):
+            words.append(Word(cluster, before, index, alone))
     if start >= 0:
         words.append(Word(line[start:], start, len(line)))
     return words
 
 
+def words_between_spaces(line: str) -> list[Word]:
+    """What spaces and tabs separate, as in tokenised text."""
+    return [Word(match[0], match.start(), match.end()) for match in regex.finditer(r"[^ \t\r\n]+", line)]
+
+
 def _in_word(character: str) -> bool:
     return character.isalnum() or character == "_" or unicodedata.category(character)[0] == "M"
+
+
+WORDS: dict[str, Callable[[str], list[Word]]] = {
+    "scripts": words_of_scripts,
+    "spaces": words_between_spaces,
+}

@@ -1,5 +1,6 @@
 """From attention over pieces to attention and alignment over words."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,23 +23,87 @@ class AttentionMatrix:
     target: list[str]
     weights: Weights
 
+    @property
+    def parts(self) -> "tuple[AttentionMatrix, ...]":
+        """The whole line is one part."""
+        return (self,)
+
+
+@dataclass(frozen=True)
+class JoinedAttention:
+    """The attention of a line that was translated in parts, each of which looks only at itself.
+
+    It is kept as one matrix per part: a matrix of the whole grows with the square of the line.
+    """
+
+    parts: tuple[AttentionMatrix, ...]
+
+    @property
+    def source(self) -> list[str]:
+        return [word for part in self.parts for word in part.source]
+
+    @property
+    def target(self) -> list[str]:
+        return [word for part in self.parts for word in part.target]
+
+    @property
+    def weights(self) -> Weights:
+        """The matrix of the whole, (target, source): made anew each time, and huge if the line is."""
+        weights = np.zeros((len(self.target), len(self.source)), self.parts[0].weights.dtype)
+        row = column = 0
+        for part in self.parts:
+            rows, columns = part.weights.shape
+            weights[row : row + rows, column : column + columns] = part.weights
+            row, column = row + rows, column + columns
+        return weights
+
+
+Attention = AttentionMatrix | JoinedAttention
+
+
+def join_attention(matrices: Sequence[Attention | None]) -> JoinedAttention | None:
+    """The attention of a line out of that of its parts. None if a part with text has none."""
+    known = [matrix for matrix in matrices if matrix is not None]
+    if not known or len(known) < len(matrices):
+        return None
+    return JoinedAttention(tuple(part for matrix in known for part in matrix.parts))
+
+
+def join_links(links: Sequence[Sequence[Link]], matrices: Sequence[Attention | None]) -> list[Link]:
+    """Alignments of the parts, counted from the beginning of the whole."""
+    joined: list[Link] = []
+    source = target = 0
+    for part, matrix in zip(links, matrices, strict=True):
+        joined += [(source + one, target + other) for one, other in part]
+        if matrix is not None:
+            source, target = source + len(matrix.source), target + len(matrix.target)
+    return joined
+
 
 def word_attention(
-    weights: Weights, source: str, target: str, source_pieces: Sequence[Piece], target_pieces: Sequence[Piece]
+    weights: Weights,
+    source: str,
+    target: str,
+    source_pieces: Sequence[Piece],
+    target_pieces: Sequence[Piece],
+    words: str = "scripts",
 ) -> tuple[AttentionMatrix, list[Link]]:
     """Attention between words, and the alignment it gives.
 
     `weights` (target pieces + end, source pieces + end); row i is the attention with which piece i was chosen. A target
-    word's weights are the mean over its pieces, a source word's the sum.
+    word's weights are the mean over its pieces, a source word's the sum. `words` says what a word is, out of WORDS.
     """
-    source_words, target_words = split_words(source), split_words(target)
-    to_source = _membership(source_words, source_pieces)
-    to_target = _membership(target_words, target_pieces)
-    to_target /= np.maximum(to_target.sum(axis=1, keepdims=True), 1)
-    rows = to_target @ weights[: len(target_pieces)]
-    matrix = rows[:, : len(source_pieces)] @ to_source.T
-    words = AttentionMatrix([word.text for word in source_words], [word.text for word in target_words], matrix)
-    return words, strongest_links(matrix, rows[:, -1])
+    source_words, target_words = split_words(source, words), split_words(target, words)
+    pieces, owners, shares = _membership(target_words, target_pieces)
+    rows = np.zeros((len(target_words), weights.shape[1]), np.float32)
+    np.add.at(rows, owners, weights[pieces])
+    rows /= np.maximum(np.bincount(owners, minlength=len(target_words)), 1)[:, None]
+    pieces, owners, shares = _membership(source_words, source_pieces)
+    columns = np.zeros((len(source_words), len(target_words)), np.float32)
+    np.add.at(columns, owners, rows[:, pieces].T * shares[:, None])
+    matrix = columns.T
+    found = AttentionMatrix([word.text for word in source_words], [word.text for word in target_words], matrix)
+    return found, strongest_links(matrix, rows[:, -1])
 
 
 def strongest_links(matrix: Weights, end: Weights) -> list[Link]:
@@ -54,18 +119,30 @@ def strongest_links(matrix: Weights, end: Weights) -> list[Link]:
     return sorted((s, t) for s, t in links if matrix[t, s] > 0 and matrix[t, s] >= end[t])
 
 
-def _membership(words: Sequence[Word], pieces: Sequence[Piece]) -> Weights:
-    """(words, pieces): 1 where a piece lies in a word; a piece over two words counts for the one it covers most.
+def _membership(
+    words: Sequence[Word], pieces: Sequence[Piece]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """(piece, word, share of the piece's weight), an entry for each piece in a word.
 
-    A piece without characters of its own (a space, the first bytes of a character spelt in bytes) goes with the next.
+    A piece over two words counts for the one it covers most. Over several characters that are words, as of Chinese, it
+    counts for each of them, and its weight is shared. A piece without characters of its own (a space, the first bytes
+    of a character spelt in bytes) goes with the next.
     """
-    member = np.zeros((len(words), len(pieces)), np.float32)
+    ends = [word.end for word in words]
+    entries: list[tuple[int, int, float]] = []
     for index, piece in enumerate(pieces):
         end = piece.end + 1 if piece.text == SPACE_MARK else max(piece.end, piece.start + 1)
-        overlaps = [min(word.end, end) - max(word.start, piece.start) for word in words]
-        if overlaps and max(overlaps) > 0:
-            member[int(np.argmax(overlaps)), index] = 1
-    return member
+        first = last = bisect_right(ends, piece.start)
+        while last < len(words) and words[last].start < end:
+            last += 1
+        if first == last:
+            continue
+        covered = [min(words[place].end, end) - max(words[place].start, piece.start) for place in range(first, last)]
+        most = first + covered.index(max(covered))
+        alone = [place for place in range(first, last) if words[place].alone] if words[most].alone else [most]
+        entries += [(index, place, 1 / len(alone)) for place in alone]
+    places = np.array([entry[:2] for entry in entries], np.int64).reshape(-1, 2)
+    return places[:, 0], places[:, 1], np.array([share for *_, share in entries], np.float32)
 
 
 def piece_attention(

@@ -1,12 +1,22 @@
 """Attention as text, for a terminal."""
 
 import unicodedata
+from dataclasses import replace
 
-from nmt.decoding.alignment import AttentionMatrix
+from nmt.decoding.alignment import Attention, AttentionMatrix
+from nmt.shown import shown
 
 
-def draw(matrix: AttentionMatrix, width: int = 100) -> str:
-    """The matrix as text: source words above, target words on the left, in as many blocks as the width needs."""
+def draw(matrix: Attention, width: int = 100) -> str:
+    """The matrix as text: source words above, target words on the left, in as many blocks as the width needs.
+
+    Of a line that was translated in parts, the matrix of each part.
+    """
+    return "\n\n".join(_draw_part(part, width) for part in matrix.parts)
+
+
+def _draw_part(matrix: AttentionMatrix, width: int) -> str:
+    matrix = replace(matrix, source=[*map(shown, matrix.source)], target=[*map(shown, matrix.target)])
     left = max((_width(word) for word in matrix.target), default=0) + 1
     lines: list[str] = []
     start = 0

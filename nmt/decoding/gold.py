@@ -18,20 +18,39 @@ class Gold(NamedTuple):
     possible: frozenset[Link]
 
 
-_LINK = re.compile(r"(\d+)([-p?])(\d+)")
+BETWEEN_SPACES = "its links seem to count words between spaces, of which the text has fewer; if so, give --words spaces"
+
+_LINK = re.compile(r"([0-9]{1,9})([-p?])([0-9]{1,9})")
 
 
-def read_gold(path: Path, pairs: Sequence[tuple[str, str]]) -> list[Gold]:
-    """A line per pair: `0-0` is sure, `0p0` or `0?0` possible. Raises DataError where it does not fit the pairs."""
+def read_gold(path: Path, pairs: Sequence[tuple[str, str]], words: str = "scripts") -> list[Gold]:
+    """A line per pair: `0-0` is sure, `0p0` or `0?0` possible. Raises DataError where it does not fit the pairs.
+
+    `words` says what a word is, out of WORDS.
+    """
     lines = list(read_lines(path))
     if len(lines) != len(pairs):
         raise DataError(f"{path}: has {len(lines)} lines, and the texts have {len(pairs)}; it needs one for each pair")
-    return [_read_links(line, f"{path}:{number}", *pairs[number - 1]) for number, line in enumerate(lines, start=1)]
+    return [
+        _read_links(line, f"{path}:{number}", *pairs[number - 1], words) for number, line in enumerate(lines, start=1)
+    ]
 
 
-def _read_links(line: str, place: str, source: str, target: str) -> Gold:
+def counts_between_spaces(gold: Sequence[Gold], pairs: Sequence[tuple[str, str]]) -> bool:
+    """Whether all links fit the words that spaces separate, where the text has more words by its script: then the links
+    are likely to be another tool's, and to count those."""
+    fewer = False
+    for links, pair in zip(gold, pairs, strict=True):
+        between = [len(split_words(text, "spaces")) for text in pair]
+        fewer = fewer or any(len(split_words(text)) > size for text, size in zip(pair, between, strict=True))
+        if any(link[0] >= between[0] or link[1] >= between[1] for link in links.possible):
+            return False
+    return fewer
+
+
+def _read_links(line: str, place: str, source: str, target: str, words: str) -> Gold:
     sure, possible = set(), set()
-    sizes = (len(split_words(source)), len(split_words(target)))
+    sizes = (len(split_words(source, words)), len(split_words(target, words)))
     for text in line.split():
         match = _LINK.fullmatch(text)
         if not match:
@@ -40,7 +59,11 @@ def _read_links(line: str, place: str, source: str, target: str) -> Gold:
         if link[0] >= sizes[0] or link[1] >= sizes[1]:
             raise DataError(
                 f"{place}: {text} is outside the {sizes[0]} and {sizes[1]} words of this pair; "
-                "punctuation marks are words, and an apostrophe ends one"
+                + (
+                    "with --words spaces, words are what spaces separate"
+                    if words == "spaces"
+                    else "punctuation marks are words, and an apostrophe ends one; --words spaces counts tokens"
+                )
             )
         possible.add(link)
         if match[2] == "-":

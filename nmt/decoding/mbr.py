@@ -5,7 +5,7 @@ text, and all pairs are compared in one product of matrices per order.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -13,6 +13,7 @@ from jaxtyping import Float
 from nmt.decoding.search import Hypothesis
 
 ORDER, BETA = 6, 2.0  # sacreBLEU's defaults
+COLUMNS = 16_384  # of a matrix that is in memory
 
 
 def rank_by_chrf(samples: Sequence[Hypothesis], decode: Callable[[list[int]], str]) -> list[Hypothesis]:
@@ -30,8 +31,10 @@ def pairwise_chrf(texts: Sequence[str]) -> Float[np.ndarray, "texts texts"]:
     """chrF, 0 to 100, of each text (row) against each other one as its reference (column)."""
     precision, recall, orders = np.zeros((3, len(texts), len(texts)))
     for n in range(1, ORDER + 1):
-        seen = _occurrences([_ngrams(text, n) for text in texts])
-        matches, own = seen @ seen.T, seen.sum(axis=1)
+        matches = np.zeros((len(texts), len(texts)), np.float32)
+        for seen in _occurrences([_ngrams(text, n) for text in texts]):
+            matches += seen @ seen.T
+        own = matches.diagonal()
         both = (own[:, None] > 0) & (own[None, :] > 0)
         precision += matches / np.maximum(own[:, None], 1)
         recall += matches / np.maximum(own[None, :], 1)
@@ -48,9 +51,9 @@ def _ngrams(text: str, n: int) -> Counter[str]:
     return found
 
 
-def _occurrences(counts: Sequence[Counter[str]]) -> Float[np.ndarray, "texts occurrences"]:
+def _occurrences(counts: Sequence[Counter[str]]) -> Iterator[Float[np.ndarray, "texts occurrences"]]:
     """1 where a text has an n-gram for the k-th time. A column for each (n-gram, k): then a product of two rows is the
-    sum of the smaller of their counts, which is what chrF calls matches."""
+    sum of the smaller of their counts, which is what chrF calls matches. COLUMNS at a time: memory is bounded."""
     columns: dict[tuple[str, int], int] = {}
     places = [
         (row, columns.setdefault((ngram, time), len(columns)))
@@ -58,7 +61,9 @@ def _occurrences(counts: Sequence[Counter[str]]) -> Float[np.ndarray, "texts occ
         for ngram, count in found.items()
         for time in range(count)
     ]
-    matrix = np.zeros((len(counts), len(columns)), np.float32)
-    if places:
-        matrix[tuple(np.array(places).T)] = 1
-    return matrix
+    rows, ordered = np.array(places, np.int64).reshape(-1, 2).T
+    for start in range(0, len(columns), COLUMNS):
+        chosen = (ordered >= start) & (ordered < start + COLUMNS)
+        matrix = np.zeros((len(counts), min(COLUMNS, len(columns) - start)), np.float32)
+        matrix[rows[chosen], ordered[chosen] - start] = 1
+        yield matrix

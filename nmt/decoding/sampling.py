@@ -10,11 +10,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nmt.config import DecodingSettings
-from nmt.decoding.constraints import longest_allowed
+from nmt.decoding.constraints import NO_CONSTRAINTS, Constraints, longest_allowed
 from nmt.decoding.search import Hypothesis, Searchable, word_by_word
 from nmt.errors import ConfigError
+from nmt.shown import number
 
-COLDEST = 1e-3  # below it nothing gets more greedy, and 1e-300 is 0 in float32
+COLDEST, HOTTEST = 1e-3, 1e3  # beyond them nothing gets greedier or bolder, and 1e-300 is 0 in float32
+LARGEST_SEED = 2**64 - 1
+MOST_WORDS = 1_000_000  # no vocabulary has more
 FEW = 512  # words among which the nucleus is looked for first
 
 Place = tuple[int, int]  # number of a line, and of a part of it, from 0
@@ -30,14 +33,18 @@ class Sampling:
     seed: int | None = None  # None: other samples each time
 
     def __post_init__(self) -> None:
+        temperature, top_k, top_p, seed = map(number, (self.temperature, self.top_k, self.top_p, self.seed))
         wrong = (
             (
                 not COLDEST <= self.temperature < math.inf,
-                f"temperature: {self.temperature:g} must be a finite number of {COLDEST} or more",
+                f"temperature: {temperature} must be a finite number of {COLDEST} or more",
             ),
-            (self.top_k < 0, f"top_k: {self.top_k} must be 0 or more"),
-            (not 0 < self.top_p <= 1, f"top_p: {self.top_p:g} must be more than 0 and at most 1"),
-            (self.seed is not None and self.seed < 0, f"seed: {self.seed} must be 0 or more"),
+            (HOTTEST < self.temperature < math.inf, f"temperature: {temperature} must be {HOTTEST:g} or less"),
+            (self.top_k < 0, f"top_k: {top_k} must be 0 or more"),
+            (self.top_k > MOST_WORDS, f"top_k: {top_k} must be {MOST_WORDS} or less"),
+            (not 0 < self.top_p <= 1, f"top_p: {top_p} must be more than 0 and at most 1"),
+            (self.seed is not None and self.seed < 0, f"seed: {seed} must be 0 or more"),
+            (self.seed is not None and self.seed > LARGEST_SEED, f"seed: {seed} must be {LARGEST_SEED} or less"),
         )
         if problems := [problem for is_wrong, problem in wrong if is_wrong]:
             raise ConfigError(*problems)
@@ -50,6 +57,7 @@ def sample(
     sampling: Sampling,
     count: int = 1,
     places: Sequence[Place] = (),
+    constraints: Constraints = NO_CONSTRAINTS,
 ) -> list[list[Hypothesis]]:
     """`count` independent samples of each sentence, in the order in which they were drawn.
 
@@ -57,7 +65,7 @@ def sample(
     by default in the line of its row: what is drawn for it depends on the seed and its place alone, not on its company
     in the batch.
     """
-    limit = int(longest_allowed(source, settings).max()) + 1
+    limit = int(longest_allowed(source, settings, constraints).max()) + 1
     chance = uniforms(sampling.seed, places or [(row, 0) for row in range(len(source))], count, limit)
 
     def choose(log_probs: Tensor, rows: Tensor, position: int) -> Tensor:
@@ -65,7 +73,7 @@ def sample(
         return draw(truncate(cooled, sampling.top_k, sampling.top_p), chance[rows.cpu(), position])
 
     with torch.inference_mode():
-        return word_by_word(model, source, settings, choose, count)
+        return word_by_word(model, source, settings, choose, count, constraints)
 
 
 def uniforms(seed: int | None, places: Sequence[Place], count: int, length: int) -> Float[Tensor, "rows length"]:

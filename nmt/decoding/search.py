@@ -15,7 +15,7 @@ from torch import Tensor
 
 from nmt.config import DecodingSettings
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID
-from nmt.decoding.constraints import allow, longest_allowed
+from nmt.decoding.constraints import NO_CONSTRAINTS, Constraints, allow, longest_allowed
 from nmt.decoding.largest import largest
 from nmt.model import State
 from nmt.model.loop import loop_over_positions
@@ -51,13 +51,17 @@ class Hypothesis(NamedTuple):
 
 
 def search(
-    model: Searchable, source: Int[Tensor, "batch src"], settings: DecodingSettings, n_best: int = 1
+    model: Searchable,
+    source: Int[Tensor, "batch src"],
+    settings: DecodingSettings,
+    n_best: int = 1,
+    constraints: Constraints = NO_CONSTRAINTS,
 ) -> list[list[Hypothesis]]:
     """The best hypotheses of each sentence, best first: `n_best` of them, or as many as ended within the beam."""
     with torch.inference_mode(), loop_over_positions():
         if settings.beam_size == 1:
-            return [[hypothesis] for hypothesis in greedy_search(model, source, settings)]
-        return beam_search(model, source, settings, n_best)
+            return [[hypothesis] for hypothesis in greedy_search(model, source, settings, constraints)]
+        return beam_search(model, source, settings, n_best, constraints)
 
 
 def length_penalty(length: Int[Tensor, "..."] | int, alpha: float) -> Float[Tensor, "..."]:
@@ -85,17 +89,28 @@ def _score(
     return score
 
 
-def greedy_search(model: Searchable, source: Int[Tensor, "batch src"], settings: DecodingSettings) -> list[Hypothesis]:
+def greedy_search(
+    model: Searchable,
+    source: Int[Tensor, "batch src"],
+    settings: DecodingSettings,
+    constraints: Constraints = NO_CONSTRAINTS,
+) -> list[Hypothesis]:
     """The likeliest token at each position. Equal to beam search with a beam of one."""
-    return [found for [found] in word_by_word(model, source, settings, lambda log_probs, *_: log_probs.argmax(dim=-1))]
+    found = word_by_word(model, source, settings, lambda log_probs, *_: log_probs.argmax(dim=-1), 1, constraints)
+    return [hypothesis for [hypothesis] in found]
 
 
 def word_by_word(
-    model: Searchable, source: Int[Tensor, "batch src"], settings: DecodingSettings, choose: Choose, copies: int = 1
+    model: Searchable,
+    source: Int[Tensor, "batch src"],
+    settings: DecodingSettings,
+    choose: Choose,
+    copies: int = 1,
+    constraints: Constraints = NO_CONSTRAINTS,
 ) -> list[list[Hypothesis]]:
     """Hypotheses that grow by the token which `choose` names, until the end; `copies` of each sentence."""
     memory, state = model.encode(source)
-    limit = longest_allowed(source, settings)
+    limit = longest_allowed(source, settings, constraints)
     if copies > 1:  # they end at different times, so each needs a memory of its own
         rows = torch.arange(source.size(0), device=source.device).repeat_interleave(copies)
         memory, state, limit = memory.select(rows), _select(state, rows), limit[rows]
@@ -106,7 +121,7 @@ def word_by_word(
     found: list[list[Hypothesis | None]] = [[None] * copies for _ in range(source.size(0))]
     while len(live):
         log_probs, state, attention = model.step(tokens[:, -1], state, memory)
-        allowed = allow(log_probs, tokens, limit, settings)
+        allowed = allow(log_probs, tokens, limit, settings, constraints)
         chosen = choose(allowed, live, tokens.size(1) - 1).unsqueeze(1)
         log_prob = log_prob + allowed.gather(1, chosen).squeeze(1)
         coverage = coverage + attention
@@ -160,18 +175,22 @@ class _Beam:
 
 
 def beam_search(
-    model: Searchable, source: Int[Tensor, "batch src"], settings: DecodingSettings, n_best: int = 1
+    model: Searchable,
+    source: Int[Tensor, "batch src"],
+    settings: DecodingSettings,
+    n_best: int = 1,
+    constraints: Constraints = NO_CONSTRAINTS,
 ) -> list[list[Hypothesis]]:
     """Beam search with length normalisation.
 
     An ending counts only when it ranks within the beam. A sentence is done when `beam_size` hypotheses have ended and
     no live one is better than the `n_best`-th of them, or when none can still become better.
     """
-    beam = _first_beam(model, source, settings)
+    beam = _first_beam(model, source, settings, constraints)
     found: list[list[Hypothesis]] = [[] for _ in range(source.size(0))]
     n_best = min(n_best, settings.beam_size)
     while len(beam.sentence):
-        beam = _advance(model, beam, settings)
+        beam = _advance(model, beam, settings, constraints)
         done = _done(beam, settings, n_best)
         if done.any():
             _collect(beam.select(done.nonzero().squeeze(1)), found, n_best)
@@ -179,7 +198,9 @@ def beam_search(
     return found
 
 
-def _first_beam(model: Searchable, source: Int[Tensor, "batch src"], settings: DecodingSettings) -> _Beam:
+def _first_beam(
+    model: Searchable, source: Int[Tensor, "batch src"], settings: DecodingSettings, constraints: Constraints
+) -> _Beam:
     memory, state = model.encode(source)
     shape = (source.size(0), settings.beam_size)
     log_prob = torch.full(shape, -math.inf, device=source.device)
@@ -188,7 +209,7 @@ def _first_beam(model: Searchable, source: Int[Tensor, "batch src"], settings: D
     begin = torch.full((*shape, 1), BOS_ID, device=source.device)
     return _Beam(
         sentence=torch.arange(source.size(0), device=source.device),
-        limit=longest_allowed(source, settings),
+        limit=longest_allowed(source, settings, constraints),
         memory=memory,
         state=tuple(part.repeat_interleave(settings.beam_size, dim=1) for part in state),
         tokens=begin,
@@ -200,11 +221,12 @@ def _first_beam(model: Searchable, source: Int[Tensor, "batch src"], settings: D
     )
 
 
-def _advance(model: Searchable, beam: _Beam, settings: DecodingSettings) -> _Beam:
+def _advance(model: Searchable, beam: _Beam, settings: DecodingSettings, constraints: Constraints) -> _Beam:
     """One more token for every hypothesis."""
     batch, size = beam.log_prob.shape
     log_probs, state, attention = model.step(beam.tokens[:, :, -1].flatten(), beam.state, beam.memory)
-    log_probs = allow(log_probs, beam.tokens.flatten(0, 1), beam.limit.repeat_interleave(size), settings)
+    limit = beam.limit.repeat_interleave(size)
+    log_probs = allow(log_probs, beam.tokens.flatten(0, 1), limit, settings, constraints)
     coverage = beam.coverage + attention.unflatten(0, (batch, size))
 
     # Twice the beam, since at most one candidate per hypothesis is an ending: enough go on living.

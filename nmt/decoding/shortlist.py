@@ -14,6 +14,7 @@ from torch import Tensor
 from nmt.config import DecodingSettings
 from nmt.data.lexicon import Lexicon
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, UNK_ID
+from nmt.decoding.constraints import NO_CONSTRAINTS, Constraints
 from nmt.decoding.search import Hypothesis, search
 from nmt.model import Seq2Seq
 from nmt.model.restricted import Restricted
@@ -44,13 +45,18 @@ class Shortlist:
         return allowed
 
     def search(
-        self, model: Seq2Seq, source: Int[Tensor, "batch src"], settings: DecodingSettings, n_best: int
+        self,
+        model: Seq2Seq,
+        source: Int[Tensor, "batch src"],
+        settings: DecodingSettings,
+        n_best: int,
+        constraints: Constraints = NO_CONSTRAINTS,
     ) -> list[list[Hypothesis]]:
         """As `search`, among the pieces of the shortlist."""
         pieces = self.pieces(source)
         if pieces is None:
-            return search(model, source, settings, n_best)
-        found = search(Restricted(model, pieces), source, settings, n_best)
+            return search(model, source, settings, n_best, constraints)
+        found = search(Restricted(model, pieces), source, settings, n_best, constraints.among(pieces))
         names = pieces.tolist()
         return [
             [hypothesis._replace(tokens=[names[token] for token in hypothesis.tokens]) for hypothesis in hypotheses]

@@ -1,7 +1,10 @@
 """Batches beside each other: on a CPU, a thread for each wastes less than all threads for each product."""
 
+import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -9,22 +12,95 @@ import torch
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+# torch has a number of threads for each thread that computes, and one for those that are yet to come. Setting the first
+# sets the second as well, so that it has to be put back.
+_changing = threading.Lock()
+_forked = False
+
 
 def side_by_side(work: Callable[[Item], Result], items: Sequence[Item], device: torch.device) -> Iterator[Result]:
     """What `work` gives for each item, in their order. An error ends it when the items at hand are done.
 
     As many items at a time as torch has threads, each with one thread; all threads for one item where there are fewer
-    items than threads. Computes without gradients.
+    items than threads. Computes without gradients. Several threads of a program may call this at once.
     """
     work = torch.inference_mode()(work)  # threads do not know the caller's mode
-    threads = torch.get_num_threads()
+    threads = own_threads()
     if device.type != "cpu" or threads == 1 or len(items) < threads:
         yield from map(work, items)
         return
-    torch.set_num_threads(1)
-    pool = ThreadPoolExecutor(threads)
+    pool = _single_threaded_pool(threads)
     try:
         yield from pool.map(work, items)
     finally:
         pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)
+
+
+def own_threads() -> int:
+    """Return the number of threads that this thread computes with."""
+    with _changing:
+        return torch.get_num_threads()
+
+
+def _single_threaded_pool(workers: int) -> ThreadPoolExecutor:
+    """Workers that compute with one thread each, all started."""
+    with _unchanged_for_others():
+        pool = ThreadPoolExecutor(workers, initializer=_set_own, initargs=(1,))
+        started = threading.Barrier(workers + 1)
+        try:
+            for _ in range(workers):
+                pool.submit(started.wait)
+            started.wait()
+        except BaseException:
+            started.abort()
+            pool.shutdown()
+            raise
+    return pool
+
+
+@contextmanager
+def computing_with(threads: int) -> Iterator[None]:
+    """Let this thread compute with so many threads within this context; 0: with as many as it does anyway.
+
+    Other threads keep their number. In a process that was forked there is one thread, whatever is asked for.
+    """
+    before = own_threads()
+    wanted = 1 if _forked else threads or before
+    if wanted == before:
+        yield
+        return
+    with _unchanged_for_others():
+        _set_own(wanted)
+    try:
+        yield
+    finally:
+        with _unchanged_for_others():
+            _set_own(before)
+
+
+@contextmanager
+def _unchanged_for_others() -> Iterator[None]:
+    """Put back the number that new threads get: a new thread knows it, and sets it."""
+    with _changing:
+        with ThreadPoolExecutor(1) as new:
+            number = new.submit(torch.get_num_threads).result()
+        try:
+            yield
+        finally:
+            with ThreadPoolExecutor(1) as new:
+                new.submit(torch.set_num_threads, number).result()
+
+
+def _set_own(threads: int) -> None:
+    torch.set_num_threads(threads)
+    torch.get_num_threads()  # a new thread takes the common number when it is first asked, and then keeps its own
+
+
+def _after_fork() -> None:
+    """The threads of GNU OpenMP do not survive a fork: the child would wait for them for ever."""
+    global _changing, _forked
+    _changing, _forked = threading.Lock(), True
+    torch.set_num_threads(1)
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,15 +1,39 @@
-"""Lines longer than what a model was trained on: split at sentence ends, translated in parts, and joined again."""
+"""Lines that hold more than the lines of training: split at sentence ends, translated in parts, and joined again."""
 
-import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import numpy as np
+import regex
 
-from nmt.decoding.alignment import AttentionMatrix, Link
+from nmt.data.sentences import split_sentences
+from nmt.data.statistics import TrainingStatistics
 
-# An end of a sentence with what closes it, then space; or the full stop of a script that has no spaces.
-END = re.compile(r"[.!?…]+[\"'”’»)\]]*\s+|[。！？]+[”’」』）]*\s*")
+_CLAUSE = regex.compile(
+    r"[\u060c\u061b\u104a\u1363-\u1366\u3001\uff0c\uff1a\uff1b][\p{Pe}\p{Pf}\"']*\s*"
+    r"|[,;:][\p{Pe}\p{Pf}\"']*\s+|\s[\u2013\u2014-]\s+"
+)
+_SPACE = regex.compile(r"\s+")
+
+
+class Capacity(NamedTuple):
+    """What a line may hold to be translated as a whole."""
+
+    sentences: int  # 0: any number
+    pieces: int  # of several sentences
+    longest: int  # pieces of a single sentence; 0: any number
+
+    def holds_sentences(self, sentences: int) -> bool:
+        return not self.sentences or sentences <= max(self.sentences, 1)
+
+    def holds(self, sentences: int, pieces: int) -> bool:
+        if sentences == 1:
+            return not self.longest or pieces <= self.longest
+        return self.holds_sentences(sentences) and pieces <= self.pieces
+
+
+def capacity(statistics: TrainingStatistics) -> Capacity:
+    """As much as the lines of training usually held; a single sentence as much as the longest of them."""
+    return Capacity(statistics.usual_sentences, statistics.usual_source, statistics.longest_source)
 
 
 class Parts(NamedTuple):
@@ -19,70 +43,61 @@ class Parts(NamedTuple):
     spaced: list[bool]
 
 
-def split_line(line: str, size: Callable[[str], int], longest: int) -> Parts:
-    """As few parts as possible of at most `longest` pieces each (`size` counts them); a part is whole sentences, and a
-    sentence that is longer by itself stays one part."""
-    sentences = _sentences(line)
-    sizes = [size(sentence.rstrip()) for sentence in sentences]
-    parts, start, spaced_before = Parts([], []), 0, False
-    while start < len(sentences):
-        end = _end(sentences, sizes, start, size, longest)
-        text = "".join(sentences[start:end])
-        parts.texts.append(text.strip())
-        parts.spaced.append(spaced_before)
-        start, spaced_before = end, text != text.rstrip()
+def split_line(line: str, size: Callable[[str], int], most: Capacity) -> Parts:
+    """As few parts as possible that hold no more than `most`; `size` counts the pieces of a text.
+
+    A part is whole sentences. A sentence that is longer by itself is split at commas and the like, or else at spaces.
+    """
+    parts, spaced_before = Parts([], []), False
+    for text in _grouped(split_sentences(line), size, most):
+        for piece in _shortened(text, size, most.longest):
+            if not piece.strip():
+                continue
+            parts.texts.append(piece.strip())
+            parts.spaced.append(spaced_before or piece != piece.lstrip())
+            spaced_before = piece != piece.rstrip()
+    if not parts.texts:
+        return Parts([line], [False])
+    parts.spaced[0] = False
     return parts
 
 
-def _end(sentences: list[str], sizes: list[int], start: int, size: Callable[[str], int], longest: int) -> int:
-    """Where the part ends that begins at sentence `start`: guessed by the sum of `sizes`, then counted, since a line of
-    a hundred thousand sentences must not be encoded anew for each of them."""
+def _grouped(sentences: list[str], size: Callable[[str], int], most: Capacity) -> list[str]:
+    """Sentences in groups that a line may hold. Sizes are added, not counted anew for each group."""
+    if most.sentences == 1:
+        return sentences
+    groups: list[list[str]] = []
+    total = 0
+    for sentence in sentences:
+        pieces = size(sentence.rstrip())
+        full = not groups or (most.sentences and len(groups[-1]) >= most.sentences) or total + pieces > most.pieces
+        if full:
+            groups.append([])
+            total = 0
+        groups[-1].append(sentence)
+        total += pieces
+    return ["".join(group) for group in groups]
 
-    def fits(end: int) -> bool:
-        return size("".join(sentences[start:end]).rstrip()) <= longest
 
-    end, total = start + 1, sizes[start]
-    while end < len(sentences) and total + sizes[end] <= longest:
-        end, total = end + 1, total + sizes[end]
-    while end < len(sentences) and fits(end + 1):
-        end += 1
-    while end > start + 1 and not fits(end):
-        end -= 1
-    return end
-
-
-def _sentences(line: str) -> list[str]:
-    """Sentences with the spaces that follow them: together they are the line."""
-    ends = [match.end() for match in END.finditer(line)]
-    starts = [0, *(end for end in ends if end < len(line))]
-    return [line[start:end] for start, end in zip(starts, [*starts[1:], len(line)], strict=True)]
+def _shortened(text: str, size: Callable[[str], int], longest: int) -> list[str]:
+    """A text in parts of at most `longest` pieces, as equal as its commas and spaces allow; whole if it has none."""
+    if not longest or size(text.strip()) <= longest:
+        return [text]
+    first, last = len(text) - len(text.lstrip()), len(text.rstrip())
+    middle, edge = len(text) // 2, len(text) // 5
+    for separator, low, high in ((_CLAUSE, edge, len(text) - edge), (_SPACE, first, last)):
+        ends = [match.end() for match in separator.finditer(text, low, high) if first < match.end() < last]
+        if ends:
+            nearest = min(ends, key=lambda end: abs(end - middle))
+            return _shortened(text[:nearest], size, longest) + _shortened(text[nearest:], size, longest)
+    return [text]
 
 
 def join(texts: Sequence[str], spaced: Sequence[bool]) -> str:
-    return "".join(f" {text}" if space else text for text, space in zip(texts, spaced, strict=True))
-
-
-def join_attention(matrices: Sequence[AttentionMatrix | None]) -> AttentionMatrix | None:
-    """Each part looks only at itself. None if a part has none."""
-    known = [matrix for matrix in matrices if matrix is not None]
-    if not known or len(known) < len(matrices):
-        return None
-    source, target = [w for m in known for w in m.source], [w for m in known for w in m.target]
-    weights = np.zeros((len(target), len(source)), known[0].weights.dtype)
-    row = column = 0
-    for matrix in known:
-        rows, columns = matrix.weights.shape
-        weights[row : row + rows, column : column + columns] = matrix.weights
-        row, column = row + rows, column + columns
-    return AttentionMatrix(source, target, weights)
-
-
-def join_links(links: Sequence[Sequence[Link]], matrices: Sequence[AttentionMatrix | None]) -> list[Link]:
-    """Alignments of the parts, counted from the beginning of the whole."""
-    joined: list[Link] = []
-    source = target = 0
-    for part, matrix in zip(links, matrices, strict=True):
-        joined += [(source + one, target + other) for one, other in part]
-        if matrix is not None:
-            source, target = source + len(matrix.source), target + len(matrix.target)
-    return joined
+    """The texts with the spaces that stood between them. One that is empty leaves no space of its own."""
+    joined: list[str] = []
+    begun = False
+    for text, space in zip(texts, spaced, strict=True):
+        joined.append(f" {text}" if space and text and begun else text)
+        begun = begun or bool(text)
+    return "".join(joined)

@@ -3,46 +3,44 @@
 import select
 from collections import Counter
 from collections.abc import Iterator
-from typing import BinaryIO
+from io import UnsupportedOperation
 
-BLOCK = 1 << 16
+from nmt.data.corpus import BOM, Text, decode
+from nmt.data.encodings import UTF8, is_evidently_legacy, remedy
+from nmt.errors import DataError
+
 PATIENCE = 0.02  # seconds to wait for more lines before those at hand are translated
 
 
-def windows(file: BinaryIO, size: int, notes: Counter[str]) -> Iterator[list[str]]:
+def windows(text: Text, size: int, notes: Counter[str]) -> Iterator[list[str]]:
     """Lists of at most `size` lines: as many as are there without waiting. The final newline is optional.
 
-    `file` is unbuffered, so that what has not been read can be waited for. Bytes that are not UTF-8 become U+FFFD
-    and NUL a space; both are counted in `notes`.
+    Bytes that are invalid become U+FFFD and NUL a space; both are counted in `notes`. Raises DataError for a text that
+    evidently has another encoding than it is read as.
     """
-    rest = b""
+    if text.encoding == UTF8 and is_evidently_legacy(text.head):
+        raise DataError(f"{text.name}: {remedy(text.head)}")
     lines: list[bytes] = []
-    while True:
-        if lines and (len(lines) >= size or not _more_now(file)):
-            yield [_text(line, notes) for line in lines[:size]]
+    for complete in text.lines(Counter()):
+        lines += complete
+        while lines and (len(lines) >= size or not _more_now(text)):
+            yield [_repaired(line, text.encoding, notes) for line in lines[:size]]
             lines = lines[size:]
-            continue
-        block = file.read(BLOCK)
-        if not block:
-            break
-        *complete, rest = (rest + block).split(b"\n") if b"\n" in block else (rest + block,)
-        lines.extend(complete)
-    lines.extend([rest] if rest else [])
-    for start in range(0, len(lines), size):
-        yield [_text(line, notes) for line in lines[start : start + size]]
+    if lines:
+        yield [_repaired(line, text.encoding, notes) for line in lines]
 
 
-def _more_now(file: BinaryIO) -> bool:
-    return bool(select.select([file], [], [], PATIENCE)[0])
-
-
-def _text(raw: bytes, notes: Counter[str]) -> str:
-    raw = raw.removesuffix(b"\r")
+def _more_now(text: Text) -> bool:
     try:
-        line = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        line = raw.decode("utf-8", errors="replace")
-        notes["lines with bytes that are not UTF-8, shown as U+FFFD"] += 1
+        return bool(select.select([text.file], [], [], PATIENCE)[0])
+    except UnsupportedOperation:  # a file within an archive is all there
+        return True
+
+
+def _repaired(raw: bytes, encoding: str, notes: Counter[str]) -> str:
+    line, fault = decode(raw)
+    if fault and not fault.nul:
+        notes[f"lines with bytes that are not {encoding.upper()}, shown as U+FFFD"] += 1
     if "\0" in line:
         notes["lines with NUL characters, read as spaces"] += 1
-    return line.replace("\0", " ").removeprefix("\ufeff")
+    return line.replace("\0", " ").removeprefix(BOM)

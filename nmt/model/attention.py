@@ -120,7 +120,7 @@ class QueryKeyValueAttention(Attention):
         q, k, v = (self._split(part) for part in (self.query(query), memory.keys, memory.values))
         scores = product(q, k.transpose(2, 3)) / math.sqrt(q.size(-1))
         weights = masked_softmax(scores.flatten(1, 2), memory.mask).view_as(scores)
-        return product(weights, v).transpose(1, 2).flatten(2), (weights[:, 0] if __import__('os').environ.get('HEAD') else weights.mean(dim=1))
+        return product(weights, v).transpose(1, 2).flatten(2), weights.mean(dim=1)
 
     def _split(self, part: Float[Tensor, "batch time hidden"]) -> Float[Tensor, "batch heads time size"]:
         batch, time, _ = part.shape

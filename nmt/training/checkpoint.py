@@ -8,19 +8,31 @@ name, flushed to disk and renamed; the newest folder whose manifest verifies is 
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from safetensors.torch import load, save
+from safetensors import SafetensorError
+from safetensors.torch import load
 from torch import Tensor
 
 from nmt.errors import DataError
-from nmt.files import read_file, sync_folder, write_synced
+from nmt.files import MEGA, is_folder, open_run_file, parse_json, read_bounded, readable, sync_folder, write_synced
+from nmt.memory import UNKNOWN
+from nmt.run import tensor_file
 from nmt.training.state import Progress, TrainState
 
 MANIFEST, STATE = "manifest.json", "state.json"
+TRAINED_WITH = "trained_with"  # in the state
 TENSORS = {"weights": "model.safetensors", "average": "average.safetensors", "optimizer": "optimizer.safetensors"}
+FILES = (MANIFEST, STATE, *TENSORS.values())
+
+
+NAME = re.compile(r"step-\d{8,}-\d{4,}")
+LARGEST_STATE = 32 * MEGA  # bytes of manifest.json and state.json; ours have a few thousand, more with frozen vectors
 
 
 def checkpoint_name(step: int, validations: int) -> str:
@@ -31,7 +43,7 @@ def save_checkpoint(folder: Path, state: TrainState) -> Path:
     """Writes a checkpoint below `folder`. When this returns, it survives a power cut. Raises OSError if it cannot."""
     name = checkpoint_name(state.progress.step, len(state.progress.validations))
     final, unfinished = folder / name, folder / f"{name}.tmp-{os.getpid()}"
-    if final.exists():
+    if is_folder(final):
         return final
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
@@ -52,36 +64,41 @@ def save_checkpoint(folder: Path, state: TrainState) -> Path:
 
 def _contents(state: TrainState) -> Iterator[tuple[str, bytes]]:
     """One file at a time, since they are large."""
-    yield STATE, json.dumps(state.progress.to_json(), indent=1).encode()
+    values = state.progress.to_json() | {TRAINED_WITH: state.trained_with}
+    yield STATE, json.dumps(values, indent=1).encode()
     for field, file in TENSORS.items():
         tensors: dict[str, Tensor] = getattr(state, field)
         if tensors:
-            yield file, save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+            yield file, tensor_file(tensors)
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
-    """Finished checkpoints, the oldest first."""
+    """Finished checkpoints, the oldest first. Raises DataError if `folder` is a link: what it leads to is not ours."""
+    if folder.is_symlink():
+        raise DataError(f"{folder}: a link; the checkpoints of a run must lie in it: copy the folder here instead")
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if path.name.startswith("step-") and "." not in path.name)
+    return sorted(path for path in folder.iterdir() if NAME.fullmatch(path.name) and is_folder(path))
 
 
 def best_names(progress: Progress, metric: str, count: int) -> list[str]:
-    """Names of the checkpoints with the best validation scores, the best first; they may have been removed."""
-    places = [(index, v) for index, v in enumerate(progress.validations) if not v.averaged]
+    """Names of the checkpoints with the best comparable validation scores, the best first; some may be gone."""
+    regular = progress.regular()
+    places = [(index, v) for index, v in enumerate(progress.validations) if v in regular]
     places.sort(key=lambda place: place[1].rank(metric), reverse=True)
     return [checkpoint_name(v.step, index + 1) for index, v in places[:count]]
 
 
-def load_newest(folder: Path, warn: Callable[[str], None]) -> TrainState | None:
+def load_newest(folder: Path, warn: Callable[[str], None], largest: int = UNKNOWN) -> TrainState | None:
     """The newest checkpoint that verifies; None if there are none. Raises DataError if there are, but all damaged.
 
-    Damaged ones that are newer are set aside under another name, so that training can write them again.
+    No file of one has more than `largest` bytes. Damaged ones that are newer are set aside under another name, so that
+    training can write them again.
     """
     damaged: list[Path] = []
     for path in reversed(list_checkpoints(folder)):
         try:
-            state = load_checkpoint(path)
+            state = load_checkpoint(path, largest)
         except DataError as error:
             warn(f"warning: {error}; using the checkpoint before it")
             damaged.append(path)
@@ -96,33 +113,65 @@ def load_newest(folder: Path, warn: Callable[[str], None]) -> TrainState | None:
     return None
 
 
-def load_checkpoint(path: Path) -> TrainState:
-    """Raises DataError if a file is missing or differs from the manifest in a bit."""
+def load_checkpoint(path: Path, largest: int = UNKNOWN) -> TrainState:
+    """Raises DataError if a file is missing or differs from the manifest in a bit, or has more than `largest` bytes."""
     try:
-        manifest = json.loads(read_file(path / MANIFEST))
-        contents = {file: _verified(path, file, **entry) for file, entry in manifest.items()}
+        manifest = parse_json(_read(path, MANIFEST, MEGA), path / MANIFEST)
+        contents = {file: _verified(path, file, largest, **entry) for file, entry in manifest.items()}
         tensors = {field: load(contents[file]) if file in contents else {} for field, file in TENSORS.items()}
-        return TrainState(progress=Progress.from_json(json.loads(contents[STATE])), **tensors)
-    except (ValueError, KeyError, TypeError, AttributeError):
+        values = parse_json(contents[STATE], path / STATE, finite=False)  # a loss may be infinite
+        progress = Progress.from_json(values)
+        return TrainState(progress=progress, **tensors, trained_with=dict(values.get(TRAINED_WITH, {})))
+    except (ValueError, KeyError, TypeError, AttributeError, SafetensorError):
         raise DataError(f"{path}: the checkpoint is damaged") from None
 
 
-def _verified(checkpoint: Path, file: str, size: int, sha256: str) -> bytes:
-    if file not in {STATE, *TENSORS.values()}:  # and so no path out of the folder either
+def read_trained_with(folder: Path) -> dict[str, Any]:
+    """What the newest checkpoint whose state is intact was trained with; empty if none says."""
+    for path in reversed(list_checkpoints(folder)):
+        try:
+            entry = parse_json(_read(path, MANIFEST, MEGA), path / MANIFEST)[STATE]
+            values = parse_json(_verified(path, STATE, LARGEST_STATE, **entry), path / STATE, finite=False)
+            return dict(values.get(TRAINED_WITH, {}))
+        except (DataError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+    return {}
+
+
+def _verified(checkpoint: Path, file: str, largest: int, size: int, sha256: str) -> bytes:
+    if file not in FILES or file == MANIFEST:  # and so no path out of the folder either
         raise DataError(f"{checkpoint}: the checkpoint is damaged: unknown file {file}")
-    content = read_file(checkpoint / file)
+    content = _read(checkpoint, file, min(size, LARGEST_STATE if file == STATE else largest))
     if len(content) != size or hashlib.sha256(content).hexdigest() != sha256:
         raise DataError(f"{checkpoint / file}: the checkpoint is damaged: the checksum does not fit")
     return content
 
 
+def _read(checkpoint: Path, file: str, largest: int) -> bytes:
+    run, name = checkpoint.parent.parent, f"{checkpoint.parent.name}/{checkpoint.name}/{file}"
+    with readable(checkpoint / file), open_run_file(run, name) as opened:
+        return read_bounded(opened, checkpoint / file, largest)
+
+
 def prune(folder: Path, keep: Iterable[str], newest: int) -> None:
-    """Removes all checkpoints but the `newest` last ones and those named in `keep`, and what crashes left behind."""
+    """Removes all checkpoints but the `newest` last ones and those named in `keep`, and what crashes left behind.
+
+    Only what training wrote is removed: a file of another name, and the folder around it, stay.
+    """
     checkpoints = list_checkpoints(folder)
     kept = set(keep) | {path.name for path in checkpoints[-newest:]}
     for path in checkpoints:
         if path.name not in kept:
-            (path / MANIFEST).unlink(missing_ok=True)  # first, so that a half removed one does not count
-            shutil.rmtree(path, ignore_errors=True)
-    for path in folder.glob("*.tmp-*"):
-        shutil.rmtree(path, ignore_errors=True)
+            _remove(path)
+    for path in folder.iterdir():
+        name, _, process = path.name.partition(".tmp-")
+        if NAME.fullmatch(name) and process.isdigit() and is_folder(path):
+            _remove(path)
+
+
+def _remove(checkpoint: Path) -> None:
+    (checkpoint / MANIFEST).unlink(missing_ok=True)  # first, so that a half removed one does not count
+    with suppress(OSError):
+        for file in FILES:
+            (checkpoint / file).unlink(missing_ok=True)
+        checkpoint.rmdir()

@@ -1,5 +1,6 @@
-"""What is wrong with a training, in words: one line each, with the remedy, from what a validation sees anyway."""
+"""Diagnostics: what looks wrong in a training, one line each with its remedy, from what validation measures anyway."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,12 +12,14 @@ from torch import Tensor
 from nmt.config import TrainingSettings
 from nmt.data.batch import Batch
 from nmt.data.subword import PAD_ID
+from nmt.metrics import LOSS, METRICS
 from nmt.model import Seq2Seq
 from nmt.training.loss import batch_loss
 from nmt.training.state import Progress
 
 MOST = 0.5  # of the outputs are one line
 MANY = 0.1  # of the outputs reach the maximum length
+LOST = 0.01  # of the references cannot be reached
 FLAT = 0.95  # of the entropy of even weights
 DEAF = 0.05  # nats per target token
 RISE = 1.05  # validation loss over its best
@@ -30,6 +33,7 @@ class Signs(NamedTuple):
     cut: float  # share of the outputs that reached the maximum length
     flatness: float  # entropy of the attention over that of even weights, mean over target words; 0 without attention
     source_gain: float  # nats per target token by which the right source is better than another sentence's
+    too_long: float = 0.0  # share of the references that are longer than an output may be
 
 
 def share_of_one(lines: Sequence[str]) -> float:
@@ -61,42 +65,67 @@ def source_gain(model: Seq2Seq, batch: Batch) -> float:
 
 
 def remarks(signs: Signs, progress: Progress, training: TrainingSettings) -> dict[str, str]:
-    """{kind: line}. Nothing is said of the first epoch, in which all of this is as it should be."""
+    """{kind: line}. Says nothing in the first epoch and during the warm-up, when all of this is normal."""
     if progress.epochs < 1 or progress.step < training.warmup:
         return {}
     rise = _rise(progress)
     lines = {
         "source": signs.source_gain < DEAF
-        and f"the decoder hardly reads the source: another costs only {max(signs.source_gain, 0.0):.2f} nats a piece "
-        "more; look whether line n of one file translates line n of the other, then train longer",
+        and "the decoder hardly uses the source: the source of another sentence costs only "
+        f"{max(signs.source_gain, 0.0):.2f} nats per token; check that line N of one file translates line N of the "
+        "other, then train longer",
         "same": signs.same > MOST
-        and f"{signs.same:.0%} of the validation outputs are the same line; train longer, or with a lower "
-        "training.learning_rate",
+        and f"{signs.same:.0%} of the validation outputs are the same line; train longer, or set "
+        "training.learning_rate lower",
         "cut": signs.cut > MANY
-        and f"{signs.cut:.0%} of the validation outputs reach the maximum length, mostly by repeating themselves; "
-        "train longer, or translate with decoding.no_repeat_ngram=3",
+        and f"{signs.cut:.0%} of the validation outputs reach the maximum length, usually because they repeat "
+        "themselves; train longer, or translate with decoding.no_repeat_ngram=3",
+        "too long": signs.too_long > LOST
+        and f"{signs.too_long:.0%} of the validation references are longer than an output may become; set "
+        "decoding.max_length=0 and decoding.max_ratio=0, which take the limit from the training pairs",
         "flat": signs.flatness > FLAT
-        and f"the attention is flat ({signs.flatness:.0%} of the entropy of even weights): it has not formed yet; "
-        "train longer, or try model.attention=multihead",
+        and f"the attention is flat ({signs.flatness:.0%} of the entropy of uniform weights): it has not formed yet; "
+        "train longer, or set model.attention=multihead",
         "overfitting": rise > RISE
-        and f"the validation loss has risen by {rise - 1:.0%} since its best, {WAIT} or more validations ago: the "
-        "model learns the training text by heart; write a higher model.dropout, or a training.patience",
+        and f"the validation loss has risen by {rise - 1:.0%} since its minimum, {WAIT} or more validations ago: the "
+        "model overfits; set model.dropout higher, or set training.patience",
+        "metric": _blind_metric(progress, training.metric),
     }
     return {kind: line for kind, line in lines.items() if line}
 
 
+def _blind_metric(progress: Progress, metric: str) -> str:
+    """A line if the metric has not moved in the last validations while the loss fell, or "". A metric that says that
+    every line is right has nothing left to say."""
+    if metric == LOSS:
+        return ""
+    last = progress.regular()[-WAIT:]
+    values = {validation.scores.get(metric) for validation in last}
+    if len(last) < WAIT or len(values) > 1 or last[-1].loss >= last[0].loss:
+        return ""
+    value = last[-1].score(metric)
+    if value == (100.0 if METRICS[metric].higher_is_better else 0.0) or not math.isfinite(value):
+        return ""
+    others = " or ".join(f"training.metric={name}" for name in ("chrf", "loss") if name != metric)
+    return (
+        f"{METRICS[metric].name} was {abs(value):.1f} in each of the last {WAIT} validations although the loss fell: "
+        f"it cannot tell which checkpoint is better, so the loss decides; set {others}, or data.target_language if "
+        "the log names another target language than that of the text"
+    )
+
+
 def _rise(progress: Progress) -> float:
-    """The last validation loss over the best, if that is long ago; else 0."""
+    """The last validation loss over the lowest, if that is long ago; else 0."""
     losses = [validation.loss for validation in progress.regular()]
     best = losses.index(min(losses)) if losses else 0
     return losses[-1] / losses[best] if len(losses) - 1 - best >= WAIT else 0.0
 
 
 def of_stopping(reason: str, progress: Progress, training: TrainingSettings) -> str:
-    """A line on why it may have been too early to stop, or ""."""
+    """A line if training may have stopped too early, or ""."""
     if "training.patience" in reason and progress.step < training.warmup:
         return (
             f"the learning rate was still warming up (step {progress.step:,} of {training.warmup:,}) when patience ran "
-            "out; write a shorter training.warmup or a higher training.patience"
+            "out; set training.warmup lower or training.patience higher"
         )
     return ""

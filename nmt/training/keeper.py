@@ -9,7 +9,7 @@ from nmt import run as runs
 from nmt.config import Settings
 from nmt.data.subword import Subwords
 from nmt.errors import DataError, NotSaved
-from nmt.files import read_file, write_atomic
+from nmt.files import is_folder, write_atomic
 from nmt.training.average import checkpoint_weights, mean_weights
 from nmt.training.checkpoint import (
     best_names,
@@ -19,28 +19,35 @@ from nmt.training.checkpoint import (
     prune,
     save_checkpoint,
 )
+from nmt.training.lock import RunFolder
 from nmt.training.state import Progress, TrainState, Validation
 
 
 class Keeper:
-    """`warn` says what could not be written; training goes on, and the next time it may be possible."""
+    """`warn` says what could not be written; training continues, and the next time it may be possible.
 
-    def __init__(self, settings: Settings, subwords: Subwords, warn: Callable[[str], None]) -> None:
-        self.settings, self.subwords, self.warn = settings, subwords, warn
+    Checks before each write that the run directory is still `owned`, and writes through it, so that nothing ever gets
+    into a directory that took its place. Reads by name.
+    """
+
+    def __init__(self, settings: Settings, subwords: Subwords, warn: Callable[[str], None], owned: RunFolder) -> None:
+        self.settings, self.subwords, self.warn, self.owned = settings, subwords, warn, owned
         self.model = Path(settings.run) / runs.WEIGHTS
         self.folder = Path(settings.run) / runs.CHECKPOINTS
         self.behind = False  # the run's model is not that of the best validation
 
     def save(self, state: TrainState, *, last: bool = False) -> None:
         """A checkpoint; those that are no longer needed go. Raises NotSaved if the `last` one cannot be written."""
-        training = self.settings.training
+        training, folder = self.settings.training, self.owned.path / runs.CHECKPOINTS
+        self.owned.check()
         try:
-            save_checkpoint(self.folder, state)
+            save_checkpoint(folder, state)
             if self.behind:
                 self._catch_up(state.progress)
             best = best_names(state.progress, training.metric, training.keep_best)
-            prune(self.folder, best, training.keep_last)
+            prune(folder, best, training.keep_last)
         except OSError as error:
+            self.owned.check()
             problem = f"{self.folder}: cannot save step {state.progress.step:,}: {error.strerror}; {self.kept()}"
             if last:
                 raise NotSaved(f"{problem}; make room, and the same command goes on from there") from None
@@ -54,7 +61,7 @@ class Keeper:
         """The checkpoints with the best scores that are kept, the best first."""
         training = self.settings.training
         paths = [self.folder / name for name in best_names(progress, training.metric, training.keep_best)]
-        return [path for path in paths if path.is_dir()]
+        return [path for path in paths if is_folder(path)]
 
     def mean_of_best(self, progress: Progress) -> dict[str, Tensor]:
         """The mean of the best checkpoints, damaged ones left out; empty if there is none."""
@@ -66,8 +73,16 @@ class Keeper:
         try:
             self._write_model(weights, _name(progress, progress.validations[-1]))
         except OSError as error:
+            self.owned.check()
             self.behind = True
             self.warn(f"{self.model}: cannot write: {error.strerror}; training goes on")
+
+    def held(self) -> dict[str, Tensor]:
+        """The weights of the run's model; empty if it is missing or damaged."""
+        try:
+            return runs.read_weights(self.model.parent, self.model.name)[0]
+        except DataError:
+            return {}
 
     def restore(self, progress: Progress) -> None:
         """Publishes what was not, for lack of room or of time, before training ended. Raises OSError if it cannot."""
@@ -83,7 +98,7 @@ class Keeper:
     def _catch_up(self, progress: Progress) -> None:
         """With the best of what is kept: there may have been no room for the best checkpoint either."""
         best, kept = progress.best(self.settings.training.metric), self.best(progress)
-        if best is None or not kept:
+        if best is None or not kept or best.held:  # then the model is there, or lost
             return
         if best.averaged and (mean := self.mean_of_best(progress)):
             self._write_model(mean, _name(progress, best))
@@ -97,14 +112,16 @@ class Keeper:
             self._write_model(state.average or state.weights, kept[0].name)
 
     def _write_model(self, weights: Mapping[str, Tensor], validation: str) -> None:
-        write_atomic(self.model, runs.pack_weights(weights, self.settings, self.subwords, validation))
+        content = runs.pack_weights(weights, self.settings, self.subwords, validation)
+        self.owned.check()
+        write_atomic(self.owned.path / runs.WEIGHTS, content)
         self.behind = False
 
 
 def _published(model: Path, unknown: str) -> str:
     """The validation whose weights a model has; "" if it is missing or damaged, `unknown` if the file does not say."""
     try:
-        return runs.unpack_weights(read_file(model), model)[1].get("validation", unknown)
+        return runs.read_weights(model.parent, model.name)[1].get("validation", unknown)
     except DataError:
         return ""
 

@@ -1,29 +1,179 @@
-"""One training at a time in a run: two would take each other's unfinished files away."""
+"""One owner per run directory, from the first check to the last write.
 
+The lock is the kernel's (flock): it ends with the process, however that ends, and no process number is ever compared.
+It is on the directory, and on a file in it, because network file systems lock only files between machines. It belongs
+to the directory itself, not to its name: the descriptor stays open, training writes through it, and whoever moves,
+removes or replaces the directory stops the training.
+"""
+
+import errno
 import fcntl
 import os
-from collections.abc import Iterator
+import platform
+import re
+import stat
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from nmt.errors import DataError
+from nmt.errors import DataError, NotSaved
+from nmt.run import CHECKPOINTS
+from nmt.training.checkpoint import list_checkpoints
+
+LOCK = "train.lock"
+ATTEMPTS = 100  # to lock a directory that others remove and make again meanwhile
+GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
+
+
+class RunFolder:
+    """A run directory. `folder` is its name, `path` leads to the directory that is held, wherever that is now.
+
+    Without a descriptor nothing is held, and `check` finds nothing wrong.
+    """
+
+    def __init__(self, folder: Path, descriptor: int | None = None) -> None:
+        self.folder, self.descriptor = folder, descriptor
+        held = Path(f"/proc/self/fd/{descriptor}")  # on Linux; elsewhere the name, checked before each write
+        self.path = held if descriptor is not None and held.is_dir() else folder
+
+    def check(self) -> None:
+        """Raises NotSaved, which says where the checkpoints are, if the name leads to this directory no longer."""
+        if self.in_place() or self.descriptor is None:
+            return
+        where = _location(self.descriptor)
+        if where is not None:
+            checkpoints = list_checkpoints(where / CHECKPOINTS)
+            kept = (
+                f"{checkpoints[-1].name} is the newest checkpoint there" if checkpoints else "it has no checkpoint yet"
+            )
+            raise NotSaved(
+                f"{self.folder}: the directory was moved to {where} during training, which stops here; {kept}; "
+                f"resume with: run={where}"
+            )
+        if os.fstat(self.descriptor).st_nlink == 0:
+            raise NotSaved(
+                f"{self.folder}: the directory was removed during training, which stops here; "
+                "its checkpoints were removed with it; train again, or restore a copy"
+            )
+        raise NotSaved(
+            f"{self.folder}: the directory was moved or removed during training, which stops here; "
+            "its checkpoints are where the directory is now"
+        )
+
+    def in_place(self) -> bool:
+        """Whether the name leads to the directory that is held."""
+        try:
+            return self.descriptor is None or os.path.samestat(self.folder.stat(), os.fstat(self.descriptor))
+        except OSError as error:  # any other, as of a network that fails for a moment, says nothing about the place
+            return error.errno not in GONE
+
+
+def _location(descriptor: int) -> Path | None:
+    """Where an open directory is now; None if it was removed or the system does not say."""
+    try:
+        if hasattr(fcntl, "F_GETPATH"):  # macOS
+            name = os.fsdecode(fcntl.fcntl(descriptor, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0"))
+        else:
+            name = str(Path(f"/proc/self/fd/{descriptor}").readlink())
+        return Path(name) if os.path.samestat(Path(name).stat(), os.fstat(descriptor)) else None
+    except OSError:
+        return None
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Makes the folder if need be, and takes it away again if nothing came into it. The lock ends with the process,
-    however that ends. Raises DataError if another process has it."""
-    new = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
+def owned(folder: Path, warn: Callable[[str], None]) -> Iterator[RunFolder]:
+    """Holds the run directory, and makes it if need be; removes it again if nothing was written into it.
+
+    Raises DataError at once if another process holds it, OSError if it cannot be made. Warns if the file system
+    cannot lock.
+    """
+    descriptor, made = _locked_directory(folder)
+    lock: int | None = None
     try:
-        _lock(descriptor, folder)
-        yield
+        run = RunFolder(folder, descriptor)
+        try:
+            lock = _locked_file(run, warn)
+            yield run
+        finally:
+            with suppress(OSError):
+                if lock is not None:
+                    (run.path / LOCK).unlink()
+                if made and run.in_place():
+                    folder.rmdir()  # fails if it is not empty
     finally:
         os.close(descriptor)
-        if new:
-            with suppress(OSError):  # it is not empty
-                folder.rmdir()
+        if lock is not None:
+            os.close(lock)
+
+
+def _locked_directory(folder: Path) -> tuple[int, bool]:
+    """A descriptor of the directory that the name leads to, locked if the system can; whether it was made here."""
+    for _ in range(ATTEMPTS):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir()
+            made = True
+        except FileExistsError:
+            made = False
+        try:
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:  # removed again meanwhile
+            continue
+        try:
+            with suppress(_NoLocks):  # the file's lock decides
+                _lock(descriptor, folder)
+            if os.path.samestat(folder.stat(), os.fstat(descriptor)):
+                return descriptor, made
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+    raise DataError(
+        f"{folder}: other processes remove this directory again and again; train into another: run=runs/NAME"
+    )
+
+
+def _locked_file(run: RunFolder, warn: Callable[[str], None]) -> int | None:
+    """A descriptor of the lock file, locked; None if the file system cannot lock."""
+    path = run.path / LOCK
+    for _ in range(ATTEMPTS):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+        try:
+            _check_is_ours(descriptor, run.folder)
+            _lock(descriptor, run.folder)
+            if os.path.samestat(path.lstat(), os.fstat(descriptor)):
+                with suppress(OSError):  # a full disk; this is only for the message to others
+                    os.ftruncate(descriptor, 0)
+                    os.write(descriptor, f"process {os.getpid()} on {platform.node()}\n".encode())
+                return descriptor
+        except FileNotFoundError:  # its owner finished, and removed it, just before it was locked
+            pass
+        except _NoLocks as error:
+            warn(
+                f"{run.folder}: this file system cannot lock ({error}); "
+                "make sure that no other training writes into this run"
+            )
+            os.close(descriptor)
+            path.unlink(missing_ok=True)
+            return None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+    raise DataError(f"{run.folder}: other processes remove {LOCK} again and again; train into another directory")
+
+
+def _check_is_ours(descriptor: int, folder: Path) -> None:
+    """Raises DataError for a pipe, or a file that has a second name elsewhere, which would be emptied."""
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        raise DataError(f"{folder / LOCK}: not a lock file of this program; remove it")
+
+
+class _NoLocks(Exception):
+    """The file system has no locks."""
 
 
 def _lock(descriptor: int, folder: Path) -> None:
@@ -31,8 +181,23 @@ def _lock(descriptor: int, folder: Path) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise DataError(
-            f"{folder}: another training is at work in it; wait for its end, or train into another directory: "
-            "run=runs/NAME"
+            f"{folder}: another training is at work in it{_holder(folder)}; wait for its end, or train into another "
+            "directory: run=runs/NAME"
         ) from None
+    except OSError as error:
+        raise _NoLocks(error.strerror) from None
+
+
+def _holder(folder: Path) -> str:
+    """` (process 12 on HOST)`, or nothing if the lock file does not say."""
+    try:
+        descriptor = os.open(folder / LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
-        pass  # a file system without locks
+        return ""
+    try:
+        found = re.fullmatch(rb"(process \d+ on [\w.-]+)\n", os.read(descriptor, 300))
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)
+    return f" ({found[1].decode()})" if found else ""

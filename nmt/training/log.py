@@ -1,19 +1,22 @@
 """What training says: lines for people (terminal and train.log) and values for programs (metrics.jsonl)."""
 
+import io
 import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 from tqdm import tqdm
 
-from nmt.files import write_atomic
+from nmt.files import MEGA, open_to_append, read_run_file, run_file_exists, write_atomic
 from nmt.run import LOG, METRICS
+from nmt.shown import shown
 
+LARGEST_METRICS = 256 * MEGA  # bytes of metrics.jsonl; a million entries have as many
 QUIET_SECONDS = 20.0  # without a terminal, at most one progress line in so many
 
 
@@ -24,15 +27,17 @@ class Log:
         self.file: TextIO | None = None
         self.early: list[str] = []  # lines from before there was a file
         self.bar: tqdm[Any] | None = None
-        self.terminal = sys.stderr.isatty()
+        self.terminal = sys.stderr is not None and sys.stderr.isatty()
         self.last_line = time.monotonic()
         self.failed = False  # a log could not be written
 
-    def open(self, run: Path) -> None:
-        """From here on, lines go into the run as well, those said before included."""
+    def open(self, run: Path, check: Callable[[], None] = lambda: None) -> None:
+        """Writes lines into the run from here on, those said before included. `check` comes before each record, and
+        may refuse it."""
         run.mkdir(parents=True, exist_ok=True)
-        self.metrics_path = run / METRICS
-        self.file = (run / LOG).open("a", encoding="utf-8")
+        self.check = check
+        self.run = run
+        self.file = io.TextIOWrapper(open_to_append(run, LOG), encoding="utf-8", errors="backslashreplace")
         for line in self.early:
             self._write(line)
 
@@ -46,19 +51,25 @@ class Log:
         self._write(line)
 
     def _print(self, line: str) -> None:
-        """A reader that has gone, such as `head` or a terminal, or a full disk does not stop training."""
+        """Print a line. Nothing about the terminal stops training: a character that it cannot show is written as its
+        code, and a reader that has gone, such as `head`, a full disk or a closed stream silence it."""
         try:
-            print(line, flush=True)
+            print(shown(line), flush=True)
+        except UnicodeEncodeError:
+            encoding = sys.stdout.encoding or "ascii"
+            self._print(line.encode(encoding, "backslashreplace").decode(encoding))
         except OSError as error:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             self._write(f"warning: standard output: cannot write: {error.strerror}; training goes on")
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, sys.stdout.fileno())
+            os.close(null)
 
     def _write(self, line: str) -> None:
         if self.file is None:
             self.early.append(line)
             return
         with self._forgiving(LOG):
-            self.file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
+            self.file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {shown(line)}\n")
             self.file.flush()
 
     @contextmanager
@@ -75,19 +86,21 @@ class Log:
         self.say(f"warning: {line}")
 
     def record(self, kind: str, **values: Any) -> None:
-        """A line of metrics.jsonl."""
-        with self._forgiving(METRICS), self.metrics_path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"kind": kind, **values}) + "\n")
+        """Appends a line to metrics.jsonl."""
+        self.check()
+        with self._forgiving(METRICS), open_to_append(self.run, METRICS) as file:
+            file.write(json.dumps({"kind": kind, **values}).encode() + b"\n")
 
     def forget_after(self, step: int, validations: int) -> None:
         """Takes out what a crashed run recorded after the checkpoint it now continues from: later steps, and
         validations beyond those that the checkpoint knows."""
-        if not self.metrics_path.exists():
+        if not run_file_exists(self.run, METRICS):
             return
-        lines = self.metrics_path.read_text(encoding="utf-8").split("\n")
+        content = read_run_file(self.run, METRICS, LARGEST_METRICS)
+        lines = content.decode("utf-8", errors="replace").split("\n")
         kept = [line for line in lines if line and _step(line) <= step]
         late = set([line for line in kept if json.loads(line).get("kind") == "validation"][validations:])
-        write_atomic(self.metrics_path, "".join(f"{line}\n" for line in kept if line not in late).encode())
+        write_atomic(self.run / METRICS, "".join(f"{line}\n" for line in kept if line not in late).encode())
 
     def progress(self, step: int, share: float, values: str) -> None:
         """Moves the bar to `step`, at which `share` of the budget is used."""
@@ -120,7 +133,7 @@ def _step(line: str) -> int:
     """The step of a recorded line; one that a crash cut short, or that is none of ours, counts as too late."""
     try:
         return int(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return sys.maxsize
 
 

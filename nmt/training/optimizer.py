@@ -1,6 +1,7 @@
 """Optimizers and their state as tensors, clipping, and the moving average of the weights."""
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +33,21 @@ def _sgd(parameters: Parameters, settings: TrainingSettings) -> Optimizer:
 
 def _betas(settings: TrainingSettings) -> tuple[float, float]:
     return settings.betas[0], settings.betas[1]
+
+
+def values_per_weight(settings: TrainingSettings) -> int:
+    """Return how many values an optimizer keeps for each weight, as a step of it shows."""
+    weights = nn.Parameter(torch.zeros(2))
+    weights.grad = torch.zeros(2)
+    optimizer = OPTIMIZERS[settings.optimizer]([weights], settings)
+    optimizer.step()
+    return sum(tensor.shape == weights.shape for tensor in optimizer_tensors(optimizer).values())
+
+
+def memory_needed(settings: TrainingSettings, shapes: Iterable[Sequence[int]]) -> int:
+    """Return the bytes of weights of these shapes, their gradients, optimizer state and moving average, in float32."""
+    copies = 2 + values_per_weight(settings) + bool(settings.ema)
+    return 4 * copies * sum(math.prod(shape) for shape in shapes)
 
 
 def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
@@ -66,12 +82,22 @@ def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
 
 
 def load_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Put back what `optimizer_tensors` gave. Raise ValueError if it is of another optimizer or other parameters."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         index, _, name = key.partition(".")
+        shape = () if name == "step" else tuple(parameters[int(index)].shape) if int(index) < len(parameters) else None
+        if name not in STATES[type(optimizer)] or tuple(tensor.shape) != shape or not tensor.is_floating_point():
+            raise ValueError(key)
         state.setdefault(int(index), {})[name] = tensor
+    if any(set(values) != STATES[type(optimizer)] for values in state.values()):
+        raise ValueError("incomplete")
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
+
+_MOMENTS = {"step", "exp_avg", "exp_avg_sq"}
+STATES: dict[type[Optimizer], set[str]] = {Adam: _MOMENTS, AdamW: _MOMENTS, SGD: {"momentum_buffer"}}
 
 OPTIMIZERS: dict[str, Callable[[Parameters, TrainingSettings], Optimizer]] = {
     "adam": _adam,

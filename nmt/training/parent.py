@@ -26,7 +26,7 @@ def load_parent(settings: Settings) -> LoadedRun | None:
     except DataError as error:
         raise DataError(f"training.start_from: {error}") from None
     problems = [
-        f"training.start_from: {folder} has {key}={old}, and here it is {new}; write {key}={old}"
+        f"training.start_from: {folder} has {key}={old}, and here it is {new}; set {key}={old}"
         for key, (old, new) in differences.items()
     ]
     if problems:

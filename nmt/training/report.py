@@ -1,4 +1,4 @@
-"""How training goes, in lines for people and in metrics.jsonl."""
+"""The progress of training, in lines for people and in metrics.jsonl."""
 
 import time
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nmt.data.corpus import Pair
+from nmt.metrics import LOSS, METRICS
 from nmt.training.log import Log, clock
 from nmt.training.state import Progress, Validation
 from nmt.training.update import Update
@@ -57,13 +58,28 @@ class Report:
         self.log.progress(progress.step, share, values)
 
     def validation(self, validation: Validation, seconds: float, *, best: bool) -> None:
-        what = "average of the best" if validation.averaged else "validation"
+        what = "average of the best" if validation.averaged else "model so far" if validation.held else "validation"
         self.log.say(
             f"{what}: step {validation.step:,}, epoch {validation.epoch:.1f}, {clock(seconds)}: "
             f"loss {validation.loss:.3f}, perplexity {validation.perplexity:.2f}, "
-            f"BLEU {validation.bleu:.1f}, chrF2++ {validation.chrf:.1f}{'  (best so far)' if best else ''}"
+            f"{shown_scores(validation.scores)}{'  (best so far)' if best else ''}"
         )
-        self.log.record("validation", **vars(validation), perplexity=validation.perplexity, seconds=seconds)
+        for name, scores in validation.others.items():
+            others = {metric: value for metric, value in scores.items() if metric != LOSS}
+            self.log.say(f"    on {name}: loss {scores[LOSS]:.3f}, {shown_scores(others)}")
+        sets = {"sets": validation.others} if validation.others else {}
+        self.log.record(
+            "validation",
+            step=validation.step,
+            epoch=validation.epoch,
+            loss=validation.loss,
+            **validation.scores,
+            averaged=validation.averaged,
+            held=validation.held,
+            perplexity=validation.perplexity,
+            seconds=seconds,
+            **sets,
+        )
 
     def samples(self, result: ValidationResult) -> None:
         for index in self.shown:
@@ -72,8 +88,12 @@ class Report:
             self.log.say(f"    hypothesis  {result.hypotheses[index][:160]}")
 
     def remarks(self, found: dict[str, str]) -> None:
-        """Says what looks wrong when it begins, not again at each validation that it lasts."""
+        """Warns of what looks wrong when it begins, not again at each validation as long as it lasts."""
         for kind, line in found.items():
             if kind not in self.remarked:
-                self.log.say(f"note: {line}")
+                self.log.warn(line)
         self.remarked = set(found)
+
+
+def shown_scores(scores: dict[str, float]) -> str:
+    return ", ".join(f"{METRICS[metric].name} {value:.1f}" for metric, value in scores.items())

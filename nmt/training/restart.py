@@ -4,11 +4,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from nmt import config
 from nmt import run as runs
 from nmt.config import Settings
+from nmt.config.text import LARGEST
+from nmt.data.subword import Subwords
 from nmt.errors import ConfigError, DataError
-from nmt.training.checkpoint import list_checkpoints
+from nmt.files import read_run_file
+from nmt.shown import shown
+from nmt.training.checkpoint import list_checkpoints, read_trained_with
+from nmt.training.state import TrainState
 
 
 def check_start(settings: Settings, folder: Path) -> None:
@@ -24,9 +31,59 @@ def check_start(settings: Settings, folder: Path) -> None:
         )
 
 
+def trained_with(settings: Settings, subwords: Subwords) -> dict[str, Any]:
+    """Return what a checkpoint records, so that the next start need not trust files that anyone can edit.
+
+    Of paths, which change when things are moved, only the names.
+    """
+    unplaced = config.with_paths(settings, lambda _, path: Path(path).name).model_copy(update={"run": "."})
+    return {"settings": unplaced.model_dump(mode="json"), "subwords": runs.subwords_hash(subwords)}
+
+
+def _trained_settings(folder: Path) -> Settings | None:
+    """Those of the newest checkpoint; None if it is of a version that did not record them."""
+    values = read_trained_with(folder / runs.CHECKPOINTS).get("settings")
+    try:
+        return None if values is None else Settings.model_validate(values)
+    except ValidationError as error:
+        key = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise DataError(
+            f"{folder / runs.CHECKPOINTS}: the newest checkpoint has settings that this version of nmt does not know "
+            f"({key}); resume with the version that trained it"
+        ) from None
+
+
+def check_subwords_of(state: TrainState, subwords: Subwords, folder: Path) -> None:
+    """Raises DataError if the checkpoint was trained with other subword models than those in the run."""
+    wanted = state.trained_with.get("subwords")
+    if wanted is not None and wanted != runs.subwords_hash(subwords):
+        names = " and ".join(path.name for path in runs.subword_files(folder))
+        raise DataError(f"{folder}: {names}: not what the checkpoints were trained with; restore it from a copy")
+
+
 def _show_changes(settings: Settings, folder: Path) -> None:
-    """Old -> new. Raises ConfigError if one of them cannot change."""
-    changed = config.differences(runs.load_settings(folder), settings)
+    """Prints old -> new. Raises ConfigError if one of them cannot change.
+
+    What cannot change is compared with what the checkpoint was trained with, which nobody edits; the rest, and paths,
+    which change when a run moves, with the config file of the run.
+    """
+    trained, changed = _trained_settings(folder), {}
+    try:
+        changed = config.differences(runs.load_settings(folder), settings)
+    except DataError:
+        if trained is None:
+            raise
+        print(shown(f"note: {folder / runs.CONFIG}: missing or damaged; writing it again"))
+    if trained is not None:
+
+        def fixed(key: str) -> bool:
+            return not config.may_change(key) and key not in config.PATHS
+
+        changed = {key: values for key, values in changed.items() if not fixed(key)}
+        changed |= {key: values for key, values in config.differences(trained, settings).items() if fixed(key)}
+    if trained is None and "subword.normalization" in changed and _has_older_default(folder):
+        old, _ = changed.pop("subword.normalization")
+        print(f"note: subword.normalization stays {old}, the default when this run began: its subwords are kept")
     refused = [key for key in changed if not config.may_change(key)]
     if refused:
         raise ConfigError(
@@ -34,10 +91,23 @@ def _show_changes(settings: Settings, folder: Path) -> None:
                 f"{key}: {changed[key][0]} -> {changed[key][1]}: cannot change in a run that has begun"
                 for key in refused
             ),
-            f"{folder}: go on with the old values, or train into another directory: run=runs/NAME",
+            f"{folder}: resume with the old values, or train into another directory: run=runs/NAME",
         )
     for key, (old, new) in changed.items():
-        print(f"changed: {key}: {old} -> {new}")
+        print(shown(f"changed: {key}: {old} -> {new}"))
+
+
+def _has_older_default(folder: Path) -> bool:
+    """Return whether a run began when the default of `subword.normalization` was another."""
+    return "source_normalization" not in read_run_file(folder, runs.CONFIG, LARGEST).decode("utf-8", "replace")
+
+
+def is_written(settings: Settings, folder: Path) -> bool:
+    """Whether the config file of the run has these settings."""
+    try:
+        return not config.differences(runs.load_settings(folder), settings)
+    except DataError:
+        return False
 
 
 def changed_files(before: dict[str, Any], now: dict[str, Any], allowed: bool) -> list[str]:
@@ -46,7 +116,7 @@ def changed_files(before: dict[str, Any], now: dict[str, Any], allowed: bool) ->
     if changed and not allowed:
         raise DataError(
             f"{changed[0]}: has changed since this run began; restore it, or train another run: run=runs/NAME "
-            "(or go on with it: --changed-data)"
+            "(or resume with it: --changed-data)"
         )
     return changed
 

@@ -16,7 +16,7 @@ class Moment(NamedTuple):
     step: int  # steps done
     epoch: float  # epochs done, with fraction
     progress: float  # share of the budget used, 0 to 1, by whichever limit is nearest
-    scores: Sequence[float] = ()  # of the validations so far, higher is better
+    ranks: Sequence[Sequence[tuple[float, float]]] = ()  # of the validations so far, higher is better; a list per judge
 
 
 def learning_rate(settings: TrainingSettings, moment: Moment) -> float:
@@ -47,12 +47,15 @@ def step(settings: TrainingSettings, moment: Moment) -> float:
 
 
 def plateau(settings: TrainingSettings, moment: Moment) -> float:
-    """Times `decay` whenever `plateau_patience` validations in a row brought no better score."""
-    best, waited, drops = -math.inf, 0, 0
-    for score in moment.scores:
-        best, waited = (score, 0) if score > best else (best, waited + 1)
-        if waited == settings.plateau_patience:
-            waited, drops = 0, drops + 1
+    """Times `decay` whenever `plateau_patience` validations in a row brought no better score. Where another validation
+    set or metric begins to judge, what is best begins anew, and the learning rate stays."""
+    drops = 0
+    for ranks in moment.ranks:
+        best, waited = (-math.inf, -math.inf), 0
+        for rank in ranks:
+            best, waited = (rank, 0) if rank > best else (best, waited + 1)
+            if waited == settings.plateau_patience:
+                waited, drops = 0, drops + 1
     return settings.decay**drops
 
 

@@ -3,37 +3,59 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
+from itertools import groupby
 from typing import Any
 
 from torch import Tensor
 
-from nmt.metrics import VALIDATION_METRICS
+from nmt.metrics import LOSS, better
+
+Rank = tuple[float, float]
+
+MOST_STEPS = 10**12  # or tokens, and whatever else is counted
 
 
 @dataclass(frozen=True)
 class Validation:
-    """Scores on the validation set. `averaged`: of the mean of several checkpoints, made when training ended."""
+    """Scores on the validation set.
+
+    `averaged`: of the mean of several checkpoints, made when training ended. `held`: of the model that the run already
+    had when another judge came. Neither is a point on the way of training: the schedule and patience do not see them.
+    """
 
     step: int
     epoch: float
     loss: float  # nats per target token
-    bleu: float
-    chrf: float
+    scores: dict[str, float] = field(default_factory=dict)  # by metric
     averaged: bool = False
+    judge: str = ""  # fingerprint of the validation text and of the metric; "" before there were any
+    others: dict[str, dict[str, float]] = field(default_factory=dict)  # loss and scores on other validation sets
+    held: bool = False
 
     @property
     def perplexity(self) -> float:
         return math.exp(min(self.loss, 100.0))
 
+    @property
+    def regular(self) -> bool:
+        return not (self.averaged or self.held)
+
     def score(self, metric: str) -> float:
-        """The metric with its sign turned so that more is better; -inf if it is not a number."""
-        value = getattr(self, metric) * (1 if VALIDATION_METRICS[metric] else -1)
+        """The metric with its sign turned so that more is better; -inf if it is not a number, or was not measured."""
+        value = better(metric, self.loss if metric == LOSS else self.scores.get(metric, math.nan))
         return value if math.isfinite(value) else -math.inf
 
-    def rank(self, metric: str) -> tuple[float, float]:
-        """What the best is the highest of: the score, and among equals (BLEU starts with many zeros) the loss. A model
-        whose loss is not finite comes last, whatever it translated."""
-        return self.score(metric) if math.isfinite(self.loss) else -math.inf, self.score("loss")
+    def rank(self, metric: str) -> Rank:
+        """What is better has the higher rank: the score, and among equals (BLEU starts with many zeros) the loss. A
+        model whose loss is not finite comes last, whatever it translated."""
+        return self.score(metric) if math.isfinite(self.loss) else -math.inf, self.score(LOSS)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Validation":
+        """Earlier versions had BLEU and chrF as fields of their own."""
+        known = {field.name for field in fields(cls)}
+        own = {name: value for name, value in values.items() if name in known}
+        return cls(**{"scores": {name: values[name] for name in ("bleu", "chrf") if name in values}} | own)
 
 
 @dataclass
@@ -53,6 +75,7 @@ class Progress:
     setbacks: int = 0  # how often training went back to a checkpoint after too many in a row
     loss_scale: dict[str, Any] = field(default_factory=dict)  # of fp16
     frozen: dict[str, list[int]] = field(default_factory=dict)  # rows of the embeddings that stay as they are
+    judge: str = ""  # fingerprint of today's validation text and metric: only validations by it are comparable
     validations: list[Validation] = field(default_factory=list)
 
     @property
@@ -61,18 +84,24 @@ class Progress:
         return self.epoch + (self.batch / self.batches if self.batches else 0.0)
 
     def best(self, metric: str) -> Validation | None:
-        """The best validation so far, the first of equals; None if there is none with a finite score."""
-        best = max(self.validations, key=lambda validation: validation.rank(metric), default=None)
+        """The best comparable validation, the first of equals; None if there is none with a finite score."""
+        comparable = [validation for validation in self.validations if validation.judge == self.judge]
+        best = max(comparable, key=lambda validation: validation.rank(metric), default=None)
         return best if best and math.isfinite(best.rank(metric)[0]) else None
 
     def without_progress(self, metric: str) -> int:
-        """Validations since the best one."""
-        regular = self.regular()
-        ranks = [validation.rank(metric) for validation in regular]
+        """Comparable validations since the best one."""
+        ranks = [validation.rank(metric) for validation in self.regular()]
         return len(ranks) - 1 - ranks.index(max(ranks)) if ranks else 0
 
     def regular(self) -> list[Validation]:
-        return [validation for validation in self.validations if not validation.averaged]
+        """The comparable regular validations."""
+        return [each for each in self.validations if each.regular and each.judge == self.judge]
+
+    def ranks(self, metric: str) -> list[list[Rank]]:
+        """Ranks of all regular validations: one list for each judge, in order."""
+        regular = [validation for validation in self.validations if validation.regular]
+        return [[each.rank(metric) for each in group] for _, group in groupby(regular, lambda each: each.judge)]
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -83,8 +112,24 @@ class Progress:
         left out."""
         known = {field.name for field in fields(cls)}
         validations: Sequence[dict[str, Any]] = values["validations"]
+        _check_types(cls, values)
+        for validation in validations:
+            _check_types(Validation, validation)
         own = {name: value for name, value in values.items() if name in known}
-        return cls(**own | {"validations": [Validation(**validation) for validation in validations]})
+        return cls(**own | {"validations": [Validation.from_json(validation) for validation in validations]})
+
+
+def _check_types(kind: type[Any], values: dict[str, Any]) -> None:
+    """Raise TypeError if a value is of another type than its field, or a count that no training reaches."""
+    for each in fields(kind):
+        if each.name not in values or each.type not in _TYPES:
+            continue
+        value = values[each.name]
+        if type(value) not in _TYPES[each.type] or (each.type is int and not 0 <= value <= MOST_STEPS):
+            raise TypeError(each.name)
+
+
+_TYPES: dict[Any, tuple[type, ...]] = {int: (int,), float: (int, float), str: (str,), bool: (bool,)}
 
 
 @dataclass
@@ -93,3 +138,4 @@ class TrainState:
     weights: dict[str, Tensor]
     average: dict[str, Tensor]  # moving average of the weights; empty if there is none
     optimizer: dict[str, Tensor]  # `parameter index.name` -> tensor
+    trained_with: dict[str, Any] = field(default_factory=dict)  # settings and subwords' hash; empty in old checkpoints

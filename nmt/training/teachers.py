@@ -17,9 +17,9 @@ from torch import Tensor
 from nmt import run as runs
 from nmt.config import Settings
 from nmt.data.batch import Batch, Taught, make_batch
+from nmt.data.batching import length_batches
 from nmt.data.cache import Say, cached
 from nmt.data.dataset import Dataset
-from nmt.data.sampler import cut
 from nmt.data.subword import PAD_ID, Subwords
 from nmt.decoding.largest import largest
 from nmt.errors import DataError
@@ -97,7 +97,7 @@ def lessons(teachers: Sequence[LoadedRun], dataset: Dataset, device: torch.devic
             pieces, probs = np.memmap(folder / "pieces", PIECE, "r"), np.memmap(folder / "probs", PROB, "r")
             return pieces.reshape(tokens, size), probs.reshape(tokens, size)
 
-        recipe = ("teachers", weights, dataset.folder.name, size, first, PART)
+        recipe = ("teachers", weights, "+".join(folder.name for folder in dataset.folders), size, first, PART)
         doing = f"the teachers read pairs {first + 1:,} to {indices[-1] + 1:,} of {len(dataset):,}"
         parts.append(cached(recipe, make, read, say, doing))
     return Lessons(parts, lengths)
@@ -108,11 +108,10 @@ def _read(
     teachers: Sequence[Seq2Seq], dataset: Dataset, indices: npt.NDArray[np.int64], size: int, device: torch.device
 ) -> tuple[npt.NDArray, npt.NDArray]:
     """(tokens x size pieces, tokens x size probabilities), in the order of `indices`."""
-    source, target = dataset.source_lengths()[indices] + 1, dataset.target_lengths()[indices] + 1
+    source, target = dataset.source_lengths()[indices], dataset.target_lengths()[indices] + 1
     ends = np.cumsum(target)
     pieces, probs = np.empty((ends[-1], size), PIECE), np.empty((ends[-1], size), PROB)
-    order = np.lexsort((source, target))
-    for chosen in cut(order, np.maximum(source, target)[order], BATCH, 0):
+    for chosen in length_batches(np.arange(len(indices)), source, target - 1, BATCH):
         batch = make_batch(dataset, indices[chosen]).to(device)
         found_probs, found_pieces = _most_probable(teachers, batch, size)
         places = np.concatenate([np.arange(ends[index] - target[index], ends[index]) for index in chosen])

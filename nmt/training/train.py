@@ -1,9 +1,10 @@
 """`nmt train`: from settings to a trained run. A run that is there already goes on where it stopped."""
 
 import json
+import math
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -14,26 +15,32 @@ import torch
 from nmt import __version__, config
 from nmt import run as runs
 from nmt.config import Settings
-from nmt.data.corpus import parallel_files, read_pairs
+from nmt.data.corpora import HELD_OUT, held_out_files
 from nmt.data.prepare import Prepared, prepare
+from nmt.data.statistics import TrainingStatistics, training_statistics
+from nmt.data.unchanged import check_unchanged
+from nmt.decoding.constraints import Constraints
 from nmt.device import choose_device, describe
-from nmt.errors import NotSaved, OutOfMemory
-from nmt.files import read_json, write_atomic
-from nmt.metrics import signature
-from nmt.model import Seq2Seq, make_model
+from nmt.errors import DataError, NotSaved, OutOfMemory, is_out_of_memory
+from nmt.files import copy_file, read_json, remove_leftovers, write_atomic
+from nmt.languages import find_language
+from nmt.memory import memory_at_hand
+from nmt.metrics import LOSS, METRICS, signature, tokenizer_note
+from nmt.model import Seq2Seq, make_model, model_shapes
 from nmt.run import LoadedRun
 from nmt.training.batches import EpochBatches
 from nmt.training.checkpoint import list_checkpoints, load_newest
-from nmt.training.lock import alone_in
+from nmt.training.lock import RunFolder, owned
 from nmt.training.log import Log, clock
 from nmt.training.loop import Trainer
+from nmt.training.optimizer import memory_needed
 from nmt.training.parent import identity, load_parent, start_from_parent
 from nmt.training.pieces import with_inherited_pieces, with_pieces_of
-from nmt.training.restart import changed_files, check_start, note_changes
+from nmt.training.report import shown_scores
+from nmt.training.restart import changed_files, check_start, check_subwords_of, is_written, note_changes
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import TrainState
 from nmt.training.teachers import check_subwords, lessons, load_teachers, teacher_hashes
-from nmt.training.update import is_out_of_memory
 from nmt.training.validation import ValidationSet
 from nmt.training.vectors import find_vectors, start_from_vectors, vector_hashes
 
@@ -46,21 +53,27 @@ class Outcome(NamedTuple):
     signal: int = 0  # 0: training is finished
 
 
-def train(settings: Settings, command: list[str], changed_data: bool = False) -> Outcome:
-    """Trains or goes on, with `changed_data` also if the text is not what it was. Raises ConfigError and DataError
-    before anything in the run has changed."""
+def train(
+    settings: Settings, command: list[str], changed_data: bool = False, files: Mapping[str, str] | None = None
+) -> Outcome:
+    """Trains or resumes, with `changed_data` also if the text is not what it was; keeps `files`, {name: text}, in the
+    run as well. Raises ConfigError and DataError before anything in the run has changed; NotSaved if the run cannot be
+    written, or is no longer where it was."""
     folder = Path(settings.run)
-    check_start(settings, folder)
-    device = choose_device(settings)
-    log = Log()
-    log.say(f"nmt {__version__}, torch {torch.__version__}, {describe(device)}, run {_shown(folder)}")
-    data = prepare(_with_known_pieces(folder, settings), log.say)
-    signals = Signals()
+    log, signals = Log(), Signals()
     try:
         with ExitStack() as stack:
             with _writing(folder):
-                stack.enter_context(alone_in(folder))
-                trainer = _make_trainer(settings, data, command, device, log, signals, changed_data)
+                run = stack.enter_context(owned(folder, log.warn))
+            # The lock comes before anything is checked or read, so that nobody changes it in between.
+            check_start(settings, folder)
+            device = choose_device(settings)
+            log.say(f"nmt {__version__}, torch {torch.__version__}, {describe(device)}, run {_shown(folder)}")
+            data = prepare(_with_known_pieces(folder, settings), log.say)
+            with _writing(folder, run):
+                trainer = _make_trainer(settings, data, command, device, log, signals, run, changed_data)
+                for name, text in (files or {}).items():
+                    write_atomic(run.path / name, text.encode())
             return _train(trainer, log, signals)
     finally:
         log.close()
@@ -90,11 +103,13 @@ def _train(trainer: Trainer, log: Log, signals: Signals) -> Outcome:
 
 
 @contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    """The run's first files."""
+def _writing(folder: Path, run: RunFolder | None = None) -> Iterator[None]:
+    """Turns an OSError while the first files of a run are written into NotSaved."""
     try:
         yield
     except OSError as error:
+        if run is not None:
+            run.check()
         raise NotSaved(f"{folder}: cannot write: {error.strerror}; training has not begun") from None
 
 
@@ -105,11 +120,17 @@ def _make_trainer(
     device: torch.device,
     log: Log,
     signals: Signals,
+    run: RunFolder,
     changed_data: bool,
 ) -> Trainer:
     """A trainer at the beginning, or at the newest checkpoint of its run."""
     folder = Path(settings.run)
-    state = load_newest(folder / runs.CHECKPOINTS, log.say)
+    run.check()
+    state = load_newest(folder / runs.CHECKPOINTS, log.say, _largest_file(settings, data))
+    if state is not None:
+        check_subwords_of(state, data.subwords, folder)
+    statistics = _statistics(folder, data, state is not None and state.progress.text == data.text)
+    validation = _validation_sets(settings, data, statistics)
     vectors = find_vectors(settings, data.subwords, log.say) if state is None else {}
     parent = load_parent(settings) if state is None else None
     teachers = load_teachers(settings, device)
@@ -124,64 +145,92 @@ def _make_trainer(
         start_from_parent(model, parent)
         log.say(f"starting from the weights and subwords of {_shown(parent.path)}")
     known = lessons(teachers, data.train, device, log.say) if teachers else None
-    batches = EpochBatches(data.train, settings, data.subwords, known)
-    trainer = Trainer(settings, model, batches, _validation_set(settings, data), device, log, signals)
-    trainer.progress.text = _training_text(settings, data)
+    batches = EpochBatches(data.train, settings, data.subwords, known, data.weights)
+    trainer = Trainer(settings, model, batches, validation, device, log, signals, run)
+    trainer.progress.text = data.text
     if settings.training.freeze_vectors:
         trainer.freeze({side: found.ids.tolist() for side, found in vectors.items()})
+    if (folder / HELD_OUT).is_symlink():
+        raise DataError(f"{folder / HELD_OUT}: a link; what is held out must lie in the run: copy the folder here")
     # Nothing in the run has changed up to here: what cannot be trained leaves no trace of itself.
-    log.open(folder)
-    for leftover in folder.glob("*.tmp-*"):  # of a crash
-        leftover.unlink()
-    write_atomic(folder / runs.CONFIG, config.dump(settings.model_copy(update={"run": "."})).encode())
+    run.check()
+    log.open(run.path, run.check)
+    remove_leftovers(run.path, runs.FILES)
+    if state is None or not is_written(settings, folder):
+        write_atomic(run.path / runs.CONFIG, config.dump(config.portable(settings, folder)).encode())
+    runs.save_statistics(run.path, statistics)
     if state is None:
-        runs.save_subwords(folder, data.subwords)
-    if state is None or changed:
-        write_atomic(folder / runs.PROVENANCE, json.dumps(before | provenance, indent=1).encode())
+        runs.save_subwords(run.path, data.subwords)
+    for part, text in data.held_out.texts.items():
+        for file, name in zip(text.files, held_out_files(run.path, settings.data, part), strict=True):
+            copy_file(file, name)
+    moved = before.get("paths") != provenance["paths"]
+    if state is None or changed or moved:
+        write_atomic(run.path / runs.PROVENANCE, json.dumps(before | provenance, indent=1).encode())
     _introduce(trainer, data, log.say)
     if state is not None:
         note_changes(before, provenance, changed, log.say)
-        _go_on(trainer, state, log)
+        _go_on(trainer, state, log, changed)
     log.forget_after(trainer.progress.step, len(trainer.progress.validations))
     return trainer
 
 
-def _go_on(trainer: Trainer, state: TrainState, log: Log) -> None:
-    """From a checkpoint."""
+def _go_on(trainer: Trainer, state: TrainState, log: Log, changed: list[str]) -> None:
+    """Continues from a checkpoint. `changed` are the files that differ from those that the run was trained on."""
     text = trainer.progress.text
     if state.progress.text not in ("", text):
         log.say("note: other training text than at the last checkpoint: its epoch begins anew")
         state.progress.batch = 0
     state.progress.text = text
+    trainer.adopt(state.progress, same_text=not changed)
     trainer.restore(state, trainer.keeper.folder)
     trainer.keeper.restore(trainer.progress)
     log.say(f"going on from step {trainer.progress.step:,} (epoch {trainer.progress.epochs:.1f})")
 
 
 def _new_model(settings: Settings, data: Prepared, device: torch.device) -> Seq2Seq:
-    """Raises OutOfMemory if it does not fit."""
+    """Raises OutOfMemory if it does not fit, with its gradients and the optimizer; asked before it is made."""
+    sizes = [len(subword) for subword in data.subwords]
+    needed = memory_needed(settings.training, model_shapes(settings.model, sizes).values())
+    too_large = OutOfMemory(
+        f"the model does not fit into memory: {needed / 1e6:,.0f} MB with gradients and optimizer; "
+        "set model.hidden, model.embedding or subword.vocab_size lower"
+    )
+    if device.type == "cpu" and needed > memory_at_hand():
+        raise too_large
     try:
-        return make_model(settings.model, len(data.subwords.source), len(data.subwords.target)).to(device)
+        return make_model(settings.model, *sizes).to(device)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        raise OutOfMemory(
-            "the model does not fit into memory; write a smaller model.hidden, model.embedding or subword.vocab_size"
-        ) from None
+        raise too_large from None
 
 
-def _training_text(settings: Settings, data: Prepared) -> str:
-    """The hashes of its two files."""
-    chosen = settings.data
-    files = parallel_files(chosen.folder, chosen.train, chosen.source, chosen.target)
-    return " ".join(data.hashes[os.path.relpath(path, chosen.folder)] for path in files)
+def _largest_file(settings: Settings, data: Prepared) -> int:
+    """Bytes that no file of a checkpoint exceeds: an optimizer keeps two values for each weight."""
+    shapes = model_shapes(settings.model, [len(subword) for subword in data.subwords])
+    return 3 * 8 * sum(math.prod(shape) for shape in shapes.values()) + 2 * runs.MAX_HEADER
 
 
-def _validation_set(settings: Settings, data: Prepared) -> ValidationSet:
-    files = parallel_files(settings.data.folder, settings.data.valid, settings.data.source, settings.data.target)
-    lines = set(data.valid.lines.tolist())
-    pairs = [pair for pair in read_pairs(files) if pair.line in lines]
-    return ValidationSet(data.valid, pairs, data.subwords)
+def _statistics(folder: Path, data: Prepared, same_text: bool) -> TrainingStatistics:
+    """Of the training pairs; those of the run if its text is the same."""
+    known = runs.load_statistics(folder) if same_text else None
+    return known or training_statistics(data.train, data.subwords)
+
+
+def _validation_sets(settings: Settings, data: Prepared, statistics: TrainingStatistics) -> list[ValidationSet]:
+    """Return the validation sets, the judge first. Raises ConfigError if its metric cannot be had here."""
+    found = []
+    constraints = Constraints.of(data.subwords.target, statistics.target_lengths)
+    for source, dataset in data.valid_sets:
+        lines = set(dataset.lines.tolist())
+        pairs = [pair for pair in source.pairs() if pair.line in lines]
+        check_unchanged(data.files, source.files)
+        language = find_language(settings.data.target_language, settings.data.target, (pair.target for pair in pairs))
+        found.append(ValidationSet(dataset, pairs, data.subwords, source.name, language, constraints))
+    if settings.training.metric != LOSS:
+        METRICS[settings.training.metric].make(found[0].language)  # before training: it may need what is not installed
+    return found
 
 
 def _introduce(trainer: Trainer, data: Prepared, say: Callable[[str], None]) -> None:
@@ -196,17 +245,33 @@ def _introduce(trainer: Trainer, data: Prepared, say: Callable[[str], None]) -> 
     model = settings.model
     kind = f"{model.cell}, {model.decoder} decoder" if model.architecture == "recurrent" else model.architecture
     say(f"{kind}, {model.attention} attention: {parameters:,} parameters")
-    signatures = "; ".join(signature(metric) for metric in ("bleu", "chrf"))
-    say(f"validation: greedy search on {settings.data.valid}, {len(data.valid):,} lines; {signatures}")
+    for valid in trainer.validation_sets:
+        metrics = valid.metrics(settings.training.metric)
+        signatures = "; ".join(signature(metric, valid.language) for metric in metrics)
+        say(f"validation: greedy search on {valid.name}, {len(valid.pairs):,} lines; {signatures}")
+    language, sources = trainer.validation_sets[0].language, (pair.source for pair in trainer.validation_sets[0].pairs)
+    source_language = find_language(settings.data.source_language, settings.data.source, sources)
+    say(
+        f"languages: {source_language or 'unknown'} -> {language or 'unknown'}; best checkpoint by "
+        f"training.metric={settings.training.metric}"
+    )
+    if note := tokenizer_note(language):
+        say(f"note: {note}")
 
 
 def _show_result(trainer: Trainer, log: Log) -> None:
     best = trainer.progress.best(trainer.training.metric)
     if best is None:
         return
-    origin = "the average of the best checkpoints" if best.averaged else f"the checkpoint of step {best.step:,}"
+    origin = f"the checkpoint of step {best.step:,}"
+    if best.averaged:
+        origin = "the average of the best checkpoints"
+    elif best.held:
+        origin = "the model that the run had before it was judged anew"
+    elif not best.step:
+        origin = "the model that training started from, since no later one is better"
     log.say(
-        f"kept {origin}: validation BLEU {best.bleu:.1f}, chrF2++ {best.chrf:.1f}, "
+        f"kept {origin}: validation {shown_scores(best.scores)}, "
         f"perplexity {best.perplexity:.2f} (greedy), after {clock(trainer.progress.seconds)} of training"
     )
     if skipped := trainer.progress.skipped:
@@ -235,6 +300,7 @@ def _provenance(
         "command": command,
         **({"parent": identity(parent)} if parent else {}),
         "data": data.hashes | vector_hashes(settings.training) | teacher_hashes(teachers),
+        "paths": config.absolute_paths(settings),
         "left_out": data.notes,
         "pairs": {"train": len(data.train), "valid": len(data.valid)},
         "versions": {"nmt": __version__, "python": platform.python_version()}

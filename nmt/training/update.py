@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nmt import run as runs
 from nmt.config import TrainingSettings
 from nmt.data.batch import Batch
-from nmt.errors import ConfigError, OutOfMemory
+from nmt.errors import ConfigError, OutOfMemory, is_out_of_memory
 from nmt.model import Seq2Seq
 from nmt.training.forcing import forcing
 from nmt.training.loss import batch_loss
@@ -37,6 +37,7 @@ class Updater:
 
     def __init__(self, model: Seq2Seq, training: TrainingSettings, device: torch.device) -> None:
         self.model, self.training, self.device = model, training, device
+        _check_precision(model, training, device)
         self.optimizer = make_optimizer(model, training)
         self.scaler = _loss_scaler(training, device)
         self.average = (
@@ -84,7 +85,7 @@ class Updater:
         if rows == 1:
             raise OutOfMemory(
                 f"out of memory at step {step + 1:,} with a single sentence of {batch.source.size(1):,} and "
-                f"{batch.target_input.size(1):,} pieces; write a smaller data.max_length or model.hidden"
+                f"{batch.target_input.size(1):,} pieces; set data.max_length or model.hidden lower"
             )
         self._splits += 1
         parts = (batch.rows(0, rows // 2), batch.rows(rows // 2, rows))
@@ -169,12 +170,21 @@ def _apart(gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
 
 def _loss_scaler(settings: TrainingSettings, device: torch.device) -> torch.amp.GradScaler:
     if settings.precision == "fp16" and device.type != "cuda":
-        raise ConfigError(f"training.precision: fp16 needs a CUDA device, and this is {device.type}; write bf16")
+        raise ConfigError(
+            f"training.precision: fp16 needs a CUDA device, and this is {device.type}; set training.precision=bf16"
+        )
     return torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """The CPU's allocator raises a RuntimeError like any other."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
-        words in str(error) for words in ("can't allocate memory", "bad_alloc", "could not create a memory")
-    )
+def _check_precision(model: Seq2Seq, settings: TrainingSettings, device: torch.device) -> None:
+    """Raises ConfigError if this processor has no LSTM in bf16, as torch offers none to those without AVX-512."""
+    if settings.precision != "bf16" or device.type != "cpu" or not any(isinstance(m, nn.LSTM) for m in model.modules()):
+        return
+    try:
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            nn.LSTM(8, 8)(torch.zeros(1, 1, 8))
+    except RuntimeError:
+        raise ConfigError(
+            "training.precision: bf16: this processor cannot compute an LSTM in it; set training.precision=float32, or "
+            "model.cell=gru"
+        ) from None

@@ -1,6 +1,7 @@
-"""Validation: loss, and BLEU and chrF of greedy translations against the raw references."""
+"""Validation: the loss, and scores of greedy translations against the raw references."""
 
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -8,14 +9,14 @@ import torch
 
 from nmt.config import DecodingSettings
 from nmt.data.batch import make_batch
+from nmt.data.batching import length_batches
 from nmt.data.corpus import Pair
 from nmt.data.dataset import Dataset
-from nmt.data.sampler import cut
 from nmt.data.subword import Subwords
-from nmt.decoding.constraints import longest_allowed
+from nmt.decoding.constraints import NO_CONSTRAINTS, Constraints, longest_allowed
 from nmt.decoding.search import search
 from nmt.decoding.side_by_side import side_by_side
-from nmt.metrics import score
+from nmt.metrics import LOSS, default_metrics, score, signature
 from nmt.model import Seq2Seq
 from nmt.model.loop import PackedWeights, same_weights
 from nmt.training.health import Signs, flatness, share_of_one, source_gain
@@ -29,12 +30,25 @@ class ValidationSet(NamedTuple):
     dataset: Dataset
     pairs: list[Pair]  # the raw text of the same sentences
     subwords: Subwords
+    name: str = "valid"
+    language: str = ""  # of the target text; "" if it is unknown
+    constraints: Constraints = NO_CONSTRAINTS
+
+    def metrics(self, chosen: str) -> tuple[str, ...]:
+        """What is measured of translations: the metric that chooses the checkpoint, if it is one, and BLEU and chrF."""
+        usual = default_metrics(self.language)[:2]
+        return tuple(dict.fromkeys([*({chosen} - {LOSS, *usual}), *usual]))
+
+    def fingerprint(self, chosen: str) -> str:
+        """Of the text and of the metric that judges by it, without its version: what makes scores comparable."""
+        text = hashlib.sha256("".join(f"{pair.source}\n{pair.target}\n" for pair in self.pairs).encode()).hexdigest()
+        measure = chosen if chosen == LOSS else signature(chosen, self.language).partition("|version:")[0]
+        return hashlib.sha256(f"{text} {chosen} {measure}".encode()).hexdigest()[:16]
 
 
 class ValidationResult(NamedTuple):
     loss: float  # nats per target token
-    bleu: float
-    chrf: float
+    scores: dict[str, float]  # by metric
     hypotheses: list[str]
     signs: Signs
 
@@ -45,13 +59,15 @@ class _Part(NamedTuple):
     loss: float  # summed over the target tokens
     tokens: int
     hypotheses: list[list[int]]
-    cut: int  # hypotheses that hit their maximum length, and the reference did not
+    cut: int  # hypotheses that reached their maximum length
+    too_long: int  # references that are longer than that
 
 
 @torch.inference_mode()
 def validate(
     model: Seq2Seq,
     data: ValidationSet,
+    metrics: tuple[str, ...],
     decoding: DecodingSettings,
     device: torch.device,
     check: Callable[[], None] = lambda: None,
@@ -59,19 +75,22 @@ def validate(
     """`check` is called between batches and may raise to break off. Leaves the model in evaluation mode."""
     model.eval()
     greedy = decoding.model_copy(update={"beam_size": 1})
-    batches = list(_batches(data.dataset))
+    batches = _batches(data.dataset)
+    constraints = data.constraints.to(device)
     packed: PackedWeights = {}
 
     def of_batch(indices: list[int]) -> _Part:
         check()
         batch = make_batch(data.dataset, indices).to(device)
         with same_weights(packed):
-            found = [hypothesis.tokens for [hypothesis] in search(model, batch.source, greedy)]
+            found = [hypothesis.tokens for [hypothesis] in search(model, batch.source, greedy, constraints=constraints)]
             loss = float(batch_loss(model, batch))
-        limits = longest_allowed(batch.source, greedy).tolist()
-        own = [len(data.dataset.target(index)) for index in indices]
-        cut = sum(len(one) >= most > length for one, most, length in zip(found, limits, own, strict=True))
-        return _Part(loss, batch.target_tokens, found, cut)
+        limits = longest_allowed(batch.source, greedy, constraints).tolist()
+        lengths = [len(data.dataset.target(index)) for index in indices]
+        # An output as long as its reference is complete, even if no longer one is allowed.
+        cut = sum(len(one) >= most != own for one, most, own in zip(found, limits, lengths, strict=True))
+        too_long = sum(own > most for own, most in zip(lengths, limits, strict=True))
+        return _Part(loss, batch.target_tokens, found, cut, too_long)
 
     parts = list(side_by_side(of_batch, batches, device))
     texts = {
@@ -86,15 +105,25 @@ def validate(
         sum(part.cut for part in parts) / len(hypotheses),
         flatness(model, middle) if model.settings.attention != "none" else 0.0,
         source_gain(model, middle),
+        sum(part.too_long for part in parts) / len(hypotheses),
     )
-    references = [pair.target for pair in data.pairs]
-    bleu, chrf = (score(metric, hypotheses, references).value for metric in ("bleu", "chrf"))
+    references = [data.subwords.target.normalizer.visible(pair.target) for pair in data.pairs]
+    scores = {metric: score(metric, hypotheses, references, language=data.language).value for metric in metrics}
     loss = sum(part.loss for part in parts) / sum(part.tokens for part in parts)
-    return ValidationResult(loss, bleu, chrf, hypotheses, signs)
+    return ValidationResult(loss, scores, hypotheses, signs)
 
 
-def _batches(dataset: Dataset) -> Iterator[list[int]]:
-    lengths = np.maximum(dataset.source_lengths(), dataset.target_lengths()) + 1
-    order = np.argsort(lengths, kind="stable")
-    for batch in cut(order, lengths[order], BATCH_TOKENS, 0):
-        yield [int(index) for index in batch]
+@torch.inference_mode()
+def validation_loss(model: Seq2Seq, data: ValidationSet, device: torch.device) -> float:
+    """The loss alone, in nats per target token; nothing is translated. Leaves the model in evaluation mode."""
+    model.eval()
+    loss, tokens = 0.0, 0
+    for indices in _batches(data.dataset):
+        batch = make_batch(data.dataset, indices).to(device)
+        loss, tokens = loss + float(batch_loss(model, batch)), tokens + batch.target_tokens
+    return loss / tokens
+
+
+def _batches(dataset: Dataset) -> list[list[int]]:
+    lengths = np.maximum(dataset.source_lengths(), dataset.target_lengths())
+    return [batch.tolist() for batch in length_batches(np.arange(len(lengths)), lengths, lengths, BATCH_TOKENS)]

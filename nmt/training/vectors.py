@@ -33,7 +33,7 @@ def find_vectors(settings: Settings, subwords: Subwords, say: Callable[[str], No
     found = {}
     for side, path in vector_files(settings.training).items():
         words = vocabulary_words(getattr(subwords, side))
-        found[side] = vectors = read_vectors(path, words, settings.model.embedding)
+        found[side] = vectors = read_vectors(path, words, settings.model.embedding, settings.data.encoding)
         whose = "" if settings.model.tying == "all" else f"{side} "
         lowered = f", {vectors.lowered:,} by lower case" if vectors.lowered else ""
         say(

@@ -1,7 +1,6 @@
 """nmt, by its own update and its own search. Model R starts the decoder by a copy of the encoder's states, as
 OpenNMT-py does; `nmt bench` measures it with its linear bridge."""
 
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -9,6 +8,7 @@ from peers.work import Ids, Sizes, Work
 from peers.worker import About, parameters, portions, serve
 from safetensors.torch import load_file
 
+from nmt import __version__
 from nmt.benchmark import reference
 from nmt.config import DecodingSettings, ModelSettings
 from nmt.data.batch import Batch, pad_sources, pad_targets
@@ -47,7 +47,7 @@ class Ours:
         self.packed: PackedWeights = {}
 
     def about(self) -> About:
-        return About(version("nmt"), parameters(self.translator))
+        return About(__version__, parameters(self.translator))
 
     def train(self) -> int:
         updates = (self.updater([batch], step, self.work.learning_rate) for step, batch in enumerate(self.batches))

@@ -15,7 +15,7 @@ FILES = ("model.safetensors", "average.safetensors", "optimizer.safetensors", "s
 
 def state(step: int, validations: int = 1) -> TrainState:
     progress = Progress(step=step, epoch=2, batch=3, batches=7, seconds=1.5, tokens=99, loss=1.5, text="a b", skipped=1)
-    progress.validations = [Validation(step, 2.4, 3.25, 10.0, 20.5) for _ in range(validations)]
+    progress.validations = [Validation(step, 2.4, 3.25, {"bleu": 10.0, "chrf": 20.5}) for _ in range(validations)]
     return TrainState(
         progress,
         weights={"a": torch.arange(6.0).view(2, 3) + step, "b.c": torch.tensor([0.1, -0.2])},

@@ -128,8 +128,9 @@ def test_skipping_is_as_exact_as_everything(workplace, tmp_path, monkeypatch) ->
 
 @pytest.mark.parametrize("metric", ["bleu", "chrf", "loss"])
 def test_what_is_not_a_number_is_never_the_best(metric: str) -> None:
-    good = Validation(1, 1.0, 9.0, 0.0, 0.0)
+    good = Validation(1, 1.0, 9.0, {"bleu": 0.0, "chrf": 0.0})
     for bad in (math.nan, math.inf if metric == "loss" else -math.inf):
         values = {"loss": 1.0, "bleu": 50.0, "chrf": 50.0, metric: bad}
-        for validations in ([good, Validation(2, 2.0, **values)], [Validation(2, 2.0, **values), good]):
+        other = Validation(2, 2.0, values.pop("loss"), values)
+        for validations in ([good, other], [other, good]):
             assert Progress(validations=validations).best(metric) is good

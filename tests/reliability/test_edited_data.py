@@ -46,7 +46,7 @@ def test_an_edited_file_is_refused(begun, tmp_path, name: str, edit: str) -> Non
     [error] = done.errors.splitlines()
     assert error == (
         f"error: {name}: has changed since this run began; restore it, or train another run: run=runs/NAME "
-        "(or go on with it: --changed-data)"
+        "(or resume with it: --changed-data)"
     )
     assert contents(folder / "run") == before
 

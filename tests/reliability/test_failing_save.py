@@ -52,8 +52,10 @@ class Disk:
     def _below(self, target: Any, options: dict[str, Any]) -> bool:
         if isinstance(target, int):
             return target in self.ours
+        path = Path(target).absolute()
+        real = Path(os.path.realpath(path.parent)) / path.name  # training writes through a directory that it holds
         return options.get("dir_fd") in self.ours or self.folder in [
-            str(path) for path in (Path(target), *Path(target).absolute().parents)
+            str(each) for each in (Path(target), *path.parents, real, *real.parents)
         ]
 
     def _operation(self, real: Callable[..., Any]) -> Callable[..., Any]:

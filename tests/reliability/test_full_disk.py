@@ -42,7 +42,7 @@ def whole(workplace: Path) -> Path:
     return workplace / "whole"
 
 
-@pytest.mark.parametrize(("first", "last"), [(4, 9), (8, 14), (6, 6)])
+@pytest.mark.parametrize(("first", "last"), [(5, 10), (9, 15), (7, 7)])
 def test_training_goes_on(workplace, whole, tmp_path, monkeypatch, capsys, first: int, last: int) -> None:
     full_between(monkeypatch, first, last)
     run(workplace, tmp_path / "run", "training.average=false")  # an average has fewer to choose from

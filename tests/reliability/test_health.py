@@ -22,18 +22,18 @@ def after(*losses: float) -> Progress:
     return Progress(
         step=5000,
         epoch=len(losses),
-        validations=[Validation(n, float(n), loss, 1.0, 1.0) for n, loss in enumerate(losses)],
+        validations=[Validation(n, float(n), loss, {"bleu": float(n)}) for n, loss in enumerate(losses)],
     )
 
 
 @pytest.mark.parametrize(
     ("signs", "kind", "words"),
     [
-        ({"source_gain": 0.01}, "source", "another costs only 0.01 nats a piece more"),
-        ({"source_gain": -0.4}, "source", "another costs only 0.00 nats a piece more"),
+        ({"source_gain": 0.01}, "source", "another sentence costs only 0.01 nats per token"),
+        ({"source_gain": -0.4}, "source", "another sentence costs only 0.00 nats per token"),
         ({"same": 0.8}, "same", "80% of the validation outputs are the same line"),
         ({"cut": 0.25}, "cut", "25% of the validation outputs reach the maximum length"),
-        ({"flatness": 0.97}, "flat", "the attention is flat (97% of the entropy of even weights)"),
+        ({"flatness": 0.97}, "flat", "the attention is flat (97% of the entropy of uniform weights)"),
     ],
 )
 def test_each_sign_has_its_words(signs: dict[str, float], kind: str, words: str) -> None:
@@ -58,6 +58,28 @@ def test_overfitting(losses: tuple[float, ...], rise: str) -> None:
     found = remarks(SOUND, after(*losses), TrainingSettings())
     assert list(found) == (["overfitting"] if rise else [])
     assert not rise or f"has risen by {rise}" in found["overfitting"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "warned"),
+    [("bleu", 0.0, True), ("exact", 0.0, True), ("cer", 50.0, True), ("bleu", 100.0, False), ("cer", 0.0, False)],
+)
+def test_a_metric_that_does_not_move_while_the_loss_falls(metric: str, value: float, warned: bool) -> None:
+    def progress(*losses: float, last: float = value) -> Progress:
+        values = [value] * (len(losses) - 1) + [last]
+        scores = [
+            Validation(n, float(n), loss, {metric: each})
+            for n, (loss, each) in enumerate(zip(losses, values, strict=True))
+        ]
+        return Progress(step=5000, epoch=len(losses), validations=scores)
+
+    def found(progress: Progress) -> str:
+        return remarks(SOUND, progress, TrainingSettings(metric=metric)).get("metric", "")
+
+    line = found(progress(4.0, 3.0, 2.5))
+    assert bool(line) == warned
+    assert not warned or f"was {value:.1f} in each of the last 3 validations although the loss fell" in line
+    assert found(progress(4.0, 3.0)) == found(progress(4.0, 3.0, 4.0)) == found(progress(4.0, 3.0, 2.0, last=7.0)) == ""
 
 
 def test_a_warm_up_that_was_not_over() -> None:
@@ -87,7 +109,7 @@ def test_a_decoder_that_reads_nothing_gains_nothing_by_the_source() -> None:
 
 
 def notes(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    return [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: ")]
+    return [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning: ")]
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +139,7 @@ def test_a_sound_training_gets_no_remark(learning, tmp_path, capsys) -> None:
 
 def test_a_corpus_whose_lines_do_not_fit(learning, tmp_path, capsys) -> None:
     run(learning, tmp_path / "run", f"data.folder={learning / 'shuffled'}")
-    assert [line for line in notes(capsys) if line.startswith("note: the decoder hardly reads the source")]
+    assert [line for line in notes(capsys) if line.startswith("warning: the decoder hardly uses the source")]
 
 
 @pytest.mark.slow
@@ -126,7 +148,7 @@ def test_attention_that_cannot_form(learning, tmp_path, capsys, monkeypatch) -> 
 
     monkeypatch.setattr(GeneralAttention, "score", lambda self, query, keys: 0 * (query @ keys.transpose(1, 2)))
     run(learning, tmp_path / "run", "model.attention=general")
-    assert len([line for line in notes(capsys) if line.startswith("note: the attention is flat (100%")]) == 1
+    assert len([line for line in notes(capsys) if line.startswith("warning: the attention is flat (100%")]) == 1
 
 
 def test_a_learning_rate_that_is_far_too_high(learning, tmp_path, capsys) -> None:
@@ -145,4 +167,4 @@ def test_learning_by_heart(learning, tmp_path, capsys) -> None:
         (few / f"valid.{side}").write_text((learning / "shuffled" / f"valid.{side}").read_text())
     words = [f"data.folder={few}", "training.validate_every=25", "training.max_steps=200"]
     run(learning, tmp_path / "run", *words)
-    assert len([line for line in notes(capsys) if "note: the validation loss has risen by" in line]) == 1
+    assert len([line for line in notes(capsys) if "warning: the validation loss has risen by" in line]) == 1

@@ -9,9 +9,9 @@ import torch
 import torch._dynamo  # the optimizer imports it: seconds that are no part of going on
 
 from nmt import config
+from nmt.data.batching import epoch_batches
 from nmt.data.dataset import Dataset
 from nmt.data.prepare import prepare
-from nmt.data.sampler import epoch_batches
 from nmt.model import make_model
 from nmt.training import batches as training_batches
 from nmt.training.batches import EpochBatches
@@ -56,8 +56,8 @@ def test_the_first_step(workplace, tmp_path, monkeypatch, count: int) -> None:
     log = Log()
     log.open(tmp_path / "run")
     started = time.process_time()
-    text = EpochBatches(Dataset(pairs.folder), settings, data.subwords, None)
-    trainer = Trainer(settings, model, text, validation, torch.device("cpu"), log, Signals())
+    text = EpochBatches(Dataset(*pairs.folders), settings, data.subwords, None)
+    trainer = Trainer(settings, model, text, [validation], torch.device("cpu"), log, Signals())
     trainer.progress = Progress(step=9, epoch=3, batch=done, batches=len(batches))
     trainer._load_epoch()
     trainer._step()

@@ -72,7 +72,7 @@ def test_training_goes_on_and_says_so(workplace, tmp_path, monkeypatch, capsys) 
     full_above(monkeypatch, 4)
     assert run(workplace, tmp_path / "run", "training.max_steps=2").reason == "training.max_steps=2 reached"
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning: ")]
-    assert lines[0] == "warning: step 1: out of memory, batch split; write a lower training.batch_tokens"
+    assert lines[0] == "warning: step 1: out of memory, batch split; set training.batch_tokens lower"
 
 
 def test_a_process_with_little_memory(workplace, tmp_path) -> None:

@@ -74,7 +74,7 @@ def saved_step(folder: Path) -> int:
 def test_at_an_instant(workplace, uninterrupted, tmp_path, number: signal.Signals, place: Place, count: int) -> None:
     assert len(INSTANTS) == 20
     words = ["train", workplace / "digits.yaml", f"run={tmp_path / 'run'}", *WORDS]
-    patch = signalled(place, count, number)
+    patch = signalled(place, count + (place == VALIDATION), number)  # the untrained model's loss comes first
     stopped = call(*words)
     patch.undo()
     assert (stopped.status, stopped.errors) == (STATUS[number], "")

@@ -1,12 +1,14 @@
 """Which sentences make a batch: every one once, within the limit, little padding, and the same for the same seed."""
 
+import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from nmt.config import TrainingSettings
-from nmt.data.sampler import cut, epoch_batches
+from nmt.data.batching import by_count, by_tokens, chunked, epoch_batches, epoch_order, length_batches, longest_first
 
 DATA = Path(__file__).parent.parent / "data" / "en-fr"
 
@@ -90,5 +92,60 @@ def test_little_padding_on_the_bundled_corpus() -> None:
 
 def test_nothing_to_cut() -> None:
     nothing = np.zeros(0, np.int64)
-    assert cut(nothing, nothing, 100, 0) == []
-    assert cut(nothing, nothing, 100, 5) == []
+    assert by_tokens(nothing, nothing, 100) == []
+    assert by_count(nothing, 5) == []
+    assert epoch_order([(0, 1.0)], 1, 0).tolist() == []
+
+
+# Orders that must never change, since runs resume in them -------------------------------------------------------------
+
+
+def digest(batches: Iterable[Iterable[int]]) -> str:
+    return hashlib.sha256(" ".join(",".join(map(str, batch)) for batch in batches).encode()).hexdigest()[:16]
+
+
+@pytest.mark.parametrize(
+    ("settings", "epoch", "expected"),
+    [
+        (TrainingSettings(batch_tokens=300, seed=5), 0, "5928c7fadb4c9353"),
+        (TrainingSettings(batch_tokens=300, seed=5), 3, "ebddf65f9fdf7f69"),
+        (TrainingSettings(batch_sentences=7), 0, "320af2864caeaadc"),
+        (TrainingSettings(batch_sentences=7), 3, "4d3651c7a58a6704"),
+    ],
+)
+def test_the_order_of_a_single_corpus_is_that_of_the_first_version(
+    settings: TrainingSettings, epoch: int, expected: str
+) -> None:
+    source, target = lengths()
+    assert digest(epoch_batches(source, target, settings, epoch)) == expected
+    order = epoch_order([(200, 1.0), (300, 1.0)], settings.seed, epoch)
+    assert digest(epoch_batches(source, target, settings, epoch, order)) == expected
+
+
+def test_the_other_orders_are_those_of_the_first_version() -> None:
+    source, target = lengths()
+    longest, everything = np.maximum(source, target), np.arange(500)
+    assert digest(length_batches(everything, longest, longest, 4000)) == "35d3b0e8202760b3"  # validation
+    assert digest(length_batches(everything, source, target, 4000)) == "a77db6260f584307"  # teachers
+    assert digest(longest_first(range(0, 500, 2), source.tolist(), 64)) == "61a694d33f26c572"  # translation
+
+
+# Several corpora ------------------------------------------------------------------------------------------------------
+
+
+def test_pairs_come_as_often_as_their_weight_says() -> None:
+    orders = [epoch_order([(10, 1.0), (4, 2.0), (100, 0.25), (8, 1.5)], 1, epoch) for epoch in range(40)]
+    counts = [np.bincount(order, minlength=122) for order in orders]
+    for count in counts:
+        assert set(count[:10]) == {1} and set(count[10:14]) == {2}
+        assert count[14:114].sum() == 25 and count[14:114].max() == 1
+        assert count[114:].sum() == 12 and count[114:].min() == 1
+    assert (counts[0] != counts[1]).any()  # another sample in every epoch
+    assert sum(counts)[14:114].min() > 0
+    assert epoch_order([(100, 0.25)], 1, 7).tolist() == epoch_order([(100, 0.25)], 1, 7).tolist()
+    assert epoch_order([(100, 0.25)], 2, 7).tolist() != epoch_order([(100, 0.25)], 1, 7).tolist()
+
+
+def test_items_in_chunks() -> None:
+    assert list(chunked(range(5), 2)) == [[0, 1], [2, 3], [4]]
+    assert list(chunked([], 2)) == []

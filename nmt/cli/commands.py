@@ -1,0 +1,23 @@
+"""What all commands share: an option that takes one value is given once."""
+
+from collections import Counter
+from typing import Any
+
+from typer.core import TyperCommand
+
+from nmt.errors import ConfigError
+
+
+class Command(TyperCommand):
+    """Refuses an option that is given twice, unless it is a list: the first value would be lost without a word."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        *_, order = self.make_parser(ctx).parse_args(args=list(args))
+        repeated = [
+            f"{max(option.opts, key=len)}: given {count} times; give it once"
+            for option, count in Counter(order).items()
+            if count > 1 and option.param_type_name == "option" and not getattr(option, "multiple", False)
+        ]
+        if repeated:
+            raise ConfigError(*repeated)
+        return super().parse_args(ctx, args)

@@ -1,0 +1,88 @@
+"""`nmt translate` of files that are kept: PO, XLIFF, TMX, tables, JSON and subtitles."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nmt.cli.streams import open_output
+from nmt.errors import ConfigError
+from nmt.shown import shown
+
+if TYPE_CHECKING:
+    from nmt.data.documents.segments import Document
+    from nmt.decoding.translator import Translation
+
+
+def chosen_format(path: Path | None, given: str | None) -> str | None:
+    """The document format of the input; None for plain text. Raises ConfigError if the name is not known."""
+    from nmt.data.documents import DOCUMENTS, document_format
+
+    if given is not None and given != "text" and given not in DOCUMENTS:
+        raise ConfigError(f"--format {given}: not a format; give text, {', '.join(DOCUMENTS)}")
+    if path is None:
+        if given not in {None, "text"}:
+            raise ConfigError(f"--format {given}: needs a file; name it with --input")
+        return None
+    return None if given == "text" else given or document_format(path)
+
+
+def check_document_options(format_name: str | None, given: Mapping[str, object]) -> None:
+    """Raises ConfigError for options that have no effect on a document, or on plain text."""
+    documents_only = {"--column": given["--column"], "--overwrite": given["--overwrite"]}
+    text_only = {name: value for name, value in given.items() if name not in documents_only}
+    if format_name is None:
+        problems = [
+            f"{name}: has no effect on plain text; name the kind of file, as in --format tsv"
+            for name, value in documents_only.items()
+            if value
+        ]
+    else:
+        problems = [
+            f"{name}: has no effect on {format_name}, which keeps its form; remove it, or add --format text"
+            for name, value in text_only.items()
+            if value
+        ]
+    if problems:
+        raise ConfigError(*problems)
+
+
+def languages_of_run(run: Path) -> tuple[str, str]:
+    from nmt.run import load_settings
+
+    data = load_settings(run).data
+    return data.source, data.target
+
+
+def read_document(
+    path: Path, format_name: str, runs: list[Path] | None, columns: Sequence[str] | None, overwrite: bool, encoding: str
+) -> "Document":
+    """The texts of a file, in the direction of the run."""
+    from nmt.data.documents import open_document
+    from nmt.run import newest
+
+    run = runs[0] if runs else newest()
+    return open_document(path, format_name, languages_of_run(run), tuple(columns or ()), overwrite, encoding)
+
+
+def translate_document(
+    document: "Document",
+    translate: Callable[[list[str], int], "list[Translation]"],
+    window: int,
+    input_file: Path,
+    output_file: Path | None,
+) -> None:
+    """Translates the texts of a document, a window at a time, writes it, and says what was done."""
+    texts: list[str] = []
+    for start in range(0, len(document.texts), window):
+        texts += [found.text for found in translate(document.texts[start : start + window], start + 1)]
+    with open_output(output_file) as target:
+        target.write(document.filled(texts))
+        target.flush()
+    done = "nothing to translate: every text has its translation; --overwrite translates all again"
+    if texts:
+        done = f"{len(texts):,} {'text' if len(texts) == 1 else 'texts'} translated; review them"
+    print(shown(f"{input_file}: {done}"), file=sys.stderr)
+    for note, count in document.notes.items():
+        if count:
+            print(shown(f"warning: {note}: {count:,}"), file=sys.stderr)

@@ -1,0 +1,82 @@
+"""JSON lines and arrays with a key for the translation; other keys keep their values and their order."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from nmt.data.corpus import is_blank
+from nmt.data.documents.segments import Document, Lines
+from nmt.data.formats.codes import language_index
+from nmt.data.formats.json_rows import json_rows, value_at
+from nmt.errors import DataError
+
+NEW_KEY = "translation"
+
+
+def open_json(path: Path, text: str, languages: tuple[str, str], columns: tuple[str, ...], overwrite: bool) -> Document:
+    """Objects, one per line or in an array. A translation is put under the second of `columns`, or `translation`.
+
+    Without `columns`, `{"en": ..., "fr": ...}` and `{"translation": {"en": ..., "fr": ...}}` are filled.
+    """
+    rows = list(json_rows(path, Counter()))
+    is_array = text.lstrip("\ufeff \t\r\n").startswith("[")
+    found = Lines()
+    fillers: dict[int, tuple[dict[str, Any], str, Callable[[Sequence[str]], str]]] = {}
+    for line, row in rows:
+        source, target = _keys(f"{path}:{line}", row, languages, columns)
+        content = value_at(row, source, f"{path}:{line}")
+        if overwrite or is_blank(_existing(row, target, f"{path}:{line}")):
+            fillers[line] = (row, target, found.add(content))
+
+    def write(translations: Sequence[str]) -> bytes:
+        for row, target, filler in fillers.values():
+            _put(row, target, filler(translations))
+        if is_array:
+            indent = 2 if "\n" in text.strip() else None
+            return (json.dumps([row for _, row in rows], ensure_ascii=False, indent=indent) + "\n").encode()
+        lines = text.split("\n")
+        for line, (row, _, _) in fillers.items():
+            end = "\r" if lines[line - 1].endswith("\r") else ""
+            lines[line - 1] = json.dumps(row, ensure_ascii=False) + end
+        return "\n".join(lines).encode()
+
+    return Document(found.texts, write)
+
+
+def _keys(place: str, row: dict[str, Any], languages: tuple[str, str], columns: tuple[str, ...]) -> tuple[str, str]:
+    if columns:
+        return columns[0], columns[1] if len(columns) > 1 else NEW_KEY
+    inner = row.get("translation")
+    prefix, texts = ("translation.", inner) if isinstance(inner, dict) else ("", row)
+    keys = list(texts)
+    source, target = (language_index(language, keys) for language in languages)
+    if source is None:
+        listed = ", ".join(list(row)[:8])
+        raise DataError(
+            f"{place}: no key for {languages[0]}; name one to translate, as in --field text; it has {listed}"
+        )
+    return f"{prefix}{keys[source]}", f"{prefix}{keys[target] if target is not None else languages[1]}"
+
+
+def _existing(row: dict[str, Any], key: str, place: str) -> str:
+    value: Any = row
+    for part in [key] if key in row else key.split("."):
+        if isinstance(value, dict) and part not in value:
+            return ""
+        value = value[part] if isinstance(value, dict) else 0
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise DataError(
+            f"{place}: {key} is not a text; name another key for the translation: --field SOURCE --field TARGET"
+        )
+    return value
+
+
+def _put(row: dict[str, Any], key: str, text: str) -> None:
+    *outer, last = [key] if key in row else key.split(".")
+    for part in outer:
+        row = row.setdefault(part, {})
+    row[last] = text

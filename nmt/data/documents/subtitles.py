@@ -1,0 +1,71 @@
+"""Subtitles (SubRip, WebVTT): the text of each title is translated; numbers, times and styles stay."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from nmt.data.corpus import is_blank
+from nmt.data.documents.segments import Document
+
+_AROUND = re.compile(r"(\s*(?:<[^<>]*>\s*|\{\\[^{}]*\}\s*)*)(.*?)((?:\s*<[^<>]*>)*\s*)$", re.DOTALL)
+_TAG = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
+
+
+def open_subtitles(
+    path: Path, text: str, languages: tuple[str, str], columns: tuple[str, ...], overwrite: bool
+) -> Document:
+    """Titles. Their lines are translated together and broken again; lines that begin with a dash are speakers."""
+    document = Document([], lambda _: b"")
+    lines = text.split("\n")
+    titles: list[tuple[int, int, Callable[[Sequence[str]], list[str]]]] = []
+    number = 0
+    while number < len(lines):
+        number += 1
+        if "-->" not in lines[number - 1]:
+            continue
+        start = number
+        while number < len(lines) and not is_blank(lines[number]):
+            number += 1
+        titles.append((start, number, _title(document, [line.rstrip("\r") for line in lines[start:number]])))
+    ending = "\r" if "\r\n" in text else ""
+
+    def write(translations: Sequence[str]) -> bytes:
+        written, place = [], 0
+        for start, end, filler in titles:
+            written += [*lines[place:start], *(f"{line}{ending}" for line in filler(translations))]
+            place = end
+        return "\n".join([*written, *lines[place:]]).encode()
+
+    document.write = write
+    return document
+
+
+def _title(document: Document, lines: list[str]) -> Callable[[Sequence[str]], list[str]]:
+    """Adds the text of a title. Returns what makes its lines out of all translations."""
+    if len(lines) > 1 and all(_TAG.sub("", line).lstrip().startswith(("-", "–")) for line in lines):
+        speakers = [_title(document, [line]) for line in lines]
+        return lambda translations: [line for speaker in speakers for line in speaker(translations)]
+    around = _AROUND.match(" ".join(lines))
+    before, core, after = around.groups() if around else ("", " ".join(lines), "")
+    plain = " ".join(_TAG.sub("", core).split())
+    if is_blank(plain):
+        return lambda _: lines
+    if _TAG.search(core):
+        document.notes["subtitles with tags inside the text, translated without them"] += 1
+    place = len(document.texts)
+    document.texts.append(plain)
+    return lambda translations: _broken(f"{before}{translations[place]}{after}", len(lines))
+
+
+def _broken(text: str, count: int) -> list[str]:
+    """A text in as many lines, about equally long, broken at spaces where there are any."""
+    lines = []
+    while count > 1:
+        ideal = len(text) // count
+        spaces = [place for place, character in enumerate(text) if character == " "]
+        if not spaces:
+            break
+        cut = min(spaces, key=lambda place: abs(place - ideal))
+        lines.append(text[:cut])
+        text, count = text[cut + 1 :], count - 1
+    return [*lines, text]

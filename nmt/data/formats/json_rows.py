@@ -1,0 +1,157 @@
+"""JSON: an object for each pair, one per line (`.jsonl`) or in an array (`.json`)."""
+
+import codecs
+import itertools
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from nmt.data.corpus import Pair, open_text, read_lines
+from nmt.data.encodings import AUTO, remedy
+from nmt.data.formats.columns import sides_in
+from nmt.data.formats.text import one_line
+from nmt.errors import DataError
+
+_SPACE, _BETWEEN = re.compile(r"[ \t\r\n]*"), re.compile(r"[ \t\r\n,]*")
+Row = tuple[int, dict[str, Any]]  # its line in the file, or its number in the array
+
+
+def read_json_rows(
+    files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
+) -> Iterator[Pair]:
+    """Two keys of each object: the `columns` (`a.b` for a key within a key), or those that name the languages.
+
+    `{"translation": {"en": ..., "fr": ...}}` is read as well. `null` is an empty text.
+    """
+    rows = json_rows(files[0], notes, encoding)
+    first = next(rows, None)
+    if first is None:
+        return
+    keys = find_keys(f"{files[0]}:{first[0]}", first[1], languages, columns)
+    for line, row in itertools.chain([first], rows):
+        source, target = (one_line(value_at(row, key, f"{files[0]}:{line}")) for key in keys)
+        yield Pair(line, source, target)
+
+
+def json_rows(path: Path, notes: Counter[str], encoding: str = AUTO) -> Iterator[Row]:
+    """The objects of a file, in constant memory. Raises DataError with file and line for anything else."""
+    with open_text(path, encoding) as text:
+        head = next(text.utf8()).removeprefix(b"\xef\xbb\xbf").lstrip()
+    return (
+        _array(path, encoding)
+        if head.startswith(b"[")
+        else _lines(path, enumerate(read_lines(path, notes, encoding), start=1))
+    )
+
+
+def _lines(path: Path, lines: Iterator[tuple[int, str]]) -> Iterator[Row]:
+    for number, line in lines:
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            problem = getattr(error, "msg", "nested too deeply")
+            raise DataError(f"{path}:{number}: not JSON ({problem}); write one complete object per line") from None
+        yield number, _checked(path, number, row)
+
+
+def _array(path: Path, encoding: str) -> Iterator[Row]:
+    """The objects of `[{...}, {...}]`, however they are spread over lines."""
+    decode = json.JSONDecoder().raw_decode
+    count, line, inside, closed = 0, 1, False, False
+    rest = ""
+    for block in _blocks(path, encoding):
+        rest, place = rest + block, 0
+        while True:
+            skipped = _SPACE.match(rest, place) if not inside or closed else _BETWEEN.match(rest, place)
+            place = skipped.end() if skipped else place
+            if place == len(rest):
+                break
+            if closed:
+                raise DataError(f"{path}: text after the end of the array; remove it, or write one object per line")
+            if not inside:
+                inside, place = True, place + 1
+            elif rest[place] == "]":
+                closed, place = True, place + 1
+            else:
+                try:
+                    row, end = decode(rest, place)
+                except RecursionError:
+                    raise DataError(f"{path}: object {count + 1}: nested too deeply") from None
+                except json.JSONDecodeError as error:
+                    # It may only be cut off by the end of what has been read so far.
+                    if error.pos < len(rest) - 16 and not error.msg.startswith("Unterminated"):
+                        bad = line + rest.count("\n", 0, error.pos)
+                        raise DataError(f"{path}:{bad}: not JSON ({error.msg}); repair object {count + 1}") from None
+                    break
+                count, place = count + 1, end
+                yield count, _checked(path, line + rest.count("\n", 0, end), row)
+        line += rest.count("\n", 0, place)
+        rest = rest[place:]
+    if not closed:
+        raise DataError(f"{path}:{line}: object {count + 1} or the array is not closed; was the file cut short?")
+
+
+def _blocks(path: Path, encoding: str) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    with open_text(path, encoding) as text:
+        try:
+            for block in text.utf8():
+                yield decoder.decode(block)
+        except UnicodeDecodeError:
+            raise DataError(f"{path}: {remedy(text.head)}") from None
+
+
+def _checked(path: Path, line: int, row: object) -> dict[str, Any]:
+    if not isinstance(row, dict):
+        raise DataError(f"{path}:{line}: not a JSON object; write {{...}} with a key for each language")
+    return row
+
+
+def find_keys(place: str, row: dict[str, Any], languages: tuple[str, str], columns: tuple[str, ...]) -> tuple[str, str]:
+    """The keys of the two sides. Raises DataError that lists the keys of the row."""
+    known = _keys(row)
+    if columns:
+        if len(columns) != 2:
+            raise DataError(f"{place}: columns: give two keys, source and target, or none; {len(columns)} is given")
+        for key in columns:
+            value_at(row, key, place)
+        return columns[0], columns[1]
+    for names in (list(row), known):
+        source, target = sides_in([name.rpartition(".")[2] for name in names], languages)
+        if source is not None and target is not None and source != target:
+            return names[source], names[target]
+    listed = ", ".join(known[:8]) or "no texts"
+    remedy = "write an object with a key for each language"
+    if len(known) > 1:
+        remedy = f"name two, as in {{path: {Path(place).name.partition(':')[0]}, columns: [{known[0]}, {known[1]}]}}"
+    raise DataError(f"{place}: no keys for {languages[0]} and {languages[1]}; the object has {listed}; {remedy}")
+
+
+def _keys(row: dict[str, Any]) -> list[str]:
+    """Keys whose value is a text, those of objects inside with a dot."""
+    found = []
+    for key, value in row.items():
+        if isinstance(value, str):
+            found.append(key)
+        elif isinstance(value, dict):
+            found += [f"{key}.{inner}" for inner, text in value.items() if isinstance(text, str)]
+    return found
+
+
+def value_at(row: dict[str, Any], key: str, place: str) -> str:
+    """The text under a key, or under `a.b`. Raises DataError if there is none."""
+    value: object = row
+    for part in [key] if key in row else key.split("."):
+        if not isinstance(value, dict) or part not in value:
+            raise DataError(f"{place}: has no key {key!r}; its texts are {', '.join(_keys(row)[:8]) or 'none'}")
+        value = value[part]
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise DataError(f"{place}: {key}: not a text; put it into quotation marks")
+    return value

@@ -1,0 +1,74 @@
+"""Which lines a model cannot give back: text that does not survive being cut into tokens and put together again."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from nmt.data.invisible import INVISIBLE, visible
+from nmt.data.subword import STAND_IN, UNK_ID, Subword
+
+NAMED = 4  # characters that a note names
+_SPACES = re.compile(f"^ |  |[\x00-\x1f\x7f-\x9f\u2028\u2029{STAND_IN}]")
+_CONTROLS = re.compile(f"[\x00-\x08\x0a-\x1f\x7f{STAND_IN}]")
+
+
+class RoundTrip:
+    """Counts the lines of one side that do not survive, and what they lose. Differences that no reader sees are none:
+    invisible characters without a meaning, canonically equivalent ones, spaces at the end."""
+
+    def __init__(self, subword: Subword) -> None:
+        self.subword = subword
+        self.lines = self.invisible = 0
+        self.lost: Counter[str] = Counter()
+
+    def add(self, texts: Sequence[str], ids: Sequence[np.ndarray]) -> None:
+        """Compare lines with their tokens. Only those lines are decoded that could differ."""
+        name = self.subword.normalizer.name
+        if name != "identity" and INVISIBLE.search("\n".join(texts)):
+            self.invisible += sum(visible(text) != text for text in texts)
+        if self.subword.side == "source" or self.subword.kind == "word":
+            self.lines += 0 if self.subword.has_bytes else sum(bool((each == UNK_ID).any()) for each in ids)
+            return
+        suspect = _CONTROLS if name == "identity" else _SPACES
+        maps = name in {"nfkc", "nmt_nfkc"}
+        for text, own in zip(texts, ids, strict=True):
+            unknown = 0 if self.subword.has_bytes else int((own == UNK_ID).sum())
+            if unknown or (maps and not text.isascii()) or suspect.search(text):
+                self._compare(self.subword.normalizer.same(text), self.subword.decode(own.tolist(), [""] * unknown))
+
+    def _compare(self, expected: str, decoded: str) -> None:
+        if expected.rstrip() != decoded.rstrip():
+            self.lines += 1
+            self.lost.update(Counter(expected.rstrip()) - Counter(decoded))
+
+    def notes(self) -> Counter[str]:
+        """Return what the user should know, and of how many lines."""
+        side = self.subword.side
+        found: Counter[str] = Counter()
+        if self.invisible:
+            found[f"{side} lines with invisible characters that have no meaning, which are removed"] = self.invisible
+        if self.lines:
+            what = "hold unknown words" if self.subword.kind == "word" else "hold unknown characters"
+            if side == "target" and self.subword.kind != "word":
+                lost = ", ".join(_described(character) for character, _ in self.lost.most_common(NAMED))
+                what = f"cannot come out as they are{f', because of {lost}' if lost else ''}"
+            found[f"{side} lines that {what}; {self._remedy()}"] = self.lines
+        return found
+
+    def _remedy(self) -> str:
+        if not self.subword.has_bytes:
+            return {
+                "word": "raise subword.vocab_size, or set subword.model_type=unigram",
+                "char": "set subword.character_coverage=1",
+            }.get(self.subword.kind, "set subword.byte_fallback=true")
+        if self.subword.normalizer.name == "identity":
+            return "remove these characters from the text"
+        better = "identity" if self.subword.normalizer.name == "nfc" else "nfc"
+        return f"set subword.{self.subword.side}_normalization={better}"
+
+
+def _described(character: str) -> str:
+    return f"U+{ord(character):04X} {unicodedata.name(character, 'control character')}"

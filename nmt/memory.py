@@ -1,0 +1,57 @@
+"""How much memory this process may still take, asked before something large is made."""
+
+import resource
+from pathlib import Path
+
+UNKNOWN = 1 << 62
+
+
+def memory_at_hand() -> int:
+    """Return the bytes that are free for this process: of the machine, its container and the limits of the shell.
+
+    A system that does not tell counts as endless.
+    """
+    return min(_of_machine(), _of_container(), address_space_at_hand())
+
+
+def address_space_at_hand() -> int:
+    """Return the bytes of address space left under `ulimit -v`."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY:
+        return UNKNOWN
+    return max(0, limit - _first_number("/proc/self/statm", 0) * resource.getpagesize())
+
+
+def _of_machine() -> int:
+    for line in _lines("/proc/meminfo"):
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return UNKNOWN
+
+
+def _of_container() -> int:
+    """The limit of a control group, version 2 or 1, as a container sees its own. What caches files counts as free."""
+    for folder, limit, used, cache in _GROUPS:
+        most = _first_number(f"{folder}/{limit}", UNKNOWN)
+        if most < UNKNOWN:
+            cached = [line.split()[1] for line in _lines(f"{folder}/memory.stat") if line.startswith(f"{cache} ")]
+            return max(0, most - _first_number(f"{folder}/{used}", 0) + sum(map(int, cached)))
+    return UNKNOWN
+
+
+_GROUPS = (
+    ("/sys/fs/cgroup", "memory.max", "memory.current", "file"),
+    ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache"),
+)
+
+
+def _first_number(path: str, unknown: int) -> int:
+    word = next(iter(" ".join(_lines(path)).split()), "")
+    return int(word) if word.isascii() and word.isdigit() else unknown
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return []

@@ -1,0 +1,44 @@
+"""Text from elsewhere, made safe to show: what a terminal would obey is spelled out instead.
+
+Names and texts out of runs, corpora and file systems may hold escape sequences, line breaks that forge a message, or
+characters that turn the reading direction around. Whatever shows such text calls `shown`.
+"""
+
+import json
+import re
+from typing import Any
+
+LONGEST = 4000  # characters of a line that are shown; a path has at most 4,096 bytes
+
+# Controls (C0, DEL, C1), line and paragraph separators, marks that change the reading direction, and lone surrogates,
+# which stand for bytes of a file name that are not UTF-8.
+_UNSAFE = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_SPELLED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def shown(text: str, longest: int = LONGEST) -> str:
+    """Return `text` as one line that a terminal prints as it is; the middle of a very long one becomes `...`."""
+    if len(text) > longest:
+        half = (longest - 3) // 2
+        text = f"{text[:half]}...{text[-half:]}"
+    return _UNSAFE.sub(_spelled, text)
+
+
+def _spelled(match: re.Match[str]) -> str:
+    character = match[0]
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8, as `os.fsdecode` gives it
+        return f"\\x{code - 0xDC00:02x}"
+    return _SPELLED.get(character) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+
+
+def number(value: int | float | None) -> str:
+    """Return a number in at most 20 digits or so; Python refuses to write an integer of more than 4,300."""
+    if isinstance(value, int) and abs(value) >= 10**20:
+        return "a number of more than 20 digits"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def json_line(value: Any) -> str:
+    """Return JSON in one line, other scripts as they are and everything unsafe escaped; it reads back as `value`."""
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(value, ensure_ascii=False))
