@@ -1,196 +1,176 @@
-"""Word alignment learnt from parallel text alone: the hidden Markov model of Vogel et al. 1996, in both directions.
+"""Word alignment learnt from parallel text alone: IBM model 2 with a diagonal prior, in both directions, symmetrised.
 
-A direction says how target words f_1..f_J come from source words e_1..e_I through hidden positions a_1..a_J:
-
-    p(f, a | e) = prod_j p(a_j | a_{j-1}, I) t(f_j | e_{a_j}),    p(i' | i, I) = c(i' - i) / sum_l c(l - i).
-
-With probability `NULL` a target word comes from no source word; the next one continues from the last real position
-(Och & Ney 2003). EM learns the word table t and the jump weights c. The first rounds keep c flat, which is IBM model 1
-(Brown et al. 1993). The table is estimated by variational Bayes, which keeps rare words from linking to everything
-(Riley & Gildea 2012). Both directions learn from the product of their posteriors in the last rounds, so that they
-agree (Liang et al. 2006).
+The model is that of Dyer et al. 2013 (fast_align). Target token j of m is translated from nothing with probability
+`NULL`, otherwise from source token i of n with probability proportional to exp(-tension |i / n - j / m|). Both the
+translation table and the tension are learnt by EM. The links of the two directions are merged by grow-diag-final-and
+(Koehn et al. 2003; Och & Ney 2003).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-Ids = npt.NDArray[np.int64]
+from nmt.data.dataset import Dataset
+
+Link = tuple[int, int]  # source position, target position, from 0
+Counts = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float64]
 
-MODEL_1, HMM, AGREE = 5, 4, 4  # rounds of EM
-CELLS = 500_000  # source x target positions in memory at once
-NULL = 0.1
-PRIOR = 0.01  # Dirichlet prior of the word table
-FARTHEST = 8  # longer jumps share one weight
+LINKS = 20_000_000  # candidate links to learn from; a larger corpus is sampled evenly
+CHUNK = 2_000_000  # candidate links in memory at once when the whole corpus is aligned
+ROUNDS = 6  # of EM
+NULL = 0.08
+TENSION = 4.0  # where the tension starts
+PRIOR = 0.01  # Dirichlet prior of the translation table, which makes it sparse
 
 
-class Posterior(NamedTuple):
-    """p(word j comes from word i) of both directions; rows sum to 1 or less, the rest comes from no word."""
+class Candidates(NamedTuple):
+    """Every source position for every target token of some sentence pairs, token by token; nothing is position -1."""
 
-    forward: Numbers  # (target, source): over the source word of a target word
-    backward: Numbers  # (source, target): over the target word of a source word
-
-
-class Corpus(NamedTuple):
-    """Pairs of word ids, from 0."""
-
-    source: Sequence[Ids]
-    target: Sequence[Ids]
-
-    def batches(self) -> Iterator[Ids]:
-        """Indices of pairs of similar lengths, about `CELLS` cells each."""
-        lengths = np.array([[len(s), len(t)] for s, t in zip(self.source, self.target)], np.int64).reshape(-1, 2)
-        order = np.lexsort((lengths[:, 0], lengths[:, 1]))
-        start = 0
-        while start < len(order):
-            end, wide, high = start, 0, 0
-            while end < len(order):
-                wide, high = max(wide, lengths[order[end], 0]), max(high, lengths[order[end], 1])
-                if end > start and wide * high * (end + 1 - start) > CELLS:
-                    break
-                end += 1
-            yield order[start:end]
-            start = end
+    key: Counts  # source id * target vocabulary + target id; the id of nothing is the size of the source vocabulary
+    position: Counts  # source position; -1 for nothing, which comes last
+    nearness: Numbers  # -|i / n - j / m|
+    start: Counts  # where each target token's candidates begin
 
 
-class Batch(NamedTuple):
-    indices: Ids
-    source: Ids  # (batch, source); -1 is padding
-    target: Ids  # (batch, target)
-    pair: Ids  # (batch, target, source): row of the word table; -1 where a side is padding
+class Direction(NamedTuple):
+    """What EM has learnt about target tokens given source tokens."""
+
+    keys: Counts  # sorted
+    probability: Numbers
+    tension: float
+
+    def links(self, found: Candidates) -> Counts:
+        """The source position of each target token; -1 for nothing."""
+        place = np.searchsorted(self.keys, found.key).clip(max=len(self.keys) - 1)
+        probability = np.where(self.keys[place] == found.key, self.probability[place], 1e-12)
+        weight = probability * _prior(found, self.tension)
+        best = np.maximum.reduceat(weight, found.start)
+        token = np.repeat(np.arange(len(found.start)), np.diff([*found.start, len(weight)]))
+        first = np.full(len(found.start), len(weight))
+        hits = np.flatnonzero(weight == best[token])
+        np.minimum.at(first, token[hits], hits)
+        return found.position[first]
 
 
-class Side(NamedTuple):
-    """One direction."""
+def align(dataset: Dataset, source_vocab: int, target_vocab: int) -> Iterator[list[Link]]:
+    """Yields the links between the tokens of each pair of a dataset, in its order."""
+    size = dataset.source_lengths() * dataset.target_lengths()
+    sample = np.arange(0, len(dataset), max(1, -(-int(size.sum()) // LINKS)))
+    sides = (dataset.source, dataset.target)
+    vocabularies = (source_vocab, target_vocab)
+    directions = [
+        _learn(_candidates(sides[one], sides[two], sample, vocabularies[one], vocabularies[two]), vocabularies[two])
+        for one, two in ((0, 1), (1, 0))
+    ]
+    ends = np.searchsorted(np.cumsum(size), np.arange(CHUNK, int(size.sum()) + CHUNK, CHUNK)) + 1
+    first = 0
+    for end in np.unique(np.minimum(ends, len(dataset))).tolist():
+        pairs = np.arange(first, end)
+        forward, backward = (
+            iter(
+                directions[one].links(
+                    _candidates(sides[one], sides[two], pairs, vocabularies[one], vocabularies[two])
+                ).tolist()
+            )
+            for one, two in ((0, 1), (1, 0))
+        )
+        for index in pairs.tolist():
+            to_source = {(next(forward), target) for target in range(len(dataset.target(index)))}
+            to_target = {(source, next(backward)) for source in range(len(dataset.source(index)))}
+            yield symmetrised({link for link in to_source if link[0] >= 0}, {link for link in to_target if link[1] >= 0})
+        first = end
 
-    table: Numbers  # t of each pair of words
-    nothing: Numbers  # t of each word, given no word
-    jumps: Numbers  # c, from -FARTHEST to FARTHEST
+
+def _candidates(source, target, pairs: Counts, source_vocab: int, target_vocab: int) -> Candidates:  # noqa: ANN001
+    keys, positions, nearness, counts = [], [], [], []
+    for index in pairs.tolist():
+        ids = np.append(source(index).astype(np.int64), source_vocab)
+        others = target(index).astype(np.int64)
+        n, m = len(ids) - 1, len(others)
+        place = np.append(np.arange(n), -1)
+        near = -np.abs((np.arange(n) + 0.5) / n - ((np.arange(m) + 0.5) / m)[:, None])
+        keys.append((ids * target_vocab + others[:, None]).ravel())
+        positions.append(np.broadcast_to(place, (m, n + 1)).ravel())
+        nearness.append(np.concatenate([near, np.zeros((m, 1))], axis=1).ravel())
+        counts.append(np.full(m, n + 1))
+    count = np.concatenate(counts)
+    return Candidates(
+        np.concatenate(keys), np.concatenate(positions), np.concatenate(nearness), np.cumsum(count) - count
+    )
 
 
-def _pad(rows: list[Ids]) -> Ids:
-    padded = np.full((len(rows), max(map(len, rows))), -1, np.int64)
-    for index, row in enumerate(rows):
-        padded[index, : len(row)] = row
-    return padded
+def _prior(found: Candidates, tension: float) -> Numbers:
+    """The probability of each candidate before its words are seen."""
+    real = found.position >= 0
+    weight = np.where(real, np.exp(tension * found.nearness), 0.0)
+    total = np.add.reduceat(weight, found.start)
+    count = np.diff([*found.start, len(weight)])
+    return np.where(real, (1 - NULL) * weight / np.repeat(total, count), NULL)
 
 
-class Aligner:
-    def __init__(self, corpus: Corpus) -> None:
-        self.sizes = tuple(1 + max((int(w.max()) for w in side if len(w)), default=0) for side in corpus)
-        self.keys = np.zeros(0, np.int64)
-        batches = []
-        chunks = []
-        for indices in corpus.batches():
-            s, t = (_pad([side[i] for i in indices]) for side in corpus)
-            key = self._key(s, t)
-            chunks.append(np.unique(key))
-            batches.append((indices, s, t))
-        self.keys = np.unique(np.concatenate(chunks))
-        self.keys = self.keys[self.keys >= 0]
-        self.batches = [Batch(i, s, t, self._rows(s, t)) for i, s, t in batches]
-        n = len(self.keys)
-        flat = np.ones(2 * FARTHEST + 1)
-        self.sides = [Side(np.full(n, 1.0 / size), np.full(size, 1.0 / size), flat) for size in self.sizes[::-1]]
+def _learn(found: Candidates, target_vocab: int) -> Direction:
+    keys, link = np.unique(found.key, return_inverse=True)
+    source = keys // target_vocab
+    count = np.diff([*found.start, len(found.key)])
+    probability, tension = np.full(len(keys), 1.0 / target_vocab), TENSION
+    for _ in range(ROUNDS):
+        prior = _prior(found, tension)
+        posterior = probability[link] * prior
+        posterior /= np.repeat(np.add.reduceat(posterior, found.start), count)
+        expected = np.bincount(link, posterior, len(keys)) + PRIOR
+        total = np.bincount(source, expected)
+        # Variational Bayes: exp(digamma) instead of the count, which takes from rare pairs.
+        probability = np.exp(_digamma(expected) - _digamma(total)[source])
+        tension = _fit_tension(found, posterior, tension)
+    return Direction(keys, probability, tension)
 
-    def _key(self, s: Ids, t: Ids) -> Ids:
-        key = s[:, None, :] * self.sizes[1] + t[:, :, None]
-        return np.where((s[:, None, :] < 0) | (t[:, :, None] < 0), -1, key)
 
-    def _rows(self, s, t):
-        key = self._key(s, t)
-        row = np.searchsorted(self.keys, key).clip(max=len(self.keys) - 1)
-        return np.where(self.keys[row] == key, row, -1).astype(np.int32)
-
-    def learn(self, say=lambda text: None):
-        for r in range(MODEL_1 + HMM + AGREE):
-            self._round(hmm=r >= MODEL_1, agree=r >= MODEL_1 + HMM)
-
-    def _round(self, hmm, agree):
-        n = len(self.keys)
-        counts = [np.full(n, 0.0), np.full(n, 0.0)]
-        nothing = [np.zeros(self.sizes[1]), np.zeros(self.sizes[0])]
-        jumps = [np.zeros(2 * FARTHEST + 1) for _ in range(2)]
-        for b in self.batches:
-            f, jf = posterior(b.source, b.target, b.pair, self.sides[0])
-            g, jg = posterior(b.target, b.source, b.pair.transpose(0, 2, 1), self.sides[1])
-            if agree:
-                both = f * g.transpose(0, 2, 1)
-                f, g = both, both.transpose(0, 2, 1)
-            for k, (p, w, pair) in enumerate(((f, b.target, b.pair), (g, b.source, b.pair.transpose(0, 2, 1)))):
-                real = pair >= 0
-                counts[k] += np.bincount(pair[real], p[real], n)
-                ok = w >= 0
-                nothing[k] += np.bincount(w[ok], (1 - p.sum(axis=2))[ok].clip(0), self.sizes[1 - k])
-            jumps[0] += jf
-            jumps[1] += jg
-        given = (self.keys // self.sizes[1], self.keys % self.sizes[1])
-        sides = []
-        for k in range(2):
-            c = counts[k] + PRIOR
-            total = np.bincount(given[k], c, self.sizes[k])
-            table = np.exp(_digamma(c) - _digamma(total[given[k]]))
-            none = nothing[k] + PRIOR
-            none = np.exp(_digamma(none) - _digamma(np.array([none.sum()])))
-            sides.append(Side(table, none, jumps[k] / jumps[k].sum() * 17 + 1e-3 if hmm else self.sides[k].jumps))
-        if not hmm and False:
-            pass
-        self.sides = sides
-
-    def posteriors(self, corpus: Corpus) -> Iterator[tuple[int, Posterior]]:
-        for indices in corpus.batches():
-            s, t = (_pad([side[i] for i in indices]) for side in corpus)
-            pair = self._rows(s, t)
-            f, _ = posterior(s, t, pair, self.sides[0])
-            g, _ = posterior(t, s, pair.transpose(0, 2, 1), self.sides[1])
-            for row, index in enumerate(indices.tolist()):
-                n, m = len(corpus.source[index]), len(corpus.target[index])
-                yield index, Posterior(f[row, :m, :n], g[row, :n, :m])
+def _fit_tension(found: Candidates, posterior: Numbers, tension: float) -> float:
+    """Climbs the expected log-likelihood, whose slope is the mean nearness seen minus the mean expected."""
+    real = found.position >= 0
+    share = posterior * real
+    seen = (share * found.nearness).sum() / share.sum()
+    for _ in range(4):
+        prior = _prior(found, tension) * real
+        mean = (prior * found.nearness).sum() / prior.sum()
+        tension = float(np.clip(tension + 20 * (seen - mean), 0.1, 14))
+    return tension
 
 
 def _digamma(x: Numbers) -> Numbers:
-    return torch.digamma(torch.from_numpy(x)).numpy()
+    """The asymptotic series, after moving x above 6."""
+    result = np.zeros_like(x)
+    x = x.copy()
+    for _ in range(6):
+        low = x < 6
+        result[low] -= 1 / x[low]
+        x[low] += 1
+    inverse = 1 / (x * x)
+    return result + np.log(x) - 0.5 / x - inverse * (1 / 12 - inverse * (1 / 120 - inverse / 252))
 
 
-def posterior(given: Ids, words: Ids, pair: Ids, side: Side) -> tuple[Numbers, Numbers]:
-    """Forward-backward. (batch, words, given) posteriors, and the jumps seen."""
-    real = (given >= 0).astype(float)
-    batch, wide = given.shape
-    high = words.shape[1]
-    offsets = np.arange(wide)[None, :] - np.arange(wide)[:, None]
-    place = offsets.clip(-FARTHEST, FARTHEST) + FARTHEST
-    jump = side.jumps[place]  # (from, to)
-    reach = np.maximum(real @ jump.T, 1e-30)  # (batch, from)
-    emit = np.where(pair >= 0, side.table[pair], 1e-10) * real[:, None, :]
-    none = np.where(words >= 0, side.nothing[words], 1.0) * NULL
-    emit = np.where((words < 0)[:, :, None], real[:, None, :], emit) * (1 - NULL)
-    alpha = np.empty((batch, high, wide))
-    nulls = np.empty((batch, high, wide))
-    scale = np.empty((batch, high))
-    prev = real / real.sum(1, keepdims=True)
-    for j in range(high):
-        to = prev if j == 0 else (prev / reach) @ jump
-        a, z = to * emit[:, j], prev * none[:, j, None]
-        total = a.sum(1) + z.sum(1)
-        scale[:, j] = total
-        alpha[:, j], nulls[:, j] = a / total[:, None], z / total[:, None]
-        prev = alpha[:, j] + nulls[:, j]
-    beta = real
-    seen = np.zeros((wide, wide))
-    found = np.empty_like(alpha)
-    for j in range(high - 1, -1, -1):
-        found[:, j] = alpha[:, j] * beta
-        if j:
-            ahead = emit[:, j] * beta / scale[:, j, None]
-            if True:
-                before = (alpha[:, j - 1] + nulls[:, j - 1]) / reach
-                live = (words[:, j] >= 0)[:, None]
-                seen += (before * live).T @ ahead
-            beta = (ahead @ jump.T) / reach + none[:, j, None] * beta / scale[:, j, None]
-            beta = beta * real
-    found *= (words >= 0)[:, :, None]
-    return found, np.bincount(place.ravel(), (seen * jump).ravel(), 2 * FARTHEST + 1)
+def symmetrised(forward: set[Link], backward: set[Link]) -> list[Link]:
+    """grow-diag-final-and: starts from the links of both directions, adds neighbours that one of them has and that
+    link a word without links, and at last links between two words that have none."""
+    links, union = forward & backward, forward | backward
+    sources, targets = {s for s, _ in links}, {t for _, t in links}
+    grown = bool(links)
+    while grown:
+        grown = False
+        for s, t in sorted(union - links):
+            near = any((s + a, t + b) in links for a in (-1, 0, 1) for b in (-1, 0, 1))
+            if near and (s not in sources or t not in targets):
+                links.add((s, t))
+                sources.add(s)
+                targets.add(t)
+                grown = True
+    for direction in (forward, backward):
+        for s, t in sorted(direction - links):
+            if s not in sources and t not in targets:
+                links.add((s, t))
+                sources.add(s)
+                targets.add(t)
+    return sorted(links)
