@@ -42,7 +42,8 @@ def run(kind: Kind, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         first, *words = shlex.split(kind.typed)
-        quick = [f"{key}={value}" for key, value in QUICK.items() if key not in kind.typed]
+        words = [word for word in words if word.partition("=")[0] not in QUICK]
+        quick = [f"{key}={value}" for key, value in QUICK.items()]
         start = settings_of(Path(first), [*words, *quick, "run=run"])
         train(start.settings, ["nmt", "train"], False, start.files)
     return folder / "run"
