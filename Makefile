@@ -1,10 +1,10 @@
-# make demo | make test | make check; each installs what it needs into .venv first.
+# make demo | make test | make check | make docs; each installs what it needs into .venv first.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check proof bench-check format reference corpus clean
+.PHONY: demo test check docs pictures proof bench-check format reference corpus clean
 
 demo: $(INSTALLED)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh
@@ -17,13 +17,23 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The documentation site, in build/docs: open build/docs/index.html. A broken link or anchor is an error.
+docs: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	$(BIN)/zensical build --clean --strict
+	$(BIN)/python scripts/make_site_offline.py
+
+# The pictures of docs/tutorial.md, by its own commands (two trainings, about ten minutes).
+pictures: $(INSTALLED)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/make_tutorial_pictures.py
+
 # tests/reliability in its long form (300 kills, about 20 minutes), and the table in docs/reliability.md.
 proof: $(INSTALLED)
 	$(BIN)/python -m pytest tests/reliability -n auto --maxprocesses 8 --dist worksteal --proof docs/reliability.md
 
 # Fails if nmt has become slower beside a plain model, measured in the same minutes; let nothing else run meanwhile.
 bench-check: $(INSTALLED)
-	$(BIN)/python scripts/bench_peers.py --toolkits nmt "nmt int8" "nmt int8 shortlist" plain --check docs/benchmarks.json
+	$(BIN)/python scripts/bench_peers.py --toolkits nmt "nmt int8" "nmt int8 shortlist" plain --check docs/lab/benchmarks.json
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
@@ -34,6 +44,8 @@ reference: $(INSTALLED)
 	$(BIN)/python scripts/make_settings_reference.py
 	$(BIN)/python scripts/make_systems_reference.py
 	$(BIN)/python scripts/make_kinds_reference.py
+	$(BIN)/python scripts/make_cli_reference.py
+	$(BIN)/python scripts/make_code_map.py
 
 corpus: $(INSTALLED)
 	$(BIN)/python scripts/make_corpus.py

@@ -4,6 +4,8 @@ translator = nmt.load("runs/en-fr")
 translator.translate(["I love you."], beam_size=5)[0].text
 """
 
+import sys
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from nmt.errors import ConfigError, DataError, UserError
@@ -13,6 +15,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nmt.decoding.translator import Translator
+
+if sys.platform == "win32":
+    _LINE = "nmt runs on Linux and macOS; on Windows, use WSL: wsl --install, then install nmt inside it"
+    if PurePath(sys.argv[0]).stem in {"nmt", "-m"}:  # the command
+        sys.exit(f"error: {_LINE}")
+    raise ImportError(_LINE)
 
 __version__ = "0.1.0"
 __all__ = ["ConfigError", "DataError", "UserError", "__version__", "load"]

@@ -19,7 +19,8 @@ from typing import Any, Literal, cast
 from nmt.errors import DataError, OutOfMemory
 from nmt.memory import memory_at_hand
 
-KILO, MEGA = 1_000, 1_000_000
+HELD = Path("/proc/self/fd")  # where Linux shows the open files and directories of this process
+MEGA = 1_000_000
 DEEPEST = 20  # lists and objects inside one another in a JSON file of a run; ours have 6
 LARGEST_NUMBER = 2**63
 LEFTOVER = re.compile(r"(.+)\.tmp-\d+")  # what a crash leaves of `write_atomic` and of a checkpoint
@@ -105,11 +106,21 @@ def open_run_file(run: Path, name: str, mode: Literal["rb", "ab"] = "rb") -> io.
     return io.open(found, "rb") if mode == "rb" else io.open(found, "ab")  # noqa: UP020
 
 
+def named(path: Path) -> Path:
+    """Return a path as messages name it. Training reaches its run through an open directory (`/proc/self/fd/N/...`),
+    which says nothing to anybody: what counts is where that directory is."""
+    if not path.is_relative_to(HELD):
+        return path
+    number, *rest = path.relative_to(HELD).parts
+    try:
+        return (HELD / number).readlink().joinpath(*rest)
+    except OSError:  # closed meanwhile
+        return Path(*rest)
+
+
 def _not_regular(path: Path) -> DataError:
-    if path.is_relative_to("/proc/self/fd"):  # a run that training holds open
-        path = path.parent.resolve() / path.name
     return DataError(
-        f"{path}: not a regular file but a link, a device, a pipe or a folder; "
+        f"{named(path)}: not a regular file but a link, a device, a pipe or a folder; "
         "the files of a run must lie in it themselves"
     )
 
@@ -120,7 +131,7 @@ def readable(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise DataError(f"{path}: cannot read: {error.strerror}") from None
+        raise DataError(f"{named(path)}: cannot read: {error.strerror}") from None
 
 
 def run_file_exists(run: Path, name: str) -> bool:
@@ -138,9 +149,9 @@ def read_bounded(file: io.BufferedIOBase, path: Path, largest: int) -> bytes:
     """Read the rest of a file, whose size is looked at first. Raise OutOfMemory if it does not fit into memory."""
     size = os.fstat(file.fileno()).st_size
     if size > largest:
-        raise DataError(f"{path}: damaged: has {size:,} bytes, and at most {largest:,} are possible here")
+        raise DataError(f"{named(path)}: damaged: has {size:,} bytes, and at most {largest:,} are possible here")
     if size > MEGA and size > memory_at_hand():
-        raise OutOfMemory(f"{path}: {size:,} bytes do not fit into the memory that is free")
+        raise OutOfMemory(f"{named(path)}: {size:,} bytes do not fit into the memory that is free")
     return file.read(size + 1)[:size]
 
 
@@ -166,7 +177,7 @@ def parse_json(content: bytes, path: Path, *, finite: bool = True) -> dict[str, 
     except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict) or not _is_plain(values, finite):
-        raise DataError(f"{path}: damaged: not a JSON object; copy the run again, or remove the file")
+        raise DataError(f"{named(path)}: damaged: not a JSON object; copy the run again, or remove the file")
     return values
 
 

@@ -9,6 +9,7 @@ from nmt.config import DataSettings
 from nmt.data.corpora import HELD_OUT, find_tests
 from nmt.data.corpus import read_lines
 from nmt.data.encodings import AUTO
+from nmt.data.opening import check_regular
 from nmt.data.sources import TextSource
 from nmt.decoding.gold import BETWEEN_SPACES, Gold, counts_between_spaces, read_gold
 from nmt.errors import DataError
@@ -73,6 +74,8 @@ def _beside(source: TextSource, data: DataSettings, run: Path) -> dict[str, Path
 
 def _set_of(source: TextSource, beside: dict[str, Path], data: DataSettings) -> EvaluationSet:
     """A test set that the config names, with the files beside it."""
+    for path in beside.values():
+        check_regular(path)
     references = [beside[ending] for ending in data.references if beside[ending].exists()]
     parts = {part: read_numbers(beside[part]) for part in data.parts if beside[part].exists()}
     return read_source(source, beside["align"], references, parts)

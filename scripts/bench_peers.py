@@ -1,11 +1,11 @@
 """How fast nmt trains and decodes beside other toolkits, on this machine, with the same model and the same sentences.
 
     python scripts/bench_peers.py                               # installs the peers, measures, prints the table
-    python scripts/bench_peers.py --page docs/benchmarks.md     # and writes it there
+    python scripts/bench_peers.py --page docs/lab/benchmarks.md     # and writes it there
     make bench-check                                            # installs nothing; fails if nmt has become slower
 
 Every toolkit has a process of its own. They take turns, round by round, so that a slow minute of the machine strikes
-all alike; a figure is the median over the rounds. docs/benchmarks.md tells what is counted, and how each is set up.
+all alike; a figure is the median over the rounds. docs/lab/benchmarks.md tells what is counted, and how each is set up.
 """
 
 import argparse

@@ -19,7 +19,7 @@ When the children are tired, they will go home with the new teacher.'
 echo "$sentences"
 echo '--'
 echo "$sentences" | nmt translate runs/en-fr
-echo '(The model knows words and constructions of the bundled corpus alone; others come out badly.)'
+echo '(The model knows the words and constructions of the bundled corpus only; expect poor output on anything else.)'
 
 title "echo 'I love you.' | nmt translate runs/en-fr --attention"
 echo 'I love you.' | nmt translate runs/en-fr --attention
@@ -30,5 +30,5 @@ cat <<'END'
   .venv/bin/nmt info runs/en-fr                              what is in a run
   .venv/bin/nmt train configs/en-fr.yaml run=runs/plain model.attention=none    how much attention gives
   .venv/bin/nmt check configs/en-fr.yaml                     what can be known before training
-  Your own corpus: copy configs/en-fr.yaml, change data.folder, data.source and data.target; docs/settings.md has every setting.
+  Your own corpus: .venv/bin/nmt train pairs.tsv; docs/your-corpus.md continues from there.
 END

@@ -2,7 +2,7 @@
 preparing with the size of the corpus.
 
     python scripts/growth.py --quick                    # a look
-    python scripts/growth.py                            # table; docs/pictures/growth.json and growth.svg; 10 minutes
+    python scripts/growth.py                          # table; docs/lab/pictures/growth.json and growth.svg; 10 minutes
     python scripts/growth.py --pairs 10000 10000000     # 1.6 GB of text, 10 minutes more
 
 Every case has a process of its own, which says how much memory it needed at most. Sentences are random: for updates

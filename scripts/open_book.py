@@ -1,7 +1,7 @@
 """The open book gets slow: time to decode a token, by the length of the source, for every attention of nmt.
 
     python scripts/open_book.py --quick      # a look: two repetitions
-    python scripts/open_book.py              # table; docs/pictures/open_book.json and open_book.svg; 3 minutes
+    python scripts/open_book.py              # table; docs/lab/pictures/open_book.json and open_book.svg; 3 minutes
 
 One sentence, one thread, random weights, the model of configs/multi30k-en-fr.yaml. The source is encoded first, which
 is not in the times; then 50 tokens are decoded. A time is that of such a pass divided by 50, median over repetitions.

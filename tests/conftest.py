@@ -1,11 +1,14 @@
 """What all tests share: checked shapes, one thread, a cache of their own, a tiny corpus."""
 
+import os
 from pathlib import Path
 
 import pytest
 from jaxtyping import install_import_hook
 
 install_import_hook("nmt", "beartype.beartype")  # every annotated shape and type is checked while tests run
+
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as the program sets it: threads that wait do not keep a core
 
 import torch  # noqa: E402
 
@@ -37,8 +40,6 @@ threads: 1
 @pytest.fixture(autouse=True, scope="session")
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keeps the user's cache out of the tests, for processes that they start as well."""
-    import os
-
     os.environ["NMT_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 

@@ -1,4 +1,4 @@
-"""The scripts behind docs/claims.md: what they write, and that they find what is certain at any size."""
+"""The scripts behind docs/lab/claims.md: what they write, and that they find what is certain at any size."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from nmt.model.attention import ATTENTIONS
 from nmt.model.init import initialise
 
 PROJECT = Path(__file__).parent.parent
-CLAIMS = (PROJECT / "docs" / "claims.md").read_text(encoding="utf-8")
+CLAIMS = (PROJECT / "docs" / "lab" / "claims.md").read_text(encoding="utf-8")
 
 
 def columns(row: str) -> list[str]:
@@ -85,7 +85,7 @@ def test_remember(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_each_word_of_i_love_you_looks_most_at_the_right_one() -> None:
-    found = json.loads((PROJECT / "docs" / "pictures" / "i_love_you.json").read_text(encoding="utf-8"))
+    found = json.loads((PROJECT / "docs" / "lab" / "pictures" / "i_love_you.json").read_text(encoding="utf-8"))
     looked_at = {
         word: found["source_words"][max(range(len(row)), key=row.__getitem__)]
         for word, row in zip(found["target_words"], found["attention"], strict=True)
@@ -202,10 +202,10 @@ def test_long_sentences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 @pytest.mark.parametrize(("name", "script"), [("remember", remember), ("open_book", open_book)])
 def test_tables_of_the_page_are_those_of_the_numbers(name: str, script: ModuleType) -> None:
-    """docs/claims.md shows what is in docs/pictures, row by row."""
-    result = json.loads((PROJECT / "docs" / "pictures" / f"{name}.json").read_text(encoding="utf-8"))
+    """docs/lab/claims.md shows what is in docs/lab/pictures, row by row."""
+    result = json.loads((PROJECT / "docs" / "lab" / "pictures" / f"{name}.json").read_text(encoding="utf-8"))
     for row in script.table(result):
-        assert row in CLAIMS, f"docs/claims.md lacks: {row}"
+        assert row in CLAIMS, f"docs/lab/claims.md lacks: {row}"
 
 
 def test_commands_of_the_page_are_understood() -> None:
@@ -220,8 +220,8 @@ def test_commands_of_the_page_are_understood() -> None:
     ("file", "name"), [("ablation", "ablation"), ("ablation", "ablation_multi30k"), ("recipe", "recipe")]
 )
 def test_the_page_of_a_study_has_its_table(file: str, name: str) -> None:
-    page = (PROJECT / "docs" / f"{file}.md").read_text(encoding="utf-8")
-    rows = list(ablation.table(ablation.results([PROJECT / "docs" / "pictures" / f"{name}.jsonl"])))
+    page = (PROJECT / "docs" / "lab" / f"{file}.md").read_text(encoding="utf-8")
+    rows = list(ablation.table(ablation.results([PROJECT / "docs" / "lab" / "pictures" / f"{name}.jsonl"])))
     assert len(rows) > 7
     for row in rows:
         assert row in page
@@ -232,13 +232,13 @@ def test_the_page_of_a_study_has_its_table(file: str, name: str) -> None:
     [("long_sentences", ["none", "general", "additive"]), ("ablation_multi30k", ["none", "scaled dot", "additive"])],
 )
 def test_scores_by_length_are_those_of_the_numbers(name: str, systems: list[str]) -> None:
-    found = ablation.results([PROJECT / "docs" / "pictures" / f"{name}.jsonl"])
+    found = ablation.results([PROJECT / "docs" / "lab" / "pictures" / f"{name}.jsonl"])
     for row in long_sentences.table(found, systems):
         assert row in CLAIMS
 
 
 def test_scores_of_documentation_by_length_are_those_of_the_numbers() -> None:
-    found = json.loads((PROJECT / "docs" / "pictures" / "long_sentences_en_ko.json").read_text())
+    found = json.loads((PROJECT / "docs" / "lab" / "pictures" / "long_sentences_en_ko.json").read_text())
     for system, scores in found.items():
         row = " | ".join(f"{group['chrf']:.1f}" for group in scores["by_length"])
         assert f"| {system} | {row} |" in CLAIMS

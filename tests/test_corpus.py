@@ -127,7 +127,8 @@ def test_a_folder_a_pipe_and_nothing(tmp_path: Path) -> None:
     assert error(tmp_path) == f"{tmp_path}: a folder; name a text file"
     assert error(tmp_path / "none") == f"{tmp_path / 'none'}: no such file; name a text file"
     with pytest.raises(
-        DataError, match=r"pipe: a pipe or device, and training reads its text several times; write it into a file$"
+        DataError,
+        match=r"pipe: a pipe or device, and the texts of a config are read several times; write it into a file$",
     ):
         file_hash(tmp_path / "pipe")
 

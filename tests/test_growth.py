@@ -7,7 +7,7 @@ import growth
 import pytest
 
 PROJECT = Path(__file__).parent.parent
-KEPT = PROJECT / "docs" / "pictures" / "growth.json"
+KEPT = PROJECT / "docs" / "lab" / "pictures" / "growth.json"
 RESULT = {
     "update": {"25": {"seconds_per_token": 0.00044, "peak_mb": 700.4}},
     "batch": {"1024": {"update_seconds": 1.234, "save_seconds": 0.456, "peak_mb": 900.0}},
@@ -38,6 +38,6 @@ def test_text_has_the_lines_that_were_asked_for_and_frequent_words(tmp_path: Pat
 
 @pytest.mark.skipif(not KEPT.exists(), reason="not measured yet")
 def test_the_page_shows_what_was_measured() -> None:
-    page = (PROJECT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    page = (PROJECT / "docs" / "lab" / "benchmarks.md").read_text(encoding="utf-8")
     for row in growth.table(json.loads(KEPT.read_text(encoding="utf-8"))):
         assert row in page

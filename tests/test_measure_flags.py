@@ -137,7 +137,7 @@ def test_rates_by_hand() -> None:
 
 
 def test_the_page_shows_the_numbers() -> None:
-    result = json.loads((PROJECT / "docs" / "flags.json").read_text(encoding="utf-8"))
+    result = json.loads((PROJECT / "docs" / "lab" / "flags.json").read_text(encoding="utf-8"))
     assert [(kind["flag"], kind["how"]) for kind in result["kinds"]] == [(kind.flag, kind.how) for kind in KINDS]
     for row in measure_flags.table(result):
         assert row in PAGE, f"docs/reliability.md lacks: {row}"
@@ -150,4 +150,4 @@ def test_the_page_shows_the_numbers() -> None:
 def test_the_command_of_the_page_is_understood() -> None:
     [command] = re.findall(r"^python scripts/measure_flags\.py(.*)$", PAGE, re.MULTILINE)
     options = measure_flags._options(command.split())
-    assert options.out == PROJECT / "docs" / "flags.json"
+    assert options.out == PROJECT / "docs" / "lab" / "flags.json"

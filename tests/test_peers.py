@@ -165,7 +165,7 @@ def test_the_table_goes_between_the_marks(tmp_path: Path) -> None:
 
 
 def test_the_page_has_the_marks() -> None:
-    page = (environment.PROJECT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    page = (environment.PROJECT / "docs" / "lab" / "benchmarks.md").read_text(encoding="utf-8")
     assert all(page.count(mark) == 1 for mark in MARKS)
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import traceback
+from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Any, NoReturn
 
@@ -26,13 +27,14 @@ from nmt.cli.streams import CLOSED, prepare_streams
 from nmt.cli.train import check, train
 from nmt.cli.translate import translate
 from nmt.errors import ConfigError, OutOfMemory, UserError, is_out_of_memory
+from nmt.files import named
 from nmt.shown import shown
 
 READER_GONE = 128 + signal.SIGPIPE
 # No fault of the program, wherever it happens: a full disk, a name that is too long, somebody else's folder, a limit.
 TO_MEND = {
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE,
-    errno.ENFILE,
+    errno.ENFILE, errno.EIO, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ESTALE,
 }  # fmt: skip
 NO_MEMORY = (
     "out of memory; try a smaller decoding.batch_size, --batch-size or --beam-size, shorter lines, or a smaller model"
@@ -102,10 +104,15 @@ def main() -> None:
             _fail(UserError.status, "standard output: closed; send it to a terminal or a file")
         if error.errno not in TO_MEND:
             raise
-        _fail(UserError.status, f"{error.filename or 'standard output'}: {error.strerror}")
+        _fail(UserError.status, f"{_where(error)}: {error.strerror}")
     except KeyboardInterrupt:
         print(file=sys.stderr)
         _fail(128 + signal.SIGINT)
+
+
+def _where(error: OSError) -> str:
+    name = error.filename
+    return str(named(Path(os.fsdecode(name)))) if isinstance(name, str | bytes) else "standard output"
 
 
 def _run() -> None:
@@ -130,8 +137,8 @@ def _fail(status: int, *problems: str) -> NoReturn:
 def _spin_briefly() -> None:
     """Lets a thread that waits for others give its core away after 2,000 rounds, not 300,000 (GNU OpenMP).
 
-    Where another program needs a core, threads that spin for long keep each other from working (docs/benchmarks.md).
-    What the user has set of this stays. It is read when torch is imported.
+    Where another program needs a core, threads that spin for long keep each other from working
+    (docs/lab/benchmarks.md). What the user has set of this stays. It is read when torch is imported.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "2000")

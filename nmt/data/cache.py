@@ -5,6 +5,7 @@ each file; all of it is checked whenever the entry is read. A damaged entry is m
 cache. Whatever else is in the cache folder is left alone.
 """
 
+import atexit
 import errno
 import fcntl
 import hashlib
@@ -14,6 +15,7 @@ import platform
 import secrets
 import shutil
 import stat
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -33,6 +35,10 @@ Say = Callable[[str], None]
 Item = TypeVar("Item")
 
 
+class Unusable(DataError):
+    """The cache cannot be read or written; the message says what to do about it."""
+
+
 class _Damaged(Exception):
     """An entry is not as it was written; the message says in what."""
 
@@ -44,7 +50,7 @@ def cache_folder() -> Path:
     try:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nmt"
     except RuntimeError:  # neither $HOME nor an entry for this user, as in a container
-        raise DataError("no home folder is known for the cache; name a folder: NMT_CACHE=FOLDER") from None
+        raise Unusable("no home folder is known for the cache; name a folder: NMT_CACHE=FOLDER") from None
 
 
 def cached(
@@ -58,11 +64,49 @@ def cached(
     """What `read` finds in the folder that `make` wrote for this recipe, now or earlier.
 
     `verify` is called when `make` is done, and raises DataError if what it read is no longer what the recipe says: then
-    nothing is kept. Raises DataError if the cache cannot be read or written, with what to do about it.
+    nothing is kept. If the user's cache cannot be read or written, a temporary folder takes its place. Raises Unusable
+    if there is none, or if the user named the cache.
     """
     made_from = json.loads(json.dumps([FORMAT, recipe]))
     key = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:24]
-    folder = cache_folder() / key
+    if not _instead:
+        try:
+            return _cached_in(cache_folder() / key, made_from, make, read, say, doing, verify)
+        except Unusable as problem:
+            _instead.append(_temporary(problem, say))
+    return _cached_in(_instead[0] / key, made_from, make, read, say, doing, verify)
+
+
+_instead: list[Path] = []  # the temporary folder, once it is needed
+
+
+def _temporary(problem: Unusable, say: Say) -> Path:
+    """Return a folder that lasts as long as this process."""
+    if "NMT_CACHE" in os.environ:
+        raise problem
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="nmt-"))
+    except OSError:
+        raise problem from None
+    atexit.register(_remove_own, folder, os.getpid())
+    say(f"warning: {problem}; until then {folder} takes its place, which is removed at the end")
+    return folder
+
+
+def _remove_own(folder: Path, process: int) -> None:
+    if os.getpid() == process:  # not a fork of it
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _cached_in(
+    folder: Path,
+    made_from: Any,
+    make: Callable[[Path], None],
+    read: Callable[[Path], Item],
+    say: Say,
+    doing: str,
+    verify: Callable[[], None],
+) -> Item:
     problem: Exception | str = "other processes remove it"
     for _ in range(ATTEMPTS):
         try:
@@ -79,7 +123,7 @@ def cached(
                 raise _unreadable(folder, error) from None
         say(doing)
         _make(folder, made_from, make, verify)
-    raise DataError(f"{folder}: cannot be kept in the cache: {problem}; name another folder: NMT_CACHE=FOLDER")
+    raise Unusable(f"{folder}: cannot be kept in the cache: {problem}; name another folder: NMT_CACHE=FOLDER")
 
 
 def _exists(folder: Path) -> bool:
@@ -140,11 +184,11 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _unreadable(folder: Path, error: OSError) -> DataError:
+def _unreadable(folder: Path, error: OSError) -> Unusable:
     path, reason = error.filename or folder, error.strerror or error
     if error.errno in DENIED:
-        return DataError(f"{path}: cannot read the cache: {reason}; allow it, or name another folder: NMT_CACHE=FOLDER")
-    return DataError(
+        return Unusable(f"{path}: cannot read the cache: {reason}; allow it, or name another folder: NMT_CACHE=FOLDER")
+    return Unusable(
         f"{path}: cannot read the cache: {reason}; try again, remove {folder}, or name another folder: NMT_CACHE=FOLDER"
     )
 
@@ -157,7 +201,7 @@ def _remove(folder: Path) -> None:
     except FileNotFoundError:  # another process was faster
         pass
     except OSError as error:
-        raise DataError(
+        raise Unusable(
             f"{folder}: damaged, and cannot be removed: {error.strerror}; have it removed by whoever owns it, or name "
             "another folder: NMT_CACHE=FOLDER"
         ) from None
@@ -196,13 +240,13 @@ def _make(folder: Path, made_from: Any, make: Callable[[Path], None], verify: Ca
             os.close(lock)
 
 
-def _unwritable(cache: Path, error: OSError) -> DataError:
+def _unwritable(cache: Path, error: OSError) -> Unusable:
     remedy = "name another folder: NMT_CACHE=FOLDER"
     if error.errno in FULL:
         remedy = f"make room, or {remedy}"
     elif error.errno in DENIED:
         remedy = f"ask for permission, or {remedy}"
-    return DataError(f"{cache}: cannot write the cache: {error.strerror or error}; {remedy}")
+    return Unusable(f"{cache}: cannot write the cache: {error.strerror or error}; {remedy}")
 
 
 def _publish(unfinished: Path, folder: Path, made_from: Any) -> None:

@@ -65,7 +65,16 @@ def _find(data: DataSettings, entry: CorpusSettings, key: str) -> TextSource:
     name = entry.path or {"source": entry.source, "target": entry.target}
     languages = (data.source, data.target)
     columns, kind = tuple(entry.columns), entry.format or None
-    source = find_source(data.folder, name, languages, columns=columns, format=kind, key=key, encoding=data.encoding)
+    source = find_source(
+        data.folder,
+        name,
+        languages,
+        columns=columns,
+        format=kind,
+        key=key,
+        encoding=data.encoding,
+        regular=True,  # a config may be a stranger's
+    )
     return replace(source, name=entry.name) if entry.name else source
 
 

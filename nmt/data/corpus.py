@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nmt.data.encodings import AUTO, UTF8, encoding_of, is_evidently_legacy, remedy, to_utf8
-from nmt.data.opening import BLOCK, COMPRESSIONS, check_distinct, open_binary, shown
+from nmt.data.opening import BLOCK, COMPRESSIONS, check_distinct, check_regular, open_binary, shown
 from nmt.data.zipped import open_member, zip_member
 from nmt.errors import DataError
 
@@ -211,10 +211,7 @@ def file_hash(path: Path) -> str:
         if member := zip_member(path):
             with open_member(member) as inside:
                 return hashlib.file_digest(inside, "sha256").hexdigest()
-        if path.exists() and not path.is_dir():
-            raise DataError(
-                f"{path}: a pipe or device, and training reads its text several times; write it into a file"
-            )
+        check_regular(path)
         raise DataError(f"{path}: {'a folder' if path.is_dir() else 'no such file'}; name a text file")
     try:
         with path.open("rb") as file:

@@ -63,6 +63,14 @@ def open_binary(path: Path | str) -> io.BufferedReader:
         raise
 
 
+def check_regular(path: Path | str) -> None:
+    """Raise DataError for a pipe or a device, which could be endless, and which gives its text only once."""
+    if str(path) == "-" or (Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir()):
+        raise DataError(
+            f"{shown(path)}: a pipe or device, and the texts of a config are read several times; write it into a file"
+        )
+
+
 def _open_raw(path: Path | str) -> Any:
     if str(path) == "-":
         return io.FileIO(0, "rb", closefd=False)

@@ -29,6 +29,7 @@ from nmt.data.formats.codes import is_code, normal, same_language
 from nmt.data.formats.columns import SOURCE_NAMES, TARGET_NAMES
 from nmt.data.formats.recognise import ANY, format_of_file, format_of_pair, plain_suffix
 from nmt.data.formats.tables import csv_rows, tab_rows
+from nmt.data.opening import check_regular
 from nmt.errors import DataError
 
 LISTED = 8  # files that an error names
@@ -93,8 +94,14 @@ class _Wish:
     columns: tuple[str, ...] = ()
     format: str | None = None
     key: str = "data.train"  # as messages name it
+    regular: bool = False  # whether pipes and devices are refused, before they are opened
+
+    def check(self, *paths: Path) -> None:
+        for path in paths if self.regular else ():
+            check_regular(path)
 
     def pair(self, name: str, source: Path, target: Path) -> TextSource:
+        self.check(source, target)
         return TextSource(name, (source, target), self.format or format_of_pair(source, target), self.languages)
 
 
@@ -107,15 +114,17 @@ def find_source(
     format: str | None = None,
     key: str = "data.train",
     encoding: str = AUTO,
+    regular: bool = False,
 ) -> TextSource:
     """The text that a name stands for: a stem, a file, a pattern of shards, or `{source: path, target: path}`.
 
     Paths are relative to `folder`. `format` (of FORMATS) replaces what the ending and the first lines say. `key` is the
-    setting that messages name, `encoding` that of text which is not UTF-8. Raises NoSuchText if nothing fits, and
-    DataError if several things do, or if a file cannot be what it is named as.
+    setting that messages name, `encoding` that of text which is not UTF-8. With `regular`, pipes and devices are
+    refused. Raises NoSuchText if nothing fits, and DataError if several things do, or if a file cannot be what it is
+    named as.
     """
     place = Path(folder)
-    wish = _Wish(languages, tuple(str(column) for column in columns), format, key)
+    wish = _Wish(languages, tuple(str(column) for column in columns), format, key, regular)
     if format is not None and format not in FORMATS:
         raise DataError(f"{key}: format {format!r} is not known; use one of {', '.join(FORMATS)}")
     if not isinstance(name, str):
@@ -174,6 +183,7 @@ def _by_layout(place: Path, stem: str, name: str, wish: _Wish) -> TextSource | N
 
 def _one_file(path: Path, name: str, wish: _Wish) -> TextSource:
     """A file that holds both sides, or one side of a pair whose other side has the other language in its name."""
+    wish.check(path)
     given = wish.format if wish.format and FORMATS[wish.format].files == 1 else None
     found = given or format_of_file(path)
     if found is None:

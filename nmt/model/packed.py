@@ -1,7 +1,7 @@
 """Weights arranged for products with few rows, as a loop over positions has them.
 
 Once oneDNN has rearranged a large weight into the blocks that its kernels read, a product with 5 to 200 rows takes
-between 0.4 and 0.9 of the time (docs/benchmarks.md). What it does not know, other types and devices, stays as it is.
+between 0.4 and 0.9 of the time (docs/lab/benchmarks.md). Other types and devices stay as they are.
 """
 
 import torch

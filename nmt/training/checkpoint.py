@@ -20,7 +20,17 @@ from safetensors.torch import load
 from torch import Tensor
 
 from nmt.errors import DataError
-from nmt.files import MEGA, is_folder, open_run_file, parse_json, read_bounded, readable, sync_folder, write_synced
+from nmt.files import (
+    MEGA,
+    is_folder,
+    named,
+    open_run_file,
+    parse_json,
+    read_bounded,
+    readable,
+    sync_folder,
+    write_synced,
+)
 from nmt.memory import UNKNOWN
 from nmt.run import tensor_file
 from nmt.training.state import Progress, TrainState
@@ -75,7 +85,9 @@ def _contents(state: TrainState) -> Iterator[tuple[str, bytes]]:
 def list_checkpoints(folder: Path) -> list[Path]:
     """Finished checkpoints, the oldest first. Raises DataError if `folder` is a link: what it leads to is not ours."""
     if folder.is_symlink():
-        raise DataError(f"{folder}: a link; the checkpoints of a run must lie in it: copy the folder here instead")
+        raise DataError(
+            f"{named(folder)}: a link; the checkpoints of a run must lie in it: copy the folder here instead"
+        )
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if NAME.fullmatch(path.name) and is_folder(path))

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nmt.errors import DataError, NotSaved
+from nmt.files import HELD
 from nmt.run import CHECKPOINTS
 from nmt.training.checkpoint import list_checkpoints
 
@@ -33,7 +34,7 @@ class RunFolder:
 
     def __init__(self, folder: Path, descriptor: int | None = None) -> None:
         self.folder, self.descriptor = folder, descriptor
-        held = Path(f"/proc/self/fd/{descriptor}")  # on Linux; elsewhere the name, checked before each write
+        held = HELD / str(descriptor)  # on Linux; elsewhere the name, checked before each write
         self.path = held if descriptor is not None and held.is_dir() else folder
 
     def check(self) -> None:
@@ -74,7 +75,7 @@ def _location(descriptor: int) -> Path | None:
         if hasattr(fcntl, "F_GETPATH"):  # macOS
             name = os.fsdecode(fcntl.fcntl(descriptor, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0"))
         else:
-            name = str(Path(f"/proc/self/fd/{descriptor}").readlink())
+            name = str((HELD / str(descriptor)).readlink())
         return Path(name) if os.path.samestat(Path(name).stat(), os.fstat(descriptor)) else None
     except OSError:
         return None

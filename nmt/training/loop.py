@@ -176,9 +176,7 @@ class Trainer:
         progress = self.progress
         progress.step += 1
         progress.batch += batches
-        now = time.monotonic()
-        progress.seconds += now - self._clock
-        self._clock = now
+        self._count_time()
         if progress.batch >= len(self.batches):
             progress.epoch, progress.batch = progress.epoch + 1, 0
             self._load_epoch()
@@ -218,6 +216,7 @@ class Trainer:
             else:
                 loss = validation_loss(self.model, self.validation_sets[0], self.device)
                 self._count_time()
+                self.report.restart()
                 perplexity = Validation(0, 0.0, loss).perplexity
                 self.log.say(f"before training: loss {loss:.3f}, perplexity {perplexity:.2f}")
 
@@ -255,14 +254,17 @@ class Trainer:
         metrics, decoding = data.metrics(self.training.metric), self.settings.decoding
         result = validate(self.model, data, metrics, decoding, self.device, check=self.signals.check)
         self._count_time()
+        self.report.restart()
         return result
 
     def _count_time(self) -> None:
-        """The time until now is that of training, but not of train steps."""
+        """Count the time until now as that of training, unless the process stood still in it."""
         now = time.monotonic()
-        self.progress.seconds += now - self._clock
+        if self.signals.paused():
+            self.report.restart()
+        else:
+            self.progress.seconds += now - self._clock
         self._clock = now
-        self.report.restart()
 
     @contextmanager
     def _weights(self, weights: dict[str, Tensor]) -> Iterator[None]:
@@ -302,7 +304,11 @@ class Trainer:
     def _known_average(self, average: dict[str, Tensor]) -> dict[str, Tensor]:
         """On the device. Raise ValueError if it is not one of this model's weights."""
         own = runs.named_weights(self.model)
-        shapes = {key: tensor.shape for key, tensor in average.items() if tensor.is_floating_point()}
+        shapes = {
+            key: tensor.shape
+            for key, tensor in average.items()
+            if tensor.is_floating_point() and bool(tensor.isfinite().all())
+        }
         if shapes != {key: tensor.shape for key, tensor in own.items()}:
             raise ValueError("average")
         return {key: tensor.to(self.device) for key, tensor in average.items()}

@@ -88,7 +88,8 @@ def load_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
     for key, tensor in tensors.items():
         index, _, name = key.partition(".")
         shape = () if name == "step" else tuple(parameters[int(index)].shape) if int(index) < len(parameters) else None
-        if name not in STATES[type(optimizer)] or tuple(tensor.shape) != shape or not tensor.is_floating_point():
+        fits = tuple(tensor.shape) == shape and tensor.is_floating_point() and bool(tensor.isfinite().all())
+        if name not in STATES[type(optimizer)] or not fits:
             raise ValueError(key)
         state.setdefault(int(index), {})[name] = tensor
     if any(set(values) != STATES[type(optimizer)] for values in state.values()):

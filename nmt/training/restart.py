@@ -12,7 +12,7 @@ from nmt.config import Settings
 from nmt.config.text import LARGEST
 from nmt.data.subword import Subwords
 from nmt.errors import ConfigError, DataError
-from nmt.files import read_run_file
+from nmt.files import read_json, read_run_file
 from nmt.shown import shown
 from nmt.training.checkpoint import list_checkpoints, read_trained_with
 from nmt.training.state import TrainState
@@ -108,6 +108,15 @@ def is_written(settings: Settings, folder: Path) -> bool:
         return not config.differences(runs.load_settings(folder), settings)
     except DataError:
         return False
+
+
+def read_provenance(folder: Path) -> dict[str, Any]:
+    """Return the provenance of a run that resumes. Raises DataError if it is missing or not what training wrote."""
+    path = folder / runs.PROVENANCE
+    found = read_json(path)
+    if not all(isinstance(found.get(name, {}), dict) for name in ("data", "versions")):
+        raise DataError(f"{path}: damaged: lacks what it should hold; restore it from a copy")
+    return found
 
 
 def changed_files(before: dict[str, Any], now: dict[str, Any], allowed: bool) -> list[str]:

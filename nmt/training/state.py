@@ -1,7 +1,7 @@
 """Everything that must survive a restart, as one value."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from itertools import groupby
 from typing import Any
@@ -52,10 +52,12 @@ class Validation:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Validation":
-        """Earlier versions had BLEU and chrF as fields of their own."""
+        """Raise TypeError as `Progress.from_json` does. Earlier versions had BLEU and chrF as fields of their own."""
         known = {field.name for field in fields(cls)}
         own = {name: value for name, value in values.items() if name in known}
-        return cls(**{"scores": {name: values[name] for name in ("bleu", "chrf") if name in values}} | own)
+        own = {"scores": {name: values[name] for name in ("bleu", "chrf") if name in values}} | own
+        _check_types(cls, own)
+        return cls(**own)
 
 
 @dataclass
@@ -111,25 +113,45 @@ class Progress:
         """Raises KeyError or TypeError if something is missing or of another kind; what only an earlier version knew is
         left out."""
         known = {field.name for field in fields(cls)}
-        validations: Sequence[dict[str, Any]] = values["validations"]
         _check_types(cls, values)
-        for validation in validations:
-            _check_types(Validation, validation)
         own = {name: value for name, value in values.items() if name in known}
-        return cls(**own | {"validations": [Validation.from_json(validation) for validation in validations]})
+        return cls(**own | {"validations": [Validation.from_json(each) for each in values["validations"]]})
 
 
 def _check_types(kind: type[Any], values: dict[str, Any]) -> None:
     """Raise TypeError if a value is of another type than its field, or a count that no training reaches."""
     for each in fields(kind):
-        if each.name not in values or each.type not in _TYPES:
-            continue
-        value = values[each.name]
-        if type(value) not in _TYPES[each.type] or (each.type is int and not 0 <= value <= MOST_STEPS):
+        if each.name in values and each.type in _FITS and not _FITS[each.type](values[each.name]):
             raise TypeError(each.name)
 
 
-_TYPES: dict[Any, tuple[type, ...]] = {int: (int,), float: (int, float), str: (str,), bool: (bool,)}
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= MOST_STEPS
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in {int, float}
+
+
+def _is_dict_of(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, dict) and all(map(fits, value.values()))
+
+
+def _is_list_of(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(fits, value))
+
+
+_FITS: dict[Any, Callable[[Any], bool]] = {
+    int: _is_count,
+    float: _is_number,
+    str: lambda value: isinstance(value, str),
+    bool: lambda value: isinstance(value, bool),
+    dict[str, Any]: _is_dict_of(_is_number),  # the scale of the loss
+    dict[str, float]: _is_dict_of(_is_number),
+    dict[str, dict[str, float]]: _is_dict_of(_is_dict_of(_is_number)),
+    dict[str, list[int]]: _is_dict_of(_is_list_of(_is_count)),
+    list[Validation]: lambda value: isinstance(value, list),
+}
 
 
 @dataclass

@@ -22,7 +22,7 @@ from nmt.data.unchanged import check_unchanged
 from nmt.decoding.constraints import Constraints
 from nmt.device import choose_device, describe
 from nmt.errors import DataError, NotSaved, OutOfMemory, is_out_of_memory
-from nmt.files import copy_file, read_json, remove_leftovers, write_atomic
+from nmt.files import copy_file, remove_leftovers, write_atomic
 from nmt.languages import find_language
 from nmt.memory import memory_at_hand
 from nmt.metrics import LOSS, METRICS, signature, tokenizer_note
@@ -37,7 +37,14 @@ from nmt.training.optimizer import memory_needed
 from nmt.training.parent import identity, load_parent, start_from_parent
 from nmt.training.pieces import with_inherited_pieces, with_pieces_of
 from nmt.training.report import shown_scores
-from nmt.training.restart import changed_files, check_start, check_subwords_of, is_written, note_changes
+from nmt.training.restart import (
+    changed_files,
+    check_start,
+    check_subwords_of,
+    is_written,
+    note_changes,
+    read_provenance,
+)
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import TrainState
 from nmt.training.teachers import check_subwords, lessons, load_teachers, teacher_hashes
@@ -136,7 +143,7 @@ def _make_trainer(
     teachers = load_teachers(settings, device)
     check_subwords(teachers, data.subwords)
     provenance = _provenance(settings, data, parent, teachers, command, device)
-    before = {} if state is None else read_json(folder / runs.PROVENANCE)
+    before = {} if state is None else read_provenance(folder)
     changed = [] if state is None else changed_files(before, provenance, changed_data)
     torch.manual_seed(settings.training.seed)
     model = _new_model(settings, data, device)

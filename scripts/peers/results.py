@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from peers.toolkits import EXPORTED, OURS, PEER, SAME_WEIGHTS, TOOLKITS
 
 TOLERANCE = 0.9  # share of a recorded ratio that is still as fast as before
-MARKS = ("<!-- written by `python scripts/bench_peers.py --page docs/benchmarks.md` -->", "<!-- end -->")
+MARKS = ("<!-- written by `python scripts/bench_peers.py --page docs/lab/benchmarks.md` -->", "<!-- end -->")
 
 
 class Rounds(NamedTuple):

@@ -47,7 +47,7 @@ def growth(place: Path) -> float:
     return max(used[start:]) - used[start]
 
 
-@pytest.mark.parametrize("steps", [200, pytest.param(20_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("steps", [100, pytest.param(20_000, marks=pytest.mark.slow)])
 def test_training(workplace, tmp_path, monkeypatch, record_property, steps: int) -> None:
     monkeypatch.chdir(workplace)
     words = [f"run={tmp_path / 'run'}", f"training.max_steps={steps}", "training.log_every=100"]

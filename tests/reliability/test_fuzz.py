@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import resource
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +30,26 @@ OPTIONS: dict[str, Any] = {
     "derandomize": True,
     "suppress_health_check": list(HealthCheck),
 }
+
+
+MEGABYTES = 300  # that no test here needs, whatever comes
+SECONDS = 1200
+
+
+@pytest.fixture(autouse=True)
+def _bounds() -> Iterator[None]:
+    """No example hangs, and none takes much memory."""
+
+    def late(*_: object) -> None:
+        raise AssertionError("an example hangs")
+
+    handler = signal.signal(signal.SIGALRM, late)
+    signal.alarm(SECONDS)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, handler)
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 < MEGABYTES
 
 
 def words() -> some.SearchStrategy[str]:

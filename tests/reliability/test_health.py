@@ -137,6 +137,7 @@ def test_a_sound_training_gets_no_remark(learning, tmp_path, capsys) -> None:
     assert notes(capsys) == []
 
 
+@pytest.mark.slow
 def test_a_corpus_whose_lines_do_not_fit(learning, tmp_path, capsys) -> None:
     run(learning, tmp_path / "run", f"data.folder={learning / 'shuffled'}")
     assert [line for line in notes(capsys) if line.startswith("warning: the decoder hardly uses the source")]
@@ -151,6 +152,7 @@ def test_attention_that_cannot_form(learning, tmp_path, capsys, monkeypatch) -> 
     assert len([line for line in notes(capsys) if line.startswith("warning: the attention is flat (100%")]) == 1
 
 
+@pytest.mark.slow
 def test_a_learning_rate_that_is_far_too_high(learning, tmp_path, capsys) -> None:
     run(learning, tmp_path / "run", "training.learning_rate=3", "training.clip_norm=0")
     found = " ".join(notes(capsys))

@@ -14,7 +14,7 @@ import pytest
 
 from nmt.training.keeper import Keeper
 from nmt.training.loop import Trainer
-from reliability.job import CASES, check_equal, ended, fork
+from reliability.job import CASES, check_equal, ended, fork, sampled
 
 WORDS = ["training.save_every=1", "training.max_steps=30"]
 PLACES = {b"step": "_step", b"save": "_save", b"validation": "_validate", b"edge": "_load_epoch"}  # of an epoch
@@ -56,7 +56,7 @@ def killed_somewhere(chance: random.Random, aim: bytes, *words: str) -> bytes | 
 
 
 @pytest.mark.parametrize("kills", [4, pytest.param(60, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", sampled(CASES, 4))
 def test_killed_at_random(
     workplace, uninterrupted, tmp_path, monkeypatch, record_property, case: str, kills: int
 ) -> None:

@@ -315,3 +315,76 @@ def test_a_file_that_does_not_fit_into_memory_is_not_read(tmp_path: Path, monkey
     with pytest.raises(UserError, match="do not fit into the memory") as caught:
         files.read_run_file(tmp_path, "a", 30_000_000)
     assert caught.value.status == 5
+
+
+# Of a run that resumes -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"scores": {"bleu": "x"}}, {"scores": []}, {"loss": "x"}, {"others": {"a": {"loss": None}}}, {"judge": 3},
+        {"step": "3"}, {"bleu": "x"},
+    ],
+)  # fmt: skip
+def test_the_validations_of_a_checkpoint_have_types(change: dict[str, object]) -> None:
+    good = {"step": 1, "epoch": 1.0, "loss": 2.0}
+    if "bleu" not in change:
+        good["scores"] = {}
+    values = Progress(step=3).to_json()
+    assert Progress.from_json(values | {"validations": [good]}).validations[0].step == 1
+    with pytest.raises(TypeError):
+        Progress.from_json(values | {"validations": [good | change]})
+
+
+@pytest.mark.parametrize("change", [{"data": []}, {"versions": 3}, {"data": {}}])
+def test_a_provenance_of_another_kind_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    workplace = make_workplace(tmp_path)
+    run(workplace, tmp_path / "run", "training.max_steps=1")
+    path = tmp_path / "run" / "provenance.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(DataError) as caught:
+        run(workplace, tmp_path / "run", "training.max_steps=2")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_pipe_among_the_texts_of_a_run_is_not_opened(copied: Path, tmp_path: Path) -> None:
+    """It would wait for ever."""
+    from nmt.test_sets import configured_sets
+
+    (tmp_path / "text").mkdir()
+    text = (copied / "config.yaml").read_text()
+    lines = [f"  folder: {tmp_path / 'text'}" if line.startswith("  folder:") else line for line in text.split("\n")]
+    (copied / "config.yaml").write_text("\n".join(lines))
+    (copied / "provenance.json").unlink()
+    for names in (["test.en", "test.fr"], ["test.tsv"]):
+        for name in names:
+            os.mkfifo(tmp_path / "text" / name)
+        with pytest.raises(DataError, match="a pipe or device"):
+            configured_sets(copied, print)
+        for name in names:
+            (tmp_path / "text" / name).unlink()
+
+
+def test_messages_name_a_held_directory_as_others_do(tmp_path: Path) -> None:
+    """Training writes through `/proc/self/fd/N`."""
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    held = files.HELD / str(descriptor)
+    if not held.is_dir():
+        pytest.skip("this system does not show open directories")
+    (tmp_path / "log").symlink_to("nowhere")
+    (tmp_path / "large").write_bytes(bytes(100))
+    (tmp_path / "checkpoints").symlink_to("nowhere")
+    messages = []
+    for act in (
+        lambda: open_to_append(held, "log"),
+        lambda: files.read_run_file(held, "large", 10),
+        lambda: files.read_run_file(held, "missing", 10),
+        lambda: read_json(held / "large"),
+        lambda: list_checkpoints(held / "checkpoints"),
+    ):
+        with pytest.raises(DataError) as caught:
+            act()
+        messages.append(str(caught.value))
+    os.close(descriptor)
+    assert all(message.startswith(f"{tmp_path}/") and "/proc" not in message for message in messages), messages

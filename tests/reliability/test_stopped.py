@@ -69,7 +69,7 @@ def saved_step(folder: Path) -> int:
     return load_checkpoint(list_checkpoints(folder / CHECKPOINTS)[-1]).progress.step
 
 
-@pytest.mark.parametrize(("place", "count"), sampled(INSTANTS, 4))
+@pytest.mark.parametrize(("place", "count"), sampled(INSTANTS, 10))
 @pytest.mark.parametrize("number", STATUS)
 def test_at_an_instant(workplace, uninterrupted, tmp_path, number: signal.Signals, place: Place, count: int) -> None:
     assert len(INSTANTS) == 20

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from nmt.data.sources import find_source
+from nmt.errors import DataError
 from nmt.run import load_translator
 from reliability.job import Called, call, command, make_workplace, run, sampled
 
@@ -155,7 +157,7 @@ REFUSED: list[tuple[str, Edit, list[str]]] = [
     (
         "a pipe",
         instead(lambda folder: os.mkfifo(folder / "train.a")),
-        ["train.a: a pipe or device, and training reads its text several times"],
+        ["train.a: a pipe or device, and the texts of a config are read several times"],
     ),
     ("nothing", instead(lambda folder: None), ["train.a: no such file"]),
     ("no permission", lambda folder: (folder / "train.a").chmod(0), ["train.a: cannot read: Permission denied"]),
@@ -234,7 +236,7 @@ def translated_file(workplace: Path, content: str) -> tuple[list[str], list[str]
     return (workplace / "out").read_text().split("\n"), done.stderr.splitlines()
 
 
-@pytest.mark.parametrize("text", sampled(["77 7. " * (A_MILLION // 60), "7" * A_MILLION, "7 " * (A_MILLION // 2)], 3))
+@pytest.mark.parametrize("text", sampled(["7" * A_MILLION, "77 7. " * (A_MILLION // 60), "7 " * (A_MILLION // 2)], 3))
 def test_a_million_characters(workplace, trained, text: str) -> None:
     """With a warning; the lines beside it are what they are without it. (A tenth of it if it is many sentences.)"""
     expected, _ = translated_file(workplace, "12\n34\n")
@@ -272,7 +274,7 @@ def loaded_once(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 SEEDS = [pytest.param(seed, 1250, marks=pytest.mark.slow) for seed in range(1, 5)]
 
 
-@pytest.mark.parametrize(("seed", "files"), [(0, 100), *SEEDS])
+@pytest.mark.parametrize(("seed", "files"), [(0, 40), *SEEDS])
 def test_random_lines_are_translated(trained, loaded_once, record_property, seed: int, files: int) -> None:
     chance, refused = random.Random(seed), 0
     for _ in range(files):
@@ -285,11 +287,11 @@ def test_random_lines_are_translated(trained, loaded_once, record_property, seed
             refused += 1
             continue
         assert done.status == 0 and done.output.count("\n") == line_count(content), content
-    assert refused < files // 10
+    assert refused < files // 5
     record_property("cases", files)
 
 
-@pytest.mark.parametrize(("seed", "files"), [(0, 50), *SEEDS])
+@pytest.mark.parametrize(("seed", "files"), [(0, 25), *SEEDS])
 def test_random_corpora_are_taken_or_refused(tmp_path, trained, monkeypatch, record_property, seed, files) -> None:
     chance, outcomes = random.Random(seed), Counter[int]()
     monkeypatch.setenv("NMT_CACHE", str(tmp_path / "cache"))
@@ -308,3 +310,25 @@ def test_random_corpora_are_taken_or_refused(tmp_path, trained, monkeypatch, rec
             shutil.rmtree(tmp_path / "cache", ignore_errors=True)
     assert min(outcomes[0], outcomes[2]) > files // 10, outcomes
     record_property("cases", files)
+
+
+# Escapes -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.jsonl", r'{"a": "1\ud8002", "b": "3"}'),
+        ("a.jsonl", r'{"a": "1", "b": "3\u0000"}'),
+        ("a.po", 'msgid "1"\nmsgstr "\\0"'),
+    ],
+)
+def test_escapes_that_stand_for_no_character_are_refused(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(f"{content}\n")
+    with pytest.raises(DataError, match=rf"{name}:\d: .*which is not a character of text"):
+        list(find_source(tmp_path, name, ("a", "b")).pairs())
+
+
+def test_a_long_escape_is_a_byte(tmp_path: Path) -> None:
+    (tmp_path / "a.po").write_text('msgid "1"\nmsgstr "\\xffffffffff41"\n')
+    assert [pair.target for pair in find_source(tmp_path, "a.po", ("a", "b")).pairs()] == ["A"]

@@ -14,7 +14,7 @@ from pathlib import Path
 from nmt.data.corpus import Pair, read_lines
 from nmt.data.encodings import AUTO
 from nmt.data.formats.codes import same_language
-from nmt.data.formats.text import one_line
+from nmt.data.formats.text import checked, one_line
 from nmt.data.opening import open_binary
 from nmt.errors import DataError
 
@@ -154,7 +154,7 @@ def _unquoted(text: str, path: Path, number: int) -> str:
     found = _STRING.match(text)
     if not found:
         raise DataError(f'{path}:{number + 1}: quotation marks do not close; write \\" inside a string')
-    return _ESCAPE.sub(_unescaped, found[1])
+    return checked(_ESCAPE.sub(_unescaped, found[1]), f"{path}:{number + 1}")
 
 
 def _unescaped(found: re.Match[str]) -> str:
@@ -162,7 +162,7 @@ def _unescaped(found: re.Match[str]) -> str:
     if code[0] in "01234567":
         return chr(int(code, 8))
     if code[0] == "x" and len(code) > 1:
-        return chr(int(code[1:], 16))
+        return chr(int(code[-2:].removeprefix("x"), 16))  # as in C, the last byte of it
     return _ESCAPES.get(code, code)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from nmt.data.corpus import Pair, open_text, read_lines
 from nmt.data.encodings import AUTO, remedy
 from nmt.data.formats.columns import sides_in
-from nmt.data.formats.text import one_line
+from nmt.data.formats.text import checked, one_line
 from nmt.errors import DataError
 
 _SPACE, _BETWEEN = re.compile(r"[ \t\r\n]*"), re.compile(r"[ \t\r\n,]*")
@@ -154,4 +154,4 @@ def value_at(row: dict[str, Any], key: str, place: str) -> str:
         return ""
     if not isinstance(value, str):
         raise DataError(f"{place}: {key}: not a text; put it into quotation marks")
-    return value
+    return checked(value, f"{place}: {key}")

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nmt.data.corpus import Pair, ParallelFiles, read_pairs
+from nmt.errors import DataError
 
 RANGE = "<range>"  # eBible: this verse is part of the one before
 IWSLT_TAG = re.compile(
     r"\s*</?(?:url|keywords|speaker|talkid|title|description|translator|reviewer|doc|mteval|refset|srcset|file)\b[^>]*>"
 )
+_NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 _BREAK = re.compile(r"[ \t]*[\r\n]+[ \t\r\n]*")
 SHARE_OF_MARKUP = 0.01  # of the pairs of a text; more are warned of
 _MARKUP = re.compile(r"\s*</?[A-Za-z][\w:.-]*(?:\s[^<>]*)?/?>(?:.*>)?\s*$|\s*<[?!].*>\s*$")
@@ -60,6 +62,13 @@ def read_iwslt(
 def one_line(text: str) -> str:
     """A text without line breaks: each becomes a space, together with the spaces around it."""
     return _BREAK.sub(" ", text).strip(" ") if "\n" in text or "\r" in text else text
+
+
+def checked(text: str, place: str) -> str:
+    """Return a text out of a format with escapes. Raise DataError for characters that no text in UTF-8 has."""
+    if found := _NO_CHARACTER.search(text):
+        raise DataError(f"{place}: holds U+{ord(found[0]):04X}, which is not a character of text; remove it")
+    return text
 
 
 def is_markup(line: str) -> bool:
