@@ -224,7 +224,11 @@ class TrainingSettings(Section):
         0.0, "weight of the loss for attending twice to the same source piece", ge=0, le=1000
     )
     guided_attention: float = setting(
-        0.0, "weight of the loss that draws the attention towards word alignments; 0: none", ge=0, le=1000
+        0.0,
+        "weight of the loss that draws the attention towards word alignments, which are learnt from the training text; "
+        "0: none",
+        ge=0,
+        le=1000,
     )
     label_smoothing: Share = setting(0.1, "share of the target distribution that is spread over all pieces", "share")
     ema: Share = setting(0.0, "decay per step of the moving average of the weights that is validated; 0: none", "share")

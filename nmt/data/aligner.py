@@ -6,13 +6,13 @@ translation table and the tension are learnt by EM. The links of the two directi
 (Koehn et al. 2003; Och & Ney 2003).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from nmt.data.dataset import Dataset
+from nmt.data.dataset import Ids
 
 Link = tuple[int, int]  # source position, target position, from 0
 Counts = npt.NDArray[np.int64]
@@ -44,51 +44,56 @@ class Direction(NamedTuple):
 
     def links(self, found: Candidates) -> Counts:
         """The source position of each target token; -1 for nothing."""
+        if not len(found.start):
+            return np.zeros(0, np.int64)
         place = np.searchsorted(self.keys, found.key).clip(max=len(self.keys) - 1)
         probability = np.where(self.keys[place] == found.key, self.probability[place], 1e-12)
         weight = probability * _prior(found, self.tension)
         best = np.maximum.reduceat(weight, found.start)
-        token = np.repeat(np.arange(len(found.start)), np.diff([*found.start, len(weight)]))
+        token = np.repeat(np.arange(len(found.start)), np.diff(found.start, append=len(weight)))
         first = np.full(len(found.start), len(weight))
         hits = np.flatnonzero(weight == best[token])
         np.minimum.at(first, token[hits], hits)
-        return found.position[first]
+        positions: Counts = found.position[first]
+        return positions
 
 
-def align(dataset: Dataset, source_vocab: int, target_vocab: int) -> Iterator[list[Link]]:
-    """Yields the links between the tokens of each pair of a dataset, in its order."""
-    size = dataset.source_lengths() * dataset.target_lengths()
-    sample = np.arange(0, len(dataset), max(1, -(-int(size.sum()) // LINKS)))
-    sides = (dataset.source, dataset.target)
-    vocabularies = (source_vocab, target_vocab)
+def align(source: Sequence[Ids], target: Sequence[Ids]) -> Iterator[list[Link]]:
+    """Yield the links between the words of each pair of sentences, in their order. Words are numbers from 0."""
+    sides = (source, target)
+    size = np.array([len(one) * len(other) for one, other in zip(source, target, strict=True)])
+    if not size.any():
+        yield from ([] for _ in source)
+        return
+    sample = np.arange(0, len(source), max(1, -(-int(size.sum()) // LINKS)))
+    sizes = [1 + max((int(words.max()) for words in side if len(words)), default=0) for side in sides]
+    orders = ((0, 1), (1, 0))
     directions = [
-        _learn(_candidates(sides[one], sides[two], sample, vocabularies[one], vocabularies[two]), vocabularies[two])
-        for one, two in ((0, 1), (1, 0))
+        _learn(_candidates(sides[one], sides[two], sample, sizes[one], sizes[two]), sizes[two]) for one, two in orders
     ]
     ends = np.searchsorted(np.cumsum(size), np.arange(CHUNK, int(size.sum()) + CHUNK, CHUNK)) + 1
     first = 0
-    for end in np.unique(np.minimum(ends, len(dataset))).tolist():
+    for end in np.unique([*np.minimum(ends, len(source)), len(source)]).tolist():
         pairs = np.arange(first, end)
         forward, backward = (
-            iter(
-                directions[one].links(
-                    _candidates(sides[one], sides[two], pairs, vocabularies[one], vocabularies[two])
-                ).tolist()
-            )
-            for one, two in ((0, 1), (1, 0))
+            iter(learnt.links(_candidates(sides[one], sides[two], pairs, sizes[one], sizes[two])).tolist())
+            for learnt, (one, two) in zip(directions, orders, strict=True)
         )
         for index in pairs.tolist():
-            to_source = {(next(forward), target) for target in range(len(dataset.target(index)))}
-            to_target = {(source, next(backward)) for source in range(len(dataset.source(index)))}
-            yield symmetrised({link for link in to_source if link[0] >= 0}, {link for link in to_target if link[1] >= 0})
+            to_source = {(found, place) for place in range(len(target[index])) if (found := next(forward)) >= 0}
+            to_target = {(place, found) for place in range(len(source[index])) if (found := next(backward)) >= 0}
+            yield symmetrised(to_source, to_target)
         first = end
 
 
-def _candidates(source, target, pairs: Counts, source_vocab: int, target_vocab: int) -> Candidates:  # noqa: ANN001
-    keys, positions, nearness, counts = [], [], [], []
+def _candidates(
+    source: Sequence[Ids], target: Sequence[Ids], pairs: Counts, source_vocab: int, target_vocab: int
+) -> Candidates:
+    keys, positions, counts = ([np.zeros(0, np.int64)] for _ in range(3))
+    nearness = [np.zeros(0)]
     for index in pairs.tolist():
-        ids = np.append(source(index).astype(np.int64), source_vocab)
-        others = target(index).astype(np.int64)
+        ids = np.append(source[index].astype(np.int64), source_vocab)
+        others = target[index].astype(np.int64)
         n, m = len(ids) - 1, len(others)
         place = np.append(np.arange(n), -1)
         near = -np.abs((np.arange(n) + 0.5) / n - ((np.arange(m) + 0.5) / m)[:, None])
@@ -107,21 +112,21 @@ def _prior(found: Candidates, tension: float) -> Numbers:
     real = found.position >= 0
     weight = np.where(real, np.exp(tension * found.nearness), 0.0)
     total = np.add.reduceat(weight, found.start)
-    count = np.diff([*found.start, len(weight)])
-    return np.where(real, (1 - NULL) * weight / np.repeat(total, count), NULL)
+    count = np.diff(found.start, append=len(weight))
+    return np.where(real, (1 - NULL) * weight / np.repeat(np.maximum(total, 1e-300), count), NULL)
 
 
 def _learn(found: Candidates, target_vocab: int) -> Direction:
     keys, link = np.unique(found.key, return_inverse=True)
     source = keys // target_vocab
-    count = np.diff([*found.start, len(found.key)])
+    count = np.diff(found.start, append=len(found.key))
     probability, tension = np.full(len(keys), 1.0 / target_vocab), TENSION
     for _ in range(ROUNDS):
         prior = _prior(found, tension)
         posterior = probability[link] * prior
         posterior /= np.repeat(np.add.reduceat(posterior, found.start), count)
-        expected = np.bincount(link, posterior, len(keys)) + PRIOR
-        total = np.bincount(source, expected)
+        expected = np.asarray(np.bincount(link, posterior, len(keys)) + PRIOR, np.float64)
+        total = np.maximum(np.bincount(source, expected), PRIOR)
         # Variational Bayes: exp(digamma) instead of the count, which takes from rare pairs.
         probability = np.exp(_digamma(expected) - _digamma(total)[source])
         tension = _fit_tension(found, posterior, tension)
@@ -131,6 +136,8 @@ def _learn(found: Candidates, target_vocab: int) -> Direction:
 def _fit_tension(found: Candidates, posterior: Numbers, tension: float) -> float:
     """Climbs the expected log-likelihood, whose slope is the mean nearness seen minus the mean expected."""
     real = found.position >= 0
+    if not real.any():
+        return tension
     share = posterior * real
     seen = (share * found.nearness).sum() / share.sum()
     for _ in range(4):

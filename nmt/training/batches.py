@@ -6,6 +6,7 @@ from nmt.config import Settings
 from nmt.data.batch import Batch, Sentences, make_batch
 from nmt.data.batching import Indices, epoch_batches, epoch_order
 from nmt.data.dataset import Dataset
+from nmt.data.guide import Guide
 from nmt.data.hidden_words import Hidden
 from nmt.data.resampling import Resampled
 from nmt.data.subword import Subwords
@@ -22,10 +23,13 @@ class EpochBatches:
         subwords: Subwords,
         lessons: Lessons | None,
         weights: Sequence[float] = (1.0,),
+        guide: Guide | None = None,
     ) -> None:
-        """`weights` are those of the texts of the dataset: how often its pairs come in an epoch."""
+        """`weights` are those of the texts of the dataset: how often its pairs come in an epoch. `guide` has the word
+        alignments of its pairs."""
         self._parts = list(zip(dataset.sizes, weights, strict=True))
         self._dataset, self._settings, self._subwords, self._lessons = dataset, settings, subwords, lessons
+        self._guide = guide
         self._sentences: Sentences = dataset
         self._chosen: list[Indices] = []
 
@@ -48,7 +52,9 @@ class EpochBatches:
 
     def make(self, indices: Indices) -> Batch:
         batch = make_batch(self._sentences, indices)
-        return self._lessons.add_to(batch, indices) if self._lessons else batch
+        if self._lessons:
+            batch = self._lessons.add_to(batch, indices)
+        return self._guide.add_to(batch, indices) if self._guide else batch
 
     def places(self, chosen: Sequence[Indices]) -> list[tuple[int, int]]:
         """Return (number of the training text, from 0; line in it) of these sentences, in order."""

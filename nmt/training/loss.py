@@ -22,8 +22,8 @@ def batch_loss(
     guided_attention: float = 0.0,
 ) -> Float[Tensor, ""]:
     """Sum over the batch's target tokens, in nats. `label_smoothing` is `smoothed`'s, `teacher_share` how much the
-    teachers say in what is wanted, `coverage_loss` the weight of `repeated_attention`; the others are
-    `Seq2Seq.forward`'s.
+    teachers say in what is wanted, `coverage_loss` the weight of `repeated_attention`, `guided_attention` that of
+    `disagreement`; the others are `Seq2Seq.forward`'s.
 
     Padding is taken out before the generator, which is half of the work.
     """
@@ -44,8 +44,11 @@ def batch_loss(
 def disagreement(
     attention: Float[Tensor, "batch tgt src"], alignment: Float[Tensor, "batch tgt src"]
 ) -> Float[Tensor, ""]:
-    """Sum over positions of the cross-entropy -sum_i A_i log a_i (Chen et al. 2016, equation 7), in nats."""
-    return -(alignment * attention.clamp(min=1e-6).log()).sum()
+    """Return the sum over positions of the cross-entropy -sum_i A_i log a_i, in nats (Chen et al. 2016).
+
+    A position without a link does not count: its row A is 0.
+    """
+    return -(alignment * attention.float().clamp(min=1e-6).log()).sum()
 
 
 def repeated_attention(attention: Float[Tensor, "batch tgt src"], real: Bool[Tensor, "batch tgt"]) -> Float[Tensor, ""]:

@@ -1,0 +1,154 @@
+"""Guided attention: from links between words to the loss, and what it teaches."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import nmt
+from nmt import config
+from nmt.data.batch import Batch
+from nmt.data.guide import guide, token_weights
+from nmt.data.prepare import prepare
+from nmt.data.subword import Piece
+from nmt.data.words import split_words
+from nmt.decoding.align import align
+from nmt.model import make_model
+from nmt.run import load_run, named_weights
+from nmt.training.batches import EpochBatches
+from nmt.training.loss import batch_loss, disagreement
+from nmt.training.train import train
+
+
+def test_token_weights_by_hand() -> None:
+    """`unhappy` is two tokens and linked to both words of `pas content`; `so` has no link."""
+    source, target = "pas content", "so unhappy"
+    source_pieces = [Piece("▁pas", 0, 3), Piece("▁con", 3, 7), Piece("tent", 7, 11)]
+    target_pieces = [Piece("▁so", 0, 2), Piece("▁un", 2, 5), Piece("happy", 5, 10)]
+    found = token_weights([(0, 1), (1, 1)], (split_words(source), source_pieces), (split_words(target), target_pieces))
+    assert found.tolist() == [[0, 0, 0, 0], [0.5, 0.25, 0.25, 0], [0.5, 0.25, 0.25, 0], [0, 0, 0, 1]]
+
+
+def test_a_token_over_several_words_shares_its_weight() -> None:
+    """In Chinese each character is a word: the one token of the target looks at what its characters are linked to."""
+    source = [Piece("▁a", 0, 1), Piece("▁b", 1, 3), Piece("▁c", 3, 5)]
+    found = token_weights(
+        [(0, 0), (2, 1)], (split_words("a b c"), source), (split_words("你好"), [Piece("你好", 0, 2)])
+    )
+    assert found.tolist() == [[0.5, 0, 0.5, 0], [0, 0, 0, 1]]
+
+
+def test_disagreement_by_hand() -> None:
+    attention = torch.tensor([[[0.5, 0.5], [0.25, 0.75], [1.0, 0.0]]])
+    alignment = torch.tensor([[[1.0, 0.0], [0.5, 0.5], [0.0, 0.0]]])  # the last has no link
+    expected = -np.log(0.5) - 0.5 * np.log(0.25) - 0.5 * np.log(0.75)
+    assert disagreement(attention, alignment).item() == pytest.approx(expected)
+
+
+# The corpus: words that change places ---------------------------------------------------------------------------------
+
+NOUNS = ["tan", "mer", "pol", "sil"]
+ADJECTIVES = ["oka", "eru", "iba", "una"]
+CONFIG = """\
+data: {folder: FOLDER, source: x, target: y}
+subword: {vocab_size: 60, model_type: word}
+model: {embedding: 24, hidden: 24, attention: general, dropout: 0.0, embedding_dropout: 0.0}
+training: {max_steps: 20, batch_tokens: 300, warmup: 10, learning_rate: 1.0e-2, validate_every: 20, metric: loss,
+           validate_first: false, average: false, samples: 0}
+threads: 1
+"""
+
+
+@pytest.fixture(scope="module")
+def swapped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A config whose sources are noun adjective noun ..., and whose targets have each adjective before its noun."""
+    folder = tmp_path_factory.mktemp("swapped")
+    chance = random.Random(0)
+    for stem, count in (("train", 300), ("valid", 10)):
+        lines = [
+            [word for _ in range(chance.randint(1, 3)) for word in (chance.choice(NOUNS), chance.choice(ADJECTIVES))]
+            for _ in range(count)
+        ]
+        targets = [[line[place ^ 1].upper() for place in range(len(line))] for line in lines]
+        (folder / f"{stem}.x").write_text("".join(" ".join(line) + "\n" for line in lines))
+        (folder / f"{stem}.y").write_text("".join(" ".join(line) + "\n" for line in targets))
+    (folder / "config.yaml").write_text(CONFIG.replace("FOLDER", str(folder)))
+    return folder / "config.yaml"
+
+
+def right_links(run: Path, folder: Path) -> float:
+    """Return the share of the target words that look most at the source word which they translate."""
+    sources, targets = ((folder / f"valid.{side}").read_text().split("\n")[:-1] for side in "xy")
+    right = total = 0
+    for found in align(nmt.load(run), list(zip(sources, targets, strict=True))):
+        size = len(found.words.target)
+        right += int((found.words.weights.argmax(axis=1) == np.arange(size) ^ 1).sum())
+        total += size
+    return right / total
+
+
+def test_guided_attention_follows_the_links_before_unguided_does(swapped: Path, tmp_path: Path) -> None:
+    shares = {}
+    for weight in (0, 1):
+        run = tmp_path / str(weight)
+        train(config.load(swapped, [f"run={run}", f"training.guided_attention={weight}"]), ["nmt", "train"])
+        shares[weight] = right_links(run, swapped.parent)
+    assert shares[0] < 0.5
+    assert shares[1] > 0.65
+
+
+def guided_batch(swapped: Path, *words: str) -> Batch:
+    settings = config.load(swapped, list(words))
+    prepared = prepare(settings)
+    links = guide(prepared.train, prepared.subwords, lambda _: None)
+    batches = EpochBatches(prepared.train, settings, prepared.subwords, None, guide=links)
+    batches.begin(0)
+    return batches.make(batches.chosen(0, 1)[0])
+
+
+def test_batches_have_the_links_of_their_pairs(swapped: Path) -> None:
+    batch = guided_batch(swapped)
+    assert batch.alignment is not None
+    assert batch.alignment.shape == (*batch.target_output.shape, batch.source.size(1))
+    sums = batch.alignment.sum(dim=2)
+    assert ((sums - 1).abs() < 1e-5).logical_or(sums == 0).all()
+    assert (batch.alignment[(batch.source == 0).unsqueeze(1).expand_as(batch.alignment)] == 0).all()
+    ends = (batch.target_output == 3).unsqueeze(2) & (batch.source == 3).unsqueeze(1)
+    assert (batch.alignment[ends] == 1).all()
+
+
+@torch.inference_mode()
+def test_halves_of_a_batch_lose_what_the_whole_loses(swapped: Path) -> None:
+    batch, settings = guided_batch(swapped), config.load(swapped, [])
+    torch.manual_seed(1)
+    model = make_model(settings.model, 100, 100).eval()
+    losses = [
+        sum(batch_loss(model, part, guided_attention=weight).item() for part in parts)
+        for weight in (0.0, 0.7)
+        for parts in ([batch], [batch.rows(0, 3), batch.rows(3, batch.source.size(0))])
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    assert losses[2] == pytest.approx(losses[3], rel=1e-5)
+    assert losses[2] > losses[0] + 1
+
+
+def test_a_cache_that_is_gone_gives_the_same_links(
+    swapped: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    first = guided_batch(swapped).alignment
+    monkeypatch.setenv("NMT_CACHE", str(tmp_path / "other"))
+    again = guided_batch(swapped).alignment
+    assert first is not None and again is not None
+    assert torch.equal(first, again)
+
+
+def test_a_stopped_guided_training_resumes_exactly(swapped: Path, tmp_path: Path) -> None:
+    words = ["training.guided_attention=0.5", "training.save_every=4", "training.schedule=constant"]
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    train(config.load(swapped, [f"run={whole}", *words, "training.max_steps=10"]), ["nmt", "train"])
+    train(config.load(swapped, [f"run={part}", *words, "training.max_steps=6"]), ["nmt", "train"])
+    train(config.load(swapped, [f"run={part}", *words, "training.max_steps=10"]), ["nmt", "train"])
+    ends = [named_weights(load_run(run, torch.device("cpu")).model) for run in (whole, part)]
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
