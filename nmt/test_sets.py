@@ -9,6 +9,7 @@ from nmt.config import DataSettings
 from nmt.data.corpora import HELD_OUT, find_tests
 from nmt.data.corpus import read_lines
 from nmt.data.encodings import AUTO
+from nmt.data.formats.sides import read_side
 from nmt.data.opening import check_regular
 from nmt.data.sources import TextSource
 from nmt.decoding.gold import BETWEEN_SPACES, Gold, counts_between_spaces, read_gold
@@ -93,7 +94,7 @@ def read_source(
         raise DataError(f"{source.files[0]}: is empty; there is nothing to score")
     texts = [
         [pair.target for pair in pairs],
-        *(list(read_lines(path, encoding=source.encoding)) for path in references),
+        *(read_side(path, source.encoding) for path in references),
     ]
     _check_lengths([source.files[0], *references], texts)
     places = {pair.line: place for place, pair in enumerate(pairs)}
@@ -115,7 +116,7 @@ def read_set(source: Path, references: Sequence[Path], name: str, gold: Path, en
 
 def read_texts(paths: Sequence[Path], encoding: str = AUTO) -> list[list[str]]:
     """Files whose lines correspond, each read once. Raises DataError if they differ in length, or are empty."""
-    texts = [list(read_lines(path, encoding=encoding)) for path in paths]
+    texts = [read_side(path, encoding) for path in paths]
     _check_lengths(paths, texts)
     if not texts[0]:
         raise DataError(f"{paths[0]}: is empty; there is nothing to score")

@@ -8,10 +8,14 @@
       this.waiting = [];
       this.frame = document.createElement("iframe");
       this.frame.hidden = true;
-      this.frame.reply = (data) => {
-        const event = new MessageEvent("message", { data });
-        this.dispatchEvent(event);
-        if (this.onmessage) this.onmessage(event);
+      // As with a worker, a message arrives later and as a copy.
+      this.frame.reply = (message) => {
+        const data = structuredClone(message);
+        setTimeout(() => {
+          const event = new MessageEvent("message", { data });
+          this.dispatchEvent(event);
+          if (this.onmessage) this.onmessage(event);
+        });
       };
       this.frame.onload = () => {
         this.ready = true;
@@ -23,9 +27,10 @@
       const attach = () => document.body.append(this.frame);
       document.body ? attach() : addEventListener("DOMContentLoaded", attach);
     }
-    postMessage(data) {
-      if (!this.ready) this.waiting.push(data);
-      else this.frame.contentWindow.dispatchEvent(new MessageEvent("message", { data }));
+    postMessage(message) {
+      if (!this.ready) return this.waiting.push(message);
+      const data = structuredClone(message);
+      setTimeout(() => this.frame.contentWindow?.dispatchEvent(new MessageEvent("message", { data })));
     }
     terminate() {
       this.frame.remove();

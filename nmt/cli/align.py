@@ -61,11 +61,11 @@ def align(
         from nmt.plots import attention_picture, check_picture
 
         check_picture(plot)
-    from nmt.data.corpus import ParallelFiles, read_pairs
+    from nmt.data.formats.sides import read_two
     from nmt.decoding.alignment import pharaoh
     from nmt.decoding.gold import BETWEEN_SPACES, Agreement, agreement, counts_between_spaces, read_gold
 
-    pairs = [(pair.source, pair.target) for pair in read_pairs(ParallelFiles(source, target), encoding=encoding)]
+    pairs = [(pair.source, pair.target) for pair in read_two(source, target, encoding)]
     if plot is not None and line > len(pairs):
         raise DataError(f"--line {line}: {source} has {len(pairs):,} lines")
     known = None if gold is None else read_gold(gold, pairs, word_kind)

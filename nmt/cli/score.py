@@ -47,12 +47,12 @@ def score(
     if as_json:
         check_alone(per_token=per_token)
     from nmt.data.batching import chunked
-    from nmt.data.corpus import ParallelFiles, read_pairs
+    from nmt.data.formats.sides import read_two
     from nmt.decoding.forced import perplexity
 
     translator = translator_of(runs, device, threads)
     translator.score([], changes=changes)  # refuses what has no effect before anything is written
-    pairs = read_pairs(ParallelFiles(source, target), encoding=encoding)
+    pairs = read_two(source, target, encoding)
     lines = tokens = cut = 0
     log_prob = 0.0
     with open_output(output_file) as file:

@@ -40,14 +40,9 @@ def find_corpora(data: DataSettings) -> Corpora:
     try:
         valid = tuple(_find(data, entry, "data.valid") for entry in data.valid)
     except NoSuchText as error:
-        facts, _, proposal = str(error).partition("; set ")
-        used = {text for entry in data.train for text in (entry.path, *entry.path.split("/"))}
-        offer = (
-            f"; set {proposal}, or"
-            if proposal and proposal.rpartition(": ")[2] not in used
-            else "; name other text, or"
-        )
-        raise DataError(f"{facts}{offer} take it from the training text: set data.hold_out=500") from None
+        facts, proposal = _proposed(error, data, train)
+        offer = f"set {proposal}, or" if proposal else "name other text, or"
+        raise DataError(f"{facts}; {offer} take it from the training text: set data.hold_out=500") from None
     if not valid:
         raise DataError("data.valid: names no text; name one, or take it from the training text: set data.hold_out=500")
     return Corpora(train, valid)
@@ -57,7 +52,24 @@ def find_tests(data: DataSettings, run: Path | None = None) -> list[TextSource]:
     """Find the test text: what the config names, or what a run has held out. Raises DataError if a text is missing."""
     if data.hold_out_test:
         return [] if run is None else [held_out(run, data, "test")]
-    return [_find(data, entry, "data.test") for entry in data.test]
+    try:
+        return [_find(data, entry, "data.test") for entry in data.test]
+    except NoSuchText as error:
+        train = tuple(Weighted(_find(data, entry, "data.train"), entry.weight) for entry in data.train)
+        facts, proposal = _proposed(error, data, train)
+        raise NoSuchText(f"{facts}; set {proposal}" if proposal else facts) from None
+
+
+def _proposed(error: NoSuchText, data: DataSettings, train: tuple[Weighted, ...]) -> tuple[str, str]:
+    """Split a message into its facts and its proposal. The proposal is empty if it names text of the training."""
+    facts, _, proposal = str(error).partition("; set ")
+    name = proposal.partition(",")[0].rpartition(": ")[2]
+    try:
+        files = set(find_source(data.folder, name, (data.source, data.target)).files)
+    except DataError:
+        files = set()
+    used = {path for weighted in train for path in weighted.source.files}
+    return facts, "" if files & used else proposal
 
 
 def _find(data: DataSettings, entry: CorpusSettings, key: str) -> TextSource:

@@ -352,7 +352,8 @@ def _proposal(place: Path, name: str, wish: _Wish) -> str | None:
         if _reads(place, name, replace(wish, languages=(source, target))):
             return f"data.source: {source} and data.target: {target}"
     for each in names:
-        if (place / each).is_file() and (guessed := _guessed(place / each)):
+        other = wish.key == "data.train" or "train" not in each
+        if other and (place / each).is_file() and (guessed := _guessed(place / each)):
             return f"{wish.key}: {each}, data.source: {guessed[0]} and data.target: {guessed[1]}"
     return None
 
