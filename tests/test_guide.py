@@ -8,12 +8,14 @@ import pytest
 import torch
 
 from nmt import config
+from nmt.config.rules import NOT_GUIDED
 from nmt.data.batch import Batch
 from nmt.data.guide import guide, token_weights
 from nmt.data.prepare import prepare
 from nmt.data.subword import EOS_ID, Piece
 from nmt.data.words import split_words
 from nmt.model import Seq2Seq, make_model
+from nmt.model.attention import ATTENTIONS
 from nmt.training.batches import EpochBatches
 from nmt.training.loss import batch_loss, disagreement
 from nmt.training.update import Updater
@@ -48,6 +50,7 @@ def test_disagreement_by_hand() -> None:
 
 NOUNS = ["tan", "mer", "pol", "sil"]
 ADJECTIVES = ["oka", "eru", "iba", "una"]
+MULTIHEAD = "model.attention=multihead"
 CONFIG = """\
 data: {folder: FOLDER, source: x, target: y}
 subword: {vocab_size: 60, model_type: word}
@@ -86,6 +89,11 @@ def guided_batches(swapped: Path, *words: str) -> list[Batch]:
     return made
 
 
+@pytest.fixture(scope="module")
+def batches(swapped: Path) -> list[Batch]:
+    return guided_batches(swapped)
+
+
 def right_links(model: Seq2Seq, batches: list[Batch]) -> float:
     """Return the share of the target words that look most at the source word which they translate."""
     right = total = 0
@@ -97,8 +105,7 @@ def right_links(model: Seq2Seq, batches: list[Batch]) -> float:
     return right / total
 
 
-def test_guided_attention_follows_the_links_before_unguided_does(swapped: Path) -> None:
-    batches = guided_batches(swapped)
+def test_guided_attention_follows_the_links_before_unguided_does(swapped: Path, batches: list[Batch]) -> None:
     shares = {}
     for weight in (0, 1):
         training = config.load(swapped, [f"training.guided_attention={weight}"]).training
@@ -112,8 +119,36 @@ def test_guided_attention_follows_the_links_before_unguided_does(swapped: Path) 
     assert shares[1] > 0.65
 
 
-def test_batches_have_the_links_of_their_pairs(swapped: Path) -> None:
-    batch = guided_batches(swapped)[0]
+@pytest.mark.parametrize(
+    "words",
+    [[f"model.attention={name}"] for name in sorted(set(ATTENTIONS) - set(NOT_GUIDED))]
+    + [["model.decoder=luong"], ["model.decoder=bahdanau"], ["model.architecture=transformer", MULTIHEAD]],
+    ids=" ".join,
+)
+def test_every_model_that_is_not_refused_can_be_guided(swapped: Path, batches: list[Batch], words: list[str]) -> None:
+    settings = config.load(swapped, [*words, "training.guided_attention=2"])
+    batch = batches[2]
+    torch.manual_seed(1)
+    model = make_model(settings.model, 100, 100)
+    updater = Updater(model, settings.training, torch.device("cpu"))
+
+    def distance() -> float:
+        assert batch.alignment is not None
+        with torch.no_grad():
+            return disagreement(model.eval()(batch.source, batch.target_input).attention, batch.alignment).item()
+
+    before = distance()
+    for step in range(4):
+        updater([batch], step, 1e-2)
+    assert distance() < 0.95 * before
+
+
+def test_what_is_refused_exists() -> None:
+    assert set(NOT_GUIDED) < set(ATTENTIONS)
+
+
+def test_batches_have_the_links_of_their_pairs(batches: list[Batch]) -> None:
+    batch = batches[0]
     assert batch.alignment is not None
     assert batch.alignment.shape == (*batch.target_output.shape, batch.source.size(1))
     sums = batch.alignment.sum(dim=2)
@@ -124,8 +159,8 @@ def test_batches_have_the_links_of_their_pairs(swapped: Path) -> None:
 
 
 @torch.inference_mode()
-def test_halves_of_a_batch_lose_what_the_whole_loses(swapped: Path) -> None:
-    batch, settings = guided_batches(swapped)[0], config.load(swapped, [])
+def test_halves_of_a_batch_lose_what_the_whole_loses(swapped: Path, batches: list[Batch]) -> None:
+    batch, settings = batches[0], config.load(swapped, [])
     torch.manual_seed(1)
     model = make_model(settings.model, 100, 100).eval()
     losses = [
@@ -139,9 +174,9 @@ def test_halves_of_a_batch_lose_what_the_whole_loses(swapped: Path) -> None:
 
 
 def test_a_cache_that_is_gone_gives_the_same_links(
-    swapped: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    swapped: Path, batches: list[Batch], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    first = guided_batches(swapped)[0].alignment
+    first = batches[0].alignment
     monkeypatch.setenv("NMT_CACHE", str(tmp_path / "other"))
     again = guided_batches(swapped)[0].alignment
     assert first is not None and again is not None
