@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmt.data.subword import Piece
-from nmt.data.words import split_words, tokens_of_words
+from nmt.data.words import Word, split_words, tokens_of_words
 
 Weights = npt.NDArray[np.floating]
 Link = tuple[int, int]  # source word, target word, from 0
@@ -116,6 +116,12 @@ def strongest_links(matrix: Weights, end: Weights) -> list[Link]:
     links = {(int(source), target) for target, source in enumerate(matrix.argmax(axis=1))}
     links |= {(source, int(target)) for source, target in enumerate(matrix.argmax(axis=0))}
     return sorted((s, t) for s, t in links if matrix[t, s] > 0 and matrix[t, s] >= end[t])
+
+
+def owners(words: Sequence[Word], pieces: Sequence[Piece]) -> list[tuple[int, int]]:
+    """(piece, word) of each piece and each word that it belongs to."""
+    places, found, _ = tokens_of_words(words, pieces)
+    return list(zip(places.tolist(), found.tolist(), strict=True))
 
 
 def piece_attention(
