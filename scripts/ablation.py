@@ -87,7 +87,7 @@ COMMON = (
 STUDIES = {
     "bundled": Study(
         "configs/en-fr.yaml",
-        f"{COMMON} training.max_steps=800 training.validate_every=800",
+        f"{COMMON} training.guided_attention=0 training.max_steps=800 training.validate_every=800",
         "test",
         "data/en-fr/test.align",
         SYSTEMS,

@@ -29,7 +29,7 @@ cat <<'END'
   .venv/bin/nmt serve runs/en-fr                             a page: translate as you type, see and touch the attention
   echo 'You see me.' | .venv/bin/nmt translate runs/en-fr --n-best 3 --scores
   .venv/bin/nmt info runs/en-fr                              what is in a run
-  .venv/bin/nmt train configs/en-fr.yaml run=runs/plain model.attention=none    how much attention gives
+  .venv/bin/nmt train configs/en-fr.yaml run=runs/unguided training.guided_attention=0    attention that nothing guides
   .venv/bin/nmt check configs/en-fr.yaml                     what can be known before training
   Your own corpus: .venv/bin/nmt train pairs.tsv; docs/your-corpus.md continues from there.
 END

@@ -441,7 +441,7 @@ NO_UNIT = {  # numbers that count or scale something which their description nam
     "training.min_learning_rate", "training.clip_norm", "training.weight_decay", "training.keep_best",
     "training.keep_last", "training.samples", "decoding.beam_size", "decoding.length_penalty",
     "decoding.coverage_penalty", "decoding.no_repeat_ngram", "training.betas", "training.coverage_loss",
-    "subword.sampling",
+    "training.guided_attention", "subword.sampling",
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from typer.main import get_command
 
 from nmt import cli, config
 from nmt.config.full_keys import keys
+from nmt.config.rules import NOT_GUIDED
 from nmt.errors import ConfigError
 
 PACKAGE = Path(cli.__file__).parent.parent
@@ -81,6 +82,8 @@ BROKEN = [
     ["model.decoder_layers=1"],
     ["model.attention=none", "decoding.coverage_penalty=0.2"],
     ["model.attention=none", "training.coverage_loss=0.2"],
+    *([f"model.attention={attention}", "training.guided_attention=0.2"] for attention in NOT_GUIDED),
+    ["training.guided_attention=0.2", "subword.sampling=0.1"],
     ["model.architecture=transformer", "model.attention=additive"],
     ["training.min_learning_rate=0.1"],
     ["decoding.min_length=300", "decoding.max_length=200"],

@@ -6,6 +6,14 @@ from nmt.config.full_keys import EFFECTIVE_WITH, field, obstacle
 from nmt.config.tree import DataSettings, Settings
 from nmt.languages import check_language
 
+# Attentions that no word alignment can guide, and why.
+NOT_GUIDED = {
+    "none": "there is no attention to guide",
+    "hard": "needs weights that change smoothly, and a hard attention takes one position",
+    "location": "needs an attention that reads the source, and a location attention sees positions alone",
+    "local": "needs an attention to all positions, and a local attention sees a window",
+}
+
 Rule = tuple[bool, str, str]  # whether it is broken, the key to change, the message
 
 
@@ -93,6 +101,16 @@ def _model_rules(settings: Settings) -> list[Rule]:
             model.attention == "none" and settings.training.coverage_loss > 0,
             "training.coverage_loss",
             "needs a model with attention; remove it",
+        ),
+        (
+            settings.training.guided_attention > 0 and model.attention in NOT_GUIDED,
+            "training.guided_attention",
+            f"{NOT_GUIDED.get(model.attention)} (model.attention={model.attention}); set training.guided_attention=0",
+        ),
+        (
+            settings.training.guided_attention > 0 and settings.subword.sampling > 0,
+            "training.guided_attention",
+            "needs the same tokens in every epoch; set training.guided_attention=0 or subword.sampling=0",
         ),
         (
             model.architecture == "transformer" and model.attention != "multihead",

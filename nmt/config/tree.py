@@ -301,6 +301,13 @@ class TrainingSettings(Section):
     precision: Literal["float32", "bf16", "fp16"] = setting(
         "float32", "numeric precision of matrix products (autocast)"
     )
+    guided_attention: float = setting(
+        0.0,
+        "guided attention: weight of the loss that draws attention towards word alignments learnt from the training "
+        "text; 0: off",
+        ge=0,
+        le=1000,
+    )
     hide_words: Share = setting(
         0.1,
         "probability of replacing a word that occurs on both sides of a pair by the unknown token, so that "

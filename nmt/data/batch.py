@@ -36,13 +36,15 @@ class Batch(NamedTuple):
     target_output: Int[Tensor, "batch tgt"]
     target_tokens: int  # real ones, end included
     soft_targets: SoftTargets | None = None
+    alignment: Float[Tensor, "batch tgt src"] | None = None  # rows sum to 1, or to 0 where a token has no link
 
     def to(self, device: torch.device) -> "Batch":
         source, target_input, target_output = (part.to(device, non_blocking=True) for part in self[:3])
         soft_targets = self.soft_targets and SoftTargets(
             *(part.to(device, non_blocking=True) for part in self.soft_targets)
         )
-        return Batch(source, target_input, target_output, self.target_tokens, soft_targets)
+        alignment = None if self.alignment is None else self.alignment.to(device, non_blocking=True)
+        return Batch(source, target_input, target_output, self.target_tokens, soft_targets, alignment)
 
     def rows(self, first: int, end: int) -> "Batch":
         """Select some of the sentences, with no more padding than they need."""
@@ -55,6 +57,7 @@ class Batch(NamedTuple):
             target_output[:, :target_width],
             int(real.sum()),
             self.soft_targets and SoftTargets(*(part[first:end, :target_width] for part in self.soft_targets)),
+            None if self.alignment is None else self.alignment[first:end, :target_width, :width],
         )
 
 

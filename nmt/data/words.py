@@ -5,12 +5,16 @@ already, and the links of other tools, count what spaces separate.
 """
 
 import unicodedata
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import regex
 
 from nmt.data.corpus import is_blank
+from nmt.data.subword import SPACE_MARK, Piece
 from nmt.errors import ConfigError
 
 APOSTROPHES = "'\u2019"
@@ -81,6 +85,32 @@ def words_between_spaces(line: str) -> list[Word]:
 
 def _in_word(character: str) -> bool:
     return character.isalnum() or character == "_" or unicodedata.category(character)[0] == "M"
+
+
+def tokens_of_words(
+    words: Sequence[Word], pieces: Sequence[Piece]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Return (piece, word, share of the piece's weight), an entry for each piece in a word.
+
+    A piece over two words counts for the one it covers most. Over several characters that are words, as in Chinese, it
+    counts for each of them, and its weight is shared. A piece without characters of its own (a space, the first bytes
+    of a character spelt in bytes) goes with the next.
+    """
+    ends = [word.end for word in words]
+    entries: list[tuple[int, int, float]] = []
+    for index, piece in enumerate(pieces):
+        end = piece.end + 1 if piece.text == SPACE_MARK else max(piece.end, piece.start + 1)
+        first = last = bisect_right(ends, piece.start)
+        while last < len(words) and words[last].start < end:
+            last += 1
+        if first == last:
+            continue
+        covered = [min(words[place].end, end) - max(words[place].start, piece.start) for place in range(first, last)]
+        most = first + covered.index(max(covered))
+        alone = [place for place in range(first, last) if words[place].alone] if words[most].alone else [most]
+        entries += [(index, place, 1 / len(alone)) for place in alone]
+    places = np.array([entry[:2] for entry in entries], np.int64).reshape(-1, 2)
+    return places[:, 0], places[:, 1], np.array([share for *_, share in entries], np.float32)
 
 
 WORDS: dict[str, Callable[[str], list[Word]]] = {

@@ -1,14 +1,13 @@
 """From attention over pieces to attention and alignment over words."""
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from nmt.data.subword import SPACE_MARK, Piece
-from nmt.data.words import Word, split_words
+from nmt.data.subword import Piece
+from nmt.data.words import Word, split_words, tokens_of_words
 
 Weights = npt.NDArray[np.floating]
 Link = tuple[int, int]  # source word, target word, from 0
@@ -95,11 +94,11 @@ def word_attention(
     word's weights are the mean over its pieces, a source word's the sum. `words` says what a word is, out of WORDS.
     """
     source_words, target_words = split_words(source, words), split_words(target, words)
-    pieces, owners, shares = _membership(target_words, target_pieces)
+    pieces, owners, shares = tokens_of_words(target_words, target_pieces)
     rows = np.zeros((len(target_words), weights.shape[1]), np.float32)
     np.add.at(rows, owners, weights[pieces])
     rows /= np.maximum(np.bincount(owners, minlength=len(target_words)), 1)[:, None]
-    pieces, owners, shares = _membership(source_words, source_pieces)
+    pieces, owners, shares = tokens_of_words(source_words, source_pieces)
     columns = np.zeros((len(source_words), len(target_words)), np.float32)
     np.add.at(columns, owners, rows[:, pieces].T * shares[:, None])
     matrix = columns.T
@@ -123,34 +122,8 @@ def strongest_links(matrix: Weights, end: Weights) -> list[Link]:
 
 def owners(words: Sequence[Word], pieces: Sequence[Piece]) -> list[tuple[int, int]]:
     """(piece, word) of each piece and each word that it belongs to."""
-    places, found, _ = _membership(words, pieces)
+    places, found, _ = tokens_of_words(words, pieces)
     return list(zip(places.tolist(), found.tolist(), strict=True))
-
-
-def _membership(
-    words: Sequence[Word], pieces: Sequence[Piece]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Return (piece, word, share of the piece's weight), an entry for each piece in a word.
-
-    A piece over two words counts for the one it covers most. Over several characters that are words, as of Chinese, it
-    counts for each of them, and its weight is shared. A piece without characters of its own (a space, the first bytes
-    of a character spelt in bytes) goes with the next.
-    """
-    ends = [word.end for word in words]
-    entries: list[tuple[int, int, float]] = []
-    for index, piece in enumerate(pieces):
-        end = piece.end + 1 if piece.text == SPACE_MARK else max(piece.end, piece.start + 1)
-        first = last = bisect_right(ends, piece.start)
-        while last < len(words) and words[last].start < end:
-            last += 1
-        if first == last:
-            continue
-        covered = [min(words[place].end, end) - max(words[place].start, piece.start) for place in range(first, last)]
-        most = first + covered.index(max(covered))
-        alone = [place for place in range(first, last) if words[place].alone] if words[most].alone else [most]
-        entries += [(index, place, 1 / len(alone)) for place in alone]
-    places = np.array([entry[:2] for entry in entries], np.int64).reshape(-1, 2)
-    return places[:, 0], places[:, 1], np.array([share for *_, share in entries], np.float32)
 
 
 def piece_attention(

@@ -6,6 +6,7 @@ from nmt.config import Settings
 from nmt.data.batch import Batch, Sentences, make_batch
 from nmt.data.batching import Indices, epoch_batches, epoch_order
 from nmt.data.dataset import Dataset
+from nmt.data.guide import Guide
 from nmt.data.hidden_words import Hidden
 from nmt.data.resampling import Resampled
 from nmt.data.subword import Subwords
@@ -22,10 +23,13 @@ class EpochBatches:
         subwords: Subwords,
         teacher_cache: TeacherCache | None,
         weights: Sequence[float] = (1.0,),
+        guide: Guide | None = None,
     ) -> None:
-        """`weights` are the sampling weights of the texts of the dataset."""
+        """`weights` are the sampling weights of the texts of the dataset.
+        `guide` has the word alignments of its pairs."""
         self._parts = list(zip(dataset.sizes, weights, strict=True))
         self._dataset, self._settings, self._subwords, self._teacher_cache = dataset, settings, subwords, teacher_cache
+        self._guide = guide
         self._sentences: Sentences = dataset
         self._chosen: list[Indices] = []
 
@@ -50,7 +54,9 @@ class EpochBatches:
     def make(self, indices: Indices) -> Batch:
         """Return the batch of these sentences."""
         batch = make_batch(self._sentences, indices)
-        return self._teacher_cache.add_to(batch, indices) if self._teacher_cache else batch
+        if self._teacher_cache:
+            batch = self._teacher_cache.add_to(batch, indices)
+        return self._guide.add_to(batch, indices) if self._guide else batch
 
     def places(self, chosen: Sequence[Indices]) -> list[tuple[int, int]]:
         """Return (number of the training text from 0, line in it) of these sentences, sorted."""

@@ -19,12 +19,13 @@ def batch_loss(
     teacher_forcing: float = 1.0,
     whole_sentences: bool = False,
     coverage_loss: float = 0.0,
+    guided_attention: float = 0.0,
 ) -> Float[Tensor, ""]:
     """Return the loss of a batch, in nats, summed over its target tokens.
 
-    `label_smoothing` is passed to `smoothed`, `teacher_share` to `with_soft_targets`; `coverage_loss` is the weight of
-    `repeated_attention`; the other options are passed to `Seq2Seq.forward`. Padding is removed before the output layer,
-    which is half of the work.
+    `label_smoothing` is passed to `smoothed`, `teacher_share` to `with_soft_targets`. `coverage_loss` is the weight of
+    `repeated_attention`, `guided_attention` that of `disagreement`. The other options are passed to `Seq2Seq.forward`.
+    Padding is removed before the output layer, which is half of the work.
     """
     decoded = model(batch.source, batch.target_input, teacher_forcing, whole_sentences)
     real = batch.target_output != PAD_ID
@@ -37,7 +38,19 @@ def batch_loss(
     loss = cross_entropy(rows, model.generator.output, target)
     if coverage_loss:
         loss = loss + coverage_loss * repeated_attention(decoded.attention, real)
+    if guided_attention and batch.alignment is not None:
+        loss = loss + guided_attention * disagreement(decoded.attention, batch.alignment)
     return loss
+
+
+def disagreement(
+    attention: Float[Tensor, "batch tgt src"], alignment: Float[Tensor, "batch tgt src"]
+) -> Float[Tensor, ""]:
+    """Return the sum over positions of the cross-entropy -sum_i A_i log a_i, in nats (Chen et al. 2016).
+
+    A position without a link does not count: its row A is 0.
+    """
+    return -(alignment * attention.float().clamp(min=1e-6).log()).sum()
 
 
 def repeated_attention(attention: Float[Tensor, "batch tgt src"], real: Bool[Tensor, "batch tgt"]) -> Float[Tensor, ""]:

@@ -114,6 +114,7 @@ class TrainStep:
             teacher_forcing=forcing(training, step),
             whole_sentences=training.forcing_unit == "sentence",
             coverage_loss=training.coverage_loss,
+            guided_attention=training.guided_attention,
         )
 
     @contextmanager

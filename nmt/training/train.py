@@ -16,6 +16,7 @@ from nmt import __version__, config
 from nmt import run as runs
 from nmt.config import Settings
 from nmt.data.corpora import HELD_OUT, held_out_files
+from nmt.data.guide import guide
 from nmt.data.prepare import Prepared, prepare
 from nmt.data.statistics import TrainingStatistics, training_statistics
 from nmt.data.unchanged import check_unchanged
@@ -164,7 +165,8 @@ def _make_trainer(
         initialize_from_run(model, parent)
         log.say(f"fine-tuning: initialized with the weights and subwords of {_shown(parent.path)}")
     known = teacher_cache(teachers, data.train, device, log.say) if teachers else None
-    batches = EpochBatches(data.train, settings, data.subwords, known, data.weights)
+    links = guide(data.train, data.subwords, log.say) if settings.training.guided_attention else None
+    batches = EpochBatches(data.train, settings, data.subwords, known, data.weights, links)
     trainer = Trainer(settings, model, batches, validation, device, log, signals, run)
     trainer.progress.text = data.text
     if settings.training.freeze_vectors:

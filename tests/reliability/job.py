@@ -58,6 +58,7 @@ CASES = {
     ],
     "sampled inputs, sgd": [
         "model.attention=general",
+        "training.guided_attention=0.3",
         "training.teacher_forcing=0.5",
         "training.optimizer=sgd",
         "training.momentum=0.9",

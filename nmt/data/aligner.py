@@ -1,0 +1,183 @@
+"""Word alignment learnt from parallel text alone: IBM model 2 with a diagonal prior, in both directions, symmetrised.
+
+The model is that of Dyer et al. 2013 (fast_align). Target token j of m is translated from nothing with probability
+`NULL`, otherwise from source token i of n with probability proportional to exp(-tension |i / n - j / m|). Both the
+translation table and the tension are learnt by EM. The links of the two directions are merged by grow-diag-final-and
+(Koehn et al. 2003; Och & Ney 2003).
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from nmt.data.dataset import Ids
+
+Link = tuple[int, int]  # source position, target position, from 0
+Counts = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.float64]
+
+LINKS = 20_000_000  # candidate links to learn from; a larger corpus is sampled evenly
+CHUNK = 2_000_000  # candidate links in memory at once when the whole corpus is aligned
+ROUNDS = 6  # of EM
+NULL = 0.08
+TENSION = 4.0  # where the tension starts
+PRIOR = 0.01  # Dirichlet prior of the translation table, which makes it sparse
+
+
+class Candidates(NamedTuple):
+    """Every source position for every target token of some sentence pairs, token by token; nothing is position -1."""
+
+    key: Counts  # source id * target vocabulary + target id; the id of nothing is the size of the source vocabulary
+    position: Counts  # source position; -1 for nothing, which comes last
+    nearness: Numbers  # -|i / n - j / m|
+    start: Counts  # where each target token's candidates begin
+
+
+class Direction(NamedTuple):
+    """What EM has learnt about target tokens given source tokens."""
+
+    keys: Counts  # sorted
+    probability: Numbers
+    tension: float
+
+    def links(self, found: Candidates) -> Counts:
+        """The source position of each target token; -1 for nothing."""
+        if not len(found.start):
+            return np.zeros(0, np.int64)
+        place = np.searchsorted(self.keys, found.key).clip(max=len(self.keys) - 1)
+        probability = np.where(self.keys[place] == found.key, self.probability[place], 1e-12)
+        weight = probability * _prior(found, self.tension)
+        best = np.maximum.reduceat(weight, found.start)
+        token = np.repeat(np.arange(len(found.start)), np.diff(found.start, append=len(weight)))
+        first = np.full(len(found.start), len(weight))
+        hits = np.flatnonzero(weight == best[token])
+        np.minimum.at(first, token[hits], hits)
+        positions: Counts = found.position[first]
+        return positions
+
+
+def align(source: Sequence[Ids], target: Sequence[Ids]) -> Iterator[list[Link]]:
+    """Yield the links between the words of each pair of sentences, in their order. Words are numbers from 0."""
+    sides = (source, target)
+    size = np.array([len(one) * len(other) for one, other in zip(source, target, strict=True)])
+    if not size.any():
+        yield from ([] for _ in source)
+        return
+    sample = np.arange(0, len(source), max(1, -(-int(size.sum()) // LINKS)))
+    sizes = [1 + max((int(words.max()) for words in side if len(words)), default=0) for side in sides]
+    orders = ((0, 1), (1, 0))
+    directions = [
+        _learn(_candidates(sides[one], sides[two], sample, sizes[one], sizes[two]), sizes[two]) for one, two in orders
+    ]
+    ends = np.searchsorted(np.cumsum(size), np.arange(CHUNK, int(size.sum()) + CHUNK, CHUNK)) + 1
+    first = 0
+    for end in np.unique([*np.minimum(ends, len(source)), len(source)]).tolist():
+        pairs = np.arange(first, end)
+        forward, backward = (
+            iter(learnt.links(_candidates(sides[one], sides[two], pairs, sizes[one], sizes[two])).tolist())
+            for learnt, (one, two) in zip(directions, orders, strict=True)
+        )
+        for index in pairs.tolist():
+            to_source = {(found, place) for place in range(len(target[index])) if (found := next(forward)) >= 0}
+            to_target = {(place, found) for place in range(len(source[index])) if (found := next(backward)) >= 0}
+            yield symmetrised(to_source, to_target)
+        first = end
+
+
+def _candidates(
+    source: Sequence[Ids], target: Sequence[Ids], pairs: Counts, source_vocab: int, target_vocab: int
+) -> Candidates:
+    keys, positions, counts = ([np.zeros(0, np.int64)] for _ in range(3))
+    nearness = [np.zeros(0)]
+    for index in pairs.tolist():
+        ids = np.append(source[index].astype(np.int64), source_vocab)
+        others = target[index].astype(np.int64)
+        n, m = len(ids) - 1, len(others)
+        place = np.append(np.arange(n), -1)
+        near = -np.abs((np.arange(n) + 0.5) / n - ((np.arange(m) + 0.5) / m)[:, None])
+        keys.append((ids * target_vocab + others[:, None]).ravel())
+        positions.append(np.broadcast_to(place, (m, n + 1)).ravel())
+        nearness.append(np.concatenate([near, np.zeros((m, 1))], axis=1).ravel())
+        counts.append(np.full(m, n + 1))
+    count = np.concatenate(counts)
+    return Candidates(
+        np.concatenate(keys), np.concatenate(positions), np.concatenate(nearness), np.cumsum(count) - count
+    )
+
+
+def _prior(found: Candidates, tension: float) -> Numbers:
+    """The probability of each candidate before its words are seen."""
+    real = found.position >= 0
+    weight = np.where(real, np.exp(tension * found.nearness), 0.0)
+    total = np.add.reduceat(weight, found.start)
+    count = np.diff(found.start, append=len(weight))
+    return np.where(real, (1 - NULL) * weight / np.repeat(np.maximum(total, 1e-300), count), NULL)
+
+
+def _learn(found: Candidates, target_vocab: int) -> Direction:
+    keys, link = np.unique(found.key, return_inverse=True)
+    source = keys // target_vocab
+    count = np.diff(found.start, append=len(found.key))
+    probability, tension = np.full(len(keys), 1.0 / target_vocab), TENSION
+    for _ in range(ROUNDS):
+        prior = _prior(found, tension)
+        posterior = probability[link] * prior
+        posterior /= np.repeat(np.add.reduceat(posterior, found.start), count)
+        expected = np.asarray(np.bincount(link, posterior, len(keys)) + PRIOR, np.float64)
+        total = np.maximum(np.bincount(source, expected), PRIOR)
+        # Variational Bayes: exp(digamma) instead of the count, which takes from rare pairs.
+        probability = np.exp(_digamma(expected) - _digamma(total)[source])
+        tension = _fit_tension(found, posterior, tension)
+    return Direction(keys, probability, tension)
+
+
+def _fit_tension(found: Candidates, posterior: Numbers, tension: float) -> float:
+    """Climbs the expected log-likelihood, whose slope is the mean nearness seen minus the mean expected."""
+    real = found.position >= 0
+    if not real.any():
+        return tension
+    share = posterior * real
+    seen = (share * found.nearness).sum() / share.sum()
+    for _ in range(4):
+        prior = _prior(found, tension) * real
+        mean = (prior * found.nearness).sum() / prior.sum()
+        tension = float(np.clip(tension + 20 * (seen - mean), 0.1, 14))
+    return tension
+
+
+def _digamma(x: Numbers) -> Numbers:
+    """The asymptotic series, after moving x above 6."""
+    result = np.zeros_like(x)
+    x = x.copy()
+    for _ in range(6):
+        low = x < 6
+        result[low] -= 1 / x[low]
+        x[low] += 1
+    inverse = 1 / (x * x)
+    return result + np.log(x) - 0.5 / x - inverse * (1 / 12 - inverse * (1 / 120 - inverse / 252))
+
+
+def symmetrised(forward: set[Link], backward: set[Link]) -> list[Link]:
+    """grow-diag-final-and: starts from the links of both directions, adds neighbours that one of them has and that
+    link a word without links, and at last links between two words that have none."""
+    links, union = forward & backward, forward | backward
+    sources, targets = {s for s, _ in links}, {t for _, t in links}
+    grown = bool(links)
+    while grown:
+        grown = False
+        for s, t in sorted(union - links):
+            near = any((s + a, t + b) in links for a in (-1, 0, 1) for b in (-1, 0, 1))
+            if near and (s not in sources or t not in targets):
+                links.add((s, t))
+                sources.add(s)
+                targets.add(t)
+                grown = True
+    for direction in (forward, backward):
+        for s, t in sorted(direction - links):
+            if s not in sources and t not in targets:
+                links.add((s, t))
+                sources.add(s)
+                targets.add(t)
+    return sorted(links)

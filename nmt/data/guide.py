@@ -1,0 +1,111 @@
+"""Word alignments of the training pairs, towards which guided attention draws the model (Chen et al. 2016).
+
+The aligner reads the words that `nmt align` shows, in lower case. Its links become weights between tokens. They are
+kept in the cache, so that an update costs little more than without them, and a resumed run finds the same ones.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from nmt.data.aligner import Link, align
+from nmt.data.batch import Batch
+from nmt.data.cache import Say, cached
+from nmt.data.dataset import OFFSET, Dataset, Ids
+from nmt.data.subword import Piece, Subword, Subwords
+from nmt.data.words import Word, split_words, tokens_of_words
+
+VERSION = 1  # raise it when the aligner finds other links
+ENTRY = np.dtype([("source", np.int32), ("target", np.int32), ("weight", np.float32)])
+
+Weights = npt.NDArray[np.float32]
+
+
+class Guide:
+    """For each pair of a dataset, how much each target token should look at each source token."""
+
+    def __init__(self, entries: npt.NDArray, offsets: npt.NDArray[np.int64]) -> None:
+        """`entries` are those of all pairs, end to end; pair i has those from `offsets[i]` to `offsets[i + 1]`."""
+        self._entries, self._offsets = entries, offsets
+
+    def add_to(self, batch: Batch, indices: Sequence[int] | npt.NDArray[np.int64]) -> Batch:
+        """Return the batch of the pairs at `indices` with its alignment: rows sum to 1, or to 0 without a link."""
+        alignment = np.zeros((*batch.target_output.shape, batch.source.size(1)), np.float32)
+        for row, index in enumerate(indices):
+            entries = self._entries[self._offsets[index] : self._offsets[index + 1]]
+            alignment[row, entries["target"], entries["source"]] = entries["weight"]
+        return batch._replace(alignment=torch.from_numpy(alignment))
+
+
+def guide(dataset: Dataset, subwords: Subwords, say: Say) -> Guide:
+    """Align the words of a dataset, now or earlier."""
+
+    def make(folder: Path) -> None:
+        folder.mkdir(parents=True)
+        counts = [0]
+        with (folder / "entries").open("wb") as file:
+            for index, links in enumerate(align(*_numbered_words(dataset, subwords))):
+                weights = token_weights(
+                    links, _read(subwords.source, dataset.source(index)), _read(subwords.target, dataset.target(index))
+                )
+                target, source = np.nonzero(weights)
+                entries = np.empty(len(target), ENTRY)
+                entries["source"], entries["target"], entries["weight"] = source, target, weights[target, source]
+                file.write(entries.tobytes())
+                counts.append(len(entries))
+        (folder / "offsets").write_bytes(np.cumsum(counts, dtype=OFFSET).tobytes())
+
+    def read(folder: Path) -> Guide:
+        return Guide(np.memmap(folder / "entries", ENTRY, "r"), np.memmap(folder / "offsets", OFFSET, "r"))
+
+    recipe = ("guide", VERSION, "+".join(folder.name for folder in dataset.folders))
+    return cached(recipe, make, read, say, f"aligning the words of {len(dataset):,} training pairs")
+
+
+def token_weights(
+    links: Sequence[Link], source: tuple[list[Word], list[Piece]], target: tuple[list[Word], list[Piece]]
+) -> Weights:
+    """Return (target tokens + end, source tokens + end) out of links between words.
+
+    A target token shares its weight equally among the words that its own words are linked to, and each of these among
+    its tokens. The end is linked to the end. The row of a token without a link is 0.
+    """
+    weights = np.zeros((len(target[1]) + 1, len(source[1]) + 1), np.float32)
+    if links:
+        between = np.zeros((len(target[0]), len(source[0])), np.float32)
+        between[[link[1] for link in links], [link[0] for link in links]] = 1
+        columns = _ownership(*source)
+        columns /= np.maximum(columns.sum(axis=1, keepdims=True), 1e-9)
+        weights[:-1, :-1] = _ownership(*target).T @ between @ columns
+        weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
+    weights[-1, -1] = 1
+    return weights
+
+
+def _ownership(words: list[Word], pieces: list[Piece]) -> Weights:
+    """Return (words, pieces): the share of each piece that belongs to each word."""
+    shares = np.zeros((len(words), len(pieces)), np.float32)
+    piece, word, share = tokens_of_words(words, pieces)
+    shares[word, piece] = share
+    return shares
+
+
+def _read(subword: Subword, ids: Ids) -> tuple[list[Word], list[Piece]]:
+    tokens = ids.tolist()
+    return split_words(subword.decode(tokens)), subword.decoded_pieces(tokens)
+
+
+def _numbered_words(dataset: Dataset, subwords: Subwords) -> tuple[list[Ids], list[Ids]]:
+    """Return the words of all sources and of all targets, as numbers."""
+    sides: tuple[list[Ids], list[Ids]] = ([], [])
+    known: tuple[dict[str, int], dict[str, int]] = ({}, {})
+    for index in range(len(dataset)):
+        for numbers, words, subword, ids in zip(
+            sides, known, subwords, (dataset.source(index), dataset.target(index)), strict=True
+        ):
+            found = (word.text.lower() for word in split_words(subword.decode(ids.tolist())))
+            numbers.append(np.array([words.setdefault(word, len(words)) for word in found], np.int32))
+    return sides
