@@ -33,7 +33,8 @@ Hashes = npt.NDArray[np.uint64]
 
 
 def check_config(settings: Settings, say: Callable[[str], None]) -> None:
-    """Everything that can be known before training. Trains the subword model, as `nmt train` would, and keeps it."""
+    """Check everything that can be known before training. Trains the subword model, as `nmt train` would, and keeps
+    it."""
     for line in config.dump(settings).rstrip().split("\n"):
         say(line)
     say("")
@@ -128,7 +129,7 @@ def _byte_ids(subword: Subword) -> list[int]:
 
 
 def _sample_batches(settings: Settings, data: Prepared) -> Iterator[str]:
-    """The first sentences of three batches of the first epoch, turned back into text."""
+    """Yield the first sentences of three batches of the first epoch, turned back into text."""
     dataset, training = data.train, settings.training
     order = epoch_order(list(zip(dataset.sizes, data.weights, strict=True)), training.seed, 0)
     batches = epoch_batches(dataset.source_lengths(), dataset.target_lengths(), training, 0, order)

@@ -169,7 +169,7 @@ def test_nothing_is_overwritten(run: Path, tmp_path: Path) -> None:
     for taken in (tmp_path / "full", tmp_path / "full" / "file"):
         with pytest.raises(ConfigError) as caught:
             average(run, taken)
-        assert str(caught.value) == f"{taken}: exists already; name a new directory"
+        assert str(caught.value) == f"{taken}: already exists; name a new directory"
         with pytest.raises(ConfigError):
             average_runs([run, run], taken, ["nmt"])
     (tmp_path / "empty").mkdir()

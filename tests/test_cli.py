@@ -31,7 +31,7 @@ Run = Callable[..., Result]
 
 # Said of the tiny run, which has hardly learnt when to end, and of lines that are longer than its few training lines.
 UNTRAINED = (
-    r"warning: (?:\S+: )?(?:translations that reached the longest length allowed|lines that hold more than those in "
+    r"warning: (?:\S+: )?(?:translations that reached the longest length allowed|lines longer than those in "
     r"training)[^\n]*\n"
 )
 
@@ -532,7 +532,7 @@ def test_every_decoding_setting_can_be_given(nmt: Run, tiny_corpus: Path, settin
     for command in ("score", "align"):
         result = nmt(command, *files, word)
         assert (result.status == 0) == given
-        assert given or "has no effect on translations that are given" in result.err
+        assert given or "has no effect on given translations" in result.err
 
 
 def test_settings_of_a_call_have_an_effect(nmt: Run) -> None:
@@ -587,7 +587,7 @@ def _flip(path: Path) -> None:
         (lambda run: (run / "config.yaml").write_text("x: 1\n"), "{}/config.yaml: data.source: missing; set it in"),
         (lambda run: (run / "model.safetensors").unlink(), "{}/model.safetensors: no such file: the run has no val"),
         (lambda run: (run / "model.safetensors").write_bytes(b""), "{}/model.safetensors: damaged, or not a model"),
-        (lambda run: _flip(run / "model.safetensors"), "{}/model.safetensors: damaged: its checksum does not fit"),
+        (lambda run: _flip(run / "model.safetensors"), "{}/model.safetensors: damaged: its checksum does not match"),
         (lambda run: (run / "subword.model").write_bytes(b"x"), "{}/subword.model: not a SentencePiece model"),
     ],
     ids=["no config", "other config", "no model", "empty model", "a bit", "subwords"],
@@ -739,7 +739,7 @@ def test_average(nmt: Run) -> None:
 )
 def test_what_average_refuses(nmt: Run, arguments: list[object], message: str) -> None:
     assert nmt("average", *arguments, "-o", "new") == Result(2, "", f"error: {message}\n")
-    assert nmt("average", "runs/tiny", "-o", "runs").err == "error: runs: exists already; name a new directory\n"
+    assert nmt("average", "runs/tiny", "-o", "runs").err == "error: runs: already exists; name a new directory\n"
     assert not Path("new").exists()
 
 

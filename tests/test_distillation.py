@@ -169,7 +169,7 @@ def test_a_damaged_reading_is_made_again(tiny_config, two) -> None:
     file.write_bytes(before[:-4])
     teacher_cache(loaded, text, CPU, said.append)
     assert file.read_bytes() == before
-    assert "this entry of the cache is damaged (probs has not its" in said[0] and len(said) == 2
+    assert "this cache entry is damaged (probs has not its" in said[0] and len(said) == 2
 
 
 def test_it_is_known_who_taught(tiny_config, two, tmp_path) -> None:

@@ -165,8 +165,8 @@ def translate(  # noqa: PLR0915
     check_document_options(kind, {"--column": column, "--overwrite": overwrite, **text_only})
     document = read_document(input_file, kind, runs, column, overwrite, encoding) if kind and input_file else None
     translator = translator_of(runs, device, threads)
-    from nmt.decoding.drawing import draw as draw_matrix
-    from nmt.decoding.flags import flags_of
+    from nmt.decoding.quality_flags import flags_of
+    from nmt.decoding.render import draw as draw_matrix
     from nmt.decoding.translator import warnings_of
 
     translator.translate([], options=options)

@@ -14,7 +14,7 @@ from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID
 
 @runtime_checkable
 class Sentences(Protocol):
-    """Pairs of id sequences, without begin and end."""
+    """Hold pairs of id sequences, without begin and end."""
 
     def source(self, index: int) -> Ids: ...
 
@@ -29,7 +29,7 @@ class SoftTargets(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """`target_input` is begin + target, `target_output` is target + end; padding is PAD_ID."""
+    """Hold a padded batch: `target_input` is begin + target, `target_output` is target + end; padding is PAD_ID."""
 
     source: Int[Tensor, "batch src"]
     target_input: Int[Tensor, "batch tgt"]
@@ -45,7 +45,7 @@ class Batch(NamedTuple):
         return Batch(source, target_input, target_output, self.target_tokens, soft_targets)
 
     def rows(self, first: int, end: int) -> "Batch":
-        """Some of its sentences, with no more padding than they need."""
+        """Select some of the sentences, with no more padding than they need."""
         source, target_input, target_output = (part[first:end] for part in self[:3])
         real = target_output != PAD_ID
         width, target_width = int((source != PAD_ID).sum(dim=1).max()), int(real.sum(dim=1).max())
@@ -59,19 +59,19 @@ class Batch(NamedTuple):
 
 
 def make_batch(sentences: Sentences, indices: Sequence[int] | np.ndarray) -> Batch:
-    """The sentences at `indices`, in that order."""
+    """Make a batch of the sentences at `indices`, in that order."""
     targets = [sentences.target(int(index)) for index in indices]
     sources = pad_sources([sentences.source(int(index)) for index in indices])
     return Batch(sources, *pad_targets(targets), sum(len(target) + 1 for target in targets))
 
 
 def pad_sources(sources: Sequence[Ids | list[int]]) -> Int[Tensor, "batch src"]:
-    """Source ids with their end added, padded: an empty sentence is the end alone."""
+    """Pad source ids, with the end added: an empty sentence is the end alone."""
     return _pad([np.concatenate([source, [EOS_ID]]) for source in sources])
 
 
 def pad_targets(targets: Sequence[Ids | list[int]]) -> tuple[Int[Tensor, "batch tgt"], Int[Tensor, "batch tgt"]]:
-    """Target ids with begin, and with their end, added: what goes in and what should come out."""
+    """Pad target ids, with begin added (what goes in) and with the end added (what should come out)."""
     return (
         _pad([np.concatenate([[BOS_ID], target]) for target in targets]),
         _pad([np.concatenate([target, [EOS_ID]]) for target in targets]),

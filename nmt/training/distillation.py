@@ -20,7 +20,7 @@ from nmt.data.batching import length_batches
 from nmt.data.cache import Say, cached
 from nmt.data.dataset import Dataset
 from nmt.data.subword import PAD_ID, Subwords
-from nmt.decoding.largest import largest
+from nmt.decoding.topk import topk
 from nmt.errors import DataError
 from nmt.model import Seq2Seq
 from nmt.run import LoadedRun
@@ -134,6 +134,6 @@ def _most_probable(
     found = []
     for chunk in zip(*(part.split(rows) for part in features), strict=True):
         probs = [teacher.generator(part).softmax(dim=-1) for teacher, part in zip(teachers, chunk, strict=True)]
-        found.append(largest(torch.stack(probs).mean(dim=0), size))
+        found.append(topk(torch.stack(probs).mean(dim=0), size))
     values, pieces = zip(*found, strict=True)
     return torch.cat(values), torch.cat(pieces)

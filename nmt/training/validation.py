@@ -14,11 +14,11 @@ from nmt.data.corpus import Pair
 from nmt.data.dataset import Dataset
 from nmt.data.subword import Subwords
 from nmt.decoding.constraints import NO_CONSTRAINTS, Constraints, longest_allowed
+from nmt.decoding.parallel import parallel_map
 from nmt.decoding.search import search
-from nmt.decoding.side_by_side import side_by_side
 from nmt.metrics import LOSS, default_metrics, score, signature
 from nmt.model import Seq2Seq
-from nmt.model.loop import PackedWeights, same_weights
+from nmt.model.deferred_gradients import PackedWeights, cached_packing
 from nmt.training.diagnostics import Symptoms, flatness, most_frequent_share, source_gain
 from nmt.training.loss import batch_loss
 
@@ -89,7 +89,7 @@ def validate(
     def of_batch(indices: list[int]) -> _Part:
         check()
         batch = make_batch(data.dataset, indices).to(device)
-        with same_weights(packed):
+        with cached_packing(packed):
             found = [hypothesis.tokens for [hypothesis] in search(model, batch.source, greedy, constraints=constraints)]
             loss = float(batch_loss(model, batch))
         limits = longest_allowed(batch.source, greedy, constraints).tolist()
@@ -99,7 +99,7 @@ def validate(
         too_long = sum(own > most for own, most in zip(lengths, limits, strict=True))
         return _Part(loss, batch.target_tokens, found, cut, too_long)
 
-    parts = list(side_by_side(of_batch, batches, device))
+    parts = list(parallel_map(of_batch, batches, device))
     texts = {
         index: data.subwords.target.decode(tokens)
         for indices, part in zip(batches, parts, strict=True)

@@ -12,10 +12,10 @@ from nmt import __version__
 from nmt.benchmark import reference
 from nmt.config import DecodingSettings, ModelSettings
 from nmt.data.batch import Batch, pad_sources, pad_targets
+from nmt.decoding.parallel import parallel_map
 from nmt.decoding.search import Hypothesis, search
-from nmt.decoding.side_by_side import side_by_side
 from nmt.model import Seq2Seq, make_model
-from nmt.model.loop import PackedWeights, same_weights
+from nmt.model.deferred_gradients import PackedWeights, cached_packing
 from nmt.training.step import TrainStep
 
 
@@ -59,11 +59,11 @@ class Ours:
         settings = DecodingSettings(beam_size=beam, min_length=length, max_length=length)
 
         def of_batch(portion: list[Ids]) -> list[Ids]:
-            with same_weights(self.packed):
+            with cached_packing(self.packed):
                 return [best.tokens for [best, *_] in self.search(portion, settings)]
 
         batches = portions(sources, batch)
-        found = map(of_batch, batches) if batch == 1 else side_by_side(of_batch, batches, torch.device("cpu"))
+        found = map(of_batch, batches) if batch == 1 else parallel_map(of_batch, batches, torch.device("cpu"))
         return [ids for portion in found for ids in portion]
 
     def search(self, sources: list[Ids], settings: DecodingSettings) -> list[list[Hypothesis]]:
