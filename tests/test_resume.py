@@ -234,7 +234,7 @@ def test_an_older_default_of_the_normalisation_stays(workplace, uninterrupted, t
     lines = [line for line in text.split("\n") if "source_normalization" not in line and "target_norm" not in line]
     older = "\n".join(lines).replace("normalization: nfc", "normalization: nmt_nfkc")
     (folder / "config.yaml").write_text(older, encoding="utf-8")
-    monkeypatch.setattr(restart, "read_trained_with", lambda _: {})  # older checkpoints have no settings
+    monkeypatch.setattr(resume, "read_trained_with", lambda _: {})  # older checkpoints have no settings
     capsys.readouterr()
     settings = config.load(workplace / "digits.yaml", [f"run={folder}", *CASES["conditional"]])
     resume.check_start(settings, folder)
