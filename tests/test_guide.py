@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from nmt.training.step import TrainStep
 
 from nmt import config
 from nmt.config.rules import NOT_GUIDED
@@ -19,6 +18,7 @@ from nmt.model import Seq2Seq, make_model
 from nmt.model.attention import ATTENTIONS
 from nmt.training.batches import EpochBatches
 from nmt.training.loss import batch_loss, disagreement
+from nmt.training.step import TrainStep
 
 
 def test_token_weights_by_hand() -> None:
