@@ -4,10 +4,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check docs pictures proof bench-check format reference corpus clean
+.PHONY: demo serve test test-browser check docs pictures proof bench-check format reference corpus clean
 
 demo: $(INSTALLED)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh
+
+# The page for the newest run in runs/: make demo first.
+serve: $(INSTALLED)
+	$(BIN)/nmt serve
+
+# The tests of the page, in a real browser. Needs Chromium of the system: apt-get install chromium
+test-browser: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt playwright axe-playwright-python
+	$(BIN)/python -m pytest tests/test_page.py -n 0 -rs
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 8 --dist worksteal

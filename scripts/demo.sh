@@ -26,6 +26,7 @@ echo 'I love you.' | nmt translate runs/en-fr --attention
 
 cat <<'END'
 == What to try next
+  .venv/bin/nmt serve runs/en-fr                             a page: translate as you type, see and touch the attention
   echo 'You see me.' | .venv/bin/nmt translate runs/en-fr --n-best 3 --scores
   .venv/bin/nmt info runs/en-fr                              what is in a run
   .venv/bin/nmt train configs/en-fr.yaml run=runs/plain model.attention=none    how much attention gives

@@ -21,7 +21,7 @@ LAYERS: list[set[str]] = [
     {"device", "run", "decoding"},
     {"test_sets", "evaluation", "training", "derived", "export"},
     {"info", "plots", "benchmark"},
-    {"check"},
+    {"check", "serve"},
     {"cli"},
     {"__main__"},
 ]

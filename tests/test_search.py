@@ -10,7 +10,8 @@ from torch import Tensor
 
 from nmt.config import DecodingSettings, ModelSettings
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, UNK_ID
-from nmt.decoding.constraints import longest_allowed
+from nmt.decoding.constraints import Constraints, longest_allowed
+from nmt.decoding.prefix import Prefix, Prefixed, Prefixes, Spelling
 from nmt.decoding.search import (
     Hypothesis,
     Searchable,
@@ -21,6 +22,7 @@ from nmt.decoding.search import (
     search,
 )
 from nmt.decoding.topk import topk
+from nmt.decoding.trace import Trace
 from nmt.model import Memory, Seq2Seq, State, make_model
 
 VOCAB = 7  # padding, unknown, begin, end and three words
@@ -400,3 +402,75 @@ def test_the_largest_are_torchs(size: int, count: int) -> None:
     torch.testing.assert_close(found, values.topk(count).values)
     torch.testing.assert_close(values.gather(1, places), found)
     assert all(len(set(row)) == count for row in places.tolist())
+
+
+# A prefix and the trace -----------------------------------------------------------------------------------------------
+
+SPELLING = Spelling((b"", b"", b"", b"", b"a", b"ab", b"b"))
+
+
+def spelt(tokens: list[int]) -> bytes:
+    return b"".join(SPELLING.surfaces[token] for token in tokens)
+
+
+@pytest.mark.parametrize(
+    "prefix", [Prefix([], b"ab", 1), Prefix([6], b"", 1), Prefix([4], b"a", 2), Prefix([6, 6], b"aba", 4)], ids=str
+)
+@pytest.mark.parametrize("kind", ["table", "bahdanau", "transformer"])
+def test_a_wide_beam_with_a_prefix_finds_what_brute_force_finds(kind: str, prefix: Prefix) -> None:
+    """The best of all sequences that begin with the forced tokens and then spell the rest, or more."""
+    model, source = MODELS[kind](3), SOURCE[:1]
+    settings = decoding(beam_size=600, max_length=5, length_penalty=0.7, no_repeat_ngram=0)
+    prefixes = Prefixes.of([prefix], SPELLING)
+    [found] = beam_search(Prefixed(model, prefixes), source, settings, 3)
+    count = len(prefix.forced)
+    every = [
+        hypothesis
+        for hypothesis in all_hypotheses(model, source, 5, 0.7, 0.0)
+        if hypothesis.tokens[:count] == prefix.forced and spelt(hypothesis.tokens[count:]).startswith(prefix.rest)
+    ]
+    assert [one.tokens for one in found] == [one.tokens for one in every[:3]]
+    assert [one.score for one in found] == pytest.approx([one.score for one in every[:3]], abs=1e-4)
+
+
+def test_prefixes_of_a_batch_do_not_mix() -> None:
+    prefixes = [Prefix([5, 4], b"b", 3), None, Prefix([], b"a", 1), Prefix([6], b"", 1)]
+    settings = decoding(beam_size=3)
+    together = beam_search(Prefixed(Table(1), Prefixes.of(prefixes, SPELLING)), SOURCE, settings)
+    for row, prefix in enumerate(prefixes):
+        alone = Prefixes.of([prefix], SPELLING)
+        real_tokens = int((SOURCE[row] != PAD_ID).sum())
+        [found] = beam_search(Prefixed(Table(1), alone), SOURCE[row : row + 1, :real_tokens], settings)
+        assert [one.tokens for one in found] == [one.tokens for one in together[row]]
+    [plain] = [found for row, found in enumerate(beam_search(Table(1), SOURCE, settings)) if row == 1]
+    assert [one.tokens for one in plain] == [one.tokens for one in together[1]]
+
+
+def test_a_prefix_comes_where_other_rules_would_forbid_it() -> None:
+    constraints = Constraints(least=torch.tensor([9]))
+    prefixes = Prefixes.of([Prefix([4, 4, 4, 4], b"", 4)], SPELLING)
+    [[found]] = beam_search(
+        Prefixed(Table(1), prefixes), SOURCE[:1], decoding(no_repeat_ngram=1, max_length=2), 1, constraints
+    )
+    assert found.tokens[:4] == [4, 4, 4, 4]
+
+
+def test_the_trace_has_the_whole_search() -> None:
+    trace = Trace(len(SOURCE), 3)
+    settings = decoding(beam_size=3)
+    found = beam_search(Table(5), SOURCE, settings, 3, trace=trace)
+    assert found == beam_search(Table(5), SOURCE, settings, 3)
+    for hypotheses, nodes in zip(found, trace.nodes, strict=True):
+        assert all(-1 <= node.parent < number for number, node in enumerate(nodes))
+        for number, node in enumerate(nodes[1:], 1):
+            assert nodes[node.parent].fate == "lived"
+            assert node.log_prob <= nodes[node.parent].log_prob, number
+        ended = set()
+        for node in nodes:
+            if node.fate == "ended":
+                tokens, place = [], node.parent
+                while place > 0:
+                    tokens.append(nodes[place].token)
+                    place = nodes[place].parent
+                ended.add((tuple(reversed(tokens)), round(node.log_prob, 4)))
+        assert {(tuple(one.tokens), round(one.log_prob, 4)) for one in hypotheses} <= ended

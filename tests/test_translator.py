@@ -12,7 +12,9 @@ import nmt
 from nmt.data.corpus import is_blank
 from nmt.data.subword import EOS_ID
 from nmt.decoding.align import align
+from nmt.decoding.request import TranslateOptions
 from nmt.decoding.sampling import Sampling
+from nmt.decoding.service import Busy, TranslationService
 from nmt.decoding.translator import Translation, Translator, warnings_of
 from nmt.errors import ConfigError, DataError
 
@@ -297,3 +299,68 @@ def test_a_run_that_is_none_is_refused(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"{tmp_path / 'none'}: not a run directory: no such folder; a run is made by: nmt train CONFIG"
     )
+
+
+# Details and prefixes -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("prefix", ["Le ch", "Le ", "la porte rouge n'est", "Żaneta 일", "x" * 250, ""], ids=ascii)
+@pytest.mark.parametrize("how", [{}, {"beam_size": 1}, {"sampling": Sampling(seed=1)}], ids=str)
+def test_a_translation_begins_with_the_prefix(translator: Translator, prefix: str, how: dict) -> None:
+    how = {"changes": {"max_length": 12}, **how}
+    first, other = translator.translate(["a cat", "a dog"], prefixes=[prefix, ""], **how)
+    assert first.text.startswith(prefix.rstrip())
+    assert other.text == translator.translate(["a cat", "a dog"], **how)[1].text
+
+
+def test_as_many_prefixes_as_lines(translator: Translator) -> None:
+    with pytest.raises(ConfigError, match=r"^prefixes: 1 for 2 lines; give one for each, empty for none$"):
+        translator.translate(["a", "b"], prefixes=["c"])
+
+
+def test_details_of_words(translator: Translator) -> None:
+    options = TranslateOptions(details=True, alternatives=3, trace=True, changes={"max_length": 12})
+    for line in ("a 👍🏽 cat", "I love you. We see the house."):
+        [found] = translator.translate([line], options=options)
+        assert found.details is not None
+        for text, words in ((line, found.details.source), (found.text, found.details.target)):
+            units = text.encode("utf-16-le")
+            for word in words:
+                assert text[word.start : word.end] == word.text
+                assert units[2 * word.start16 : 2 * word.end16].decode("utf-16-le") == word.text
+        for word in found.details.target:
+            assert word.probability is not None and 0 <= word.probability <= 1
+            assert [each.probability for each in word.alternatives] == sorted(
+                (each.probability for each in word.alternatives), reverse=True
+            )
+            assert all(each.prefix.endswith(each.text) for each in word.alternatives if each.text)
+        assert bool(found.details.trace) == (found.parts == 1)
+
+
+def test_details_are_refused_where_they_have_no_effect() -> None:
+    for fields, message in (
+        ({"alternatives": 3}, "alternatives: needs details=true"),
+        ({"details": True, "alternatives": 51}, "alternatives: 51 must be 0 to 50"),
+        (
+            {"details": True, "trace": True, "mbr": 4},
+            "trace: has no effect on samples, which need no search; remove it",
+        ),
+        ({"top_k": 3}, "top_k: needs sample or mbr"),
+        ({"beam_size": 0}, "beam_size: 0 must be 1 or more"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            TranslateOptions.of(**fields)
+        assert str(caught.value) == message
+
+
+def test_a_service_answers_everyone_with_their_own(translator: Translator, lines: list[str]) -> None:
+    service = TranslationService()
+    options = TranslateOptions(changes={"max_length": 8})
+    expected = {line: translator.translate([line], options=options)[0].text for line in lines}
+    futures = [service.submit(translator, [line, ""], options) for line in lines for _ in range(3)]
+    for future, line in zip(futures, [line for line in lines for _ in range(3)], strict=True):
+        first, blank = future.result(60)
+        assert (first.source, first.text, blank.text) == (line, expected[line], "")
+    service.close()
+    with pytest.raises(Busy, match="shutting down"):
+        service.submit(translator, ["a"], options)

@@ -23,6 +23,7 @@ from nmt.cli.commands import Command
 from nmt.cli.evaluate import ManyMetrics, evaluate, info
 from nmt.cli.export import export
 from nmt.cli.score import score
+from nmt.cli.serve import serve
 from nmt.cli.streams import CLOSED, prepare_streams
 from nmt.cli.train import check, train
 from nmt.cli.translate import translate
@@ -170,3 +171,4 @@ app.command(cls=Command)(average)
 app.command(cls=Command)(export)
 app.command(cls=Command)(info)
 app.command(cls=Command)(bench)
+app.command(cls=Command)(serve)

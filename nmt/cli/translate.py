@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,15 +29,14 @@ from nmt.cli.options import (
 )
 from nmt.cli.streams import open_input, open_output, windows_of
 from nmt.config import decoding_changes
-from nmt.errors import ConfigError
+from nmt.errors import ConfigError, DataError
 from nmt.shown import json_line, shown
 
 if TYPE_CHECKING:
-    from nmt.decoding.sampling import Sampling
     from nmt.decoding.translator import Translation
 
 
-def translate(
+def translate(  # noqa: PLR0915
     words: RunsAndSettings = None,
     input_file: Annotated[
         Path | None, typer.Option("--input", "-i", help="Text to translate, a line each [default: standard input]")
@@ -50,6 +49,10 @@ def translate(
     n_best: Annotated[
         int, typer.Option(min=1, max=1000, help="Translations of each line, best first; samples as drawn")
     ] = 1,
+    prefix_file: Annotated[
+        Path | None,
+        typer.Option("--prefix-file", help="Text with the beginning of each translation, line by line; empty for none"),
+    ] = None,
     sample: Annotated[bool, typer.Option("--sample", help="Draw from the model's distribution; no beam")] = False,
     mbr: Annotated[
         int | None,
@@ -124,16 +127,20 @@ def translate(
     drawn = changes_of(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     if drawn and not (sample or mbr):
         raise ConfigError(*(f"{option(name)}: needs --sample or --mbr" for name in drawn))
-    from nmt.decoding.request import check_request
+    from nmt.decoding.request import TranslateOptions
 
-    with as_typed(*named, "n_best", "mbr"):
-        check_request(changes, n_best=n_best, drawn=sample, mbr=mbr or 0)
+    with as_typed(*named, *drawn, "n_best", "mbr"):
+        options = TranslateOptions.of(
+            sample=sample or bool(mbr), n_best=n_best, mbr=mbr, words=word_kind, changes=changes, **drawn,
+            attention=attention or pieces or alignments or flags or as_json,
+        )  # fmt: skip
     if as_json:
         check_alone(scores=scores, attention=attention, pieces=pieces, alignments=alignments, flags=flags)
         check_alone(line_numbers=line_numbers)
     kind = chosen_format(input_file, file_format)
     text_only = {
         "--n-best": n_best > 1,
+        "--prefix-file": prefix_file is not None,
         "--scores": scores,
         "--jsonl": as_json,
         "--attention": attention,
@@ -144,20 +151,17 @@ def translate(
     }
     check_document_options(kind, {"--column": column, "--overwrite": overwrite, **text_only})
     document = read_document(input_file, kind, runs, column, overwrite, encoding) if kind and input_file else None
-    sampling = _sampling(drawn) if sample or mbr else None
     translator = translator_of(runs, device, threads)
     from nmt.decoding.quality_flags import flags_of
     from nmt.decoding.render import draw as draw_matrix
     from nmt.decoding.translator import warnings_of
 
-    translator.translate([], n_best=n_best, sampling=sampling, mbr=mbr or 0, words=word_kind, changes=changes)
+    translator.translate([], options=options)
     window_size = int(changes.get("window", translator.settings.window))
     if document and input_file:
 
         def translated(texts: list[str], first: int) -> "list[Translation]":
-            found = translator.translate(
-                texts, attention=False, sampling=sampling, mbr=mbr or 0, first_line=first, changes=changes
-            )
+            found = translator.translate(texts, first_line=first, options=options)
             document.notes.update(warnings_of(found))
             return found
 
@@ -168,24 +172,19 @@ def translate(
         raise ConfigError("--attention, --pieces and --alignments: this model has no attention")
     notes: Counter[str] = Counter()
     lines = 0
+    prefixes = iter(_prefixes(prefix_file, encoding, notes) if prefix_file else [])
     with open_input(input_file, encoding) as source, open_output(output_file) as target:
         for window in windows_of(source, window_size, notes):
-            translations = translator.translate(
-                window,
-                n_best=n_best,
-                attention=draw or alignments or flags or as_json,
-                sampling=sampling,
-                mbr=mbr or 0,
-                first_line=lines + 1,
-                words=word_kind,
-                changes=changes,
-            )
+            begun = [next(prefixes, "") for _ in window] if prefix_file else None
+            translations = translator.translate(window, first_line=lines + 1, prefixes=begun, options=options)
             notes.update(warnings_of(translations, n_best))
             for translation in translations:
                 lines += 1
                 doubts = flags_of(translation, translator, word_kind) if flags or as_json else None
                 if as_json:
-                    target.write(json_line(_as_json(lines, translation, doubts)).encode() + b"\n")
+                    target.write(
+                        json_line({"line": lines, **translation.to_dict(), "flags": doubts or []}).encode() + b"\n"
+                    )
                     continue
                 first = f"{lines}\t" if line_numbers else ""
                 for line in _render(translation, n_best, first, scores, alignments, doubts):
@@ -194,18 +193,20 @@ def translate(
                 if draw and matrix is not None:
                     target.write(f"{draw_matrix(matrix, shutil.get_terminal_size().columns)}\n\n".encode())
             target.flush()
+    if prefix_file and next(prefixes, None) is not None:
+        raise DataError(f"--prefix-file {prefix_file}: has more lines than the text, {lines:,}; give one for each line")
     for note, count in notes.items():
         if count:
             print(shown(f"warning: {note}: {count:,}"), file=sys.stderr)
 
 
-def _sampling(drawn: dict[str, Any]) -> "Sampling":
-    from nmt.decoding.sampling import Sampling
+def _prefixes(path: Path, encoding: str, notes: Counter[str]) -> list[str]:
+    """The lines of a file, each the beginning of a translation."""
+    from nmt.data.corpus import open_text
+    from nmt.decoding.stream import windows
 
-    try:
-        return Sampling(**drawn)
-    except ConfigError as error:
-        raise ConfigError(*(f"--{problem.replace('_', '-', 1)}" for problem in error.problems)) from None
+    with open_text(path, encoding) as text:
+        return [line for window in windows(text, 10_000, notes) for line in window]
 
 
 def _render(
@@ -229,30 +230,3 @@ def _render(
         marks = f"\t{','.join(doubts)}" if doubts is not None and rank == 0 else ""
         before = f"{score:.4f}\t" if scores else ""
         yield f"{first}{before}{text}{links}{marks}"
-
-
-def _as_json(line: int, translation: "Translation", doubts: list[str] | None) -> dict[str, object]:
-    """`attention` is that of a line translated as a whole; of one translated in parts, `attention_parts` has a matrix
-    for each part and where its words begin."""
-    matrix = translation.attention
-    parts = matrix.parts if matrix else ()
-    blocks = []
-    source = target = 0
-    for part in parts:
-        rows = [[round(float(weight), 4) for weight in row] for row in part.weights]
-        blocks.append({"source": source, "target": target, "attention": rows})
-        source, target = source + len(part.source), target + len(part.target)
-    return {
-        "line": line,
-        "source": translation.source,
-        "text": translation.text,
-        "score": translation.score,
-        "log_prob": translation.log_prob,
-        "candidates": [vars(candidate) for candidate in translation.candidates],
-        "source_words": matrix.source if matrix else [],
-        "target_words": matrix.target if matrix else [],
-        "attention": blocks[0]["attention"] if len(blocks) == 1 else [],
-        "attention_parts": blocks if len(blocks) > 1 else [],
-        "alignment": translation.alignment,
-        "flags": doubts or [],
-    }

@@ -121,6 +121,12 @@ def strongest_links(matrix: Weights, end: Weights) -> list[Link]:
     return sorted((s, t) for s, t in links if matrix[t, s] > 0 and matrix[t, s] >= end[t])
 
 
+def owners(words: Sequence[Word], pieces: Sequence[Piece]) -> list[tuple[int, int]]:
+    """Return (piece, word) of each piece and each word that it belongs to."""
+    places, found, _ = _membership(words, pieces)
+    return list(zip(places.tolist(), found.tolist(), strict=True))
+
+
 def _membership(
     words: Sequence[Word], pieces: Sequence[Piece]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float32]]:

@@ -24,6 +24,7 @@ class Constraints:
     blank: Bool[Tensor, "vocab"] | None = None  # pieces that show nothing: a translation is not made of them alone
     characters: Characters | None = None  # of a vocabulary with bytes
     unknown: bool = False  # whether an unknown word may come: in a vocabulary that cannot spell every word
+    least: Int[Tensor, " sentences"] | None = None  # tokens that each translation has room for: a given prefix and more
 
     @classmethod
     def of(cls, target: Subword, lengths: TargetLengths | None = None) -> "Constraints":
@@ -56,8 +57,15 @@ def longest_allowed(
 ) -> Int[Tensor, "batch"]:
     """Return the most tokens, the end not counted, that each sentence's translation may have.
 
-    `max_ratio` and `max_length` decide where they are set, otherwise the training pairs.
+    `max_ratio` and `max_length` decide where they are set, otherwise the training pairs. A prefix always has room.
     """
+    limit = _longest_by_source(source, settings, constraints)
+    return limit if constraints.least is None else torch.maximum(limit, constraints.least)
+
+
+def _longest_by_source(
+    source: Int[Tensor, "batch src"], settings: DecodingSettings, constraints: Constraints
+) -> Int[Tensor, "batch"]:
     pieces = (source != PAD_ID).sum(dim=1) - 1
     ratio, longest = settings.max_ratio, settings.max_length
     if not ratio and constraints.lengths is None:
@@ -77,7 +85,26 @@ def allow(
     settings: DecodingSettings,
     constraints: Constraints = NO_CONSTRAINTS,
 ) -> Float[Tensor, "rows vocab"]:
-    """Sets everything that may not come next to -inf, in place. `tokens` starts with begin."""
+    """Sets everything that may not come next to -inf, in place. `tokens` starts with begin.
+
+    A given prefix comes first: where all that it allows would be forbidden, as a repetition, it comes all the same.
+    """
+    if constraints.least is None:
+        return _allow(log_probs, tokens, limit, settings, constraints)
+    before = log_probs.clone()
+    log_probs = _allow(log_probs, tokens, limit, settings, constraints)
+    stuck = log_probs.amax(dim=1).isneginf()
+    log_probs[stuck] = before[stuck]
+    return log_probs
+
+
+def _allow(
+    log_probs: Float[Tensor, "rows vocab"],
+    tokens: Int[Tensor, "rows time"],
+    limit: Int[Tensor, "rows"],
+    settings: DecodingSettings,
+    constraints: Constraints,
+) -> Float[Tensor, "rows vocab"]:
     length = tokens.size(1) - 1
     shortest = max(settings.min_length, 0 if settings.allow_empty else 1)
     log_probs[:, [PAD_ID, BOS_ID]] = -math.inf

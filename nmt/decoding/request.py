@@ -1,6 +1,8 @@
-"""What may be asked of a translator: which settings go together. Imports no torch, so that errors answer at once."""
+"""The description of a translation request, checked once for the command line, Python and HTTP. Imports no torch."""
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from nmt.config import DecodingSettings, changed
@@ -8,8 +10,109 @@ from nmt.errors import ConfigError
 from nmt.shown import number
 
 MOST = 1000  # hypotheses of a line, or samples; as many as a beam may have
+MOST_ALTERNATIVES = 50  # next words at a position
 BEAM = ("beam_size", "length_penalty", "coverage_penalty")  # settings of a search
 GIVEN = ("batch_size", "max_source", "window")  # those that have an effect on translations that are given
+DRAWN = ("temperature", "top_k", "top_p", "seed")  # options of samples
+
+COLDEST, HOTTEST = 1e-3, 1e3  # beyond them nothing gets greedier or bolder, and 1e-300 is 0 in float32
+LARGEST_SEED = 2**64 - 1
+MOST_WORDS = 1_000_000  # no vocabulary has more
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Say what may be drawn, and how boldly; the defaults draw from the model's own distribution. Raises
+    ConfigError."""
+
+    temperature: int | float = 1.0  # logits are divided by it: below 1 likely words gain, above 1 unlikely ones
+    top_k: int = 0  # only the k likeliest words (Fan et al. 2018); 0: all
+    top_p: int | float = 1.0  # only the smallest set of words with this probability (nucleus; Holtzman et al. 2020)
+    seed: int | None = None  # None: other samples each time
+
+    def __post_init__(self) -> None:
+        temperature, top_k, top_p, seed = map(number, (self.temperature, self.top_k, self.top_p, self.seed))
+        wrong = (
+            (
+                not COLDEST <= self.temperature < math.inf,
+                f"temperature: {temperature} must be a finite number of {COLDEST} or more",
+            ),
+            (HOTTEST < self.temperature < math.inf, f"temperature: {temperature} must be {HOTTEST:g} or less"),
+            (self.top_k < 0, f"top_k: {top_k} must be 0 or more"),
+            (self.top_k > MOST_WORDS, f"top_k: {top_k} must be {MOST_WORDS} or less"),
+            (not 0 < self.top_p <= 1, f"top_p: {top_p} must be more than 0 and at most 1"),
+            (self.seed is not None and self.seed < 0, f"seed: {seed} must be 0 or more"),
+            (self.seed is not None and self.seed > LARGEST_SEED, f"seed: {seed} must be {LARGEST_SEED} or less"),
+        )
+        if problems := [problem for is_wrong, problem in wrong if is_wrong]:
+            raise ConfigError(*problems)
+
+
+@dataclass(frozen=True)
+class TranslateOptions:
+    """Hold everything that may be asked about a translation, apart from the text. Raises ConfigError for what is
+    impossible or could have no effect."""
+
+    n_best: int = 1  # translations of each line, best first; samples as they were drawn
+    sampling: Sampling | None = None  # draw instead of search
+    mbr: int = 0  # draw so many samples and take those that are most like the others
+    attention: bool = True  # attention and alignment, at the price of one more pass over the result
+    words: str = "scripts"  # what a word is, out of nmt.data.words.WORDS
+    details: bool = False  # offsets and probability of each word
+    alternatives: int = 0  # the likeliest other words at each position; needs details
+    trace: bool = False  # every hypothesis of the search; needs details
+    changes: Mapping[str, Any] = field(default_factory=dict)  # decoding settings that replace those of the run
+
+    def __post_init__(self) -> None:
+        from nmt.data.words import split_words
+
+        changed(DecodingSettings(), **self.changes)
+        check_request(self.changes, n_best=self.n_best, drawn=self.drawn, mbr=self.mbr)
+        split_words("", self.words)  # raises for an unknown kind
+        problems = []
+        if not 0 <= self.alternatives <= MOST_ALTERNATIVES:
+            problems.append(f"alternatives: {number(self.alternatives)} must be 0 to {MOST_ALTERNATIVES}")
+        problems += [
+            f"{name}: needs details=true"
+            for name in ("alternatives", "trace")
+            if getattr(self, name) and not self.details
+        ]
+        if self.trace and (self.drawn or self.mbr):
+            problems.append("trace: has no effect on samples, which need no search; remove it")
+        if problems:
+            raise ConfigError(*problems)
+
+    @property
+    def drawn(self) -> bool:
+        return self.sampling is not None
+
+    @property
+    def copies(self) -> int:
+        """Return the number of rows that each sentence takes in the batch, apart from the beam."""
+        return self.mbr or (self.n_best if self.sampling else 1)
+
+    @classmethod
+    def of(cls, *, sample: bool = False, **fields: Any) -> "TranslateOptions":
+        """Build options from flat names, as a command line or a JSON object has them: the fields of this class,
+        `sample`, those of `Sampling`, and decoding settings. What is None counts as not given."""
+        given = {name: value for name, value in fields.items() if value is not None}
+        drawn = {name: given.pop(name) for name in DRAWN if name in given}
+        mbr = given.get("mbr", 0)
+        if drawn and not (sample or mbr):
+            raise ConfigError(*(f"{name}: needs sample or mbr" for name in drawn))
+        own = {name: given.pop(name) for name in list(given) if name in cls.__dataclass_fields__ and name != "sampling"}
+        changes = {**own.pop("changes", {}), **given}
+        return cls(sampling=Sampling(**drawn) if sample or drawn else None, changes=changes, **own)
+
+    def settings(self, run: DecodingSettings, *, attends: bool) -> DecodingSettings:
+        """Return the decoding settings of a run with the changes of this request. Raises ConfigError if they
+        contradict each other, or need an attention that the model has not."""
+        settings = with_changes(run, self.changes)
+        if self.changes.get("coverage_penalty") and not attends:
+            raise ConfigError("coverage_penalty: needs a model with attention, and this one has none; remove it")
+        if not (self.drawn or self.mbr) and self.n_best > settings.beam_size:
+            settings = changed(settings, beam_size=self.n_best)
+        return settings
 
 
 def check_request(changes: Mapping[str, Any], *, n_best: int = 1, drawn: bool = False, mbr: int = 0) -> None:

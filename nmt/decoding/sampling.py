@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,44 +10,12 @@ from torch import Tensor
 
 from nmt.config import DecodingSettings
 from nmt.decoding.constraints import NO_CONSTRAINTS, Constraints, longest_allowed
+from nmt.decoding.request import Sampling
 from nmt.decoding.search import Hypothesis, Searchable, word_by_word
-from nmt.errors import ConfigError
-from nmt.shown import number
 
-COLDEST, HOTTEST = 1e-3, 1e3  # beyond them nothing gets greedier or bolder, and 1e-300 is 0 in float32
-LARGEST_SEED = 2**64 - 1
-MOST_WORDS = 1_000_000  # no vocabulary has more
 FEW = 512  # words among which the nucleus is looked for first
 
 Place = tuple[int, int]  # number of a line, and of a part of it, from 0
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """Say what may be drawn, and how boldly; the defaults draw from the model's own distribution. Raises
-    ConfigError."""
-
-    temperature: int | float = 1.0  # logits are divided by it: below 1 likely words gain, above 1 unlikely ones
-    top_k: int = 0  # only the k likeliest words (Fan et al. 2018); 0: all
-    top_p: int | float = 1.0  # only the smallest set of words with this probability (nucleus; Holtzman et al. 2020)
-    seed: int | None = None  # None: other samples each time
-
-    def __post_init__(self) -> None:
-        temperature, top_k, top_p, seed = map(number, (self.temperature, self.top_k, self.top_p, self.seed))
-        wrong = (
-            (
-                not COLDEST <= self.temperature < math.inf,
-                f"temperature: {temperature} must be a finite number of {COLDEST} or more",
-            ),
-            (HOTTEST < self.temperature < math.inf, f"temperature: {temperature} must be {HOTTEST:g} or less"),
-            (self.top_k < 0, f"top_k: {top_k} must be 0 or more"),
-            (self.top_k > MOST_WORDS, f"top_k: {top_k} must be {MOST_WORDS} or less"),
-            (not 0 < self.top_p <= 1, f"top_p: {top_p} must be more than 0 and at most 1"),
-            (self.seed is not None and self.seed < 0, f"seed: {seed} must be 0 or more"),
-            (self.seed is not None and self.seed > LARGEST_SEED, f"seed: {seed} must be {LARGEST_SEED} or less"),
-        )
-        if problems := [problem for is_wrong, problem in wrong if is_wrong]:
-            raise ConfigError(*problems)
 
 
 def sample(

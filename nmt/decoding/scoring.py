@@ -65,6 +65,25 @@ def _of_words(
 
 
 @torch.inference_mode()
+def read_targets(
+    members: Sequence[Seq2Seq],
+    source: Int[Tensor, "batch src"],
+    target_input: Int[Tensor, "batch tgt"],
+    target_output: Int[Tensor, "batch tgt"],
+) -> tuple[Float[Tensor, "batch tgt src"], Float[Tensor, "batch tgt"]]:
+    """Return attention and log-probability of each target token, as `attention_to` and `token_log_probs`, in one
+    pass."""
+    real = target_output != PAD_ID
+    words = target_output[real]
+    decoded = [member(source, target_input) for member in members]
+    found = torch.zeros(target_output.shape, device=source.device)
+    found[real] = mean_log_probs(
+        [_of_words(member, each.features[real], words) for member, each in zip(members, decoded, strict=True)]
+    )
+    return mean_attention([each.attention for each in decoded]), found
+
+
+@torch.inference_mode()
 def attention_to(
     members: Sequence[Seq2Seq], source: Int[Tensor, "batch src"], target_input: Int[Tensor, "batch tgt"]
 ) -> Float[Tensor, "batch tgt src"]:

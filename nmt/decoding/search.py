@@ -17,13 +17,15 @@ from nmt.config import DecodingSettings
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID
 from nmt.decoding.constraints import NO_CONSTRAINTS, Constraints, allow, longest_allowed
 from nmt.decoding.topk import topk
+from nmt.decoding.trace import Trace
 from nmt.model import State
 from nmt.model.deferred_gradients import deferred_gradients
 
 
 @runtime_checkable
 class Encoded(Protocol):
-    """Define what search needs of a memory: which source tokens are real, and the memory of some of the sentences."""
+    """Define what search needs of a memory: which source tokens are real, and the memory of some of the
+    sentences."""
 
     @property
     def mask(self) -> Tensor: ...
@@ -57,13 +59,14 @@ def search(
     settings: DecodingSettings,
     n_best: int = 1,
     constraints: Constraints = NO_CONSTRAINTS,
+    trace: Trace | None = None,
 ) -> list[list[Hypothesis]]:
     """Return the best hypotheses of each sentence, best first: `n_best` of them, or as many as ended within the
     beam."""
     with torch.inference_mode(), deferred_gradients():
-        if settings.beam_size == 1:
+        if settings.beam_size == 1 and trace is None:
             return [[hypothesis] for hypothesis in greedy_search(model, source, settings, constraints)]
-        return beam_search(model, source, settings, n_best, constraints)
+        return beam_search(model, source, settings, n_best, constraints, trace)
 
 
 def length_penalty(length: Int[Tensor, "..."] | int, alpha: float) -> Float[Tensor, "..."]:
@@ -183,8 +186,9 @@ def beam_search(
     settings: DecodingSettings,
     n_best: int = 1,
     constraints: Constraints = NO_CONSTRAINTS,
+    trace: Trace | None = None,
 ) -> list[list[Hypothesis]]:
-    """Search with a beam and length normalisation.
+    """Search with a beam and length normalisation. `trace` gets every hypothesis of every step.
 
     An ending counts only when it ranks within the beam. A sentence is done when `beam_size` hypotheses have ended and
     no live one is better than the `n_best`-th of them, or when none can still become better.
@@ -193,7 +197,7 @@ def beam_search(
     found: list[list[Hypothesis]] = [[] for _ in range(source.size(0))]
     n_best = min(n_best, settings.beam_size)
     while len(beam.sentence):
-        beam = _advance(model, beam, settings, constraints)
+        beam = _advance(model, beam, settings, constraints, trace)
         done = _done(beam, settings, n_best)
         if done.any():
             _collect(beam.select(done.nonzero().squeeze(1)), found, n_best)
@@ -224,9 +228,12 @@ def _first_beam(
     )
 
 
-def _advance(model: Searchable, beam: _Beam, settings: DecodingSettings, constraints: Constraints) -> _Beam:
+def _advance(
+    model: Searchable, beam: _Beam, settings: DecodingSettings, constraints: Constraints, trace: Trace | None = None
+) -> _Beam:
     """Extend every hypothesis by one token."""
     batch, size = beam.log_prob.shape
+    # Rows = batch * beam: (rows, vocab), state, (rows, src)
     # Rows = batch * beam: (rows, vocab), state, (rows, src)
     log_probs, state, attention = model.step(beam.tokens[:, :, -1].flatten(), beam.state, beam.memory)
     limit = beam.limit.repeat_interleave(size)
@@ -245,7 +252,10 @@ def _advance(model: Searchable, beam: _Beam, settings: DecodingSettings, constra
     if ends.any():
         reached = _gather(coverage, parent[:, :size])
         beam = _add_endings(beam, tokens[:, :size], log_prob[:, :size], ends, reached, settings)
+    candidates = log_prob.clone() if trace else log_prob
     log_prob, place = log_prob.masked_fill_(end, -math.inf).topk(size)  # those that live on: (batch, beam)
+    if trace:
+        trace.add(beam.sentence, parent, token, candidates, ends, place)
     parent = parent.gather(1, place)
     rows = (parent + torch.arange(batch, device=parent.device).unsqueeze(1) * size).flatten()  # (batch * beam,)
     return replace(

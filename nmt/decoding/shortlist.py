@@ -16,6 +16,7 @@ from nmt.data.lexicon import Lexicon
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from nmt.decoding.constraints import NO_CONSTRAINTS, Constraints
 from nmt.decoding.search import Hypothesis, search
+from nmt.decoding.trace import Trace
 from nmt.model import Seq2Seq
 from nmt.model.vocabulary_restriction import VocabularyRestriction
 
@@ -53,11 +54,12 @@ class Shortlist:
         settings: DecodingSettings,
         n_best: int,
         constraints: Constraints = NO_CONSTRAINTS,
+        trace: Trace | None = None,
     ) -> list[list[Hypothesis]]:
-        """Search among the tokens of the shortlist, otherwise as `nmt.decoding.search.search`."""
-        pieces = self.pieces(source)
+        """Search among the tokens of the shortlist; a trace shows the whole vocabulary."""
+        pieces = None if trace else self.pieces(source)
         if pieces is None:
-            return search(model, source, settings, n_best, constraints)
+            return search(model, source, settings, n_best, constraints, trace)
         found = search(VocabularyRestriction(model, pieces), source, settings, n_best, constraints.among(pieces))
         names = pieces.tolist()
         return [

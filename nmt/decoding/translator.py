@@ -1,5 +1,6 @@
 """Translate lines: raw text -> subwords -> search -> raw text, as many lines as came, in the same order."""
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,14 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nmt.config import DecodingSettings, changed
+from nmt.config import DecodingSettings
 from nmt.data.batch import pad_sources, pad_targets
 from nmt.data.batching import longest_first
 from nmt.data.corpus import is_blank
 from nmt.data.sentences import count_sentences
 from nmt.data.statistics import TrainingStatistics
 from nmt.data.subword import LONGEST_LINE, UNK_ID, Piece, Subwords
-from nmt.data.words import split_words
 from nmt.decoding.alignment import (
     END,
     Attention,
@@ -28,15 +28,18 @@ from nmt.decoding.alignment import (
     word_attention,
 )
 from nmt.decoding.constraints import Constraints, longest_allowed
+from nmt.decoding.details import Alternative, Details, joined, next_words, place_words, traced, word_probabilities
 from nmt.decoding.ensemble import Ensemble
 from nmt.decoding.mbr import rank_by_chrf
 from nmt.decoding.parallel import computing_with, parallel_map
-from nmt.decoding.request import GIVEN, check_request, with_changes
-from nmt.decoding.sampling import Place, Sampling, sample
-from nmt.decoding.scoring import Scored, attention_to, token_log_probs
+from nmt.decoding.prefix import Prefix, Prefixed, Prefixes, Spelling, prefix_of
+from nmt.decoding.request import GIVEN, Sampling, TranslateOptions, with_changes
+from nmt.decoding.sampling import Place, sample
+from nmt.decoding.scoring import Scored, attention_to, read_targets, token_log_probs
 from nmt.decoding.search import Hypothesis, Searchable, search
 from nmt.decoding.segmentation import Capacity, Segments, capacity, join, split_line
 from nmt.decoding.shortlist import Shortlist
+from nmt.decoding.trace import Trace
 from nmt.decoding.unknown import copied_words
 from nmt.errors import ConfigError
 from nmt.model import Seq2Seq
@@ -75,6 +78,7 @@ class Translation:
     parts: int = 1  # more if the line held more than those in training, and was translated in so many parts
     unknown: int = 0  # words outside the vocabulary, copied from the source
     limited: bool = False  # it reached the longest length that was allowed, and may lack its end
+    details: Details | None = None  # of each word, if asked for
     of: "tuple[Translation, ...]" = field(default=(), repr=False)  # the translations of the parts, if there are several
 
     @property
@@ -84,20 +88,28 @@ class Translation:
             return any(part.is_empty for part in self.of)
         return is_blank(self.text) and not is_blank(self.source)
 
-
-@dataclass(frozen=True)
-class _Search:
-    """Say how to find the hypotheses of a batch: by beam search, by sampling, or by minimum Bayes risk over samples."""
-
-    n_best: int
-    sampling: Sampling | None
-    mbr: int
-    words: str
-
-    @property
-    def copies(self) -> int:
-        """Return the number of rows that each sentence takes in the batch, apart from the beam."""
-        return self.mbr or (self.n_best if self.sampling else 1)
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it. `attention` is that of a line translated as a whole; of one translated in parts,
+        `attention_parts` has a matrix for each part and where its words begin."""
+        blocks = []
+        source = target = 0
+        for part in self.attention.parts if self.attention else ():
+            rows = [[round(float(weight), 4) for weight in row] for row in part.weights]
+            blocks.append({"source": source, "target": target, "attention": rows})
+            source, target = source + len(part.source), target + len(part.target)
+        return {
+            "source": self.source,
+            "text": self.text,
+            "score": self.score,
+            "log_prob": self.log_prob,
+            "candidates": [vars(candidate) for candidate in self.candidates],
+            "source_words": self.attention.source if self.attention else [],
+            "target_words": self.attention.target if self.attention else [],
+            "attention": blocks[0]["attention"] if len(blocks) == 1 else [],
+            "attention_parts": blocks if len(blocks) > 1 else [],
+            "alignment": self.alignment,
+            **({"details": self.details.to_dict()} if self.details else {}),
+        }
 
 
 class _Encoded(NamedTuple):
@@ -105,6 +117,20 @@ class _Encoded(NamedTuple):
 
     parts: Segments
     ids: list[list[int]]
+    prefix: Prefix | None = None  # that the translation begins with, if it is one part
+
+
+class _Batch(NamedTuple):
+    """Hold lines, or parts of lines, that are translated together."""
+
+    lines: list[str]
+    ids: list[list[int]]
+    places: list[Place]
+    prefixes: list[Prefix | None]
+
+    def at(self, indices: Sequence[int]) -> "_Batch":
+        lines, ids, places, prefixes = ([part[index] for index in indices] for part in self)
+        return _Batch(lines, ids, places, prefixes)  # type: ignore[arg-type]
 
 
 class Translator:
@@ -159,6 +185,8 @@ class Translator:
         first_line: int = 1,
         words: str = "scripts",
         changes: Mapping[str, Any] | None = None,
+        prefixes: Sequence[str] | None = None,
+        options: TranslateOptions | None = None,
     ) -> list[Translation]:
         """Translate lines; returns as many translations, in the same order; `changes` are any other decoding settings.
 
@@ -169,41 +197,42 @@ class Translator:
         With `sampling`, `n_best` translations are drawn. With `mbr`, so many are drawn (without `sampling`, from the
         model's own distribution) and those with the highest mean chrF to the others taken. What is drawn for a line
         depends on the seed and its number, counted from `first_line`; each part of a split line has draws of its own.
+
+        `prefixes` has a text for each line, with which its translation begins; "" for none. A line with a prefix is
+        translated as a whole, however long it is. `options` describe the whole request in place of the others.
         """
-        given = {"beam_size": beam_size, "length_penalty": length_penalty}
-        named = {name: value for name, value in given.items() if value is not None}
-        changes = {**(changes or {}), **named}
-        settings = self._requested(changes, n_best, drawn=sampling is not None, mbr=mbr)
-        split_words("", words)  # raises for an unknown kind
-        way = _Search(n_best, sampling, mbr, words)
+        if options is None:
+            named = {"beam_size": beam_size, "length_penalty": length_penalty}
+            changes = {**(changes or {}), **{name: value for name, value in named.items() if value is not None}}
+            options = TranslateOptions(n_best, sampling, mbr, attention, words, changes=changes)
+        settings = options.settings(self.settings, attends=self.attends)
         lines = list(lines)
-        encoded = [self._encode_parts(line) for line in lines]
-        texts = [text for each in encoded for text in each.parts.texts]
-        ids = [part for each in encoded for part in each.ids]
-        places = [(first_line + index, part) for index, each in enumerate(encoded) for part in range(len(each.ids))]
+        begun = list(prefixes) if prefixes is not None else [""] * len(lines)
+        if len(begun) != len(lines):
+            raise ConfigError(f"prefixes: {len(begun):,} for {len(lines):,} lines; give one for each, empty for none")
+        encoded = [self._encode_parts(line, prefix) for line, prefix in zip(lines, begun, strict=True)]
+        batch = _Batch(
+            [text for each in encoded for text in each.parts.texts],
+            [part for each in encoded for part in each.ids],
+            [(first_line + index, part) for index, each in enumerate(encoded) for part in range(len(each.ids))],
+            [each.prefix for each in encoded for _ in each.ids],
+        )
         with computing_with(self.threads):
-            found = iter(self._translate(texts, ids, places, settings, way, attention))
+            found = iter(self._translate(batch, settings, options))
         return [
-            _join_segments(line, each.parts.spaced, [next(found) for _ in each.ids], mean_score=bool(mbr))
+            _join_segments(line, each.parts.spaced, [next(found) for _ in each.ids], mean_score=bool(options.mbr))
             for line, each in zip(lines, encoded, strict=True)
         ]
-
-    def _requested(self, changes: Mapping[str, Any], n_best: int, *, drawn: bool, mbr: int) -> DecodingSettings:
-        settings = with_changes(self.settings, changes)
-        check_request(changes, n_best=n_best, drawn=drawn, mbr=mbr)
-        if changes.get("coverage_penalty") and not self.attends:
-            raise ConfigError("coverage_penalty: needs a model with attention, and this one has none; remove it")
-        if not (drawn or mbr) and n_best > settings.beam_size:
-            settings = changed(settings, beam_size=n_best)
-        return settings
 
     def _encode(self, line: str) -> list[int]:
         return [] if is_blank(line) else self.subwords.source.encode(line)
 
-    def _encode_parts(self, line: str) -> _Encoded:
+    def _encode_parts(self, line: str, begun: str = "") -> _Encoded:
         """Encode the line whole, or in segments if it holds more than the training lines did; of a huge line only
         the beginning."""
         line = line[:LONGEST_LINE]
+        if prefix := prefix_of(begun[:LONGEST_LINE], self.subwords.target):
+            return _Encoded(Segments([line], [False]), [self._encode(line)], prefix)
         most = self.capacity
         sentences = count_sentences(line) if most else 1
         if not most or most.holds_sentences(sentences):
@@ -213,65 +242,64 @@ class Translator:
         parts = split_line(line, lambda text: len(self._encode(text)), most)
         return _Encoded(parts, [self._encode(text) for text in parts.texts])
 
-    def _translate(
-        self,
-        lines: list[str],
-        ids: list[list[int]],
-        places: list[Place],
-        settings: DecodingSettings,
-        way: _Search,
-        attention: bool,
-    ) -> list[Translation]:
-        """Translate `lines`, each of which is a line or a segment of one."""
-        found: list[Translation] = [Translation(line, "") for line in lines]
-        real = [index for index in range(len(lines)) if ids[index]]
+    def _translate(self, whole: _Batch, settings: DecodingSettings, options: TranslateOptions) -> list[Translation]:
+        found: list[Translation] = [Translation(line, "") for line in whole.lines]
+        ids = whole.ids
+        real = [index for index in range(len(ids)) if ids[index]]
 
-        def of_batch(batch: list[int]) -> list[Translation]:
-            sources = [ids[index][: settings.max_source] for index in batch]
+        def of_batch(indices: list[int]) -> list[Translation]:
+            batch = whole.at(indices)
+            batch = batch._replace(ids=[each[: settings.max_source] for each in batch.ids])
             with cached_packing(self._packed):
-                hypotheses = self._search(sources, settings, way, [places[index] for index in batch])
-                limits = longest_allowed(pad_sources(sources), settings, self.constraints).tolist()
-                return self._render(
-                    [lines[index] for index in batch], sources, hypotheses, limits, attention, way.words
-                )
+                trace = Trace(len(batch.ids), settings.beam_size) if options.trace else None
+                hypotheses = self._search(batch, settings, options, trace)
+                limits = longest_allowed(pad_sources(batch.ids), settings, self.constraints).tolist()
+                return self._render(batch, hypotheses, limits, options, trace)
 
-        rows = way.copies * (1 if way.sampling or way.mbr else settings.beam_size)
+        rows = options.copies * (1 if options.drawn or options.mbr else settings.beam_size)
         at_once = max(1, MOST_VALUES // (rows * len(self.subwords.target)))
-        size = min(max(1, settings.batch_size // way.copies), at_once)
+        size = min(max(1, settings.batch_size // options.copies), at_once)
         batches = list(longest_first(real, [len(each) for each in ids], size))
-        for batch, results in zip(batches, parallel_map(of_batch, batches, self.device), strict=True):
-            for index, translation in zip(batch, results, strict=True):
+        for indices, results in zip(batches, parallel_map(of_batch, batches, self.device), strict=True):
+            for index, translation in zip(indices, results, strict=True):
                 found[index] = replace(translation, cut=len(ids[index]) > settings.max_source)
         return found
 
     def _search(
-        self, sources: list[list[int]], settings: DecodingSettings, way: _Search, places: list[Place]
+        self, batch: _Batch, settings: DecodingSettings, options: TranslateOptions, trace: Trace | None
     ) -> list[list[Hypothesis]]:
-        source = self._padded(sources)
-        if not (way.sampling or way.mbr):
-            if self.shortlist:
-                return self.shortlist.search(self.members[0], source, settings, way.n_best, self.constraints)
-            return search(self.model, source, settings, way.n_best, self.constraints)
-        sampling = way.sampling or Sampling()
-        drawn = sample(self.model, source, settings, sampling, way.copies, places, self.constraints)
-        if not way.mbr:
+        source = self._padded(batch.ids)
+        model, constraints = self.model, self.constraints
+        if any(batch.prefixes):
+            prefixes = Prefixes.of(batch.prefixes, self._spelling).to(self.device)
+            model, constraints = Prefixed(model, prefixes), replace(constraints, least=prefixes.least)
+        if not (options.drawn or options.mbr):
+            if self.shortlist and model is self.model:  # a prefix may have words that no shortlist has
+                return self.shortlist.search(self.members[0], source, settings, options.n_best, constraints, trace)
+            return search(model, source, settings, options.n_best, constraints, trace)
+        sampling = options.sampling or Sampling()
+        drawn = sample(model, source, settings, sampling, options.copies, batch.places, constraints)
+        if not options.mbr:
             return drawn
-        return [rank_by_chrf(samples, self.subwords.target.decode)[: way.n_best] for samples in drawn]
+        return [rank_by_chrf(samples, self.subwords.target.decode)[: options.n_best] for samples in drawn]
+
+    @functools.cached_property
+    def _spelling(self) -> Spelling:
+        return Spelling.of(self.subwords.target)
 
     def _render(
         self,
-        lines: list[str],
-        sources: list[list[int]],
+        batch: _Batch,
         found: list[list[Hypothesis]],
         limits: list[int],
-        attention: bool,
-        words: str,
+        options: TranslateOptions,
+        trace: Trace | None,
     ) -> list[Translation]:
-        best = [hypotheses[0] for hypotheses in found]
-        weights = self.attention(sources, [hypothesis.tokens for hypothesis in best]) if attention else None
-        copies = self._copies(lines, sources, found)
+        sources, targets = batch.ids, [hypotheses[0].tokens for hypotheses in found]
+        weights, log_probs = self._read(sources, targets, options)
+        copies = self._copies(batch.lines, sources, found)
         translations = []
-        for index, (line, source, hypotheses) in enumerate(zip(lines, sources, found, strict=True)):
+        for index, (line, source, hypotheses) in enumerate(zip(batch.lines, sources, found, strict=True)):
             candidates = [
                 Candidate(self.subwords.target.decode(tokens, copied), score, log_prob)
                 for (tokens, score, log_prob), copied in zip(hypotheses, copies[index], strict=True)
@@ -282,14 +310,57 @@ class Translator:
                 candidates[0].score,
                 candidates[0].log_prob,
                 candidates,
-                limited=len(best[index].tokens) >= limits[index],
-                unknown=best[index].tokens.count(UNK_ID),
+                limited=len(targets[index]) >= limits[index],
+                unknown=targets[index].count(UNK_ID),
             )
-            if weights is not None and weights[index].any():
-                pieces = self.subwords.target.decoded_pieces(best[index].tokens, copies[index][0])
-                translation = self._with_attention(translation, source, pieces, weights[index], words)
+            if weights is not None or options.details:
+                pieces = self.subwords.target.decoded_pieces(targets[index], copies[index][0])
+                if weights is not None and weights[index].any():
+                    translation = self._with_attention(translation, source, pieces, weights[index], options.words)
+                if options.details:
+                    details = self._details(translation, source, targets[index], pieces, log_probs[index], options)
+                    nodes = traced(trace.nodes[index], targets[index], self.subwords.target) if trace else ()
+                    translation = replace(translation, details=replace(details, trace=nodes))
             translations.append(translation)
         return translations
+
+    def _read(
+        self, sources: list[list[int]], targets: list[list[int]], options: TranslateOptions
+    ) -> tuple[list[np.ndarray] | None, list[list[float]]]:
+        """Return the attention to the translations and the log-probability of each token, as far as asked for."""
+        if not options.details:
+            return (self.attention(sources, targets) if options.attention else None), []
+        known = (part.to(self.device) for part in pad_targets(targets))
+        weights, log_probs = read_targets(self.members, self._padded(sources), *known)
+        return self._cropped(weights, sources, targets), log_probs.tolist()
+
+    def _details(
+        self,
+        translation: Translation,
+        source: list[int],
+        target: list[int],
+        pieces: list[Piece],
+        log_probs: list[float],
+        options: TranslateOptions,
+    ) -> Details:
+        """Return offsets, probabilities and alternatives of the words."""
+        log_probs = log_probs[: len(target) + 1]
+        words = place_words(translation.text, options.words)
+        probabilities, first = word_probabilities(translation.text, options.words, pieces, log_probs)
+        others: list[tuple[Alternative, ...]] = [()] * len(words)
+        if options.alternatives:
+            row = self._padded([source])
+            count = options.alternatives
+            others = list(next_words(self.model, row, target, first, count, self.subwords.target))
+        return Details(
+            place_words(translation.source, options.words),
+            [
+                replace(word, probability=probability, alternatives=other)
+                for word, probability, other in zip(words, probabilities, others, strict=True)
+            ],
+            math.exp(math.fsum(log_probs) / len(log_probs)),
+            len(log_probs),
+        )
 
     def _copies(
         self, lines: list[str], sources: list[list[int]], found: list[list[Hypothesis]]
@@ -316,6 +387,10 @@ class Translator:
     def attention(self, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> list[np.ndarray]:
         """Return the attention of given translations, per sentence (target pieces + end, source pieces + end)."""
         weights = attention_to(self.members, self._padded(sources), pad_targets(targets)[0].to(self.device))
+        return self._cropped(weights, sources, targets)
+
+    def _cropped(self, weights: Tensor, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> list[np.ndarray]:
+        """Return the attention of each sentence, without padding."""
         arrays = weights.float().cpu().numpy()
         return [
             arrays[index, : len(target) + 1, : len(source) + 1]
@@ -411,8 +486,21 @@ def _join_segments(line: str, spaced: list[bool], parts: list[Translation], mean
         parts=len(parts),
         unknown=sum(part.unknown for part in parts),
         limited=any(part.limited for part in parts),
+        details=_joined_details(line, join([part.text for part in parts], spaced), parts),
         of=tuple(parts),
     )
+
+
+def _joined_details(source: str, target: str, parts: list[Translation]) -> Details | None:
+    """Return the details of a line out of those of its parts, moved to the places of these. Searches are not joined."""
+    found, read, written = [], 0, 0
+    for part in parts:
+        if part.details is None:
+            return None
+        read, written = max(source.find(part.source, read), read), max(target.find(part.text, written), written)
+        found.append(part.details.moved(source[:read], target[:written]))
+        read, written = read + len(part.source), written + len(part.text)
+    return joined(found)
 
 
 def _ranks(candidates: Sequence[Sequence[Candidate]]) -> Iterator[list[Candidate]]:

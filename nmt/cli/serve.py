@@ -1,0 +1,73 @@
+"""`nmt serve`."""
+
+import errno
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nmt.cli.options import Device, Threads
+from nmt.errors import ConfigError, extra
+
+
+def serve(
+    runs: Annotated[
+        list[Path] | None, typer.Argument(metavar="[RUN]...", help="Run directories [default: the newest in runs/]")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is every one")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any that is free")] = 8000,
+    allow_host: Annotated[
+        list[str] | None, typer.Option("--allow-host", help="Further name of this server, as in the Host header")
+    ] = None,
+    cors: Annotated[list[str] | None, typer.Option("--cors", help="Origin of another page that may ask")] = None,
+    api_key: Annotated[list[str] | None, typer.Option("--api-key", help="Key that a client must have")] = None,
+    max_body: Annotated[int, typer.Option(min=1000, help="Bytes of a request")] = 1_000_000,
+    max_chars: Annotated[int, typer.Option(min=1, help="Characters of a request")] = 20_000,
+    max_texts: Annotated[int, typer.Option(min=1, help="Texts and lines of a request")] = 500,
+    max_beam: Annotated[int, typer.Option(min=1, max=1000, help="Largest beam, n_best or mbr")] = 20,
+    max_alternatives: Annotated[int, typer.Option(min=0, max=50, help="Alternatives of a text or a word")] = 10,
+    max_queue: Annotated[int, typer.Option(min=1, help="Requests that may wait")] = 128,
+    max_seconds: Annotated[float, typer.Option(min=0.1, help="Seconds that a request may take")] = 60.0,
+    device: Device = None,
+    threads: Threads = None,
+) -> None:
+    """Serve trained runs: a page at / and the APIs of LibreTranslate, DeepL (/v2) and nmt (/v1)."""
+    try:
+        import uvicorn
+
+        from nmt.serve.app import make_app
+    except ImportError as error:
+        if str(error.name).startswith("nmt"):
+            raise
+        raise ConfigError(f"serve: needs {error.name}, which is not installed: {extra('serve')}") from None
+    from nmt.run import newest
+    from nmt.serve.limits import Access, Limits
+    from nmt.serve.models import Models
+
+    names = (*Access().hosts, *([] if host in {"0.0.0.0", "::"} else [host]), *(allow_host or []))
+    limits = Limits(max_body, max_chars, max_texts, max_beam, max_alternatives, max_queue, max_seconds)
+    listening = _listen(host, port)
+    models = Models(runs or [newest()], device, threads)
+    app = make_app(models, limits, Access(names, tuple(cors or ()), tuple(api_key or ())))
+    for run in models.runs.values():
+        print(f"{run.name}: {run.source} -> {run.target}", flush=True)
+    print(f"open http://{host}:{listening.getsockname()[1]}/ (end with Ctrl-C)", flush=True)
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=30, server_header=False)
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> Any:
+    """Return a listening socket, before anything slow happens. Raises ConfigError if the address cannot be had."""
+    import socket
+
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        found = socket.socket(family, socket.SOCK_STREAM)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind((host, port))
+        found.listen(128)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigError(f"--port {port}: another program uses it; give another, or 0 for any free one") from None
+        raise ConfigError(f"--host {host}: cannot listen there: {error.strerror}") from None
+    return found

@@ -1,0 +1,158 @@
+"""Translation for many who ask at once: one thread computes, and takes what is asked for together as one batch."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from nmt.decoding.request import TranslateOptions
+from nmt.decoding.translator import Translation, Translator
+from nmt.errors import UserError
+
+GATHER = 0.004  # seconds to wait for company, once a request is there
+SHARE = 32  # lines of one request that are translated before others have their turn
+BATCH = 128  # lines that are translated together
+
+
+class Busy(UserError):
+    """Signal that more is asked for than the queue holds."""
+
+
+class Late(UserError):
+    """Signal that the time that a request may take is over."""
+
+
+@dataclass
+class _Job:
+    translator: Translator
+    lines: list[str]
+    prefixes: list[str]
+    options: TranslateOptions
+    deadline: float
+    future: "Future[list[Translation]]" = field(default_factory=Future)
+    done: list[Translation] = field(default_factory=list)
+    progress: Callable[[list[Translation]], None] | None = None
+
+    def joins(self, other: "_Job") -> bool:
+        """Return whether two requests may be computed together. What is drawn depends on the number of the line."""
+        same = self.translator is other.translator and self.options == other.options
+        return same and not (self.options.drawn or self.options.mbr)
+
+
+class TranslationService:
+    """Own the thread that translates. Close it to finish what has begun."""
+
+    def __init__(self, *, queue: int = 256, seconds: float = 0.0) -> None:
+        """`queue`: requests that may wait; `seconds` that a request may take, 0: any."""
+        self.queue, self.seconds = queue, seconds
+        self._jobs: deque[_Job] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._work, name="nmt-translate", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._jobs)
+
+    def submit(
+        self,
+        translator: Translator,
+        lines: Sequence[str],
+        options: TranslateOptions,
+        prefixes: Sequence[str] | None = None,
+        progress: Callable[[list[Translation]], None] | None = None,
+    ) -> "Future[list[Translation]]":
+        """Return the translations to come. `progress` gets those that are there, some at a time, in their order.
+
+        Raises Busy if too much waits, ConfigError if the model cannot do what is asked.
+        """
+        options.settings(translator.settings, attends=translator.attends)
+        deadline = time.monotonic() + self.seconds if self.seconds else float("inf")
+        job = _Job(translator, list(lines), list(prefixes or [""] * len(lines)), options, deadline, progress=progress)
+        with self._changed:
+            if self._closing:
+                raise Busy("the server is shutting down; ask again later")
+            if len(self._jobs) >= self.queue:
+                raise Busy(f"{len(self._jobs):,} requests are waiting, and --max-queue allows no more; ask again later")
+            self._jobs.append(job)
+            self._changed.notify()
+        return job.future
+
+    def close(self, seconds: float = 30.0) -> None:
+        """Take no more requests, and finish those that wait."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join(seconds)
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._jobs or self._closing)
+                if not self._jobs:
+                    return
+            time.sleep(GATHER)
+            for jobs in self._next():
+                self._translate(jobs)
+
+    def _next(self) -> list[list[_Job]]:
+        """Take the first request and those that may join it; drop what nobody waits for."""
+        with self._changed:
+            now = time.monotonic()
+            for job in [job for job in self._jobs if job.future.cancelled() or now > job.deadline]:
+                self._jobs.remove(job)
+                if not job.future.cancelled():
+                    limit = f"--max-seconds allows {self.seconds:g} seconds for a request"
+                    job.future.set_exception(Late(f"not translated in time: {limit}; send less text"))
+            if not self._jobs:
+                return []
+            first = self._jobs[0]
+            jobs, lines = [first], min(SHARE, len(first.lines) - len(first.done))
+            for job in list(self._jobs)[1:]:
+                more = min(SHARE, len(job.lines) - len(job.done))
+                if job.joins(first) and lines + more <= BATCH:
+                    jobs.append(job)
+                    lines += more
+            for job in jobs:
+                self._jobs.remove(job)
+            return [jobs]
+
+    def _translate(self, jobs: list[_Job]) -> None:
+        parts = [slice(len(job.done), len(job.done) + SHARE) for job in jobs]
+        lines = [line for job, part in zip(jobs, parts, strict=True) for line in job.lines[part]]
+        prefixes = [text for job, part in zip(jobs, parts, strict=True) for text in job.prefixes[part]]
+        first = jobs[0]
+        try:
+            found = iter(
+                first.translator.translate(
+                    lines,
+                    first_line=len(first.done) + 1,
+                    prefixes=prefixes if any(prefixes) else None,
+                    options=first.options,
+                )
+            )
+        except Exception as error:
+            if len(jobs) == 1:
+                if not first.future.cancelled():
+                    first.future.set_exception(error)
+                return
+            for job in jobs:  # one of them is at fault: each by itself
+                self._translate([job])
+            return
+        for job, part in zip(jobs, parts, strict=True):
+            self._hand_over(job, [next(found) for _ in job.lines[part]])
+
+    def _hand_over(self, job: _Job, found: list[Translation]) -> None:
+        job.done += found
+        if job.progress:
+            job.progress(found)
+        if len(job.done) >= len(job.lines):
+            if job.future.set_running_or_notify_cancel():
+                job.future.set_result(job.done)
+            return
+        with self._changed:
+            self._jobs.append(job)
+            self._changed.notify()

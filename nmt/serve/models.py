@@ -1,0 +1,103 @@
+"""The runs that are served. A run whose best model changes while it trains is loaded again."""
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from nmt.errors import DataError, UserError
+from nmt.languages import language_of
+from nmt.run import WEIGHTS, load_settings, load_translator
+
+
+class Stamp(NamedTuple):
+    """What tells one file from another under the same name."""
+
+    inode: int
+    modified: int
+    size: int
+
+
+class Served:
+    """A run with its languages and its translator."""
+
+    def __init__(self, path: Path, device: str | None, threads: int | None) -> None:
+        """Raises DataError if the run is damaged or has no model yet."""
+        settings = load_settings(path)
+        self.path, self.name = path, path.resolve().name
+        self.source = settings.data.source_language or language_of(settings.data.source) or settings.data.source
+        self.target = settings.data.target_language or language_of(settings.data.target) or settings.data.target
+        self._how = (device, threads)
+        self._stamp = self._stamp_now()
+        self.translator = load_translator(path, device, threads)
+        self.reloads = 0
+        self.problem = ""  # why the newest model could not be loaded
+
+    def _stamp_now(self) -> Stamp | None:
+        try:
+            found = (self.path / WEIGHTS).stat()
+        except OSError:
+            return None
+        return Stamp(found.st_ino, found.st_mtime_ns, found.st_size)
+
+    def refresh(self) -> bool:
+        """Load the run again if its model has changed. A model that cannot be loaded leaves the old one in place."""
+        stamp = self._stamp_now()
+        if stamp is None or stamp == self._stamp:
+            return False
+        self._stamp = stamp
+        try:
+            self.translator = load_translator(self.path, *self._how)
+        except UserError as error:
+            self.problem = str(error)
+            return False
+        self.problem, self.reloads = "", self.reloads + 1
+        return True
+
+
+class Models:
+    """All that is served, by name and by direction."""
+
+    def __init__(self, paths: Sequence[Path], device: str | None = None, threads: int | None = None) -> None:
+        """Raises DataError for a run that cannot be used, or for two runs of one name."""
+        self.runs: dict[str, Served] = {}
+        for path in paths:
+            run = Served(path, device, threads)
+            if run.name in self.runs:
+                raise DataError(f"{path}: has the same name as {self.runs[run.name].path}; rename one of the folders")
+            self.runs[run.name] = run
+        self._stop = threading.Event()
+
+    def watch(self, seconds: float = 2.0) -> None:
+        """Look for better models from time to time, in a thread of its own, until `close`."""
+
+        def look() -> None:
+            while not self._stop.wait(seconds):
+                for run in self.runs.values():
+                    run.refresh()
+
+        threading.Thread(target=look, name="nmt-reload", daemon=True).start()
+
+    def close(self) -> None:
+        self._stop.set()
+
+    @property
+    def first(self) -> Served:
+        return next(iter(self.runs.values()))
+
+    def find(self, source: str, target: str) -> Served | None:
+        """The first run of a direction; None if there is none."""
+        wanted = [language_of(code) or code.lower() for code in (source, target)]
+        for run in self.runs.values():
+            if [run.source, run.target] == wanted:
+                return run
+        return None
+
+    @property
+    def sources(self) -> dict[str, list[str]]:
+        """Source languages, each with its targets."""
+        found: dict[str, list[str]] = {}
+        for run in self.runs.values():
+            if run.target not in found.setdefault(run.source, []):
+                found[run.source].append(run.target)
+        return found

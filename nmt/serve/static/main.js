@@ -1,0 +1,241 @@
+// The page: reads what is typed, asks the server, shows what it says.
+
+import { get, translate } from "./api.js";
+import { make, rowOf, showFlags, showMap, showSource, showTree, showWords } from "./view.js";
+
+const PAUSE = 350; // ms after the last key
+const CHUNK = 50; // lines of a file in a request
+const $ = (selector) => document.querySelector(selector);
+const source = $("#source");
+const mirror = $("#mirror"); // lies over the text, and has the same words with their attention
+
+let runs = [];
+let prefix = "";
+let composing = false;
+let timer = 0;
+let asking = new AbortController();
+let shown = null;
+let fileName = "";
+let fileText = null;
+
+const sides = ["left", "right"].map((name) => {
+  const box = $(`#settings-${name}`);
+  return { box, out: $(`#${name}`), run: box.querySelector(".run"), beam: box.querySelector(".beam"), penalty: box.querySelector(".penalty") };
+});
+
+function say(text, wrong = false) {
+  $("#said").textContent = text;
+  $("#said").classList.toggle("wrong", wrong);
+}
+
+function labels() {
+  for (const { box, beam, penalty } of sides) {
+    box.querySelector(".beam-value").textContent = beam.value;
+    box.querySelector(".penalty-value").textContent = penalty.value;
+  }
+  const run = runs.find((each) => each.name === sides[0].run.value) ?? runs[0];
+  if (run) {
+    $("#direction").textContent = `${run.source} → ${run.target}`;
+    source.lang = run.source;
+    sides.forEach((side) => { side.out.querySelector(".output").lang = run.target; });
+  }
+  sides[1].box.hidden = sides[1].out.hidden = !$("#compare").checked;
+}
+
+function remember() {
+  const state = { text: source.value, run: sides[0].run.value, beam: sides[0].beam.value, penalty: sides[0].penalty.value };
+  if (prefix) state.prefix = prefix;
+  if ($("#compare").checked) Object.assign(state, { run2: sides[1].run.value, beam2: sides[1].beam.value, penalty2: sides[1].penalty.value });
+  history.replaceState(null, "", `#${new URLSearchParams(state)}`);
+}
+
+function restore() {
+  const state = new URLSearchParams(location.hash.slice(1));
+  source.value = state.get("text") ?? "";
+  prefix = state.get("prefix") ?? "";
+  const set = (input, name) => { if (state.has(name)) input.value = state.get(name); };
+  sides.forEach((side, index) => {
+    const end = index ? "2" : "";
+    set(side.run, `run${end}`); set(side.beam, `beam${end}`); set(side.penalty, `penalty${end}`);
+  });
+  $("#compare").checked = state.has("run2");
+}
+
+function askedOf(side, text, begun) {
+  const asked = { text, run: side.run.value, alternatives: 5, trace: true, decoding: { beam_size: Number(side.beam.value), length_penalty: Number(side.penalty.value) } };
+  if (begun) asked.prefix = [begun];
+  return asked;
+}
+
+async function ask() {
+  asking.abort();
+  asking = new AbortController();
+  const { signal } = asking;
+  labels();
+  remember();
+  fileText = null;
+  $("#free").hidden = !prefix;
+  $("#count").textContent = source.value ? `${[...source.value].length} characters` : "";
+  if (!source.value.trim()) { clear(); return; }
+  const wanted = sides.filter((_, index) => !index || $("#compare").checked);
+  say("Translating …");
+  try {
+    const found = await Promise.all(wanted.map((side) => translate(askedOf(side, [source.value], prefix), signal)));
+    if (signal.aborted) return;
+    show(found);
+    say(prefix ? `Goes on from “${prefix}”` : "");
+  } catch (error) {
+    if (error.name !== "AbortError") say(error.message === "Failed to fetch" ? "The server does not answer; is it still running?" : error.message, true);
+  }
+}
+
+function clear() {
+  for (const { out } of sides) for (const part of out.querySelectorAll(".output, .facts, .flags, .title")) part.textContent = "";
+  $("#attention").hidden = $("#words").hidden = true;
+  $("#tree").replaceChildren();
+  act.leave();
+  say("");
+}
+
+function show(found) {
+  shown = found;
+  $("#words").hidden = true;
+  found.forEach((answer, index) => {
+    const { out, beam } = sides[index];
+    const place = out.querySelector(".output");
+    const lines = answer.translations[0];
+    place.replaceChildren();
+    lines.forEach((line, number) => {
+      if (number) place.append("\n");
+      showWords(place, line, act, found[1 - index]?.translations[0][number]);
+    });
+    const score = lines.length === 1 ? `, score ${lines[0].score.toFixed(2)}` : "";
+    const sure = lines.length === 1 && lines[0].text ? `, ${Math.round(lines[0].details.probability * 100)} % a token` : "";
+    out.querySelector(".title").textContent = found.length > 1 ? `${answer.run}, beam ${beam.value}` : "";
+    out.querySelector(".facts").textContent = `${Math.round(answer.seconds * 1000)} ms${score}${sure}`;
+    showFlags(out.querySelector(".flags"), { flags: [...new Set(lines.flatMap((line) => line.flags))] });
+  });
+  const [first] = found[0].translations[0];
+  const single = found[0].translations[0].length === 1;
+  $("#attention").hidden = !(single && showMap($("#map"), first, act));
+  if (single) showTree($("#tree"), first.details.trace ?? [], act); else $("#tree").replaceChildren();
+}
+
+const act = {
+  look(line, index) {
+    const row = rowOf(line, index);
+    if (!row || line.source !== source.value) return;
+    showSource(mirror, line, row);
+    mirror.hidden = false;
+    mirror.scrollTop = source.scrollTop;
+    source.classList.add("under");
+    const best = row.indexOf(Math.max(...row));
+    if (row[best] > 0) say(`${line.details.target[index].text} ← ${line.source_words[best]} ${row[best].toFixed(2)}`);
+  },
+  leave() {
+    mirror.hidden = true;
+    source.classList.remove("under");
+  },
+  choose(line, index) {
+    const word = line.details.target[index];
+    $("#chosen").textContent = word.text;
+    $("#others").replaceChildren(...word.alternatives.map((other) =>
+      make("li", {}, make("button", { type: "button", onclick: () => act.begin(other.prefix) },
+        make("bdi", {}, other.text || "end of sentence"), make("span", { class: "quiet" }, ` ${(other.probability * 100).toFixed(other.probability < 0.1 ? 1 : 0)} %`)))));
+    $("#words").hidden = false;
+    if (shown[0].translations[0].length > 1) say("Alternatives can be chosen in a text of one line.");
+    else $("#others button")?.focus();
+  },
+  begin(text) {
+    if (source.value.includes("\n")) return;
+    prefix = text;
+    ask();
+  },
+};
+
+function typed() {
+  act.leave();
+  if (composing) return;
+  prefix = "";
+  clearTimeout(timer);
+  timer = setTimeout(ask, PAUSE);
+}
+
+async function translateFile(file) {
+  const text = await file.text();
+  if (text.includes("\uFFFD")) { say(`${file.name}: is not text in UTF-8; save it as UTF-8`, true); return; }
+  asking.abort();
+  asking = new AbortController();
+  const lines = text.replaceAll("\r\n", "\n").replace(/\n$/, "").split("\n");
+  const bar = $("#progress");
+  const done = [];
+  bar.hidden = false;
+  try {
+    for (let start = 0; start < lines.length; start += CHUNK) {
+      const asked = { ...askedOf(sides[0], lines.slice(start, start + CHUNK)), alternatives: 0, trace: false };
+      const { translations } = await translate(asked, asking.signal);
+      done.push(...translations.map((each) => each.map((line) => line.text).join(" ")));
+      bar.value = done.length / lines.length;
+      say(`${file.name}: ${done.length} of ${lines.length} lines`);
+    }
+    clear();
+    fileName = file.name;
+    fileText = `${done.join("\n")}\n`;
+    sides[0].out.querySelector(".output").textContent = done.slice(0, 20).join("\n") + (done.length > 20 ? "\n…" : "");
+    say(`${file.name}: all ${done.length} lines are translated; Download saves them`);
+  } catch (error) {
+    if (error.name !== "AbortError") say(`${file.name}: ${error.message}`, true);
+  }
+  bar.hidden = true;
+}
+
+const result = () => fileText ?? shown?.[0].translations[0].map((line) => line.text).join("\n") ?? "";
+
+async function copy(text, what) {
+  try {
+    await navigator.clipboard.writeText(text);
+    say(`${what} copied`);
+  } catch {
+    say("The browser does not allow copying here; select the text instead", true);
+  }
+}
+
+source.addEventListener("compositionstart", () => { composing = true; clearTimeout(timer); });
+source.addEventListener("compositionend", () => { composing = false; typed(); });
+source.addEventListener("input", (event) => { if (!event.isComposing) typed(); });
+$(".texts").addEventListener("focusout", act.leave);
+for (const side of sides) for (const input of [side.run, side.beam, side.penalty]) input.addEventListener("input", () => { labels(); clearTimeout(timer); timer = setTimeout(ask, PAUSE); });
+$("#compare").addEventListener("change", ask);
+$("#free").addEventListener("click", () => { prefix = ""; ask(); });
+$("#copy").addEventListener("click", () => copy(result(), "Translation"));
+$("#link").addEventListener("click", () => { remember(); copy(location.href, "Link"); });
+$("#download").addEventListener("click", () => {
+  const url = URL.createObjectURL(new Blob([result()], { type: "text/plain" }));
+  make("a", { href: url, download: fileText ? `translated-${fileName}` : "translation.txt" }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+});
+$("#open").addEventListener("click", () => $("#file").click());
+$("#file").addEventListener("change", (event) => { if (event.target.files[0]) translateFile(event.target.files[0]); });
+const drop = source.parentElement;
+drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("dropping"); });
+drop.addEventListener("dragleave", () => drop.classList.remove("dropping"));
+drop.addEventListener("drop", (event) => {
+  event.preventDefault();
+  drop.classList.remove("dropping");
+  if (event.dataTransfer.files[0]) translateFile(event.dataTransfer.files[0]);
+});
+
+try {
+  runs = await get("v1/runs");
+  for (const side of sides) {
+    side.run.replaceChildren(...runs.map((run) => make("option", { value: run.name }, run.name)));
+    side.beam.value = runs[0].beam_size;
+    side.penalty.value = runs[0].length_penalty;
+  }
+  sides[1].beam.value = 1;
+  restore();
+  await ask();
+} catch (error) {
+  say(error.message, true);
+}
+document.body.dataset.ready = "true";

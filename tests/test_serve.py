@@ -1,0 +1,260 @@
+"""`nmt serve`: real clients, limits, who may ask, and that no answer is lost or swapped."""
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+import nmt
+from nmt.decoding.request import TranslateOptions
+from nmt.errors import DataError
+
+pytest.importorskip("fastapi", reason="needs the extra `serve`")
+uvicorn = pytest.importorskip("uvicorn", reason="needs the extra `serve`")
+httpx = pytest.importorskip("httpx", reason="needs httpx")
+
+from fastapi import FastAPI  # noqa: E402
+
+from nmt.serve.app import STATIC, make_app  # noqa: E402
+from nmt.serve.limits import Access, Limits  # noqa: E402
+from nmt.serve.models import Models  # noqa: E402
+
+LINES = ["I love you.", "We see the house.", "the cat", "a red car", "She reads.", "two dogs"]
+
+
+class Server:
+    """An application behind a real port, in a thread."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self.server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
+        self.thread = threading.Thread(target=self.server.run)
+        self.thread.start()
+        while not self.server.started:
+            time.sleep(0.01)
+        self.url = f"http://127.0.0.1:{self.server.servers[0].sockets[0].getsockname()[1]}"
+
+    def stop(self) -> None:
+        self.server.should_exit = True
+        self.thread.join(30)
+
+
+@pytest.fixture(scope="module")
+def quick_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose translations are short, since the tests are about the server."""
+    folder = tmp_path_factory.mktemp("served") / "tiny"
+    shutil.copytree(tiny_run, folder)
+    settings = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    settings["decoding"] |= {"beam_size": 2, "max_length": 6}
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(quick_run: Path) -> Iterator[Server]:
+    torch.set_num_threads(1)
+    found = Server(make_app(Models([quick_run], threads=1)))
+    yield found
+    found.stop()
+
+
+@pytest.fixture(scope="module")
+def expected(quick_run: Path) -> dict[str, str]:
+    return {each.source: each.text for each in nmt.load(quick_run, threads=1).translate(LINES)}
+
+
+def ask(app: FastAPI, path: str, **how: object) -> "httpx.Response":
+    import anyio
+
+    async def request() -> "httpx.Response":
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return await client.request("GET" if path.startswith("/v1/runs") else "POST", path, **how)
+
+    return anyio.run(request)
+
+
+# Real clients --------------------------------------------------------------------------------------------------------
+
+
+def test_libretranslatepy(server: Server, expected: dict[str, str]) -> None:
+    client = pytest.importorskip("libretranslatepy").LibreTranslateAPI(f"{server.url}/")
+    assert client.translate(LINES[0], "en", "fr") == expected[LINES[0]]
+    assert client.languages() == [
+        {"code": "en", "name": "en", "targets": ["fr"]}, {"code": "fr", "name": "fr", "targets": []},
+    ]  # fmt: skip
+    assert client.detect("We see the house and the garden.")[0]["language"] == "en"
+
+
+def test_deep_translator(server: Server, expected: dict[str, str]) -> None:
+    translators = pytest.importorskip("deep_translator")
+    client = translators.LibreTranslator(source="en", target="fr", custom_url=f"{server.url}/", api_key="any")
+    assert client.translate(LINES[1]) == expected[LINES[1]]
+
+
+def test_deepl(server: Server, expected: dict[str, str]) -> None:
+    client = pytest.importorskip("deepl").DeepLClient("any", server_url=server.url)
+    found = client.translate_text(LINES[:2], source_lang="EN", target_lang="FR")
+    client.close()
+    assert [each.text for each in found] == [expected[line] for line in LINES[:2]]
+    assert found[0].detected_source_lang == "EN"
+
+
+# The APIs ------------------------------------------------------------------------------------------------------------
+
+
+def test_libretranslate_takes_json_form_and_query(server: Server, expected: dict[str, str]) -> None:
+    values = {"q": LINES[2], "source": "en", "target": "fr"}
+    for how in (
+        {"json": values},
+        {"data": values},
+        {"params": values},
+        {"files": {k: (None, v) for k, v in values.items()}},
+    ):
+        answer = httpx.post(f"{server.url}/translate", **how)
+        assert answer.json() == {"translatedText": expected[LINES[2]]}, how
+    many = httpx.post(
+        f"{server.url}/translate", json={**values, "q": LINES[:2], "source": "auto", "alternatives": 2}
+    ).json()
+    assert many["translatedText"] == [expected[line] for line in LINES[:2]]
+    assert [len(each) for each in many["alternatives"]] == [2, 2]
+    assert {"language", "confidence"} == set(many["detectedLanguage"][0])
+
+
+@pytest.mark.parametrize(
+    ("path", "values", "code", "message"),
+    [
+        ("/translate", {"source": "en", "target": "fr"}, 400, "missing q parameter"),
+        ("/translate", {"q": "a", "source": "en", "target": "ko"}, 400, "is not supported"),
+        ("/translate", {"q": "a", "source": "en", "target": "fr", "alternatives": 10_000}, 422, "--max-alternatives"),
+        ("/translate", {"q": "a" * 30, "source": "en", "target": "fr"}, 413, "--max-chars"),
+        ("/translate", {"q": ["a"] * 6, "source": "en", "target": "fr"}, 413, "--max-texts"),
+        ("/translate", {"q": {"a": 1}, "source": "en", "target": "fr"}, 400, "a text, or a list"),
+        ("/v1/translate", {"text": ["a"], "decoding": {"beam_size": 99}}, 422, "--max-beam"),
+        ("/v1/translate", {"text": ["a"], "decoding": {"batch_size": 9}}, 422, "decoding.batch_size: must be one of"),
+        ("/v1/translate", {"text": ["a"], "top_k": 9}, 422, "top_k: needs sample or mbr"),
+        ("/v1/translate", {"text": ["a"], "run": "../../etc"}, 404, "is not served here"),
+        ("/v1/translate", {"text": ["a"], "n_bestt": 3}, 422, "n_bestt"),
+        ("/v1/translate", {"text": ["a"], "prefix": []}, 422, "prefix: give one for each text"),
+        ("/v2/translate", {"text": ["a"]}, 400, "target_lang"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(quick_run: Path, path: str, values: dict, code: int, message: str) -> None:
+    app = make_app(Models([quick_run]), Limits(max_chars=20, max_texts=5))
+    answer = ask(app, path, json=values)
+    assert (answer.status_code, message in answer.json()["error"]) == (code, True), answer.text
+
+
+def test_bodies_that_are_none(quick_run: Path) -> None:
+    app = make_app(Models([quick_run]), Limits(max_body=1000))
+    for body in (b"{", b"\xff\xfe", b"[" * 900, b"[1]"):
+        answer = ask(app, "/translate", content=body, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, "JSON" in answer.json()["error"]) == (400, True)
+    answer = ask(app, "/translate", content=b"x" * 1001)
+    assert (answer.status_code, "--max-body" in answer.json()["error"]) == (413, True)
+
+
+def test_who_may_ask(quick_run: Path) -> None:
+    app = make_app(Models([quick_run]), access=Access(keys=("secret",), cors=("https://ok.example",)))
+    values = {"q": "a cat", "source": "en", "target": "fr"}
+    assert ask(app, "/translate", json=values, headers={"Host": "evil.example"}).status_code == 400
+    assert ask(app, "/translate", json=values).json()["error"] == "Invalid API key"
+    assert ask(app, "/translate", json={**values, "api_key": "secret"}).status_code == 200
+    good = ask(app, "/v1/runs", headers={"Authorization": "DeepL-Auth-Key secret", "Origin": "https://ok.example"})
+    assert good.headers["access-control-allow-origin"] == "https://ok.example"
+    bad = ask(app, "/v1/runs", headers={"Authorization": "Bearer secret", "Origin": "https://other.example"})
+    assert "access-control-allow-origin" not in bad.headers
+    assert "default-src 'self'" in bad.headers["content-security-policy"]
+
+
+def test_our_own_api(server: Server) -> None:
+    asked = {"text": ["a 👍🏽 cat", "one\n\ntwo"], "prefix": ["le", ""], "alternatives": 2, "trace": True}
+    answer = httpx.post(f"{server.url}/v1/translate", json=asked).json()
+    first, second = answer["translations"]
+    assert first[0]["text"].startswith("le")
+    assert [line["source"] for line in second] == ["one", "", "two"]
+    assert first[0]["details"]["trace"] and len(first[0]["details"]["target"][0]["alternatives"]) <= 2
+    assert httpx.get(f"{server.url}/v1/runs").json()[0]["source"] == "en"
+    assert httpx.get(f"{server.url}/health").json()["status"] == "ok"
+    assert "nmt_requests_total" in httpx.get(f"{server.url}/metrics").text
+
+
+def test_no_answer_is_lost_or_swapped(server: Server, expected: dict[str, str]) -> None:
+    def one(number: int) -> bool:
+        lines = [LINES[(number + place) % len(LINES)] for place in range(1 + number % 3)]
+        answer = httpx.post(f"{server.url}/translate", json={"q": lines, "source": "en", "target": "fr"}, timeout=60)
+        return bool(answer.json()["translatedText"] == [expected[line] for line in lines])
+
+    with ThreadPoolExecutor(12) as clients:
+        assert all(clients.map(one, range(96)))
+
+
+# Runs ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_better_model_is_loaded_and_a_damaged_one_is_not(quick_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(quick_run, run)
+    models = Models([run])
+    served, before = models.first, models.first.translator
+    assert not served.refresh()
+    weights = (run / "model.safetensors").read_bytes()
+    (run / "new").write_bytes(weights[:-1])
+    (run / "new").replace(run / "model.safetensors")
+    assert not served.refresh() and served.translator is before and "model.safetensors" in served.problem
+    (run / "new").write_bytes(weights)
+    (run / "new").replace(run / "model.safetensors")
+    assert served.refresh() and served.translator is not before and not served.problem
+
+
+def test_runs_of_one_name(quick_run: Path) -> None:
+    with pytest.raises(DataError, match="has the same name as"):
+        Models([quick_run, quick_run])
+
+
+def test_the_page_needs_nothing_from_elsewhere() -> None:
+    for path in STATIC.iterdir():
+        text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+        assert "http:" not in text and "https:" not in text and "//cdn" not in text, path
+
+
+def test_options_have_one_description() -> None:
+    """What the page may ask is what Python may ask."""
+    from nmt.serve.own import SAFE, Asked
+
+    fields = set(Asked.model_fields) - {"text", "run", "prefix", "decoding", "sample"}
+    TranslateOptions.of(details=True, sample=True, **dict.fromkeys(fields))
+    assert set(SAFE) <= set(json.loads(nmt.config.DecodingSettings().model_dump_json()))
+
+
+@pytest.mark.parametrize("fault", ["port", "run", "model", "host"])
+def test_what_stops_the_server_is_one_line(quick_run: Path, tmp_path: Path, fault: str) -> None:
+    run, options, message = quick_run, ["--port", "0"], ""
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    taken.listen()
+    if fault == "port":
+        options = ["--port", str(taken.getsockname()[1])]
+        message = f"--port {options[1]}: another program uses it; give another, or 0 for any free one"
+    elif fault == "host":
+        options, message = ["--host", "no.such.host.invalid"], "--host no.such.host.invalid: cannot listen there"
+    elif fault == "run":
+        run, message = tmp_path / "none", "not a run directory: no such folder"
+    else:
+        run, message = tmp_path / "run", "the run has no validated model yet"
+        shutil.copytree(quick_run, run)
+        (run / "model.safetensors").unlink()
+    command = [sys.executable, "-m", "nmt", "serve", str(run), *options]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    taken.close()
+    assert (found.returncode, found.stdout) == (2, "")
+    assert message in found.stderr and found.stderr.count("\n") == 1
