@@ -32,7 +32,7 @@ class Cell(nn.Module):
 
 
 class LayerNormLSTMCell(Cell):
-    """Hold step an LSTM whose gates are each normalised (Ba et al. 2016; the cell of RNMT+, Chen et al. 2018).
+    """Step an LSTM whose gates are each normalised (Ba et al. 2016; the cell of RNMT+, Chen et al. 2018).
 
     a = gain * norm(W x + U h) + bias, the mean and variance being those of one gate's units; then
     c' = sigmoid(a_f) * c + sigmoid(a_i) * tanh(a_g) and h' = sigmoid(a_o) * tanh(c'). Gates in torch's order, i f g o.
@@ -61,7 +61,7 @@ class LayerNormLSTMCell(Cell):
 
 
 class TransitionGRUCell(Cell):
-    """Hold step a chain of GRUs: the first reads the input, the others (transitions) the state alone.
+    """Step a chain of GRUs: the first reads the input, the others (transitions) the state alone.
 
     The deep transition of Pascanu et al. 2014 as Miceli Barone et al. 2017 use it, s_1 = GRU_1(x, s) and
     s_k = GRU_k(0, s_(k-1)); in a stack of layers, their BiDeep. With one GRU it is torch's, to whose weights these are
@@ -88,7 +88,7 @@ class TransitionGRUCell(Cell):
 
 
 class Transition(nn.Module):
-    """Hold step a GRU without input."""
+    """Step a GRU without input."""
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()

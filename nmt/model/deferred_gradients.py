@@ -119,7 +119,7 @@ class Linear(nn.Linear):
 
 
 def _storage_key(tensor: Tensor) -> Hashable:
-    """Return identify a tensor by address, shape and strides, so that equal views of one tensor share a key.
+    """Identify a tensor by address, shape and strides, so that equal views of one tensor share a key.
 
     What is kept stays alive until the context ends, so no address is reused.
     """
