@@ -28,9 +28,9 @@ from nmt.decoding.search import search
 from nmt.device import choose_device, describe
 from nmt.model import Seq2Seq, make_model
 from nmt.model.deferred_gradients import PackedWeights, cached_packing
+from nmt.training.initialization import with_inherited_subwords
 from nmt.training.loss import batch_loss
-from nmt.training.pieces import with_inherited_pieces
-from nmt.training.update import PRECISIONS, Updater
+from nmt.training.step import PRECISIONS, TrainStep
 
 MATRIX = 2048  # rows and columns of the product that stands for the machine's own rate
 WARM_UP = 3  # updates before the first that counts
@@ -81,8 +81,8 @@ def reference_work(settings: Settings, batches: int) -> Work:
 
 
 def work_of(settings: Settings, batches: int, say: Callable[[str], None]) -> Work:
-    """Prepare a config's own model on its own corpus."""
-    data = prepare(with_inherited_pieces(settings), say)
+    """A config's own model on its own corpus."""
+    data = prepare(with_inherited_subwords(settings), say)
     order = epoch_batches(data.train.source_lengths(), data.train.target_lengths(), settings.training, 0)
     vocab = (len(data.subwords.source), len(data.subwords.target))
     return Work(settings.run, settings.model, settings.training, vocab, data.train, order[:batches])
@@ -109,19 +109,18 @@ def bench(work: Work, settings: Settings, rounds: int, say: Callable[[str], None
 
 
 def _training(model: Seq2Seq, work: Work, device: torch.device, rounds: int) -> dict[str, Any]:
-    """Measure whole train steps: forward, backward, clipping, optimizer. Real target tokens, ends included, no
-    padding."""
-    updater = Updater(model, work.training, device)
+    """Whole updates: forward, backward, clipping, optimizer. Real target tokens, ends included, no padding."""
+    train_step = TrainStep(model, work.training, device)
     batches = [make_batch(work.sentences, indices) for indices in work.batches]
     tokens = sum(batch.target_tokens for batch in batches)
     for batch in batches[:WARM_UP]:
-        updater([batch], 0, 1e-4)
+        train_step([batch], 0, 1e-4)
     rates, shares = [], []
     flops = _training_flops(model, batches[len(batches) // 2].to(device))
     for _ in range(rounds):
         begun = time.perf_counter()
         for step, batch in enumerate(batches):
-            updater([batch], step, 1e-4)
+            train_step([batch], step, 1e-4)
         _wait(device)
         rates.append(tokens / (time.perf_counter() - begun))
         shares.append(rates[-1] * flops / _matmul_rate(device, work.training.precision))

@@ -26,9 +26,8 @@ from nmt.errors import DataError
 from nmt.info import describe_parameters
 from nmt.memory import memory_at_hand
 from nmt.model import model_shapes
+from nmt.training.initialization import find_vectors, with_inherited_subwords
 from nmt.training.optimizer import memory_needed
-from nmt.training.pieces import with_inherited_pieces
-from nmt.training.vectors import find_vectors
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -40,7 +39,7 @@ def check_config(settings: Settings, say: Callable[[str], None]) -> None:
         say(line)
     say("")
     device = choose_device(settings)
-    data = prepare(with_inherited_pieces(settings), say)
+    data = prepare(with_inherited_subwords(settings), say)
     find_vectors(settings, data.subwords, say)
     for line in _check_text(settings, data):
         say(line)

@@ -12,7 +12,7 @@ from nmt.decoding.shortlist import Shortlist
 from nmt.derived import check_new, save_derived
 from nmt.model import int8
 from nmt.run import LoadedRun
-from nmt.training.pieces import with_pieces_of
+from nmt.training.initialization import with_subwords_of
 
 
 def export(
@@ -32,6 +32,6 @@ def export(
 def _learn(run: LoadedRun, count: int, say: Callable[[str], None]) -> Shortlist:
     """Learn a shortlist with the subwords of the run: its settings would not always give them again."""
     say("learning the shortlist")
-    data = prepare(with_pieces_of(run.path, run.settings), say)
+    data = prepare(with_subwords_of(run.path, run.settings), say)
     sizes = [len(each) for each in run.subwords]
     return Shortlist.of(learn_lexicon(data.train, *sizes), count, sizes[0])

@@ -21,9 +21,8 @@ class Sentences(Protocol):
     def target(self, index: int) -> Ids: ...
 
 
-class Taught(NamedTuple):
-    """Hold the tokens that the teachers find most probable at each target position; their probabilities sum to less
-    than 1."""
+class SoftTargets(NamedTuple):
+    """The pieces that teachers hold most probable at each position of a target, whose sum is less than 1."""
 
     pieces: Int[Tensor, "batch tgt some"]
     probs: Float[Tensor, "batch tgt some"]
@@ -36,12 +35,14 @@ class Batch(NamedTuple):
     target_input: Int[Tensor, "batch tgt"]
     target_output: Int[Tensor, "batch tgt"]
     target_tokens: int  # real ones, end included
-    taught: Taught | None = None
+    soft_targets: SoftTargets | None = None
 
     def to(self, device: torch.device) -> "Batch":
         source, target_input, target_output = (part.to(device, non_blocking=True) for part in self[:3])
-        taught = self.taught and Taught(*(part.to(device, non_blocking=True) for part in self.taught))
-        return Batch(source, target_input, target_output, self.target_tokens, taught)
+        soft_targets = self.soft_targets and SoftTargets(
+            *(part.to(device, non_blocking=True) for part in self.soft_targets)
+        )
+        return Batch(source, target_input, target_output, self.target_tokens, soft_targets)
 
     def rows(self, first: int, end: int) -> "Batch":
         """Select some of the sentences, with no more padding than they need."""
@@ -53,7 +54,7 @@ class Batch(NamedTuple):
             target_input[:, :target_width],
             target_output[:, :target_width],
             int(real.sum()),
-            self.taught and Taught(*(part[first:end, :target_width] for part in self.taught)),
+            self.soft_targets and SoftTargets(*(part[first:end, :target_width] for part in self.soft_targets)),
         )
 
 

@@ -16,7 +16,7 @@ from nmt.decoding.parallel import parallel_map
 from nmt.decoding.search import Hypothesis, search
 from nmt.model import Seq2Seq, make_model
 from nmt.model.deferred_gradients import PackedWeights, cached_packing
-from nmt.training.update import Updater
+from nmt.training.step import TrainStep
 
 
 def model_settings(sizes: Sizes) -> ModelSettings:
@@ -41,7 +41,7 @@ class Ours:
         self.work = work
         self.batches = training_batches(work)
         training = reference().training.model_copy(update={"clip_norm": work.clip_norm})
-        self.updater = Updater(new_model(work.sizes), training, torch.device("cpu"))
+        self.train_step = TrainStep(new_model(work.sizes), training, torch.device("cpu"))
         self.translator = new_model(work.sizes).eval()
         self.translator.load_state_dict(load_file(folder / "weights.safetensors"))
         self.packed: PackedWeights = {}
@@ -50,7 +50,7 @@ class Ours:
         return About(__version__, parameters(self.translator))
 
     def train(self) -> int:
-        updates = (self.updater([batch], step, self.work.learning_rate) for step, batch in enumerate(self.batches))
+        updates = (self.train_step([batch], step, self.work.learning_rate) for step, batch in enumerate(self.batches))
         return sum(update.tokens for update in updates)
 
     def decode(self, sources: list[Ids], batch: int, beam: int) -> list[Ids]:
