@@ -307,7 +307,7 @@ DAMAGED: list[tuple[str, str, str]] = [
     ("a.po", 'msgid "a" "b"\nmsgstr "c"\n', "a.po:1: quotation marks do not close"),
     ("a.po", 'msgid "a"\n\nmsgid "b"\nmsgstr "c"\n', "a.po:3: a second msgid in one entry"),
     ("a.po", 'msgid "a"\n', "a.po:1: an entry without msgid or msgstr"),
-    ("a.xml", "<?xml version='1.0'?><html/>", "a.xml: XML that begins with <html> is not read"),
+    ("a.xml", "<?xml version='1.0'?><html/>", "a.xml: XML that begins with <html> is not supported"),
     ("a.xml", WMT_XML.replace('<seg id="2">Deux.</seg>', ""), "a.xml:2: the reference has no segment 2"),
     ("a.xml", WMT_XML.replace('lang="fr"', 'lang="de"'), "document d1 is in en and de, not in en and fr"),
 ]  # fmt: skip

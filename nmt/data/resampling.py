@@ -86,8 +86,8 @@ class Cutter:
     # BPE --------------------------------------------------------------------------------------------------------------
 
     def _draw_bpe(self, word: Word, chance: random.Random) -> Word:
-        """Merge from the characters up, the best pair first, each skipped with probability alpha whenever it is
-        considered."""
+        """Merge from the characters up, the best pair first, each skipped with probability alpha whenever it
+        is considered."""
         symbols = list(self._text(word))
         if any(piece <= EOS_ID or self.processor.is_byte(piece) for piece in word) or not all(
             symbol in self.ids for symbol in symbols

@@ -20,7 +20,8 @@ LONGEST_WORD = 12  # tokens of an alternative
 
 @dataclass(frozen=True)
 class Alternative:
-    """A word that could come at a position. `prefix` is the translation up to it, with it: ask for its continuation."""
+    """Hold a word that could come at a position. `prefix` is the translation up to it, with it: ask for its
+    continuation."""
 
     text: str  # "" for the end of the sentence
     probability: float
@@ -29,8 +30,8 @@ class Alternative:
 
 @dataclass(frozen=True)
 class WordDetail:
-    """A word and its place in the text, in characters (`start`, `end`) and in code units of UTF-16, as JavaScript
-    counts (`start16`, `end16`); the ends are excluded."""
+    """Hold a word and its place in the text, in characters (`start`, `end`) and in code units of UTF-16, as
+    JavaScript counts (`start16`, `end16`); the ends are excluded."""
 
     text: str
     start: int
@@ -43,7 +44,7 @@ class WordDetail:
 
 @dataclass(frozen=True)
 class TracedNode:
-    """A hypothesis of the search, as text. `parent` is the number of another node, -1 for the first."""
+    """Hold a hypothesis of the search, as text. `parent` is the number of another node, -1 for the first."""
 
     parent: int
     text: str  # of its last token
@@ -61,7 +62,7 @@ class Details:
     trace: tuple[TracedNode, ...] = ()
 
     def moved(self, source: str, target: str) -> "Details":
-        """The same behind other text, on both sides."""
+        """Return the same behind other text, on both sides."""
         return replace(
             self,
             source=[_moved(word, source) for word in self.source],
@@ -79,7 +80,7 @@ class Details:
 
 
 def joined(details: Sequence[Details]) -> Details:
-    """The details of a line out of those of its parts, which have been moved to their places."""
+    """Return the details of a line out of those of its parts, which have been moved to their places."""
     tokens = sum(each.tokens for each in details)
     log_prob = sum(math.log(max(each.probability, 1e-300)) * each.tokens for each in details)
     return Details(
@@ -115,7 +116,7 @@ def utf16(text: str) -> int:
 
 
 def place_words(text: str, kind: str = "scripts") -> list[WordDetail]:
-    """The words of a text with their places."""
+    """Return the words of a text with their places."""
     found, place, place16 = [], 0, 0
     for word in split_words(text, kind):
         place16 += utf16(text[place : word.start])
@@ -128,7 +129,8 @@ def place_words(text: str, kind: str = "scripts") -> list[WordDetail]:
 def word_probabilities(
     text: str, kind: str, pieces: Sequence[Piece], log_probs: Sequence[float]
 ) -> tuple[list[float], list[int]]:
-    """The probability of each word, as the geometric mean over its tokens, and the first of its tokens (-1: none)."""
+    """Return the probability of each word, as the geometric mean over its tokens, and the first of its tokens (-1:
+    none)."""
     words: list[Word] = split_words(text, kind)
     sums, counts, first = [0.0] * len(words), [0] * len(words), [-1] * len(words)
     for piece, word in owners(words, pieces):
@@ -142,7 +144,7 @@ def word_probabilities(
 def next_words(
     model: Searchable, source: Tensor, tokens: Sequence[int], starts: Sequence[int], count: int, target: Subword
 ) -> list[tuple[Alternative, ...]]:
-    """The likeliest words at each of `starts`, places among `tokens`, most probable first; `source` (1, src).
+    """Return the likeliest words at each of `starts`, places among `tokens`, most probable first; `source` (1, src).
 
     A word is its first token and what greedy search adds until the next word begins; its probability is the product.
     """
@@ -195,7 +197,7 @@ def _at_place(
 
 
 def _goes_on(target: Subword, word: Sequence[int], token: int) -> bool:
-    """Whether a token continues a word rather than beginning the next."""
+    """Return whether a token continues a word rather than beginning the next."""
     if token <= EOS_ID:
         return False
     if target.byte_values[token] >= 0:
@@ -212,7 +214,7 @@ def _goes_on(target: Subword, word: Sequence[int], token: int) -> bool:
 
 
 def traced(nodes: Sequence[Node], best: Sequence[int], target: Subword) -> tuple[TracedNode, ...]:
-    """The nodes of a search, with their tokens as text; `best` are the tokens of the translation."""
+    """Return the nodes of a search, with their tokens as text; `best` are the tokens of the translation."""
     path: dict[int, int] = {0: 0}  # node -> how many tokens of the translation it has
     wanted = [*best, EOS_ID]
     for number, node in enumerate(nodes):

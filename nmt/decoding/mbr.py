@@ -17,8 +17,8 @@ COLUMNS = 16_384  # of a matrix that is in memory
 
 
 def rank_by_chrf(samples: Sequence[Hypothesis], decode: Callable[[list[int]], str]) -> list[Hypothesis]:
-    """Rank the samples with different texts, best first. The score becomes the mean chrF against all the other
-    samples."""
+    """Rank the samples with different texts, best first. The score becomes the mean chrF against all the
+    other samples."""
     drawn = Counter(texts := [decode(sample.tokens) for sample in samples])
     likeness = pairwise_chrf(list(drawn))
     count = np.array(list(drawn.values()))

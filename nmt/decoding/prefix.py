@@ -28,7 +28,7 @@ LONGEST = 200  # bytes of a last word whose spelling is left open; more is force
 
 
 class Prefix(NamedTuple):
-    """A text that a translation begins with, in tokens and bytes."""
+    """Hold a text that a translation begins with, in tokens and bytes."""
 
     forced: list[int]  # tokens of the complete words
     rest: bytes  # text of the last word, with the space before it
@@ -37,7 +37,7 @@ class Prefix(NamedTuple):
 
 @dataclass(frozen=True)
 class Spelling:
-    """The bytes that each token spells; none for tokens that are no text."""
+    """Hold the bytes that each token spells; none for tokens that are no text."""
 
     surfaces: tuple[bytes, ...]
     byte_tokens: frozenset[int] = frozenset()  # those that spell a single byte of any character
@@ -59,7 +59,8 @@ class Spelling:
         return sorted((surface, token) for token, surface in enumerate(self.surfaces) if surface)
 
     def agreeing(self, rest: bytes) -> Iterator[tuple[int, int]]:
-        """(token, how many bytes of `rest` it spells) of each token whose text agrees with the beginning of `rest`."""
+        """Yield (token, how many bytes of `rest` it spells) of each token whose text agrees with the beginning of
+        `rest`."""
         for length in range(1, len(rest)):
             place = bisect_left(self.ordered, (rest[:length], -1))
             while place < len(self.ordered) and self.ordered[place][0] == rest[:length]:
@@ -91,7 +92,7 @@ def prefix_of(text: str, subword: Subword) -> Prefix | None:
 
 @dataclass(frozen=True)
 class Prefixes:
-    """The prefixes of a batch of sentences, as one automaton."""
+    """Hold the prefixes of a batch of sentences, as one automaton."""
 
     start: Int[Tensor, "batch"]  # the first state of each sentence
     least: Int[Tensor, "batch"]  # tokens that each translation must have room for; 0 where there is no prefix
@@ -127,7 +128,7 @@ class Prefixes:
         return Prefixes(**parts, vocab=self.vocab)
 
     def after(self, state: Int[Tensor, "rows"], tokens: Int[Tensor, "rows"]) -> Int[Tensor, "rows"]:
-        """The state after a token that was allowed. Begin changes nothing."""
+        """Return the state after a token that was allowed. Begin changes nothing."""
         if not len(self.keys):
             return state
         wanted = state * self.vocab + tokens
@@ -152,7 +153,7 @@ class Prefixes:
 
 
 def _spellings(rest: bytes, spelling: Spelling, first: int) -> list[list[tuple[int, int]]]:
-    """(token, next state) of a state for each byte of `rest`, numbered from `first`. No way leads nowhere."""
+    """Return (token, next state) of a state for each byte of `rest`, numbered from `first`. No way leads nowhere."""
     alive = {len(rest)}
     found: list[list[tuple[int, int]]] = [[] for _ in rest]
     for place in reversed(range(len(rest))):
@@ -167,7 +168,7 @@ def _spellings(rest: bytes, spelling: Spelling, first: int) -> list[list[tuple[i
 
 
 class Prefixed:
-    """A model whose translations begin with given text. The last part of its state is that of the automaton."""
+    """Hold a model whose translations begin with given text. The last part of its state is that of the automaton."""
 
     def __init__(self, model: Searchable, prefixes: Prefixes) -> None:
         self.model = model

@@ -22,7 +22,8 @@ MOST_WORDS = 1_000_000  # no vocabulary has more
 
 @dataclass(frozen=True)
 class Sampling:
-    """What may be drawn, and how boldly; as it stands, from the model's own distribution. Raises ConfigError."""
+    """Say what may be drawn, and how boldly; the defaults draw from the model's own distribution. Raises
+    ConfigError."""
 
     temperature: int | float = 1.0  # logits are divided by it: below 1 likely words gain, above 1 unlikely ones
     top_k: int = 0  # only the k likeliest words (Fan et al. 2018); 0: all
@@ -49,8 +50,8 @@ class Sampling:
 
 @dataclass(frozen=True)
 class TranslateOptions:
-    """Everything that may be asked about a translation, apart from the text. Raises ConfigError for what is impossible
-    or could have no effect."""
+    """Hold everything that may be asked about a translation, apart from the text. Raises ConfigError for what is
+    impossible or could have no effect."""
 
     n_best: int = 1  # translations of each line, best first; samples as they were drawn
     sampling: Sampling | None = None  # draw instead of search
@@ -87,7 +88,7 @@ class TranslateOptions:
 
     @property
     def copies(self) -> int:
-        """Rows that each sentence takes in the batch, apart from the beam."""
+        """Return the number of rows that each sentence takes in the batch, apart from the beam."""
         return self.mbr or (self.n_best if self.sampling else 1)
 
     @classmethod
@@ -104,11 +105,11 @@ class TranslateOptions:
         return cls(sampling=Sampling(**drawn) if sample or drawn else None, changes=changes, **own)
 
     def settings(self, run: DecodingSettings, *, attends: bool) -> DecodingSettings:
-        """The decoding settings of a run with the changes of this request. Raises ConfigError if they contradict each
-        other, or need an attention that the model has not."""
+        """Return the decoding settings of a run with the changes of this request. Raises ConfigError if they
+        contradict each other, or need an attention that the model has not."""
         settings = with_changes(run, self.changes)
         if self.changes.get("coverage_penalty") and not attends:
-            raise ConfigError("coverage_penalty: needs an attention, which this model has not; remove it")
+            raise ConfigError("coverage_penalty: needs a model with attention, and this one has none; remove it")
         if not (self.drawn or self.mbr) and self.n_best > settings.beam_size:
             settings = changed(settings, beam_size=self.n_best)
         return settings

@@ -71,7 +71,8 @@ def read_targets(
     target_input: Int[Tensor, "batch tgt"],
     target_output: Int[Tensor, "batch tgt"],
 ) -> tuple[Float[Tensor, "batch tgt src"], Float[Tensor, "batch tgt"]]:
-    """Attention and log-probability of each target token, as `attention_to` and `token_log_probs`, in one pass."""
+    """Return attention and log-probability of each target token, as `attention_to` and `token_log_probs`, in one
+    pass."""
     real = target_output != PAD_ID
     words = target_output[real]
     decoded = [member(source, target_input) for member in members]

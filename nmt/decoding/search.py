@@ -24,7 +24,8 @@ from nmt.model.deferred_gradients import deferred_gradients
 
 @runtime_checkable
 class Encoded(Protocol):
-    """Define what search needs of a memory: which source tokens are real, and the memory of some of the sentences."""
+    """Define what search needs of a memory: which source tokens are real, and the memory of some of the
+    sentences."""
 
     @property
     def mask(self) -> Tensor: ...
@@ -60,7 +61,8 @@ def search(
     constraints: Constraints = NO_CONSTRAINTS,
     trace: Trace | None = None,
 ) -> list[list[Hypothesis]]:
-    """The best hypotheses of each sentence, best first: `n_best` of them, or as many as ended within the beam."""
+    """Return the best hypotheses of each sentence, best first: `n_best` of them, or as many as ended within the
+    beam."""
     with torch.inference_mode(), deferred_gradients():
         if settings.beam_size == 1 and trace is None:
             return [[hypothesis] for hypothesis in greedy_search(model, source, settings, constraints)]
@@ -186,7 +188,7 @@ def beam_search(
     constraints: Constraints = NO_CONSTRAINTS,
     trace: Trace | None = None,
 ) -> list[list[Hypothesis]]:
-    """Beam search with length normalisation. `trace` gets every hypothesis of every step.
+    """Search with a beam and length normalisation. `trace` gets every hypothesis of every step.
 
     An ending counts only when it ranks within the beam. A sentence is done when `beam_size` hypotheses have ended and
     no live one is better than the `n_best`-th of them, or when none can still become better.
@@ -229,8 +231,9 @@ def _first_beam(
 def _advance(
     model: Searchable, beam: _Beam, settings: DecodingSettings, constraints: Constraints, trace: Trace | None = None
 ) -> _Beam:
-    """One more token for every hypothesis."""
+    """Extend every hypothesis by one token."""
     batch, size = beam.log_prob.shape
+    # Rows = batch * beam: (rows, vocab), state, (rows, src)
     # Rows = batch * beam: (rows, vocab), state, (rows, src)
     log_probs, state, attention = model.step(beam.tokens[:, :, -1].flatten(), beam.state, beam.memory)
     limit = beam.limit.repeat_interleave(size)
@@ -250,7 +253,7 @@ def _advance(
         reached = _gather(coverage, parent[:, :size])
         beam = _add_endings(beam, tokens[:, :size], log_prob[:, :size], ends, reached, settings)
     candidates = log_prob.clone() if trace else log_prob
-    log_prob, place = log_prob.masked_fill_(end, -math.inf).topk(size)
+    log_prob, place = log_prob.masked_fill_(end, -math.inf).topk(size)  # those that live on: (batch, beam)
     if trace:
         trace.add(beam.sentence, parent, token, candidates, ends, place)
     parent = parent.gather(1, place)

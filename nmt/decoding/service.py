@@ -17,11 +17,11 @@ BATCH = 128  # lines that are translated together
 
 
 class Busy(UserError):
-    """More is asked for than the queue holds."""
+    """Signal that more is asked for than the queue holds."""
 
 
 class Late(UserError):
-    """The time that a request may take is over."""
+    """Signal that the time that a request may take is over."""
 
 
 @dataclass
@@ -36,13 +36,13 @@ class _Job:
     progress: Callable[[list[Translation]], None] | None = None
 
     def joins(self, other: "_Job") -> bool:
-        """Whether two requests may be computed together. What is drawn depends on the number of the line."""
+        """Return whether two requests may be computed together. What is drawn depends on the number of the line."""
         same = self.translator is other.translator and self.options == other.options
         return same and not (self.options.drawn or self.options.mbr)
 
 
 class TranslationService:
-    """Owns the thread that translates. Close it to finish what has begun."""
+    """Own the thread that translates. Close it to finish what has begun."""
 
     def __init__(self, *, queue: int = 256, seconds: float = 0.0) -> None:
         """`queue`: requests that may wait; `seconds` that a request may take, 0: any."""

@@ -56,7 +56,7 @@ class Shortlist:
         constraints: Constraints = NO_CONSTRAINTS,
         trace: Trace | None = None,
     ) -> list[list[Hypothesis]]:
-        """As `search`, among the pieces of the shortlist; a trace shows the whole vocabulary."""
+        """Search among the tokens of the shortlist; a trace shows the whole vocabulary."""
         pieces = None if trace else self.pieces(source)
         if pieces is None:
             return search(model, source, settings, n_best, constraints, trace)

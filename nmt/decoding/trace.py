@@ -11,7 +11,7 @@ LIVED, ENDED, PRUNED = "lived", "ended", "pruned"
 
 
 class Node(NamedTuple):
-    """A hypothesis: that of `parent`, another node of the list, and one more token."""
+    """Hold a hypothesis: that of `parent`, another node of the list, and one more token."""
 
     parent: int  # -1 for the first node, which is empty
     token: int
@@ -20,7 +20,8 @@ class Node(NamedTuple):
 
 
 class Trace:
-    """What a search notes of each sentence. The candidates of a step are twice the beam, as the search ranks them."""
+    """Hold what a search notes of each sentence. The candidates of a step are twice the beam, as the search ranks
+    them."""
 
     def __init__(self, sentences: int, beam: int) -> None:
         self.nodes = [[Node(-1, BOS_ID, 0.0, LIVED)] for _ in range(sentences)]

@@ -121,7 +121,7 @@ class _Encoded(NamedTuple):
 
 
 class _Batch(NamedTuple):
-    """Lines, or parts of lines, that are translated together."""
+    """Hold lines, or parts of lines, that are translated together."""
 
     lines: list[str]
     ids: list[list[int]]
@@ -228,7 +228,8 @@ class Translator:
         return [] if is_blank(line) else self.subwords.source.encode(line)
 
     def _encode_parts(self, line: str, begun: str = "") -> _Encoded:
-        """The line as a whole, unless it holds more than the lines of training did. Of a huge line the beginning."""
+        """Encode the line whole, or in segments if it holds more than the training lines did; of a huge line only
+        the beginning."""
         line = line[:LONGEST_LINE]
         if prefix := prefix_of(begun[:LONGEST_LINE], self.subwords.target):
             return _Encoded(Segments([line], [False]), [self._encode(line)], prefix)
@@ -342,7 +343,7 @@ class Translator:
         log_probs: list[float],
         options: TranslateOptions,
     ) -> Details:
-        """Offsets, probabilities and alternatives of the words."""
+        """Return offsets, probabilities and alternatives of the words."""
         log_probs = log_probs[: len(target) + 1]
         words = place_words(translation.text, options.words)
         probabilities, first = word_probabilities(translation.text, options.words, pieces, log_probs)
@@ -389,7 +390,7 @@ class Translator:
         return self._cropped(weights, sources, targets)
 
     def _cropped(self, weights: Tensor, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> list[np.ndarray]:
-        """The attention of each sentence, without padding."""
+        """Return the attention of each sentence, without padding."""
         arrays = weights.float().cpu().numpy()
         return [
             arrays[index, : len(target) + 1, : len(source) + 1]
@@ -491,7 +492,7 @@ def _join_segments(line: str, spaced: list[bool], parts: list[Translation], mean
 
 
 def _joined_details(source: str, target: str, parts: list[Translation]) -> Details | None:
-    """The details of a line out of those of its parts, moved to the places of these. Searches are not joined."""
+    """Return the details of a line out of those of its parts, moved to the places of these. Searches are not joined."""
     found, read, written = [], 0, 0
     for part in parts:
         if part.details is None:

@@ -26,8 +26,9 @@ _scope = threading.local()
 
 @contextmanager
 def deferred_gradients() -> Iterator[None]:
-    """Defer gradients: within this context the functions below prepare shared tensors once, and form the gradients
-    of weights after the last step. Mixed precision turns that off. A nested context is part of the outer one."""
+    """Defer gradients: within this context the functions below prepare shared tensors once, and form the
+    gradients of weights after the last step. Mixed precision turns that off. A nested context is part of the outer
+    one."""
     before = getattr(_scope, "kept", None)
     mixed = torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")
     _scope.kept = None if mixed else {} if before is None else before

@@ -46,7 +46,7 @@ def is_packed(weights: Mapping[str, Tensor]) -> bool:
 
 
 def unpack(packed: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return weights in 32 bits; rounded again they give the same 8. What has no fitting scale stays as it is."""
+    """Weights in 32 bits; rounded again they give the same 8. What has no fitting scale stays as it is."""
     scales = {name: packed.get(name + SCALE) for name, values in packed.items() if values.dtype == torch.int8}
     scales = {
         name: scale
