@@ -29,7 +29,8 @@ __all__ = ["ConfigError", "DataError", "UserError", "__version__", "load"]
 def load(
     path: "Path | str | Sequence[Path | str]", *, device: str | None = None, threads: int | None = None
 ) -> "Translator":
-    """A trained run, or several as an ensemble, as a `Translator`. Raises DataError if one is damaged or incomplete."""
+    """Load a trained run, or several as an ensemble, as a `Translator`. Raises DataError if one is damaged or
+    incomplete."""
     from nmt.run import load_translator
 
     return load_translator(path, device, threads)

@@ -27,10 +27,10 @@ from nmt.data.subword import EOS_ID
 from nmt.decoding.search import search
 from nmt.device import choose_device, describe
 from nmt.model import Seq2Seq, make_model
-from nmt.model.loop import PackedWeights, same_weights
+from nmt.model.deferred_gradients import PackedWeights, cached_packing
+from nmt.training.initialization import with_inherited_subwords
 from nmt.training.loss import batch_loss
-from nmt.training.pieces import with_inherited_pieces
-from nmt.training.update import PRECISIONS, Updater
+from nmt.training.step import PRECISIONS, TrainStep
 
 MATRIX = 2048  # rows and columns of the product that stands for the machine's own rate
 WARM_UP = 3  # updates before the first that counts
@@ -38,7 +38,7 @@ REFERENCE = Path(__file__).with_name("reference.yaml")
 
 
 class Work(NamedTuple):
-    """What is trained and decoded."""
+    """Hold what is trained and decoded."""
 
     name: str
     model: ModelSettings
@@ -49,7 +49,7 @@ class Work(NamedTuple):
 
 
 class Synthetic:
-    """Random pieces in sentences as long as those of Multi30k: log-normal, 15 pieces a side, few beyond 30."""
+    """Generate random pieces in sentences as long as those of Multi30k: log-normal, 15 pieces a side, few beyond 30."""
 
     def __init__(self, count: int, vocab: int) -> None:
         random = np.random.default_rng(1)
@@ -66,12 +66,13 @@ class Synthetic:
 
 
 def reference(changes: list[str] | None = None) -> Settings:
-    """Of the model that toolkits are compared with. Raises ConfigError if a change, `key.sub=value`, cannot be."""
+    """Return the settings of the model that toolkits are compared with. Raises ConfigError if a change,
+    `key.sub=value`, is impossible."""
     return load(REFERENCE, changes)
 
 
 def reference_work(settings: Settings, batches: int) -> Work:
-    """A model on random sentences."""
+    """Prepare a model on random sentences."""
     training, vocab = settings.training, settings.subword.vocab_size
     sentences = Synthetic(4 * batches * max(64, training.batch_sentences), vocab)
     sources, targets = (np.array([len(each) for each in side]) for side in (sentences.sources, sentences.targets))
@@ -81,14 +82,14 @@ def reference_work(settings: Settings, batches: int) -> Work:
 
 def work_of(settings: Settings, batches: int, say: Callable[[str], None]) -> Work:
     """A config's own model on its own corpus."""
-    data = prepare(with_inherited_pieces(settings), say)
+    data = prepare(with_inherited_subwords(settings), say)
     order = epoch_batches(data.train.source_lengths(), data.train.target_lengths(), settings.training, 0)
     vocab = (len(data.subwords.source), len(data.subwords.target))
     return Work(settings.run, settings.model, settings.training, vocab, data.train, order[:batches])
 
 
 def bench(work: Work, settings: Settings, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
-    """Figures by name; see `lines` for what they are."""
+    """Measure figures by name; see `lines` for what they are."""
     device, precision = choose_device(settings), work.training.precision
     torch.manual_seed(1)
     model = make_model(work.model, *work.vocab).to(device)
@@ -109,17 +110,17 @@ def bench(work: Work, settings: Settings, rounds: int, say: Callable[[str], None
 
 def _training(model: Seq2Seq, work: Work, device: torch.device, rounds: int) -> dict[str, Any]:
     """Whole updates: forward, backward, clipping, optimizer. Real target tokens, ends included, no padding."""
-    updater = Updater(model, work.training, device)
+    train_step = TrainStep(model, work.training, device)
     batches = [make_batch(work.sentences, indices) for indices in work.batches]
     tokens = sum(batch.target_tokens for batch in batches)
     for batch in batches[:WARM_UP]:
-        updater([batch], 0, 1e-4)
+        train_step([batch], 0, 1e-4)
     rates, shares = [], []
     flops = _training_flops(model, batches[len(batches) // 2].to(device))
     for _ in range(rounds):
         begun = time.perf_counter()
         for step, batch in enumerate(batches):
-            updater([batch], step, 1e-4)
+            train_step([batch], step, 1e-4)
         _wait(device)
         rates.append(tokens / (time.perf_counter() - begun))
         shares.append(rates[-1] * flops / _matmul_rate(device, work.training.precision))
@@ -133,7 +134,8 @@ def _training(model: Seq2Seq, work: Work, device: torch.device, rounds: int) -> 
 
 
 def _training_flops(model: Seq2Seq, batch: Batch) -> float:
-    """Of a forward and a backward pass, per real target token: products only, those within kernels included."""
+    """Count the operations of a forward and a backward pass, per real target token: products only, those within
+    kernels included."""
     counter = FlopCounterMode(display=False)
     quiet = warnings.catch_warnings(action="ignore")  # that Intel's GPUs are not there
     with quiet, torch.backends.mkldnn.flags(enabled=False), counter:
@@ -143,8 +145,8 @@ def _training_flops(model: Seq2Seq, batch: Batch) -> float:
 
 
 def _decoding(model: Seq2Seq, work: Work, device: torch.device, rounds: int) -> dict[str, Any]:
-    """Sentences and tokens per second, by batch and beam. Weights are random and would not end sentences, so each
-    translation is made as long as the reference of its batch is on average."""
+    """Measure sentences and tokens per second, by batch and beam. Weights are random and would not end sentences, so
+    each translation is made as long as the reference of its batch is on average."""
     model.eval()
     found = {}
     packed: PackedWeights = {}
@@ -159,7 +161,7 @@ def _decoding(model: Seq2Seq, work: Work, device: torch.device, rounds: int) -> 
         rates = []
         for _ in range(rounds + 1):
             begun = time.perf_counter()
-            with same_weights(packed):  # as in a `Translator`
+            with cached_packing(packed):  # as in a `Translator`
                 for batch in batches:
                     search(model, batch.source, settings)
             _wait(device)
@@ -173,7 +175,7 @@ def _decoding(model: Seq2Seq, work: Work, device: torch.device, rounds: int) -> 
 
 
 def _matmul_rate(device: torch.device, precision: str = "float32") -> float:
-    """Floating-point operations per second in products of two large matrices."""
+    """Measure floating-point operations per second in products of two large matrices."""
     one = torch.randn(MATRIX, MATRIX, device=device, dtype=PRECISIONS[precision])
     one @ one
     _wait(device)
@@ -185,12 +187,12 @@ def _matmul_rate(device: torch.device, precision: str = "float32") -> float:
 
 
 def _peak_memory() -> int:
-    """In MB. macOS counts bytes, Linux kilobytes."""
+    """Return the peak memory in MB. macOS counts bytes, Linux kilobytes."""
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10))
 
 
 def _start_up(rounds: int) -> dict[str, float]:
-    """Wall-clock seconds of whole commands."""
+    """Measure the wall-clock seconds of whole commands."""
     return {"help": round(statistics.median(_seconds("--help") for _ in range(rounds)), 3)}
 
 
@@ -206,7 +208,7 @@ def _wait(device: torch.device) -> None:
 
 
 def lines(found: dict[str, Any]) -> Iterator[str]:
-    """The figures for people."""
+    """Format the figures for people."""
     training = found["training"]
     yield f"large matrix products, {found['precision']}: {found['matmul_gflops']:,.0f} GFLOP/s"
     yield (

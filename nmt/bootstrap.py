@@ -15,7 +15,8 @@ SEED = "12345"  # sacreBLEU's own default, so that the signature can be reproduc
 
 
 class Score(NamedTuple):
-    """`interval` is half the width of the 95 % bootstrap confidence interval; 0 if it was not asked for."""
+    """Hold a score; `interval` is half the width of the 95 % bootstrap confidence interval; 0 if it was not asked
+    for."""
 
     name: str
     value: float
@@ -28,7 +29,7 @@ class Score(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """Second minus first, on the same sentences. `p_value` is two-sided; `interval` as that of a score."""
+    """Hold second minus first, on the same sentences. `p_value` is two-sided; `interval` as that of a score."""
 
     name: str
     value: float
@@ -53,7 +54,7 @@ class Statistics:
         return self.describe(self.rows.sum(0))
 
     def select(self, lines: Sequence[int]) -> "Statistics":
-        """The sentences at `lines`, from 0."""
+        """Select the sentences at `lines`, from 0."""
         return Statistics(self.name, self.describe, self.rows[list(lines)], self.value)
 
     def score(self, *, confidence: bool = False) -> Score:
@@ -66,7 +67,7 @@ class Statistics:
         return Score(self.name, value, _half_width(values), signature)
 
     def compare(self, other: "Statistics") -> Difference:
-        """`other` minus this, by paired bootstrap resampling (Koehn 2004): both are resampled alike.
+        """Compute `other` minus this, by paired bootstrap resampling (Koehn 2004): both are resampled alike.
 
         p is the share of resamples whose difference, about the mean of all, is at least the one found: the chance of
         such a difference between systems that are equally good. It is sacreBLEU's, except for ties: a run against
@@ -85,7 +86,8 @@ class Statistics:
 
 
 def resampling_seed() -> str:
-    """Digits, or `none` for another one each time. Raises ConfigError if the environment has anything else."""
+    """Return the seed: digits, or `none` for another one each time. Raises ConfigError if the environment has
+    anything else."""
     seed = os.environ.get("SACREBLEU_SEED", SEED).lower()
     if seed != "none" and not (seed.isascii() and seed.isdecimal() and len(seed) < 20):
         raise ConfigError(f"SACREBLEU_SEED: {seed[:40]!r} must be a whole number or none; change it, or unset it")
@@ -93,7 +95,7 @@ def resampling_seed() -> str:
 
 
 def _resamples(sentences: int) -> Any:
-    """(resamples, sentences): which sentences each resample has; those that sacreBLEU draws."""
+    """Draw (resamples, sentences): the sentences of each resample, the same as sacreBLEU's."""
     import numpy as np
 
     seed = resampling_seed()
@@ -102,7 +104,7 @@ def _resamples(sentences: int) -> Any:
 
 
 def _half_width(values: list[float]) -> float:
-    """Of the interval that holds 95 % of the values."""
+    """Return half the width of the interval that holds 95 % of the values."""
     tail = len(values) // 40
     values = sorted(values)
     return (values[-1 - tail] - values[tail]) / 2

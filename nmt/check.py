@@ -26,20 +26,20 @@ from nmt.errors import DataError
 from nmt.info import describe_parameters
 from nmt.memory import memory_at_hand
 from nmt.model import model_shapes
+from nmt.training.initialization import find_vectors, with_inherited_subwords
 from nmt.training.optimizer import memory_needed
-from nmt.training.pieces import with_inherited_pieces
-from nmt.training.vectors import find_vectors
 
 Hashes = npt.NDArray[np.uint64]
 
 
 def check_config(settings: Settings, say: Callable[[str], None]) -> None:
-    """Everything that can be known before training. Trains the subword model, as `nmt train` would, and keeps it."""
+    """Check everything that can be known before training. Trains the subword model, as `nmt train` would, and keeps
+    it."""
     for line in config.dump(settings).rstrip().split("\n"):
         say(line)
     say("")
     device = choose_device(settings)
-    data = prepare(with_inherited_pieces(settings), say)
+    data = prepare(with_inherited_subwords(settings), say)
     find_vectors(settings, data.subwords, say)
     for line in _check_text(settings, data):
         say(line)
@@ -129,7 +129,7 @@ def _byte_ids(subword: Subword) -> list[int]:
 
 
 def _sample_batches(settings: Settings, data: Prepared) -> Iterator[str]:
-    """The first sentences of three batches of the first epoch, turned back into text."""
+    """Yield the first sentences of three batches of the first epoch, turned back into text."""
     dataset, training = data.train, settings.training
     order = epoch_order(list(zip(dataset.sizes, data.weights, strict=True)), training.seed, 0)
     batches = epoch_batches(dataset.source_lengths(), dataset.target_lengths(), training, 0, order)

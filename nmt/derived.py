@@ -17,7 +17,7 @@ from nmt.run import LoadedRun
 
 def check_new(out: Path) -> None:
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise ConfigError(f"{out}: exists already; name a new directory")
+        raise ConfigError(f"{out}: already exists; name a new directory")
 
 
 def save_derived(
@@ -27,7 +27,7 @@ def save_derived(
     notes: Mapping[str, Any],
     shortlist: Shortlist | None = None,
 ) -> None:
-    """A run with the settings and subwords of `first` and other weights; `notes` are added to its provenance."""
+    """Save a run with the settings and subwords of `first` and other weights; `notes` are added to its provenance."""
     try:
         if shortlist:
             runs.save_shortlist(out, shortlist, first)

@@ -16,7 +16,8 @@ STACK = 8_000_000  # bytes of address space that a thread takes, if the system d
 
 
 def choose_device(settings: Settings) -> torch.device:
-    """The device of the settings, the number of CPU threads set. Raises ConfigError if the device is not there."""
+    """Choose the device of the settings, and set the number of CPU threads. Raises ConfigError if the device is not
+    there."""
     check_threads(settings.threads)
     torch.set_num_threads(settings.threads or THREADS)
     return find_device(settings)
@@ -33,7 +34,7 @@ def check_threads(threads: int) -> None:
 
 
 def find_device(settings: Settings) -> torch.device:
-    """The device of the settings. Raises ConfigError if it is not there."""
+    """Return the device of the settings. Raises ConfigError if it is not there."""
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if settings.device == "auto":
         return torch.device(next(name for name, there in available.items() if there))

@@ -10,24 +10,24 @@ Tokens = Callable[[str], Sequence[str]]
 
 
 def exact_match(hypothesis: str, references: Sequence[str]) -> Row:
-    """(1 if the hypothesis is one of the references, 1)."""
+    """Return (1 if the hypothesis is one of the references, 1)."""
     return float(hypothesis.strip() in [reference.strip() for reference in references]), 1.0
 
 
 def errors(hypothesis: str, references: Sequence[str], tokens: Tokens) -> Row:
-    """(edits, tokens of the reference), for the reference with the lowest rate."""
+    """Return (edits, tokens of the reference), for the reference with the lowest rate."""
     own = tokens(hypothesis.strip())
     rows = [(float(edit_distance(own, other)), float(len(other))) for other in map(tokens, map(str.strip, references))]
     return min(rows, key=lambda row: (row[0] / max(row[1], 1.0), row[0]))
 
 
 def percent(counted: float, of: float) -> float:
-    """The rate, in percent; an empty reference counts as one token."""
+    """Return the rate, in percent; an empty reference counts as one token."""
     return 100.0 * counted / max(of, 1.0)
 
 
 def edit_distance(first: Sequence[str], second: Sequence[str]) -> int:
-    """Insertions, deletions and substitutions that turn `first` into `second` (Levenshtein 1966).
+    """Count the insertions, deletions and substitutions that turn `first` into `second` (Levenshtein 1966).
 
     Myers' algorithm (1999) in Hyyrö's form (2003): a column of the table of distances is two integers, whose bit n
     tells whether the distance rises or falls from row n to row n + 1.

@@ -6,7 +6,8 @@ from nmt.shown import shown
 
 
 class UserError(Exception):
-    """Something that the user can correct. The command prints the problems, a line each, and exits with `status`.
+    """Signal something that the user can correct. The command prints the problems, a line each, and exits with
+    `status`.
 
     Problems may quote text from anywhere, so control characters in them are spelled out.
     """
@@ -19,27 +20,27 @@ class UserError(Exception):
 
 
 class ConfigError(UserError):
-    """A setting is wrong. Each problem names file, line, key and remedy."""
+    """Signal that a setting is wrong. Each problem names file, line, key and remedy."""
 
 
 class DataError(UserError):
-    """A text file, a run directory or a file in it cannot be used. The message names it."""
+    """Signal that a text file, a run directory or a file in it cannot be used. The message names it."""
 
 
 class NotSaved(UserError):
-    """Training could not be saved; the message says what is kept."""
+    """Signal that training could not be saved; the message says what is kept."""
 
     status = 3
 
 
 class Diverged(UserError):
-    """Loss or gradient stopped being finite, and a smaller learning rate did not help."""
+    """Signal that loss or gradient stopped being finite, and a smaller learning rate did not help."""
 
     status = 4
 
 
 class OutOfMemory(UserError):
-    """What was asked for does not fit into memory."""
+    """Signal that what was asked for does not fit into memory."""
 
     status = 5
 

@@ -32,7 +32,7 @@ SMALL_GROUP = 10  # lines; a smaller group is joined with the next
 
 @dataclass(frozen=True)
 class Group:
-    """The lines whose source has `shortest` to `longest` words, punctuation marks counted."""
+    """Hold the lines whose source has `shortest` to `longest` words, punctuation marks counted."""
 
     shortest: int
     longest: int
@@ -61,7 +61,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to find out: by default the usual metrics of the language, which is that of the references."""
+    """Say what to find out: by default the usual metrics of the language, which is that of the references."""
 
     metrics: tuple[str, ...] = ()
     by_length: bool = False
@@ -69,7 +69,7 @@ class Wanted:
     words: str = "scripts"  # what a word is in lengths and gold alignments, out of WORDS
 
     def on(self, reference: Sequence[str]) -> "Wanted":
-        """With the language that the script of this text tells, if it is not known, and with its usual metrics.
+        """Return the request with the language of this text's script, if none is known, and with its usual metrics.
 
         Raises ConfigError, before anything is translated, if a metric or its interval cannot be had here.
         """
@@ -109,7 +109,7 @@ def evaluate(
 def _gold_alignments(
     run: Path, translator: Translator, sets: Sequence[EvaluationSet], words: str, warn: Callable[[str], None]
 ) -> dict[str, list[Gold]]:
-    """Of those test sets that have some."""
+    """Return the gold alignments of the test sets that have some."""
     if not translator.attends:
         raise ConfigError(f"--metric {AER}: {run} has no attention")
     gold = {data.name: links for data in sets if (links := data.gold(words, warn))}
@@ -174,7 +174,7 @@ def alignment_statistics(
     words: str = "scripts",
     changes: Mapping[str, Any] | None = None,
 ) -> Statistics:
-    """Of the alignment error rate, in percent."""
+    """Return the statistics of the alignment error rate, in percent."""
     aligned = align(translator, pairs, words=words, changes=changes)
     rows = np.array([agreement(found.links, known) for found, known in zip(aligned, gold, strict=True)], np.float64)
     return Statistics(
@@ -195,7 +195,7 @@ def score_files(
 ) -> Evaluation:
     """Scores a translation against its references, line by line. Lengths need the source."""
     if AER in wanted.metrics:
-        raise ConfigError(f"--metric {AER}: is that of a model's attention; leave out --hypothesis")
+        raise ConfigError(f"--metric {AER}: needs the attention of a model; remove --hypothesis")
     told = wanted.language or next(filter(None, (language_of_file(path.name) for path in references)), "")
     check_distinct(hypothesis, *references, source)
     hypotheses, *texts = read_texts([hypothesis, *references, *([source] if source else [])], encoding)
@@ -218,7 +218,8 @@ def _score_groups(counts: dict[str, Statistics], sources: list[str], words: str)
 
 
 def group_by_length(lengths: Sequence[int]) -> list[tuple[int, int, list[int]]]:
-    """(shortest, longest, indices of these lengths): LENGTHS, with small groups joined, the last one up to the end."""
+    """Return (shortest, longest, indices of these lengths): LENGTHS, with small groups joined, the last one up to
+    the end."""
     bounds = [*(bound for bound in LENGTHS if bound < max(lengths)), max(lengths)]
     groups: list[tuple[int, int, list[int]]] = []
     shortest, lines = min(1, *lengths), []
@@ -237,7 +238,7 @@ def group_by_length(lengths: Sequence[int]) -> list[tuple[int, int, list[int]]]:
 
 
 def compare(first: Evaluation, second: Evaluation) -> dict[str, dict[str, Difference]]:
-    """{test set: {metric: second minus first}}, by paired bootstrap resampling."""
+    """Return {test set: {metric: second minus first}}, by paired bootstrap resampling."""
     return {
         name: {
             metric: found.compare(second.sets[name].statistics[metric]) for metric, found in scores.statistics.items()
@@ -281,7 +282,7 @@ def _scores_json(scores: dict[str, Score]) -> dict[str, Any]:
 
 
 def comparison_json(first: Evaluation, second: Evaluation) -> dict[str, Any]:
-    """The result of both, and `difference`: second minus first."""
+    """Return the result of both, and `difference`: second minus first."""
     difference = {
         name: {
             metric: {

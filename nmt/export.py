@@ -12,14 +12,15 @@ from nmt.decoding.shortlist import Shortlist
 from nmt.derived import check_new, save_derived
 from nmt.model import int8
 from nmt.run import LoadedRun
-from nmt.training.pieces import with_pieces_of
+from nmt.training.initialization import with_subwords_of
 
 
 def export(
     run: Path, out: Path, *, eight_bits: bool, shortlist: int | None, command: list[str], say: Callable[[str], None]
 ) -> None:
-    """Without checkpoints and logs; with weights in 8 bits if asked, and with a shortlist of so many translations of
-    each source piece, which is learnt from the training data; or with that of the run, if it has one."""
+    """Export a run without checkpoints and logs; with weights in 8 bits if asked, and with a shortlist of so many
+    translations of each source piece, which is learnt from the training data; or with that of the run, if it has
+    one."""
     check_new(out)
     loaded = runs.load_run(run, torch.device("cpu"))
     found = _learn(loaded, shortlist, say) if shortlist else runs.load_shortlist(loaded)
@@ -29,8 +30,8 @@ def export(
 
 
 def _learn(run: LoadedRun, count: int, say: Callable[[str], None]) -> Shortlist:
-    """With the pieces of the run: its settings would not always give them again."""
+    """Learn a shortlist with the subwords of the run: its settings would not always give them again."""
     say("learning the shortlist")
-    data = prepare(with_pieces_of(run.path, run.settings), say)
+    data = prepare(with_subwords_of(run.path, run.settings), say)
     sizes = [len(each) for each in run.subwords]
     return Shortlist.of(learn_lexicon(data.train, *sizes), count, sizes[0])

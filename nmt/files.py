@@ -149,7 +149,7 @@ def read_bounded(file: io.BufferedIOBase, path: Path, largest: int) -> bytes:
     """Read the rest of a file, whose size is looked at first. Raise OutOfMemory if it does not fit into memory."""
     size = os.fstat(file.fileno()).st_size
     if size > largest:
-        raise DataError(f"{named(path)}: damaged: has {size:,} bytes, and at most {largest:,} are possible here")
+        raise DataError(f"{named(path)}: damaged: has {size:,} bytes, but at most {largest:,} are possible")
     if size > MEGA and size > memory_at_hand():
         raise OutOfMemory(f"{named(path)}: {size:,} bytes do not fit into the memory that is free")
     return file.read(size + 1)[:size]
@@ -182,7 +182,7 @@ def parse_json(content: bytes, path: Path, *, finite: bool = True) -> dict[str, 
 
 
 def _is_plain(values: Any, finite: bool) -> bool:
-    """Whether nothing is nested too deep, and all numbers are of a size that can be computed with."""
+    """Return whether nothing is nested too deep, and all numbers are of a size that can be computed with."""
     level: list[Any] = [values]
     for _ in range(DEEPEST):
         below: list[Any] = []

@@ -16,7 +16,7 @@ from nmt.shown import shown
 
 
 def describe_run(path: Path) -> Iterator[str]:
-    """Settings, parameters, data, scores and provenance of a run, in lines that are safe to show."""
+    """Describe settings, parameters, data, scores and provenance of a run, in lines that are safe to show."""
     return map(shown, _describe_run(path))
 
 
@@ -39,7 +39,7 @@ def _describe_run(path: Path) -> Iterator[str]:
 
 
 def describe_parameters(shapes: Mapping[str, Sequence[int]]) -> Iterator[str]:
-    """Parameters of each part; a shared matrix counts where it first appears."""
+    """Count the parameters of each part; a shared matrix counts where it first appears."""
     counts: Counter[str] = Counter()
     for name, shape in shapes.items():
         counts[_part(name)] += math.prod(shape)
@@ -60,7 +60,9 @@ def _describe_json(path: Path, describe: Callable[[Any], Iterator[str]]) -> list
     try:
         return list(describe(values))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
-        raise DataError(f"{path}: damaged: lacks what it should hold; copy the run again, or remove the file") from None
+        raise DataError(
+            f"{path}: damaged: required fields are missing; copy the run again, or remove the file"
+        ) from None
 
 
 def _describe_provenance(provenance: Any) -> Iterator[str]:

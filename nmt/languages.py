@@ -57,22 +57,23 @@ _OF_NAMES = {"CJK": "zh", "HIRAGANA": "ja", "KATAKANA": "ja", "HANGUL": "ko", "T
 
 
 def language_of(name: str) -> str:
-    """The language of a code or of a file ending such as `cmn`, `zho_Hans`, `zh-CN`, `pt_BR` or `zh.txt`; "" if it
-    names none."""
+    """Return the language of a code or of a file ending such as `cmn`, `zho_Hans`, `zh-CN`, `pt_BR` or `zh.txt`; ""
+    if it names none."""
     return next(filter(None, map(_of_code, reversed(name.split(".")))), "")
 
 
 def language_of_file(name: str) -> str:
-    """The language that a file's name tells: that of the last part that is a code, as in `test.zh`, `ref.zh.txt.gz` and
-    `zho_Hans.dev`; "" if it names none. The first part counts only with a script or region: `it.txt` is not Italian."""
+    """Return the language that a file's name tells: that of the last part that is a code, as in `test.zh`,
+    `ref.zh.txt.gz` and `zho_Hans.dev`; "" if it names none. The first part counts only with a script or region:
+    `it.txt` is not Italian."""
     first, *endings = name.split(".")
     found = next(filter(None, map(_of_code, reversed(endings))), "")
     return found or (_of_code(first) if re.fullmatch(r"[a-z]{2,3}[-_](?:[A-Z]{2}|[A-Z][a-z]{3})", first) else "")
 
 
 def _of_code(code: str) -> str:
-    """One code, with its script and region if it has them. A script may tell that a language is written otherwise than
-    it usually is: `nan_Latn` has spaces between words, and so none of the languages here."""
+    """Return the language of one code, with its script and region if it has them. A script may tell that a language
+    is written otherwise than it usually is: `nan_Latn` has spaces between words, and so none of the languages here."""
     first, *tags = re.split("[-_@]", code)
     language, scripts = _CODES.get(first.lower(), ""), {tag.title() for tag in tags if len(tag) == 4}
     if not re.fullmatch("[A-Za-z]{2,3}", first) or not all(_is_tag(tag) for tag in tags):
@@ -83,14 +84,14 @@ def _of_code(code: str) -> str:
 
 
 def _is_tag(tag: str) -> bool:
-    """A script, a region or a number, as in `zh-Hans-CN` and `es-419`."""
+    """Return whether a part is a script, a region or a number, as in `zh-Hans-CN` and `es-419`."""
     script = len(tag) == 4 and (tag.title() in _OF_SCRIPTS or tag.title() in _OTHER_SCRIPTS)
     return script or re.fullmatch(r"[A-Za-z]{2}|\d{3}", tag) is not None
 
 
 def language_of_text(lines: Iterable[str]) -> str:
-    """The language of a text whose script tells it: Chinese, Japanese, Korean, Thai, Lao, Khmer, Burmese, Tibetan; else
-    "". Reads the first lines only."""
+    """Return the language of a text whose script tells it: Chinese, Japanese, Korean, Thai, Lao, Khmer, Burmese,
+    Tibetan; else "". Reads the first lines only."""
     counts: Counter[str] = Counter()
     for character, count in Counter("".join(islice(lines, LINES))).items():
         if unicodedata.category(character)[0] in "LM":
@@ -105,12 +106,13 @@ def language_of_text(lines: Iterable[str]) -> str:
 
 
 def check_language(code: str) -> str:
-    """The language that a user names by its code. Raises ValueError if it is no code."""
+    """Return the language that a user names by its code. Raises ValueError if it is no code."""
     if not re.fullmatch(r"[A-Za-z]{2,3}([-_@.][A-Za-z0-9-]+)*", code):
         raise ValueError(f"{code!r} is not a language code; give one such as en, zh or pt-BR")
     return language_of(code) or code.lower()[:3].strip("-_@.")
 
 
 def find_language(named: str, ending: str, lines: Iterable[str]) -> str:
-    """The language of a text: the one that the user named, else that of its file ending, else that of its script."""
+    """Return the language of a text: the one that the user named, else that of its file ending, else that of its
+    script."""
     return check_language(named) if named else language_of(ending) or language_of_text(lines)

@@ -30,7 +30,8 @@ def _of_machine() -> int:
 
 
 def _of_container() -> int:
-    """The limit of a control group, version 2 or 1, as a container sees its own. What caches files counts as free."""
+    """Return the limit of a control group, version 2 or 1, as a container sees its own. What caches files counts as
+    free."""
     for folder, limit, used, cache in _GROUPS:
         most = _first_number(f"{folder}/{limit}", UNKNOWN)
         if most < UNKNOWN:

@@ -21,7 +21,7 @@ LOSS = "loss"  # of the validation text; nor is it
 
 
 class Scorer(ABC):
-    """One metric for texts of one language."""
+    """Score texts of one language by one metric."""
 
     @abstractmethod
     def rows(self, hypotheses: list[str], references: list[list[str]]) -> Any:
@@ -29,11 +29,11 @@ class Scorer(ABC):
 
     @abstractmethod
     def value(self, total: Any) -> float:
-        """The score of sentences whose counts sum up to `total`."""
+        """Return the score of sentences whose counts sum up to `total`."""
 
     @abstractmethod
     def signature(self, total: Any) -> str:
-        """What makes that score comparable; it begins with `nrefs:`."""
+        """Return what makes that score comparable; it begins with `nrefs:`."""
 
 
 class Metric(NamedTuple):
@@ -77,24 +77,24 @@ def score(
     language: str | None = None,
     confidence: bool = False,
 ) -> Score:
-    """The corpus score of one metric, see `statistics`."""
+    """Return the corpus score of one metric, see `statistics`."""
     return statistics(metric, hypotheses, references, language=language).score(confidence=confidence)
 
 
 def signature(metric: str, language: str | None = None) -> str:
-    """What makes a plain score of this metric comparable, against one reference of more than a few words."""
+    """Return what makes a plain score of this metric comparable, against one reference of more than a few words."""
     line = "a b c d"
     return score(metric, [line], [line], language=language).signature
 
 
 def default_metrics(language: str | None) -> tuple[str, ...]:
-    """What is scored if nothing else is asked for. Where no spaces separate words, metrics
-    that need words are left out."""
+    """Return the metrics that are used if none is asked for. Where no spaces separate words, metrics that need words
+    are left out."""
     return ("bleu", "chrf2", "cer") if language in WITHOUT_SPACES else ("bleu", "chrf", "ter")
 
 
 def better(metric: str, value: float) -> float:
-    """The value with its sign turned if less of this metric is better."""
+    """Return the value with its sign turned if less of this metric is better."""
     return value if metric != LOSS and METRICS[metric].higher_is_better else -value
 
 
@@ -104,7 +104,7 @@ _SEGMENTERS = {"ja": ("ja-mecab", "MeCab", "ipadic"), "ko": ("ko-mecab", "mecab_
 
 
 def tokenizer_of(language: str) -> str:
-    """The name of sacreBLEU's tokenizer for a language: where it has none, characters stand for words."""
+    """Return the name of sacreBLEU's tokenizer for a language: where it has none, characters stand for words."""
     if language in HAN:
         return "zh"
     if language in _SEGMENTERS and not _missing(language):
@@ -113,7 +113,7 @@ def tokenizer_of(language: str) -> str:
 
 
 def tokenizer_note(language: str) -> str:
-    """A line on what is missing to find the words of this language, or ""."""
+    """Return a line on what is missing to find the words of this language, or ""."""
     if not _missing(language):
         return ""
     return (
@@ -130,7 +130,7 @@ def _missing(language: str) -> list[str]:
 
 
 class SacreBleu(Scorer):
-    """A metric of sacreBLEU."""
+    """Wrap a metric of sacreBLEU."""
 
     def __init__(self, metric: Any) -> None:
         self.metric = metric
@@ -146,7 +146,7 @@ class SacreBleu(Scorer):
 
 
 class Bleu(Scorer):
-    """BLEU, up to the longest n-grams that the references have.
+    """Compute BLEU, up to the longest n-grams that the references have.
 
     Where no reference has four words, there are no 4-grams, and the BLEU of a perfect translation would be 0. Then the
     longest n-grams that there are count (sacreBLEU's effective order), and the signature has `eff:yes`.
@@ -156,7 +156,7 @@ class Bleu(Scorer):
         self.metric = metric
 
     def rows(self, hypotheses: list[str], references: list[list[str]]) -> Any:
-        """One column more than sacreBLEU's: whether the reference (the one closest in length) has four words."""
+        """Return one column more than sacreBLEU's: whether the reference (the one closest in length) has four words."""
         rows = self.metric._extract_corpus_statistics(hypotheses, references)
         return [[*row, float(row[1] >= ORDER)] for row in rows]
 
@@ -170,7 +170,7 @@ class Bleu(Scorer):
 
 
 class ErrorRate(Scorer):
-    """A metric that counts sentence by sentence."""
+    """Compute a metric that counts sentence by sentence."""
 
     def __init__(self, count: Callable[[str, Sequence[str]], Row], tokens: str) -> None:
         self.count, self.tokens, self.references = count, tokens, 1
@@ -203,7 +203,7 @@ def _lowercased_bleu(language: str) -> Scorer:
 
 
 def _tokenised_lowercased_bleu(language: str) -> Scorer:
-    """The BLEU of the papers on Multi30k (Elliott et al. 2016): on lowercased, normalised, tokenised text.
+    """Return the BLEU of the papers on Multi30k (Elliott et al. 2016): on lowercased, normalised, tokenised text.
 
     Hypothesis and reference are both lowercased, then their punctuation is normalised, then they are tokenised: the
     order in which the published files `*.lc.norm.tok.*` were made. It matters: a full stop before a small letter stays
@@ -220,7 +220,7 @@ def _tokenised_lowercased_bleu(language: str) -> Scorer:
 
 
 def moses(language: str) -> tuple[Callable[[str], str], str]:
-    """Moses' punctuation normalisation, tokenisation and escaping, as sacremoses has them, and its version."""
+    """Return Moses' punctuation normalisation, tokenisation and escaping, as sacremoses has them, and its version."""
     try:
         import sacremoses
     except ModuleNotFoundError:
@@ -262,7 +262,7 @@ def _character_error_rate(language: str) -> Scorer:
 
 
 def _word_error_rate(language: str) -> Scorer:
-    """Words are what spaces separate; where none do, those of BLEU's tokenizer."""
+    """Return the word error rate. Words are what spaces separate; where none do, those of BLEU's tokenizer."""
     if language not in WITHOUT_SPACES:
         return ErrorRate(functools.partial(errors, tokens=str.split), "spaces")
     from sacrebleu.metrics import BLEU

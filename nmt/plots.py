@@ -34,7 +34,8 @@ def check_picture(path: Path) -> None:
 
 
 def attention_picture(matrix: AttentionMatrix, path: Path) -> None:
-    """Source words above, target words on the left; the darker, the more the target word looked at the source word."""
+    """Draw source words above, target words on the left; the darker, the more the target word looked at the source
+    word."""
     rows, columns = len(matrix.target), len(matrix.source)
     with picture(path, 0.45 * columns + 2, 0.45 * rows + 1.5) as figure:
         axes = figure.add_subplot()
@@ -89,7 +90,7 @@ def _draw_lengths(axes: Any, metric: str, lines: Mapping[str, Sequence["Group"]]
 
 @contextmanager
 def picture(path: Path, width: float | int, height: float | int) -> Iterator["Figure"]:
-    """A figure of so many inches, written when it is complete; equal figures give equal bytes."""
+    """Yield a figure of so many inches, written when it is complete; equal figures give equal bytes."""
     import matplotlib
     from matplotlib.figure import Figure
     from matplotlib.font_manager import fontManager

@@ -54,7 +54,7 @@ BYTES = {**FLOATS, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 
 
 def newest(folder: Path = Path("runs")) -> Path:
-    """The run in `folder` whose model is the newest. Raises DataError if there is none."""
+    """Return the run in `folder` whose model is the newest. Raises DataError if there is none."""
     models = sorted(folder.glob(f"*/{WEIGHTS}"), key=lambda path: path.stat().st_mtime)
     if not models:
         raise DataError(f"no trained run in {folder.absolute()}; name a run directory, or train one: nmt train CONFIG")
@@ -65,12 +65,12 @@ def newest(folder: Path = Path("runs")) -> Path:
 
 
 def named_weights(model: "Seq2Seq") -> dict[str, "Tensor"]:
-    """Every parameter once, a tied one under its first name."""
+    """Return every parameter once, a tied one under its first name."""
     return {name: parameter.detach() for name, parameter in model.named_parameters()}
 
 
 def tensors_hash(tensors: Mapping[str, "Tensor"]) -> str:
-    """SHA-256 over names, types, shapes and bytes, in the order of names."""
+    """Return the SHA-256 over names, types, shapes and bytes, in the order of names."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
@@ -82,8 +82,8 @@ def tensors_hash(tensors: Mapping[str, "Tensor"]) -> str:
 def pack_weights(
     weights: Mapping[str, "Tensor"], settings: Settings, subwords: Subwords, validation: str = ""
 ) -> bytes:
-    """A safetensors file that can be checked by itself: with checksum, model settings and the subwords' hash; and, in
-    training, of which validation the weights are."""
+    """Pack a safetensors file that can be checked by itself: with checksum, model settings and the subwords' hash;
+    and, in training, of which validation the weights are."""
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     metadata = {
         "format": FORMAT,
@@ -108,7 +108,7 @@ def tensor_file(tensors: Mapping[str, "Tensor"], metadata: Mapping[str, str] | N
 
 
 def _checksum(weights: Mapping[str, "Tensor"], validation: str) -> str:
-    """Of all that nothing else in the file or beside it can be checked against."""
+    """Return the checksum of all that nothing else in the file or beside it can be checked against."""
     digest = tensors_hash(weights)
     return hashlib.sha256(f"{digest} {validation}".encode()).hexdigest() if validation else digest
 
@@ -118,7 +118,7 @@ def _model_settings(settings: Settings) -> str:
 
 
 def _is_model_of(text: str, settings: Settings) -> bool:
-    """Whether these are the model settings; one that is younger than the file had its default then."""
+    """Return whether these are the model settings; one that is younger than the file had its default then."""
     try:
         return ModelSettings(**json.loads(text)) == settings.model
     except (ValueError, TypeError, RecursionError):
@@ -126,12 +126,12 @@ def _is_model_of(text: str, settings: Settings) -> bool:
 
 
 def subwords_hash(subwords: Subwords) -> str:
-    """SHA-256 of both models."""
+    """Return the SHA-256 of both models."""
     return hashlib.sha256(b"".join(subword.model for subword in subwords)).hexdigest()
 
 
 def unpack_weights(content: bytes, name: Path) -> tuple[dict[str, "Tensor"], dict[str, str]]:
-    """Tensors and metadata of a safetensors file. Raises DataError if it is damaged in any bit."""
+    """Unpack the tensors and metadata of a safetensors file. Raises DataError if it is damaged in any bit."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -139,7 +139,7 @@ def unpack_weights(content: bytes, name: Path) -> tuple[dict[str, "Tensor"], dic
     try:
         tensors = load(content)
         if metadata["sha256"] != _checksum(tensors, metadata.get("validation", "")):
-            raise DataError(f"{name}: damaged: its checksum does not fit; copy the run again, or train it again")
+            raise DataError(f"{name}: damaged: its checksum does not match; copy the run again, or train it again")
     except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
         if is_out_of_memory(error):
             raise
@@ -148,7 +148,7 @@ def unpack_weights(content: bytes, name: Path) -> tuple[dict[str, "Tensor"], dic
 
 
 class Header(NamedTuple):
-    """What a weights file announces."""
+    """Hold what a weights file announces."""
 
     shapes: dict[str, tuple[str, tuple[int, ...]]]  # {name: (type as safetensors names it, shape)}
     metadata: dict[str, str]
@@ -183,7 +183,8 @@ def _no_model(name: Path) -> DataError:
 def read_weights(
     run: Path, name: str, check: Callable[[Header], None] = lambda _: None
 ) -> tuple[dict[str, "Tensor"], dict[str, str]]:
-    """Tensors and metadata of a weights file of a run, whose rest is read only when `check` accepts its header."""
+    """Read the tensors and metadata of a weights file of a run; its rest is read only when `check` accepts its
+    header."""
     path = run / name
     with readable(path), open_run_file(run, name) as file:
         header = read_header(file, path)
@@ -205,7 +206,7 @@ def check_shapes(header: Header, shapes: Mapping[str, tuple[int, ...]], name: Pa
             raise DataError(f"{name}: tensor {key} has shape {own}, not {shape}")
         scales = ("F32", (*shape[:1], 1))
         if not (kind in FLOATS or (kind == "I8" and found.pop(f"{key}.scale", None) == scales)):
-            raise DataError(f"{name}: tensor {key} has values of another type than weights have")
+            raise DataError(f"{name}: tensor {key} has an unexpected data type")
     for key in found:
         raise DataError(f"{name}: has an unknown tensor {key}")
 
@@ -222,7 +223,7 @@ class LoadedRun(NamedTuple):
 
 
 def load_settings(path: Path) -> Settings:
-    """The settings of a run. Raises DataError if `path` is no run directory."""
+    """Load the settings of a run. Raises DataError if `path` is no run directory."""
     if not run_file_exists(path, CONFIG):
         found = f"the folder has no {CONFIG}" if path.is_dir() else "a file" if path.exists() else "no such folder"
         raise DataError(f"{path}: not a run directory: {found}; a run is made by: nmt train CONFIG")
@@ -243,7 +244,7 @@ def _paths_at_training(path: Path) -> dict[str, Any]:
 
 
 def subword_files(path: Path) -> list[Path]:
-    """One if source and target share their pieces, else two."""
+    """Return the subword files: one if source and target share their pieces, else two."""
     joint, source, target = (path / name for name in SUBWORDS)
     return [joint] if run_file_exists(path, joint.name) else [source, target]
 
@@ -262,7 +263,7 @@ def save_subwords(path: Path, subwords: Subwords) -> None:
 
 
 def load_run(path: Path, device: "torch.device") -> LoadedRun:
-    """Settings, subwords and best weights of a run. Raises DataError if any is missing, damaged or unfit."""
+    """Load the settings, subwords and best weights of a run. Raises DataError if any is missing, damaged or unfit."""
     from nmt.model import int8, make_model, model_shapes
 
     settings, subwords = load_settings(path), load_subwords(path)
@@ -299,14 +300,14 @@ def set_weights(model: "Seq2Seq", weights: Mapping[str, "Tensor"], name: Path) -
                     f"{name}: tensor {key} has shape {tuple(weights[key].shape)}, not {tuple(parameter.shape)}"
                 )
             if not (weights[key].is_floating_point() and bool(weights[key].isfinite().all())):
-                raise DataError(f"{name}: tensor {key} has values that are no finite numbers")
+                raise DataError(f"{name}: tensor {key} has non-finite values")
             parameter.copy_(weights[key])
 
 
 def load_translator(
     paths: Path | str | Sequence[Path | str], device: str | None = None, threads: int | None = None
 ) -> "Translator":
-    """A translator out of a run directory, or an ensemble out of several.
+    """Load a translator from a run directory, or an ensemble from several.
 
     Device and decoding settings are those of the first run where none are given; threads are not, as the machine that
     trained it had others: the translator computes with as many as torch has, or with `threads`, and leaves torch's
@@ -341,7 +342,7 @@ def load_translator(
 
 
 def _statistics_of_all(folders: Sequence[Path]) -> "TrainingStatistics | None":
-    """Of an ensemble, the narrowest; None if one of the runs has none."""
+    """Return the narrowest statistics of an ensemble; None if one of the runs has none."""
     from nmt.data.statistics import together
 
     first, *others = [load_statistics(folder) for folder in folders]
@@ -356,7 +357,8 @@ def save_statistics(path: Path, statistics: "TrainingStatistics") -> None:
 
 
 def load_statistics(path: Path) -> "TrainingStatistics | None":
-    """None for a run that is older than the file. Raises DataError if the file is damaged."""
+    """Load the training statistics; None for a run that is older than the file. Raises DataError if the file is
+    damaged."""
     from nmt.data.statistics import from_json
 
     file = path / STATISTICS
@@ -384,7 +386,7 @@ def save_shortlist(path: Path, shortlist: "Shortlist", run: LoadedRun) -> None:
 
 
 def load_shortlist(run: LoadedRun) -> "Shortlist | None":
-    """The shortlist beside a model, if there is one. Raises DataError if it is damaged, or another model's."""
+    """Load the shortlist beside a model, if there is one. Raises DataError if it is damaged, or another model's."""
     from nmt.decoding.shortlist import Shortlist
 
     file = run.path / SHORTLIST
@@ -393,7 +395,7 @@ def load_shortlist(run: LoadedRun) -> "Shortlist | None":
     sizes = [len(subword) for subword in run.subwords]
 
     def check(header: Header) -> None:
-        """The rest is compared when it is read: here, that it is not larger than a shortlist can be."""
+        """Check only that it is not larger than a shortlist can be; the rest is compared when it is read."""
         table, common = (header.shapes.get(part, ("", (sizes[1] + 1,)))[1] for part in ("table", "common"))
         if len(header.shapes) != 2 or math.prod(table) > sizes[0] * sizes[1] or math.prod(common) > sizes[1]:
             raise DataError(f"{file}: not a shortlist of this model; export it again, or remove the file")
@@ -414,7 +416,7 @@ def load_shortlist(run: LoadedRun) -> "Shortlist | None":
 
 
 def save_run(path: Path, settings: Settings, subwords: Subwords, weights: Mapping[str, "Tensor"]) -> None:
-    """A new run that translates. The weights come last: until they are there, it is not taken for a run."""
+    """Save a new run that translates. The weights are written last: until then it does not count as a run."""
     write_atomic(path / CONFIG, config.dump(config.portable(settings, path)).encode())
     save_subwords(path, subwords)
     write_atomic(path / WEIGHTS, pack_weights(weights, settings, subwords))

@@ -18,7 +18,7 @@ from nmt.errors import DataError
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """A test set. `references` has one list of lines for each reference; `parts` are line numbers, from 0."""
+    """Hold a test set. `references` has one list of lines for each reference; `parts` are line numbers, from 0."""
 
     name: str
     sources: list[str]
@@ -27,13 +27,13 @@ class EvaluationSet:
     parts: dict[str, list[int]] = field(default_factory=dict)
 
     def pairs(self) -> list[tuple[str, str]]:
-        """Source and first reference."""
+        """Return source and first reference."""
         return list(zip(self.sources, self.references[0], strict=True))
 
     def gold(self, words: str = "scripts", warn: Callable[[str], None] = lambda _: None) -> list[Gold] | None:
-        """The gold alignments of source and first reference; None if there is no such file. They are read only here,
-        since the file may be another tool's. `words` says what a word is, out of WORDS. Raises DataError if it does not
-        fit the text."""
+        """Return the gold alignments of source and first reference; None if there is no such file. They are read
+        only here, since the file may be another tool's. `words` says what a word is, out of WORDS. Raises DataError
+        if it does not fit the text."""
         if not self.gold_file.exists():
             return None
         gold = read_gold(self.gold_file, self.pairs(), words)
@@ -43,8 +43,8 @@ class EvaluationSet:
 
 
 def configured_sets(run: Path, warn: Callable[[str], None]) -> list[EvaluationSet]:
-    """All test sets of a run's config. Warns of a part that none of them has, as where a config was copied. Raises
-    DataError if no set has a further reference that the config names."""
+    """Read all test sets of a run's config. Warns of a part that none of them has, as where a config was copied.
+    Raises DataError if no set has a further reference that the config names."""
     data = runs.load_settings(run).data
     if not (data.test or data.hold_out_test):
         raise DataError(f"{run / runs.CONFIG}: data.test: names no test set; give --source and --reference")
@@ -74,7 +74,7 @@ def _beside(source: TextSource, data: DataSettings, run: Path) -> dict[str, Path
 
 
 def _set_of(source: TextSource, beside: dict[str, Path], data: DataSettings) -> EvaluationSet:
-    """A test set that the config names, with the files beside it."""
+    """Read a test set that the config names, with the files beside it."""
     for path in beside.values():
         check_regular(path)
     references = [beside[ending] for ending in data.references if beside[ending].exists()]
@@ -88,7 +88,8 @@ def read_source(
     references: Sequence[Path] = (),
     parts: dict[str, list[int]] | None = None,
 ) -> EvaluationSet:
-    """A parallel text as a test set, with further references (a line per pair). `parts` are line numbers, from 1."""
+    """Read a parallel text as a test set, with further references (a line per pair). `parts` are line numbers, from
+    1."""
     pairs = list(source.pairs())
     if not pairs:
         raise DataError(f"{source.files[0]}: is empty; there is nothing to score")
@@ -109,13 +110,13 @@ def read_source(
 
 
 def read_set(source: Path, references: Sequence[Path], name: str, gold: Path, encoding: str = AUTO) -> EvaluationSet:
-    """A source and its references, a file of lines each."""
+    """Read a source and its references, a file of lines each."""
     sources, *texts = read_texts([source, *references], encoding)
     return EvaluationSet(name, sources, texts, gold)
 
 
 def read_texts(paths: Sequence[Path], encoding: str = AUTO) -> list[list[str]]:
-    """Files whose lines correspond, each read once. Raises DataError if they differ in length, or are empty."""
+    """Read files whose lines correspond, each read once. Raises DataError if they differ in length, or are empty."""
     texts = [read_side(path, encoding) for path in paths]
     _check_lengths(paths, texts)
     if not texts[0]:
@@ -133,7 +134,7 @@ def _check_lengths(paths: Sequence[Path], texts: list[list[str]]) -> None:
 
 
 def read_numbers(path: Path) -> list[int]:
-    """Line numbers, from 1, one per line."""
+    """Read line numbers, from 1, one per line."""
     return [_line_number(line, path, number) for number, line in enumerate(read_lines(path), start=1)]
 
 

@@ -38,7 +38,7 @@ from nmt.run import named_weights
 from nmt.training.checkpoint import save_checkpoint
 from nmt.training.optimizer import optimizer_tensors
 from nmt.training.state import Progress, TrainState
-from nmt.training.update import Updater
+from nmt.training.step import TrainStep
 
 PROJECT = Path(__file__).parent.parent
 CONFIG = PROJECT / "configs" / "multi30k-en-fr.yaml"
@@ -61,30 +61,30 @@ def update(length: int) -> dict[str, float]:
 def batch(tokens: int) -> dict[str, float]:
     """Of the reference model (`nmt bench --reference`) with batches of so many tokens, on all threads: seconds of an
     update, and of saving a checkpoint."""
-    updater, seconds = run_updates(reference(), tokens, BATCH_LENGTH)
+    train_step, seconds = run_updates(reference(), tokens, BATCH_LENGTH)
     taken = []
     for step in range(UPDATES):
         with tempfile.TemporaryDirectory() as folder:
             begun = time.perf_counter()
-            tensors = optimizer_tensors(updater.optimizer)
-            save_checkpoint(Path(folder), TrainState(Progress(step), named_weights(updater.model), {}, tensors))
+            tensors = optimizer_tensors(train_step.optimizer)
+            save_checkpoint(Path(folder), TrainState(Progress(step), named_weights(train_step.model), {}, tensors))
             taken.append(time.perf_counter() - begun)
     return {"update_seconds": seconds * tokens, "save_seconds": statistics.median(taken)}
 
 
-def run_updates(settings: Settings, tokens: int, length: int) -> tuple[Updater, float]:
-    """An updater that has been used, and the median of seconds per target token."""
+def run_updates(settings: Settings, tokens: int, length: int) -> tuple[TrainStep, float]:
+    """An train_step that has been used, and the median of seconds per target token."""
     torch.manual_seed(1)
     vocab = settings.subword.vocab_size
-    updater = Updater(make_model(settings.model, vocab, vocab), settings.training, torch.device("cpu"))
+    train_step = TrainStep(make_model(settings.model, vocab, vocab), settings.training, torch.device("cpu"))
     ids = torch.randint(4, vocab, (tokens // length, length - 1)).tolist()
     batch = Batch(pad_sources(ids), *pad_targets(ids), len(ids) * length)
     taken = []
     for step in range(1 + UPDATES):  # the first is a warm-up and not counted
         begun = time.perf_counter()
-        updater([batch], step, 1e-4)
+        train_step([batch], step, 1e-4)
         taken.append(time.perf_counter() - begun)
-    return updater, statistics.median(taken[1:]) / batch.target_tokens
+    return train_step, statistics.median(taken[1:]) / batch.target_tokens
 
 
 def preparing(pairs: int) -> dict[str, float]:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import nmt
 from nmt.data.corpus import ParallelFiles, read_pairs
 from nmt.decoding.align import align
-from nmt.decoding.flags import FLAGS, flags
+from nmt.decoding.quality_flags import FLAGS, flags
 from nmt.decoding.translator import Translation, Translator
 from nmt.metrics import score
 

@@ -251,10 +251,10 @@ def test_coverage() -> None:
         expected.append(softmax([dot(v, energy) for energy in energies]))
         seen = [a + b for a, b in zip(seen, expected[-1], strict=True)]
     memory = module.memory(torch.tensor([ENCODED]), MASK)
-    found = module(torch.tensor([queries]), memory, WORD.expand(1, 2, 2), module.start(memory))
+    found = module(torch.tensor([queries]), memory, WORD.expand(1, 2, 2), module.initial_state(memory))
     assert found.weights[0, 0].tolist() == pytest.approx([*expected[0], 0.0], abs=1e-6)
     assert found.weights[0, 1].tolist() == pytest.approx([*expected[1], 0.0], abs=1e-6)
-    assert found.past[0][0, 0].tolist() == pytest.approx([*seen, 0.0], abs=1e-6)
+    assert found.cache[0][0, 0].tolist() == pytest.approx([*seen, 0.0], abs=1e-6)
     assert found.context[0, 1].tolist() == pytest.approx(mixed(expected[1], ENCODED[:3]), abs=1e-6)
 
 

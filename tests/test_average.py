@@ -122,7 +122,8 @@ def test_damaged_checkpoints_are_left_out_and_left_alone(run: Path, tmp_path: Pa
     made, warnings = average(copy, tmp_path / "out", last=3)
     assert made.of == [first.name, second.name]
     assert warnings == [
-        f"{third / 'model.safetensors'}: the checkpoint is damaged: the checksum does not fit; left out of the average"
+        f"{third / 'model.safetensors'}: the checkpoint is damaged: the checksum does not match; left out of "
+        f"the average"
     ]
     assert list_checkpoints(copy / "checkpoints") == [first, second, third]
     for path in (first, second):
@@ -152,8 +153,8 @@ def test_several_runs(run: Path, tiny_run: Path, smooth_run: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("best", "last", "message"),
     [
-        (None, 4, "{}/checkpoints: has 3 of 4 checkpoints; training.keep_last says how many are kept"),
-        (5, None, "{}/checkpoints: has 3 of 5 checkpoints; training.keep_best says how many are kept"),
+        (None, 4, "{}/checkpoints: has 3 of the 4 checkpoints asked for; training.keep_last sets how many are kept"),
+        (5, None, "{}/checkpoints: has 3 of the 5 checkpoints asked for; training.keep_best sets how many are kept"),
     ],
 )
 def test_more_than_there_are(run: Path, tmp_path: Path, best: int | None, last: int | None, message: str) -> None:
@@ -168,7 +169,7 @@ def test_nothing_is_overwritten(run: Path, tmp_path: Path) -> None:
     for taken in (tmp_path / "full", tmp_path / "full" / "file"):
         with pytest.raises(ConfigError) as caught:
             average(run, taken)
-        assert str(caught.value) == f"{taken}: exists already; name a new directory"
+        assert str(caught.value) == f"{taken}: already exists; name a new directory"
         with pytest.raises(ConfigError):
             average_runs([run, run], taken, ["nmt"])
     (tmp_path / "empty").mkdir()

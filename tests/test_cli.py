@@ -31,7 +31,7 @@ Run = Callable[..., Result]
 
 # Said of the tiny run, which has hardly learnt when to end, and of lines that are longer than its few training lines.
 UNTRAINED = (
-    r"warning: (?:\S+: )?(?:translations that reached the longest length allowed|lines that hold more than those in "
+    r"warning: (?:\S+: )?(?:translations that reached the longest length allowed|lines longer than those in "
     r"training)[^\n]*\n"
 )
 
@@ -172,7 +172,7 @@ def test_training_from_start_to_end_in_a_pipe(tiny_config: Path, tmp_path: Path)
     assert "\r" not in result.stdout
     lines = result.stdout.split("\n")
     assert re.fullmatch(r"nmt 0\.1\.0, torch \S+, cpu \(1 threads\), run \S*runs/tiny", lines[0])
-    assert "179 training and 20 validation pairs, en -> fr; vocabulary of 360 pieces, joint" in lines
+    assert "179 training and 20 validation pairs, en -> fr; vocabulary of 360 tokens, joint" in lines
     number = r"\d+\.\d+"
     validation = rf"validation: step 2, epoch 0\.0, \d:\d\d: loss {number}, perplexity {number}, BLEU {number}, chrF2"
     assert sum(bool(re.match(validation, line)) for line in lines) == 1
@@ -236,8 +236,8 @@ def test_a_setting_that_cannot_change_in_a_run(nmt: Run, tiny_config: Path) -> N
     assert nmt("train", tiny_config, "run=runs/tiny", "model.hidden=32") == Result(
         2,
         "",
-        "error: model.hidden: 16 -> 32: cannot change in a run that has begun\n"
-        f"error: {Path.cwd()}/runs/tiny: resume with the old values, or train into another directory: run=runs/NAME\n",
+        "error: model.hidden: 16 -> 32: cannot be changed once a run has checkpoints\n"
+        f"error: {Path.cwd()}/runs/tiny: resume with the old values, or train in another directory: run=runs/NAME\n",
     )
     assert {path: path.read_bytes() for path in Path("runs").rglob("*") if path.is_file()} == before
 
@@ -303,11 +303,11 @@ LONG = "x" * 300
         (["-o", "/dev/full"], "/dev/full: cannot write: No space left on device"),
         (["-o", LONG], f"{LONG}: cannot write: File name too long"),
         ([LONG], f"{LONG}: File name too long"),
-        (["--jsonl", "--scores"], "--scores: has no effect with --jsonl, which has everything; remove it"),
+        (["--jsonl", "--scores"], "--scores: has no effect with --jsonl, which already includes it; remove it"),
         (
             ["--jsonl", "--flags", "--attention"],
-            "--attention: has no effect with --jsonl, which has everything; remove it\n"
-            "error: --flags: has no effect with --jsonl, which has everything; remove it",
+            "--attention: has no effect with --jsonl, which already includes it; remove it\n"
+            "error: --flags: has no effect with --jsonl, which already includes it; remove it",
         ),
         (["none"], "none: not a run directory: no such folder; a run is made by: nmt train CONFIG"),
         (["runs"], "runs: not a run directory: the folder has no config.yaml; a run is made by: nmt train CONFIG"),
@@ -384,8 +384,8 @@ def test_files_of_translators_keep_their_form(nmt: Run) -> None:
         (["--column", "2"], "--column: has no effect on plain text; name the kind of file, as in --format tsv"),
         (
             ["-i", "a.po", "--scores", "--n-best", 2],
-            "--n-best: has no effect on po, which keeps its form; remove it, or add --format text\n"
-            "error: --scores: has no effect on po, which keeps its form; remove it, or add --format text",
+            "--n-best: has no effect on po, which keeps its file format; remove it, or add --format text\n"
+            "error: --scores: has no effect on po, which keeps its file format; remove it, or add --format text",
         ),
         (["-i", "a.po"], "a.po: no such file; name a text file"),
     ],
@@ -532,7 +532,7 @@ def test_every_decoding_setting_can_be_given(nmt: Run, tiny_corpus: Path, settin
     for command in ("score", "align"):
         result = nmt(command, *files, word)
         assert (result.status == 0) == given
-        assert given or "has no effect on translations that are given" in result.err
+        assert given or "has no effect on given translations" in result.err
 
 
 def test_settings_of_a_call_have_an_effect(nmt: Run) -> None:
@@ -587,7 +587,7 @@ def _flip(path: Path) -> None:
         (lambda run: (run / "config.yaml").write_text("x: 1\n"), "{}/config.yaml: data.source: missing; set it in"),
         (lambda run: (run / "model.safetensors").unlink(), "{}/model.safetensors: no such file: the run has no val"),
         (lambda run: (run / "model.safetensors").write_bytes(b""), "{}/model.safetensors: damaged, or not a model"),
-        (lambda run: _flip(run / "model.safetensors"), "{}/model.safetensors: damaged: its checksum does not fit"),
+        (lambda run: _flip(run / "model.safetensors"), "{}/model.safetensors: damaged: its checksum does not match"),
         (lambda run: (run / "subword.model").write_bytes(b"x"), "{}/subword.model: not a SentencePiece model"),
     ],
     ids=["no config", "other config", "no model", "empty model", "a bit", "subwords"],
@@ -678,7 +678,7 @@ def test_score(nmt: Run, tiny_corpus: Path) -> None:
     assert all(sum(each["log_probs"]) == pytest.approx(each["log_prob"]) for each in found)
     tokens = sum(len(each["tokens"]) for each in found)
     summary = re.fullmatch(
-        r"3 lines, (\d+) tokens \(pieces and ends\): log-probability (-[\d.]+), perplexity ([\d.]+) per token\n",
+        r"3 lines, (\d+) tokens \(eos included\): log-probability (-[\d.]+), perplexity ([\d.]+) per token\n",
         plain.err,
     )
     assert summary
@@ -703,7 +703,7 @@ def test_score(nmt: Run, tiny_corpus: Path) -> None:
         ),
         (
             ["--source", "a", "--target", "a", "--jsonl", "--per-token"],
-            "--per-token: has no effect with --jsonl, which has everything; remove it",
+            "--per-token: has no effect with --jsonl, which already includes it; remove it",
         ),
     ],
 )
@@ -718,25 +718,28 @@ def test_average(nmt: Run) -> None:
     result = nmt("average", "runs/tiny", "--best", 2, "-o", "runs/mean")
     assert (result.status, result.err) == (0, "")
     first, second, end = result.out.split("\n")
-    assert re.fullmatch(r"the mean of 2: step-0000000[24]-000[12], step-0000000[24]-000[12]", first)
-    assert (second, end) == ("model: runs/mean; see whether it is better: nmt eval runs/mean", "")
+    assert re.fullmatch(r"averaged 2: step-0000000[24]-000[12], step-0000000[24]-000[12]", first)
+    assert (second, end) == ("model: runs/mean; compare it with: nmt eval runs/mean", "")
     assert nmt("translate", "runs/mean", *QUICK, stdin=TEXT).out.count("\n") == 5
     assert nmt("info", "runs/mean").out.startswith("run: runs/mean\n")
     result = nmt("average", "runs/tiny", "runs/mean", "-o", "runs/both")
-    assert (result.status, result.out.split("\n")[0]) == (0, "the mean of 2: runs/tiny, runs/mean")
+    assert (result.status, result.out.split("\n")[0]) == (0, "averaged 2: runs/tiny, runs/mean")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["runs/tiny", "--best", 1, "--last", 1], "--best and --last: give one of them"),
-        (["runs/tiny", "runs/tiny", "--last", 1], "--last: is about the checkpoints of one run; 2 are given"),
+        (
+            ["runs/tiny", "runs/tiny", "--last", 1],
+            "--last: applies to the checkpoints of a single run, but 2 are given",
+        ),
         (["none"], "none: not a run directory: no such folder; a run is made by: nmt train CONFIG"),
     ],
 )
 def test_what_average_refuses(nmt: Run, arguments: list[object], message: str) -> None:
     assert nmt("average", *arguments, "-o", "new") == Result(2, "", f"error: {message}\n")
-    assert nmt("average", "runs/tiny", "-o", "runs").err == "error: runs: exists already; name a new directory\n"
+    assert nmt("average", "runs/tiny", "-o", "runs").err == "error: runs: already exists; name a new directory\n"
     assert not Path("new").exists()
 
 
@@ -881,7 +884,7 @@ def test_eval_of_a_translation_needs_no_model(nmt: Run, tiny_corpus: Path) -> No
         (["runs/tiny", "--hypothesis", "a", "--reference", "b"], "--hypothesis: needs no model; leave out runs/tiny"),
         (
             ["--hypothesis", "a", "--reference", "b", "--by-length"],
-            "--by-length: needs --source, whose lengths they are",
+            "--by-length: needs --source, to group lines by source length",
         ),
         (
             ["--metric", "blue"],

@@ -205,7 +205,7 @@ IN_FILE = [  # lines 7 and on of the file, and the whole message
     ),
     (
         "model:\n  attention: none\ndecoding:\n  coverage_penalty: 0.2",
-        ["a.yaml:10: decoding.coverage_penalty: needs an attention; remove it"],
+        ["a.yaml:10: decoding.coverage_penalty: needs a model with attention; remove it"],
     ),
     (
         "  min_learning_rate: 0.1",
@@ -248,7 +248,7 @@ ON_COMMAND_LINE = [
     ),
     (
         ["training.max_steps=0", "training.patience=3"],
-        ["a.yaml: training.schedule: cosine needs to know the end; set training.max_time, max_steps or max_epochs"],
+        ["a.yaml: training.schedule: cosine needs a training limit; set training.max_time, max_steps or max_epochs"],
     ),
     (
         ["training.max_steps=0", "training.schedule=constant"],

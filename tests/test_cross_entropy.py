@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from nmt.training import cross_entropy as module
-from nmt.training.cross_entropy import cross_entropy, smoothed, taught
+from nmt.training.cross_entropy import cross_entropy, smoothed, with_soft_targets
 
 ROWS, FEATURES, VOCAB = 7, 5, 11
 
@@ -44,7 +44,7 @@ def test_teachers_have_their_share(output, monkeypatch, chunk: int, smoothing: f
     theirs = torch.zeros(ROWS, VOCAB).scatter(1, pieces, probs) + (1 - probs.sum(dim=1, keepdim=True)) / VOCAB
     truth = (1 - smoothing) * F.one_hot(targets, VOCAB) + smoothing / VOCAB
     plain = -((0.3 * truth + 0.7 * theirs) * output(rows).log_softmax(dim=1)).sum()
-    wanted = taught(smoothed(targets, smoothing), pieces, probs, 0.7)
+    wanted = with_soft_targets(smoothed(targets, smoothing), pieces, probs, 0.7)
     found = cross_entropy(rows, output, wanted)
     with torch.no_grad():
         torch.testing.assert_close(cross_entropy(rows, output, wanted), plain, rtol=1e-6, atol=0.0)

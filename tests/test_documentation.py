@@ -202,8 +202,8 @@ def _says(template: str, message: str) -> bool:
 
 
 def test_every_diagnostic_of_training_is_on_the_page() -> None:
-    """The lines of `remarks`, which a newcomer meets first."""
-    tree = ast.parse((PROJECT / "nmt" / "training" / "health.py").read_text(encoding="utf-8"))
+    """The lines of `warnings_for`, which a newcomer meets first."""
+    tree = ast.parse((PROJECT / "nmt" / "training" / "diagnostics.py").read_text(encoding="utf-8"))
     lines = [
         "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
         for node in ast.walk(tree)

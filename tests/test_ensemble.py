@@ -15,7 +15,7 @@ from nmt.data.batch import pad_targets
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, Subwords, load_subword, train_subword
 from nmt.data.subword import Subword as SubwordModel
 from nmt.decoding.ensemble import Ensemble, mean_attention, mean_log_probs
-from nmt.decoding.forced import attention_to, token_log_probs
+from nmt.decoding.scoring import attention_to, token_log_probs
 from nmt.decoding.search import Searchable, search
 from nmt.errors import DataError
 from nmt.model import Seq2Seq, make_model

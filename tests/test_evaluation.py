@@ -230,7 +230,7 @@ def test_no_error_rate_without_gold_alignments(run: Path, translator: Translator
 
 
 def test_no_error_rate_of_a_text(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"^--metric aer: is that of a model's attention; leave out --hypothesis$"):
+    with pytest.raises(ConfigError, match=r"^--metric aer: needs the attention of a model; remove --hypothesis$"):
         score_files(tmp_path / "a", [tmp_path / "b"], None, Wanted(("aer",)))
 
 

@@ -79,7 +79,7 @@ def test_a_folder_that_cannot_be_is_refused(tiny_run: Path, tmp_path: Path, shor
 
 def test_it_is_written_into_a_new_folder_only(tiny_run: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(ConfigError, match="exists already"):
+    with pytest.raises(ConfigError, match="already exists"):
         made(tiny_run, tmp_path)
     assert (tmp_path / "file").read_text() == "mine"
 

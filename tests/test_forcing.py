@@ -172,15 +172,15 @@ FALLING = ["training.teacher_forcing=0.2", "training.forcing_schedule=linear", "
 
 
 def test_training_follows_the_schedule(tiny_config, tmp_path, monkeypatch) -> None:
-    from nmt.training import update
+    from nmt.training import step as step_module
 
-    seen, real = [], update.batch_loss
+    seen, real = [], step_module.batch_loss
 
     def spy(*arguments, **options):
         seen.append((options["teacher_forcing"], options["whole_sentences"]))
         return real(*arguments, **options)
 
-    monkeypatch.setattr(update, "batch_loss", spy)
+    monkeypatch.setattr(step_module, "batch_loss", spy)
     words = [*WORDS, *FALLING, "training.forcing_unit=sentence", "training.max_steps=6", "training.validate_every=6"]
     train(config.load(tiny_config, [f"run={tmp_path / 'run'}", *words]), [])
     assert [share for share, _ in seen] == pytest.approx([1.0, 0.8, 0.6, 0.4, 0.2, 0.2])

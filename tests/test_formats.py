@@ -266,7 +266,7 @@ def test_parquet(tmp_path: Path) -> None:
         assert texts(find_source(tmp_path, f"{name}.parquet", EN_FR)) == TWO
     with pytest.raises(DataError, match=r"no keys for en and de; the object has en, fr; name two, as in"):
         texts(find_source(tmp_path, "b.parquet", ("en", "de")))
-    with pytest.raises(DataError, match=r"c\.parquet: not a usable Parquet file"):
+    with pytest.raises(DataError, match=r"c\.parquet: not a valid Parquet file"):
         texts(source_of(tmp_path, "c.parquet", b"PAR1 not really"))
 
 
@@ -298,7 +298,7 @@ DAMAGED: list[tuple[str, str, str]] = [
     ("a.json", '[{"en": "a", "fr": "b"},\n', "a.json:2: object 2 or the array is not closed"),
     ("a.jsonl", '{"en": ' + "[" * 100_000, "a.jsonl:1: not JSON"),
     ("a.tmx", "<tmx><body><tu>\n</body></tmx>", "a.tmx:2: not well-formed XML (mismatched tag)"),
-    ("a.tmx", BOMB, "a.tmx:1: defines the entity a; entities are not read"),
+    ("a.tmx", BOMB, "a.tmx:1: defines the entity a; entities are not supported"),
     ("a.tmx", TMX.replace('="fr-', '="it-'), "a.tmx: no unit has both en and fr; its languages are en-us"),
     ("a.tmx", "<tmx><body><tu>" + "<a>" * 300, "a.tmx:1: elements are nested more than 200 deep"),
     ("a.xlf", XLIFF_1.replace('"fr-FR"', '"de"'), "a.xlf: is from en into de, not from en into fr; set"),
@@ -308,7 +308,7 @@ DAMAGED: list[tuple[str, str, str]] = [
     ("a.po", 'msgid "a"\n\nmsgid "b"\nmsgstr "c"\n', "a.po:3: a second msgid in one entry"),
     ("a.po", 'msgid "a"\n', "a.po:1: an entry without msgid or msgstr"),
     ("a.xml", "<?xml version='1.0'?><html/>", "a.xml: XML that begins with <html> is not read"),
-    ("a.xml", WMT_XML.replace('<seg id="2">Deux.</seg>', ""), "a.xml:2: the reference lacks segment 2"),
+    ("a.xml", WMT_XML.replace('<seg id="2">Deux.</seg>', ""), "a.xml:2: the reference has no segment 2"),
     ("a.xml", WMT_XML.replace('lang="fr"', 'lang="de"'), "document d1 is in en and de, not in en and fr"),
 ]  # fmt: skip
 

@@ -54,7 +54,7 @@ def test_train_translate_evaluate_in_a_folder_with_nothing_but_a_text(nmt: Run, 
     again = nmt("train", "pairs.en-fr.tsv")
     assert again.status == 0, again.err
     assert again.out.startswith("settings: runs/pairs/pairs.yaml\n")
-    assert "finished already: training.max_steps=3 reached\n" in again.out
+    assert "already finished: training.max_steps=3 reached\n" in again.out
     kept = config.load("runs/pairs/pairs.yaml")
     assert config.differences(kept, runs.load_settings(Path("runs/pairs"))).keys() <= {"run"}
 
@@ -171,7 +171,7 @@ def test_a_project_that_moves_finds_its_text_again(
     capsys.readouterr()
     train(config.load(there / "a.yaml", [f"run={there}/runs/a"]), ["nmt", "train"])
     out = capsys.readouterr().out
-    assert "finished already" in out
+    assert "already finished" in out
     assert "changed:" not in out
 
 

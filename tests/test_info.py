@@ -71,7 +71,7 @@ def test_json_that_lacks_something_is_refused_in_one_line(run: Path, name: str, 
     with pytest.raises(DataError) as caught:
         list(describe_run(run))
     assert str(caught.value) == (
-        f"{run / name}: damaged: lacks what it should hold; copy the run again, or remove the file"
+        f"{run / name}: damaged: required fields are missing; copy the run again, or remove the file"
     )
 
 

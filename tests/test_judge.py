@@ -12,10 +12,10 @@ from nmt import run as runs
 from nmt.data.corpus import Pair
 from nmt.run import CHECKPOINTS, METRICS, WEIGHTS
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
-from nmt.training.keeper import Keeper
+from nmt.training.checkpoint_manager import CheckpointManager
 from nmt.training.lock import RunFolder
-from nmt.training.loop import Trainer
 from nmt.training.state import Progress, Validation
+from nmt.training.trainer import Trainer
 from nmt.training.validation import ValidationSet
 
 SHORT = ["training.max_steps=4", "training.validate_every=2", "training.schedule=constant", "training.average=false"]
@@ -73,7 +73,7 @@ def test_the_metric_may_change_and_then_judges_anew(done, tmp_path) -> None:
     assert found.status == 0, found.errors
     assert "changed: training.metric: bleu -> chrf" in found.output
     assert (
-        "note: other validation text or another metric (chrf, on valid) than before: earlier scores do not count"
+        "note: the validation text or the metric has changed (chrf, on valid): earlier scores are not comparable"
         in (found.output)
     )
     again = call(*words, "training.max_steps=7", "training.metric=chrf")
@@ -140,7 +140,7 @@ def test_a_finished_run_is_judged_by_the_new_set(done, tmp_path) -> None:
     assert found.status == 0, found.errors
     assert progress_of(place / "run").regular()[-1].step == 4
     again = call("train", place / "digits.yaml", f"run={place / 'run'}", *SHORT)
-    assert "finished already" in again.output
+    assert "already finished" in again.output
 
 
 def test_the_model_that_the_run_has_is_a_candidate_too(done, tmp_path) -> None:
@@ -149,11 +149,11 @@ def test_the_model_that_the_run_has_is_a_candidate_too(done, tmp_path) -> None:
     state = load_checkpoint(list_checkpoints(place / "run" / CHECKPOINTS)[-1])
     settings = runs.load_settings(place / "run")
     good = {name: tensor + 0.01 for name, tensor in weights(place / "run").items()}
-    keeper = Keeper(
+    checkpoints = CheckpointManager(
         settings, runs.load_run(place / "run", torch.device("cpu")).subwords, print, RunFolder(place / "run")
     )
-    keeper.model = place / "run" / WEIGHTS
-    keeper.publish(good, state.progress)
+    checkpoints.model = place / "run" / WEIGHTS
+    checkpoints.export_best(good, state.progress)
     words = [*SHORT, "training.max_steps=5", "training.learning_rate=0.002", "training.metric=loss"]
     found = call("train", place / "digits.yaml", f"run={place / 'run'}", *words, "--changed-data")
     assert found.status == 0, found.errors
@@ -174,7 +174,7 @@ def test_runs_of_earlier_versions_go_on_with_their_scores(done, tmp_path) -> Non
     trainer.log = type("Log", (), {"say": lambda self, line: said.append(line)})()  # type: ignore[assignment]
     for same_text, judge in ((True, trainer.judge), (False, "")):
         progress = Progress(validations=[Validation(1, 0.1, 2.0, {"bleu": 3.0})])
-        trainer.adopt(progress, same_text=same_text)
+        trainer.carry_over_scores(progress, same_text=same_text)
         assert progress.validations[0].judge == judge
     assert len(said) == 1 and said[0].startswith("note: other validation text or another metric (bleu, on valid)")
 
@@ -219,7 +219,7 @@ def test_a_model_that_fine_tuning_only_spoils_is_kept(done, tmp_path, capsys) ->
     assert [each.step for each in progress.validations] == [0, 2, 4]
     assert progress.best("loss") is progress.validations[0]
     assert same(weights(tmp_path / "run"), weights(done / "run"))
-    assert "kept the model that training started from, since no later one is better" in capsys.readouterr().out
+    assert "kept the initial model, since no later one is better" in capsys.readouterr().out
     assert [record["step"] for record in recorded(tmp_path / "run")] == [0, 2, 4]
 
 

@@ -32,7 +32,7 @@ def test_the_notebook_trains_shows_saves_and_resumes(
     assert "Je" in printed or "BLEU" in printed
     assert (tmp_path / "attention.svg").exists()
     [training] = [cell for cell in code if "nmt train" in cell]
-    assert "finished already" in _run(training, names)  # the runtime was lost, the run was not
+    assert "already finished" in _run(training, names)  # the runtime was lost, the run was not
 
 
 def _run(cell: str, names: dict[str, object]) -> str:

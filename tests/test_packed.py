@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nmt.model.packed import WORTH, Packed, pays
+from nmt.model.packed import WORTH, Packed, is_worthwhile
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -21,9 +21,9 @@ def test_products_are_the_plain_ones(inputs: int, outputs: int, rows: int, bias:
 
 def test_packing_pays_for_large_products_of_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     weight = torch.zeros(500, WORTH // 1000)
-    assert pays(2, weight)
-    assert not pays(1, weight)
-    assert not pays(2, weight[1:])
-    assert not pays(2, weight.double())
+    assert is_worthwhile(2, weight)
+    assert not is_worthwhile(1, weight)
+    assert not is_worthwhile(2, weight[1:])
+    assert not is_worthwhile(2, weight.double())
     monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
-    assert not pays(2, weight)
+    assert not is_worthwhile(2, weight)

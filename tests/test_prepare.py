@@ -171,9 +171,7 @@ def test_a_damaged_dataset_of_the_cache_is_made_again(
     before = contents(folder)
     damage(folder / name)
     [note, making] = said(corpus)
-    assert re.fullmatch(
-        rf"note: {folder}: this entry of the cache is damaged \({name} [\w ,]+\); making it again", note
-    )
+    assert re.fullmatch(rf"note: {folder}: this cache entry is damaged \({name} [\w ,]+\); rebuilding it", note)
     assert making == ENCODING[0]
     assert contents(folder) == before
     assert said(corpus) == []
@@ -188,8 +186,7 @@ def test_a_damaged_subword_model_of_the_cache_is_made_again(corpus: Path) -> Non
     [model] = cache_folder().glob("*/subword.model")
     model.write_bytes(expected[:-1] + b"x")  # still a model
     assert said(corpus) == [
-        f"note: {model.parent}: this entry of the cache is damaged (subword.model differs from its checksum); "
-        "making it again",
+        f"note: {model.parent}: this cache entry is damaged (subword.model differs from its checksum); rebuilding it",
         TRAINING,
     ]
     assert prepare(settings(corpus)).subwords.source.model == expected

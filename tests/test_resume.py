@@ -16,10 +16,10 @@ from reliability.job import CASES, check_equal, make_workplace, result, run
 from nmt import config
 from nmt.errors import ConfigError, DataError, UserError
 from nmt.run import CHECKPOINTS, METRICS, WEIGHTS
-from nmt.training import restart
+from nmt.training import resume
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
 from nmt.training.signals import Signals
-from nmt.training.train import Outcome
+from nmt.training.train import TrainResult
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ class StopAt(Signals):
         super().check()
 
 
-def until_finished(monkeypatch: pytest.MonkeyPatch, start: Callable[[], Outcome], count: int, crash: bool) -> int:
+def until_finished(monkeypatch: pytest.MonkeyPatch, start: Callable[[], TrainResult], count: int, crash: bool) -> int:
     """Starts again and again, each time stopped at the same count, until training ends by itself; how many times."""
     for starts in range(1, 100):
         monkeypatch.setattr("nmt.training.train.Signals", lambda: StopAt(count, crash))
@@ -222,7 +222,7 @@ def test_a_finished_run_stays_as_it_is(workplace, uninterrupted, tmp_path, capsy
     capsys.readouterr()
     outcome = run(workplace, folder)
     output = capsys.readouterr().out
-    assert "finished already: training.max_steps=12 reached\n" in output
+    assert "already finished: training.max_steps=12 reached\n" in output
     assert (outcome.signal, outcome.reason) == (0, "training.max_steps=12 reached")
     assert contents(folder) == before
 
@@ -237,11 +237,11 @@ def test_an_older_default_of_the_normalisation_stays(workplace, uninterrupted, t
     monkeypatch.setattr(restart, "read_trained_with", lambda _: {})  # older checkpoints have no settings
     capsys.readouterr()
     settings = config.load(workplace / "digits.yaml", [f"run={folder}", *CASES["conditional"]])
-    restart.check_start(settings, folder)
+    resume.check_start(settings, folder)
     assert "note: subword.normalization stays nmt_nfkc, the default when this run began" in capsys.readouterr().out
     changed = settings.subword.model_copy(update={"vocab_size": 350})
     with pytest.raises(ConfigError, match=r"^subword\.vocab_size: "):
-        restart.check_start(settings.model_copy(update={"subword": changed}), folder)
+        resume.check_start(settings.model_copy(update={"subword": changed}), folder)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -252,12 +252,12 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("model.hidden=16", "model.hidden: 8 -> 16: cannot change in a run that has begun"),
-        ("model.cell=gru", "model.cell: lstm -> gru: cannot change in a run that has begun"),
-        ("training.seed=3", "training.seed: 1 -> 3: cannot change in a run that has begun"),
-        ("training.accumulate=2", "training.accumulate: 1 -> 2: cannot change in a run that has begun"),
-        ("subword.vocab_size=29", "subword.vocab_size: 30 -> 29: cannot change in a run that has begun"),
-        ("data.valid=train", "data.valid: valid -> train: cannot change in a run that has begun"),
+        ("model.hidden=16", "model.hidden: 8 -> 16: cannot be changed once a run has checkpoints"),
+        ("model.cell=gru", "model.cell: lstm -> gru: cannot be changed once a run has checkpoints"),
+        ("training.seed=3", "training.seed: 1 -> 3: cannot be changed once a run has checkpoints"),
+        ("training.accumulate=2", "training.accumulate: 1 -> 2: cannot be changed once a run has checkpoints"),
+        ("subword.vocab_size=29", "subword.vocab_size: 30 -> 29: cannot be changed once a run has checkpoints"),
+        ("data.valid=train", "data.valid: valid -> train: cannot be changed once a run has checkpoints"),
     ],
 )
 def test_what_cannot_change_is_refused(workplace, uninterrupted, word: str, message: str) -> None:
@@ -288,7 +288,7 @@ def test_what_may_change_is_shown(workplace, uninterrupted, tmp_path, capsys) ->
         "changed: training.keep_last: 1 -> 2",
         "changed: decoding.beam_size: 5 -> 7",
     ]
-    assert "going on from step 12 " in output
+    assert "resuming from step 12 " in output
     assert load_checkpoint(list_checkpoints(folder / CHECKPOINTS)[-1]).progress.step == 13
     assert config.load(folder / "config.yaml").decoding.beam_size == 7
 
@@ -307,7 +307,7 @@ def test_a_model_is_not_replaced_by_a_training_from_the_start(workplace, uninter
     shutil.copytree(uninterrupted("conditional"), folder)
     shutil.rmtree(folder / CHECKPOINTS)
     before = contents(folder)
-    with pytest.raises(DataError, match="no checkpoints to go on from; train into another directory"):
+    with pytest.raises(DataError, match="no checkpoints to resume from; training here would overwrite it"):
         run(workplace, folder)
     assert contents(folder) == before
     (folder / WEIGHTS).unlink()
@@ -351,7 +351,7 @@ def test_two_at_once_are_not_possible(workplace, uninterrupted, monkeypatch, tmp
     monkeypatch.setattr("nmt.training.train.Signals", Another)
     run(workplace, tmp_path / "run")
     assert refused == [
-        f"{tmp_path / 'run'}: another training is at work in it (process {os.getpid()} on {platform.node()}); "
-        "wait for its end, or train into another directory: run=runs/NAME"
+        f"{tmp_path / 'run'}: another training process is using it (process {os.getpid()} on {platform.node()}); "
+        "wait until it ends, or train in another directory: run=runs/NAME"
     ]
     check_equal(tmp_path / "run", uninterrupted("conditional"))

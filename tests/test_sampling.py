@@ -14,9 +14,9 @@ import nmt
 from nmt.config import DecodingSettings, ModelSettings
 from nmt.data.batch import pad_targets
 from nmt.data.subword import EOS_ID, PAD_ID
-from nmt.decoding.forced import token_log_probs
 from nmt.decoding.request import COLDEST, Sampling
 from nmt.decoding.sampling import FEW, draw, sample, truncate, uniforms
+from nmt.decoding.scoring import token_log_probs
 from nmt.decoding.search import greedy_search
 from nmt.errors import ConfigError
 from nmt.model import Memory, Seq2Seq, State

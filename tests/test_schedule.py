@@ -5,7 +5,7 @@ import math
 import pytest
 
 from nmt.config import TrainingSettings
-from nmt.training.schedule import SCHEDULES, Moment, budget_used, interval_count, learning_rate
+from nmt.training.schedule import SCHEDULES, ScheduleState, budget_used, interval_count, learning_rate
 
 
 def training(schedule: str, **changes) -> TrainingSettings:
@@ -14,7 +14,7 @@ def training(schedule: str, **changes) -> TrainingSettings:
 
 def rate(settings: TrainingSettings, step: int = 0, epoch: float = 0.0, progress: float = 0.0, scores=()) -> float:
     """With `scores` of one judge, at equal losses."""
-    return learning_rate(settings, Moment(step, epoch, progress, [[(score, 0.0) for score in scores]]))
+    return learning_rate(settings, ScheduleState(step, epoch, progress, [[(score, 0.0) for score in scores]]))
 
 
 @pytest.mark.parametrize(("step", "expected"), [(0, 0.2), (1, 0.4), (2, 0.6), (3, 0.8), (4, 0.8), (1000, 0.8)])
@@ -91,8 +91,8 @@ def test_plateau(scores: list[float], drops: int) -> None:
 def test_plateau_takes_the_loss_among_equal_scores() -> None:
     """As the choice of the checkpoint does: BLEU stays at 0 for a while, and that is no plateau."""
     settings = training("plateau", decay=0.5, plateau_patience=2)
-    falling = Moment(100, 0.0, 0.0, [[(0.0, -loss) for loss in (4.0, 3.0, 2.0, 1.0)]])
-    rising = Moment(100, 0.0, 0.0, [[(0.0, -loss) for loss in (4.0, 5.0, 6.0)]])
+    falling = ScheduleState(100, 0.0, 0.0, [[(0.0, -loss) for loss in (4.0, 3.0, 2.0, 1.0)]])
+    rising = ScheduleState(100, 0.0, 0.0, [[(0.0, -loss) for loss in (4.0, 5.0, 6.0)]])
     assert learning_rate(settings, falling) == pytest.approx(0.8)
     assert learning_rate(settings, rising) == pytest.approx(0.4)
 
@@ -100,8 +100,8 @@ def test_plateau_takes_the_loss_among_equal_scores() -> None:
 def test_plateau_begins_anew_with_another_judge_but_the_rate_stays() -> None:
     settings = training("plateau", decay=0.5, plateau_patience=2)
     first, second = [[(score, 0.0) for score in scores] for scores in ((60.0, 50.0, 40.0), (5.0, 6.0, 7.0))]
-    assert learning_rate(settings, Moment(100, 0.0, 0.0, [first, second])) == pytest.approx(0.4)
-    assert learning_rate(settings, Moment(100, 0.0, 0.0, [first, second[::-1]])) == pytest.approx(0.2)
+    assert learning_rate(settings, ScheduleState(100, 0.0, 0.0, [first, second])) == pytest.approx(0.4)
+    assert learning_rate(settings, ScheduleState(100, 0.0, 0.0, [first, second[::-1]])) == pytest.approx(0.2)
 
 
 def test_plateau_with_a_patience_of_one() -> None:

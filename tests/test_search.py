@@ -11,7 +11,6 @@ from torch import Tensor
 from nmt.config import DecodingSettings, ModelSettings
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from nmt.decoding.constraints import Constraints, longest_allowed
-from nmt.decoding.largest import largest
 from nmt.decoding.prefix import Prefix, Prefixed, Prefixes, Spelling
 from nmt.decoding.search import (
     Hypothesis,
@@ -22,6 +21,7 @@ from nmt.decoding.search import (
     length_penalty,
     search,
 )
+from nmt.decoding.topk import topk
 from nmt.decoding.trace import Trace
 from nmt.model import Memory, Seq2Seq, State, make_model
 
@@ -398,7 +398,7 @@ def test_the_largest_are_torchs(size: int, count: int) -> None:
     torch.manual_seed(size)
     values = torch.randn(4, size).masked_fill(torch.rand(4, size) < 0.3, -math.inf)
     count = min(count, size)
-    found, places = largest(values, count)
+    found, places = topk(values, count)
     torch.testing.assert_close(found, values.topk(count).values)
     torch.testing.assert_close(values.gather(1, places), found)
     assert all(len(set(row)) == count for row in places.tolist())

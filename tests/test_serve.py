@@ -77,7 +77,7 @@ def ask(app: FastAPI, path: str, **how: object) -> "httpx.Response":
 
     async def request() -> "httpx.Response":
         transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=None) as client:
             return await client.request("GET" if path.startswith("/v1/runs") else "POST", path, **how)
 
     return anyio.run(request)
@@ -120,10 +120,10 @@ def test_libretranslate_takes_json_form_and_query(server: Server, expected: dict
         {"params": values},
         {"files": {k: (None, v) for k, v in values.items()}},
     ):
-        answer = httpx.post(f"{server.url}/translate", **how)
+        answer = httpx.post(f"{server.url}/translate", timeout=None, **how)
         assert answer.json() == {"translatedText": expected[LINES[2]]}, how
     many = httpx.post(
-        f"{server.url}/translate", json={**values, "q": LINES[:2], "source": "auto", "alternatives": 2}
+        f"{server.url}/translate", json={**values, "q": LINES[:2], "source": "auto", "alternatives": 2}, timeout=None
     ).json()
     assert many["translatedText"] == [expected[line] for line in LINES[:2]]
     assert [len(each) for each in many["alternatives"]] == [2, 2]
@@ -178,20 +178,20 @@ def test_who_may_ask(quick_run: Path) -> None:
 
 def test_our_own_api(server: Server) -> None:
     asked = {"text": ["a 👍🏽 cat", "one\n\ntwo"], "prefix": ["le", ""], "alternatives": 2, "trace": True}
-    answer = httpx.post(f"{server.url}/v1/translate", json=asked).json()
+    answer = httpx.post(f"{server.url}/v1/translate", json=asked, timeout=None).json()
     first, second = answer["translations"]
     assert first[0]["text"].startswith("le")
     assert [line["source"] for line in second] == ["one", "", "two"]
     assert first[0]["details"]["trace"] and len(first[0]["details"]["target"][0]["alternatives"]) <= 2
-    assert httpx.get(f"{server.url}/v1/runs").json()[0]["source"] == "en"
-    assert httpx.get(f"{server.url}/health").json()["status"] == "ok"
-    assert "nmt_requests_total" in httpx.get(f"{server.url}/metrics").text
+    assert httpx.get(f"{server.url}/v1/runs", timeout=None).json()[0]["source"] == "en"
+    assert httpx.get(f"{server.url}/health", timeout=None).json()["status"] == "ok"
+    assert "nmt_requests_total" in httpx.get(f"{server.url}/metrics", timeout=None).text
 
 
 def test_no_answer_is_lost_or_swapped(server: Server, expected: dict[str, str]) -> None:
     def one(number: int) -> bool:
         lines = [LINES[(number + place) % len(LINES)] for place in range(1 + number % 3)]
-        answer = httpx.post(f"{server.url}/translate", json={"q": lines, "source": "en", "target": "fr"}, timeout=60)
+        answer = httpx.post(f"{server.url}/translate", json={"q": lines, "source": "en", "target": "fr"}, timeout=None)
         return bool(answer.json()["translatedText"] == [expected[line] for line in lines])
 
     with ThreadPoolExecutor(12) as clients:

@@ -119,7 +119,7 @@ def test_an_archive_is_read_as_a_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"; name one, as in data.train: en-fr.txt.zip/Bible.en-fr$"):
         find_source(tmp_path, "en-fr.txt.zip", EN_FR)
     (tmp_path / "bad.zip").write_bytes(b"PK no")
-    with pytest.raises(DataError, match=r"bad.zip: not a usable .zip file"):
+    with pytest.raises(DataError, match=r"bad.zip: not a valid .zip file"):
         find_source(tmp_path, "bad.zip", EN_FR)
 
 

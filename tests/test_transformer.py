@@ -324,7 +324,7 @@ BASE = "data: {folder: ., source: en, target: fr}\ntraining: {max_steps: 9}\nmod
         ("cell: gru", "model.cell: has no effect unless model.architecture=recurrent; remove it"),
         ("bridge: copy", "model.bridge: has no effect unless model.architecture=recurrent; remove it"),
         ("input_feeding: true", "model.input_feeding: has no effect unless model.architecture=recurrent; remove it"),
-        ("attention: additive", "model.attention: a transformer's is multihead; remove it"),
+        ("attention: additive", "model.attention: a transformer always uses multihead attention; remove it"),
     ],
 )
 def test_settings_of_recurrent_models_are_refused(tmp_path: Path, line: str, message: str) -> None:

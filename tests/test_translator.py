@@ -275,7 +275,7 @@ def test_settings_that_have_no_effect_on_given_translations(translator: Translat
     assert translator.score(pairs, changes={"batch_size": 1})[0].log_probs == pytest.approx(same)
     assert align(translator, pairs, changes={"max_source": 1})[0].cut
     for ask in (translator.score, partial(align, translator)):
-        with pytest.raises(ConfigError, match=r"^beam_size: has no effect on translations that are given; remove it$"):
+        with pytest.raises(ConfigError, match=r"^beam_size: has no effect on given translations; remove it$"):
             ask(pairs, changes={"beam_size": 2})
         with pytest.raises(ConfigError, match=r"^batch_size: 0 must be 1 or more$"):
             ask(pairs, changes={"batch_size": 0})

@@ -22,9 +22,9 @@ from nmt.model import make_model
 from nmt.model.architecture import ARCHITECTURES
 from nmt.run import CHECKPOINTS, LOG, METRICS, PROVENANCE, tensors_hash
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
+from nmt.training.initialization import FrozenRows, at_random_scale, initialize_from_vectors
 from nmt.training.state import TrainState
 from nmt.training.train import train
-from nmt.training.vectors import FrozenRows, at_drawn_scale, start_from_vectors
 
 # Files ---------------------------------------------------------------------------------------------------------------
 
@@ -151,9 +151,9 @@ def test_the_words_of_a_vocabulary() -> None:
 def test_one_factor_brings_vectors_to_the_scale_of_drawn_ones() -> None:
     values = np.array([[3, 4, 0, 0], [0, 0, 5, 12]], dtype=np.float32)  # mean square 194 / 8, drawn: 1 / 4
     factor = (0.25 / 24.25) ** 0.5
-    torch.testing.assert_close(at_drawn_scale(values), torch.tensor(values) * factor)
-    assert at_drawn_scale(np.zeros((2, 4), dtype=np.float32)).tolist() == [[0.0] * 4] * 2
-    assert at_drawn_scale(np.zeros((0, 4), dtype=np.float32)).shape == (0, 4)
+    torch.testing.assert_close(at_random_scale(values), torch.tensor(values) * factor)
+    assert at_random_scale(np.zeros((2, 4), dtype=np.float32)).tolist() == [[0.0] * 4] * 2
+    assert at_random_scale(np.zeros((0, 4), dtype=np.float32)).shape == (0, 4)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -170,7 +170,7 @@ def test_only_the_rows_found_are_set(architecture: str, tying: str, sides: tuple
         side: Vectors(np.array([5, 7]), np.full((2, 4), sign, dtype=np.float32), 0, [])
         for side, sign in zip(sides, (3.0, -3.0), strict=False)
     }
-    start_from_vectors(model, found)
+    initialize_from_vectors(model, found)
     changed = {
         name: (weight != before[name]).any(dim=-1).nonzero().flatten().tolist()
         for name, weight in model.named_parameters()
@@ -328,7 +328,7 @@ def test_stopped_and_resumed_equals_never_stopped(place: Path, words: list[str],
 def test_coverage_is_told_and_kept(place: Path, capsys) -> None:
     run(place, f"training.target_vectors={place}/vectors/fr.txt")
     lines = [
-        "vectors: 3 of 7 source words found in en.txt (42.9 %), 1 by lower case",
+        "vectors: 3 of 7 source words found in en.txt (42.9 %), 1 after lowercasing",
         "vectors: 1 of 7 target words found in fr.txt (14.3 %)",
     ]
     out = capsys.readouterr().out.split("\n")
@@ -347,7 +347,7 @@ def test_coverage_is_told_and_kept(place: Path, capsys) -> None:
 def test_one_table_for_both_languages(place: Path, capsys) -> None:
     (place / "vectors" / "both.txt").write_text(f"{FILE}chien 5 -5 5 -5\n")
     run(place, "subword.joint=true", "model.tying=all", f"training.source_vectors={place}/vectors/both.txt")
-    assert "vectors: 4 of 14 words found in both.txt (28.6 %), 1 by lower case\n" in capsys.readouterr().out
+    assert "vectors: 4 of 14 words found in both.txt (28.6 %), 1 after lowercasing\n" in capsys.readouterr().out
 
 
 def test_a_file_with_none_of_the_words_changes_nothing(place: Path, capsys) -> None:
@@ -367,8 +367,8 @@ def test_a_run_goes_on_with_the_same_file_only(place: Path) -> None:
     with pytest.raises(DataError) as caught:
         run(place, f"training.source_vectors={place}/moved.txt")
     assert str(caught.value) == (
-        "training.source_vectors: has changed since this run began; restore it, or train another run: run=runs/NAME "
-        "(or resume with it: --changed-data)"
+        "training.source_vectors: has changed since this run began; restore it, or train in another directory: "
+        "run=runs/NAME (or resume with it: --changed-data)"
     )
     assert last(place).progress.step == 2
 

@@ -43,8 +43,8 @@ NO_MEMORY = (
 
 
 class Commands(TyperGroup):
-    """Ends with the status of programs whose reader has gone, where typer would end with 1. What is said about a wrong
-    option may quote anything, such as a file's name, and is safe to show."""
+    """Handle errors of the command line: a closed output pipe ends with SIGPIPE's status, and quoted input is shown
+    safely."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -78,15 +78,18 @@ app = typer.Typer(
 
 
 def _show_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """A traceback, whose messages may quote anything."""
+    """Print a traceback; control characters in its messages are escaped."""
     for part in traceback.format_exception(kind, error, trace):
         for line in part.rstrip("\n").split("\n"):
             print(shown(line), file=sys.stderr)
 
 
 def main() -> None:
-    """Runs a command. What the user can mend is one line per problem and the error's exit status, mostly 2; the rest
-    is a traceback. A reader that goes away, such as `head`, ends it without a word."""
+    """Run a command.
+
+    An error that the user can fix is printed as one line per problem, with its exit status (mostly 2); anything else is
+    a traceback. A closed output pipe, such as that of `head`, ends the command silently.
+    """
     _spin_briefly()
     sys.excepthook = _show_bug
     prepare_streams()
@@ -117,7 +120,7 @@ def _where(error: OSError) -> str:
 
 
 def _run() -> None:
-    """The command, until all that it prints is written."""
+    """Run the command and flush its output."""
     try:
         app(prog_name="nmt")
     except SystemExit:
@@ -136,10 +139,10 @@ def _fail(status: int, *problems: str) -> NoReturn:
 
 
 def _spin_briefly() -> None:
-    """Lets a thread that waits for others give its core away after 2,000 rounds, not 300,000 (GNU OpenMP).
+    """Limit how long idle OpenMP threads spin: 2,000 rounds instead of 300,000 (GNU OpenMP).
 
-    Where another program needs a core, threads that spin for long keep each other from working
-    (docs/lab/benchmarks.md). What the user has set of this stays. It is read when torch is imported.
+    When other programs need the cores, long spinning threads block each other (docs/lab/benchmarks.md). Settings of the
+    user are kept. The variable is read when torch is imported.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "2000")

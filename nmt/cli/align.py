@@ -31,21 +31,25 @@ if TYPE_CHECKING:
 
 
 def align(
-    source: Annotated[Path, typer.Option(help="Source text")],
-    target: Annotated[Path, typer.Option(help="Its translation, line by line")],
+    source: Annotated[Path, typer.Option(help="Source text, one sentence per line")],
+    target: Annotated[Path, typer.Option(help="Translation of the source text, line by line")],
     words: RunAndSettings = None,
     gold: Annotated[
-        Path | None, typer.Option(help="Gold alignments; tells error rate, precision and recall on standard error")
+        Path | None,
+        typer.Option(help="Gold alignments; reports alignment error rate, precision and recall on standard error"),
     ] = None,
     output_file: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where the alignments go [default: standard output]")
+        Path | None, typer.Option("--output", "-o", help="Output file [default: standard output]")
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(help="Draw the attention of one pair into this file (.svg, .png, .pdf)")
+        Path | None,
+        typer.Option(help="Draw the attention matrix of one sentence pair into this file (.svg, .png, .pdf)"),
     ] = None,
-    line: Annotated[int, typer.Option(min=1, max=1_000_000_000, help="The pair that --plot draws")] = 1,
+    line: Annotated[
+        int, typer.Option(min=1, max=1_000_000_000, help="Number of the sentence pair to draw with --plot")
+    ] = 1,
     as_json: Annotated[
-        bool, typer.Option("--jsonl", help="One JSON object per pair: its words, the links between them, attention")
+        bool, typer.Option("--jsonl", help="Print one JSON object per pair: words, alignment links, attention weights")
     ] = False,
     word_kind: WordKind = "scripts",
     batch_size: BatchSize = None,
@@ -53,7 +57,7 @@ def align(
     device: Device = None,
     threads: Threads = None,
 ) -> None:
-    """Align the words of given translations by the attention to them: per pair a line of links (Pharaoh, from 0)."""
+    """Align the words of given translations by the model's attention: one line of links per pair (Pharaoh format)."""
     runs, settings = runs_and_settings(words, most=1)
     changes = decoding_changes(settings, changes_of(batch_size=batch_size))
     check_words(word_kind)

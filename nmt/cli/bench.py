@@ -13,17 +13,18 @@ from nmt.shown import shown
 
 def bench(
     config_file: Annotated[
-        str | None, typer.Argument(metavar="[CONFIG]", help="YAML file with the settings; none with --reference")
+        str | None, typer.Argument(metavar="[CONFIG]", help="YAML config file; omit it with --reference")
     ] = None,
     overrides: Overrides = None,
     reference: Annotated[
-        bool, typer.Option("--reference", help="The model that toolkits are compared with, on random sentences")
+        bool,
+        typer.Option("--reference", help="Measure the reference model of the toolkit comparison, on random sentences"),
     ] = False,
-    batches: Annotated[int, typer.Option(min=4, max=1000, help="Batches of a round")] = 12,
-    rounds: Annotated[int, typer.Option(min=1, max=1000, help="Rounds, of which the median is taken")] = 5,
+    batches: Annotated[int, typer.Option(min=4, max=1000, help="Batches per round")] = 12,
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="Rounds; the median is reported")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
-    """Measure training, decoding and start-up on this machine, for a config or the reference model."""
+    """Measure the speed of training, decoding and start-up on this machine."""
     words = [word for word in (config_file, *(overrides or [])) if word is not None]
     if reference == any("=" not in word for word in words):
         raise ConfigError("bench: name a CONFIG, or give --reference, not both")

@@ -1,4 +1,4 @@
-"""What all commands share: an option that takes one value is given once."""
+"""Behaviour shared by all commands: an option that takes one value must be given only once."""
 
 from collections import Counter
 from typing import Any
@@ -9,7 +9,7 @@ from nmt.errors import ConfigError
 
 
 class Command(TyperCommand):
-    """Refuses an option that is given twice, unless it is a list: the first value would be lost without a word."""
+    """Reject a repeated option, unless it is a list: its first value would be lost silently."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         *_, order = self.make_parser(ctx).parse_args(args=list(args))

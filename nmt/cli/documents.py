@@ -1,4 +1,4 @@
-"""`nmt translate` of files that are kept: PO, XLIFF, TMX, tables, JSON and subtitles."""
+"""`nmt translate` for files whose format is kept: PO, XLIFF, TMX, tables, JSON and subtitles."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def chosen_format(path: Path | None, given: str | None) -> str | None:
-    """The document format of the input; None for plain text. Raises ConfigError if the name is not known."""
+    """Return the document format of the input; None for plain text. Raise ConfigError for an unknown name."""
     from nmt.data.documents import DOCUMENTS, document_format
 
     if given is not None and given != "text" and given not in DOCUMENTS:
@@ -28,7 +28,7 @@ def chosen_format(path: Path | None, given: str | None) -> str | None:
 
 
 def check_document_options(format_name: str | None, given: Mapping[str, object]) -> None:
-    """Raises ConfigError for options that have no effect on a document, or on plain text."""
+    """Raise ConfigError for options that have no effect on a document, or on plain text."""
     documents_only = {"--column": given["--column"], "--overwrite": given["--overwrite"]}
     text_only = {name: value for name, value in given.items() if name not in documents_only}
     if format_name is None:
@@ -39,7 +39,7 @@ def check_document_options(format_name: str | None, given: Mapping[str, object])
         ]
     else:
         problems = [
-            f"{name}: has no effect on {format_name}, which keeps its form; remove it, or add --format text"
+            f"{name}: has no effect on {format_name}, which keeps its file format; remove it, or add --format text"
             for name, value in text_only.items()
             if value
         ]
@@ -48,6 +48,7 @@ def check_document_options(format_name: str | None, given: Mapping[str, object])
 
 
 def languages_of_run(run: Path) -> tuple[str, str]:
+    """Return the source and target language of a run."""
     from nmt.run import load_settings
 
     data = load_settings(run).data
@@ -57,7 +58,7 @@ def languages_of_run(run: Path) -> tuple[str, str]:
 def read_document(
     path: Path, format_name: str, runs: list[Path] | None, columns: Sequence[str] | None, overwrite: bool, encoding: str
 ) -> "Document":
-    """The texts of a file, in the direction of the run."""
+    """Read a document and its texts, in the translation direction of the run."""
     from nmt.data.documents import open_document
     from nmt.run import newest
 
@@ -72,7 +73,7 @@ def translate_document(
     input_file: Path,
     output_file: Path | None,
 ) -> None:
-    """Translates the texts of a document, a window at a time, writes it, and says what was done."""
+    """Translate the texts of a document, a window at a time, write it, and report what was done."""
     texts: list[str] = []
     for start in range(0, len(document.texts), window):
         texts += [found.text for found in translate(document.texts[start : start + window], start + 1)]

@@ -40,7 +40,7 @@ USUAL = f"{' '.join(default_metrics(''))}; in Chinese, Thai and the like {' '.jo
 
 
 class ManyMetrics(Command):
-    """Lets one `--metric` take several names: those that follow it and are metrics. Anything else is a run."""
+    """Let one `--metric` take several names: the words after it that are metrics. Any other word is a run."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         spread: list[str] = []
@@ -59,29 +59,39 @@ def evaluate(
         list[str] | None,
         typer.Argument(
             metavar="[RUN] [OTHER_RUN] [DECODING.KEY=VALUE]...",
-            help="Run directory [default: the newest in runs/]; another to compare it with, on the test sets of the "
-            "first; settings for this call",
+            help="Run directory [default: the newest in runs/]; a second run to compare it with, on the test sets "
+            "of the first; decoding settings that override the run's",
         ),
     ] = None,
-    source: Annotated[Path | None, typer.Option(help="Source text of another test set")] = None,
+    source: Annotated[Path | None, typer.Option(help="Source text of a test set other than the config's")] = None,
     reference: Annotated[
-        list[Path] | None, typer.Option(help="Its reference translation; several times for several references")
+        list[Path] | None,
+        typer.Option(help="Reference translation of --source; repeat the option for several references"),
     ] = None,
     test: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Another test set: a file with both sides (.tsv, .tmx ...), or a stem"),
+        typer.Option(
+            metavar="NAME",
+            help="Test set other than the config's: a file with both sides (.tsv, .tmx ...), or a file stem",
+        ),
     ] = None,
-    hypothesis: Annotated[Path | None, typer.Option(help="Score this translation; no model is run")] = None,
+    hypothesis: Annotated[
+        Path | None, typer.Option(help="Score this translation instead of translating with a model")
+    ] = None,
     metric: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME...", help=f"{', '.join(NAMES)} [default: {USUAL}]"),
     ] = None,
     language: Annotated[
         str | None,
-        typer.Option(help="Language of the reference, such as zh [default: the run's target, or the file's ending]"),
+        typer.Option(
+            help="Language of the reference, such as zh [default: the run's target language, or the file's ending]"
+        ),
     ] = None,
-    by_length: Annotated[bool, typer.Option("--by-length", help="Also by the source's length in words")] = False,
-    plot: Annotated[Path | None, typer.Option(help="Draw --by-length into this file (.svg, .png, .pdf)")] = None,
+    by_length: Annotated[bool, typer.Option("--by-length", help="Also show scores by source length in words")] = False,
+    plot: Annotated[
+        Path | None, typer.Option(help="Plot the scores of --by-length into this file (.svg, .png, .pdf)")
+    ] = None,
     word_kind: WordKind = "scripts",
     beam_size: BeamSize = None,
     length_penalty: LengthPenalty = None,
@@ -91,7 +101,7 @@ def evaluate(
     device: Device = None,
     threads: Threads = None,
 ) -> None:
-    """Score the test sets of the config, or a given one, with confidence intervals; or compare two runs."""
+    """Translate and score test sets, with confidence intervals; or compare two runs by paired bootstrap resampling."""
     metrics = metric_names(metric or ())
     runs, settings = runs_and_settings(words, most=2)
     named = changes_of(beam_size=beam_size, length_penalty=length_penalty, batch_size=batch_size)
@@ -140,7 +150,7 @@ def _language(given: str | None) -> str:
 
 
 def metric_names(given: "list[str] | tuple[str, ...]") -> tuple[str, ...]:
-    """Each name once, in order; `bleu,ter` is two. Raises ConfigError for an unknown one."""
+    """Return each name once, in order; `bleu,ter` counts as two. Raise ConfigError for an unknown one."""
     from nmt.config.values import closest
 
     names = [name for words in given for name in words.split(",") if name]
@@ -151,7 +161,7 @@ def metric_names(given: "list[str] | tuple[str, ...]") -> tuple[str, ...]:
 
 
 def _check_test(test: str | None, source: Path | None, references: list[Path] | None, hypothesis: Path | None) -> None:
-    """Raises ConfigError if --test is given beside what it replaces."""
+    """Raise ConfigError if --test is combined with the options it replaces."""
     others = {"--source": source, "--reference": references, "--hypothesis": hypothesis}
     if test is not None and (given := [name for name, value in others.items() if value]):
         raise ConfigError(f"--test: names source and reference; leave out {' and '.join(given)}")
@@ -166,7 +176,7 @@ def _check_options(
     plot: Path | None,
     of_the_model: list[str],
 ) -> None:
-    """Raises ConfigError if an option lacks another, or could have no effect; `of_the_model` are those given."""
+    """Raise ConfigError if an option lacks another, or has no effect; `of_the_model` are the model options given."""
     if hypothesis is None and (source is None) != (not reference):
         raise ConfigError(
             "--source and --reference: give both, or neither for the test sets of the config; a file that holds both "
@@ -179,7 +189,7 @@ def _check_options(
     if hypothesis is not None and of_the_model:
         raise ConfigError(*(f"{name}: has no effect with --hypothesis; remove it" for name in of_the_model))
     if hypothesis is not None and by_length and source is None:
-        raise ConfigError("--by-length: needs --source, whose lengths they are")
+        raise ConfigError("--by-length: needs --source, to group lines by source length")
     if plot is not None and not by_length:
         raise ConfigError("--plot: draws the scores --by-length; give that too")
     if plot is not None:
@@ -189,7 +199,7 @@ def _check_options(
 
 
 def _languages(runs: list[Path]) -> "DataSettings":
-    """The settings that name them. Raises ConfigError if the runs differ in them."""
+    """Return the settings with the languages of the runs. Raise ConfigError if the runs differ in them."""
     from nmt.run import load_settings
 
     first, *others = [load_settings(run).data for run in runs]
@@ -247,7 +257,7 @@ def _show(results: "list[Evaluation]", as_json: bool) -> None:
 
 
 def _print(*lines: str) -> None:
-    """Names of runs and test sets may come from a stranger."""
+    """Print lines with control characters escaped: names of runs and test sets may come from strangers."""
     for line in lines:
         print(shown(line))
 
@@ -260,7 +270,7 @@ def _describe_scores(name: str, scores: "SetScores") -> list[str]:
 
 
 def _length_table(scores: "SetScores") -> list[str]:
-    """A line per group of lengths; punctuation marks are words."""
+    """Return a table of scores with one line per length group; punctuation marks count as words."""
     if not scores.by_length:
         return []
     names = [f"{score.name:>15}" for score in scores.scores.values()]
@@ -272,7 +282,7 @@ def _length_table(scores: "SetScores") -> list[str]:
 
 
 def _keep(result: "Evaluation") -> None:
-    """For `nmt info`. Scores of a run that cannot be written to, as somebody else's, are good all the same."""
+    """Save the scores for `nmt info`. Warn if the run cannot be written."""
     from nmt.evaluation import save
     from nmt.run import SCORES
 
@@ -292,7 +302,7 @@ def _draw(results: "list[Evaluation]", path: Path) -> None:
 
 
 def info(run: RunArgument = None) -> None:
-    """Show a run: settings, parameters of each part, data, scores, where it came from."""
+    """Show a run: settings, parameter counts, data, scores and provenance."""
     from nmt.info import describe_run
     from nmt.run import newest
 

@@ -12,9 +12,10 @@ from nmt.shown import shown
 
 def export(
     run: RunArgument = None,
-    out: Annotated[Path, typer.Option("--output", "-o", help="The new run directory")] = ...,  # type: ignore[assignment]
+    out: Annotated[Path, typer.Option("--output", "-o", help="Directory of the new run")] = ...,  # type: ignore[assignment]
     int8: Annotated[
-        bool, typer.Option("--int8", help="Weights in 8 bits; on a CPU the search computes with them")
+        bool,
+        typer.Option("--int8", help="Quantize the weights to 8 bits; on a CPU, decoding computes with them directly"),
     ] = False,
     shortlist: Annotated[
         int | None,
@@ -22,12 +23,12 @@ def export(
             min=1,
             max=1000,
             metavar="N",
-            help="Consider N translations of each source piece, and normalise scores over these alone "
+            help="Vocabulary shortlist: consider only N candidate translations of each source token "
             "[default: the run's shortlist, if any]",
         ),
     ] = None,
 ) -> None:
-    """Make a run for those who only translate: without checkpoints, in 8 bits, with a shortlist of translations."""
+    """Export a run for translation only: no checkpoints, optionally 8-bit weights and a vocabulary shortlist."""
     from nmt.export import export as make
     from nmt.run import newest
 
@@ -37,7 +38,7 @@ def export(
     run = run or newest()
     make(run, out, eight_bits=int8, shortlist=shortlist, command=sys.argv, say=say)
     sizes = f"{_megabytes(out):.1f} MB of {_megabytes(run):.1f}"
-    print(shown(f"model: {out}, {sizes}; see whether it is as good: nmt eval {out}"))
+    print(shown(f"model: {out}, {sizes}; check its quality with: nmt eval {out}"))
 
 
 def _megabytes(folder: Path) -> float:

@@ -22,33 +22,36 @@ from nmt.config import decoding_changes
 from nmt.shown import json_line, shown
 
 if TYPE_CHECKING:
-    from nmt.decoding.forced import Scored
+    from nmt.decoding.scoring import Scored
 
 
 def score(
-    source: Annotated[Path, typer.Option(help="Text in the source language, a line each")],
-    target: Annotated[Path, typer.Option(help="Its translation, line by line")],
+    source: Annotated[Path, typer.Option(help="Source text, one sentence per line")],
+    target: Annotated[Path, typer.Option(help="Translation of the source text, line by line")],
     words: RunsAndSettings = None,
     output_file: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where the scores go [default: standard output]")
+        Path | None, typer.Option("--output", "-o", help="Output file [default: standard output]")
     ] = None,
     per_token: Annotated[
-        bool, typer.Option("--per-token", help="Add, after tabs, each token, a space and its log-probability")
+        bool,
+        typer.Option(
+            "--per-token", help="Add a tab-separated column for each token: the token, a space, its log-probability"
+        ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--jsonl", help="One JSON object per line, with everything")] = False,
+    as_json: Annotated[bool, typer.Option("--jsonl", help="Print one JSON object per line with all results")] = False,
     batch_size: BatchSize = None,
     encoding: TextEncoding = "auto",
     device: Device = None,
     threads: Threads = None,
 ) -> None:
-    """Natural log-probability of a given translation, a line each; its perplexity goes to standard error."""
+    """Score given translations: one natural log-probability per line, perplexity on standard error."""
     runs, settings = runs_and_settings(words)
     changes = decoding_changes(settings, changes_of(batch_size=batch_size))
     if as_json:
         check_alone(per_token=per_token)
     from nmt.data.batching import chunked
     from nmt.data.formats.sides import read_two
-    from nmt.decoding.forced import perplexity
+    from nmt.decoding.scoring import perplexity
 
     translator = translator_of(runs, device, threads)
     translator.score([], changes=changes)  # refuses what has no effect before anything is written
@@ -65,7 +68,7 @@ def score(
     if cut:
         print(f"warning: lines cut to decoding.max_source pieces: {cut:,}", file=sys.stderr)
     print(
-        f"{lines:,} lines, {tokens:,} tokens (pieces and ends): log-probability {log_prob:.4f}, "
+        f"{lines:,} lines, {tokens:,} tokens (eos included): log-probability {log_prob:.4f}, "
         f"perplexity {perplexity(log_prob, tokens):.4f} per token",
         file=sys.stderr,
     )

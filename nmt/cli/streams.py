@@ -1,4 +1,4 @@
-"""Where lines come from and where they go: standard streams, or files that appear only when they are complete."""
+"""Input and output of commands: standard streams, or files that appear only when they are complete."""
 
 import io
 import os
@@ -19,10 +19,10 @@ CLOSED: set[int] = set()  # standard streams that were closed when the program s
 
 
 def prepare_streams() -> None:
-    """Make the standard streams safe to use, whatever they are when the program starts.
+    """Make the standard streams safe to use, whatever their state at start-up.
 
-    A character that the screen cannot show is written as its code. A closed stream gets a descriptor that fails in use:
-    otherwise the next file that is opened would take its number, and messages would be written into that.
+    A character that the terminal cannot show is escaped. A closed stream gets a descriptor that fails on use: otherwise
+    the next file to be opened would take its number, and messages would be written into that file.
     """
     for descriptor in (0, 1, 2):
         try:
@@ -42,7 +42,7 @@ def _writer(descriptor: int) -> io.TextIOWrapper:
 
 
 def windows_of(source: "Text", size: int, notes: Counter[str]) -> Iterator[list[str]]:
-    """Windows of lines, with a progress bar if input is a file and errors go to a terminal."""
+    """Yield windows of lines, with a progress bar if the input is a file and standard error is a terminal."""
     from nmt.decoding.stream import windows
 
     found = windows(source, size, notes)
@@ -58,7 +58,7 @@ def windows_of(source: "Text", size: int, notes: Counter[str]) -> Iterator[list[
 
 
 def open_input(path: Path | None, encoding: str) -> "Text":
-    """Open the text to translate; without a name, or with `-`, standard input."""
+    """Open the text to translate; standard input without a name, or for `-`."""
     from nmt.data.corpus import open_text
 
     return open_text(path or "-", encoding)
@@ -66,7 +66,7 @@ def open_input(path: Path | None, encoding: str) -> "Text":
 
 @contextmanager
 def open_output(path: Path | None) -> Iterator[BinaryIO]:
-    """Standard output, or a file that appears under its name only when it is complete."""
+    """Open standard output, or a file that appears under its name only when it is complete."""
     if path is None:
         yield sys.stdout.buffer
         return

@@ -13,10 +13,10 @@ def train(
     config_file: ConfigArgument,
     overrides: Overrides = None,
     changed_data: Annotated[
-        bool, typer.Option("--changed-data", help="Go on with a run although its text has changed since it began")
+        bool, typer.Option("--changed-data", help="Resume even if the training or validation text has changed")
     ] = False,
 ) -> None:
-    """Train a model from raw parallel text; run again to go on where it stopped."""
+    """Train a model on raw parallel text. Run the same command again to resume."""
     from nmt.data.from_text import settings_of
 
     start = settings_of(config_file, overrides or [])
@@ -24,16 +24,16 @@ def train(
         print(shown(line))
     from nmt.training.train import train as train_run
 
-    outcome = train_run(start.settings, sys.argv, changed_data, start.files)
-    if outcome.signal:
-        sys.exit(128 + outcome.signal)
+    result = train_run(start.settings, sys.argv, changed_data, start.files)
+    if result.signal:
+        sys.exit(128 + result.signal)
 
 
 def check(
     config_file: ConfigArgument,
     overrides: Overrides = None,
 ) -> None:
-    """Show everything that can be known before training: settings, data, vocabulary, size, sample batches."""
+    """Check a config without training: show its settings, data, vocabulary, model size and sample batches."""
     from nmt.data.from_text import settings_of
 
     start = settings_of(config_file, overrides or [])

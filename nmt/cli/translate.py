@@ -39,25 +39,34 @@ if TYPE_CHECKING:
 def translate(  # noqa: PLR0915
     words: RunsAndSettings = None,
     input_file: Annotated[
-        Path | None, typer.Option("--input", "-i", help="Text to translate, a line each [default: standard input]")
+        Path | None,
+        typer.Option("--input", "-i", help="Text to translate, one sentence per line [default: standard input]"),
     ] = None,
     output_file: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where the translations go [default: standard output]")
+        Path | None, typer.Option("--output", "-o", help="Output file [default: standard output]")
     ] = None,
     beam_size: BeamSize = None,
     length_penalty: LengthPenalty = None,
     n_best: Annotated[
-        int, typer.Option(min=1, max=1000, help="Translations of each line, best first; samples as drawn")
+        int,
+        typer.Option(min=1, max=1000, help="Number of translations per line, best first (samples: in the order drawn)"),
     ] = 1,
     prefix_file: Annotated[
         Path | None,
-        typer.Option("--prefix-file", help="Text with the beginning of each translation, line by line; empty for none"),
+        typer.Option(
+            "--prefix-file", help="File with a forced prefix for each translation, line by line; empty lines for none"
+        ),
     ] = None,
-    sample: Annotated[bool, typer.Option("--sample", help="Draw from the model's distribution; no beam")] = False,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Sample from the model's distribution instead of beam search")
+    ] = False,
     mbr: Annotated[
         int | None,
         typer.Option(
-            min=2, max=1000, metavar="N", help="Draw N samples; take the one with the highest mean chrF to the others"
+            min=2,
+            max=1000,
+            metavar="N",
+            help="Minimum Bayes risk decoding: draw N samples, return the one with the highest mean chrF to the others",
         ),
     ] = None,
     temperature: Annotated[
@@ -65,61 +74,65 @@ def translate(  # noqa: PLR0915
         typer.Option(
             min=0.001,
             max=1000,
-            help="Samples: below 1 likelier words, above 1 bolder ones [default: 1]",
+            help="Sampling temperature: below 1 more conservative, above 1 more diverse [default: 1]",
         ),
     ] = None,
     top_k: Annotated[
-        int | None, typer.Option(min=0, max=1_000_000, help="Samples: from the K likeliest words [default: from all]")
+        int | None, typer.Option(min=0, max=1_000_000, help="Sample from the K most probable tokens [default: all]")
     ] = None,
     top_p: Annotated[
         float | None,
         typer.Option(
             min=0,
             max=1,
-            help="Samples: from the likeliest words that have probability P [default: from all]",
+            help="Nucleus sampling: only the most probable tokens that together have probability P [default: all]",
         ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, max=2**64 - 1, help="Samples: the same ones each time [default: others]")
+        int | None,
+        typer.Option(min=0, max=2**64 - 1, help="Random seed for sampling, for reproducible samples [default: random]"),
     ] = None,
-    scores: Annotated[bool, typer.Option("--scores", help="Put the score and a tab before each translation")] = False,
-    as_json: Annotated[bool, typer.Option("--jsonl", help="One JSON object per line, with everything")] = False,
-    attention: Annotated[bool, typer.Option("--attention", help="Draw the attention between words")] = False,
-    pieces: Annotated[bool, typer.Option("--pieces", help="Draw it between subword pieces")] = False,
+    scores: Annotated[bool, typer.Option("--scores", help="Print the score and a tab before each translation")] = False,
+    as_json: Annotated[bool, typer.Option("--jsonl", help="Print one JSON object per line with all results")] = False,
+    attention: Annotated[bool, typer.Option("--attention", help="Draw the attention matrix between words")] = False,
+    pieces: Annotated[bool, typer.Option("--pieces", help="Draw the attention matrix between subwords")] = False,
     alignments: Annotated[
         bool, typer.Option("--alignments", help="Add a tab and the word alignment (Pharaoh: source-target, from 0)")
     ] = False,
     flags: Annotated[
-        bool, typer.Option("--flags", help="Add a tab and what looks wrong: repetition, length, copied, ...")
+        bool, typer.Option("--flags", help="Add a tab and quality flags: repetition, length, copied, ...")
     ] = False,
     line_numbers: Annotated[
-        bool, typer.Option("--line-numbers", help="Put the number of the input line and a tab first, from 1")
+        bool, typer.Option("--line-numbers", help="Print the input line number (from 1) and a tab first")
     ] = False,
     word_kind: WordKind = "scripts",
     file_format: Annotated[
         str | None,
         typer.Option(
-            "--format", help="text, po, xliff, tmx, tsv, csv, jsonl, srt, sgm [default: by the ending of the input]"
+            "--format",
+            help="File format: text, po, xliff, tmx, tsv, csv, jsonl, srt, sgm [default: by the input file's ending]",
         ),
     ] = None,
     column: Annotated[
         list[str] | None,
         typer.Option(
-            "--column", "--field", help="Column (number, name) or key to translate; a second one: where it goes"
+            "--column",
+            "--field",
+            help="Column number, column name or JSON key to translate; give a second one for the output",
         ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Files with translations: make those anew that are there")
+        bool, typer.Option("--overwrite", help="Replace translations that the file already has")
     ] = False,
     batch_size: BatchSize = None,
     encoding: TextEncoding = "auto",
     device: Device = None,
     threads: Threads = None,
 ) -> None:
-    """Translate raw text: a line in, a line out, in order. An empty line stays an empty line.
+    """Translate raw text: one output line per input line, in order. Empty lines stay empty.
 
-    Files of translators and programs (.po, .xliff, .tmx, .tsv, .csv, .jsonl, .srt) keep their form: what has no
-    translation yet gets one, marked for review.
+    Translation and data files (.po, .xliff, .tmx, .tsv, .csv, .jsonl, .srt) keep their format: entries without a
+    translation get one, marked for review.
     """
     runs, settings = runs_and_settings(words)
     named = changes_of(beam_size=beam_size, length_penalty=length_penalty, batch_size=batch_size)
@@ -152,8 +165,8 @@ def translate(  # noqa: PLR0915
     check_document_options(kind, {"--column": column, "--overwrite": overwrite, **text_only})
     document = read_document(input_file, kind, runs, column, overwrite, encoding) if kind and input_file else None
     translator = translator_of(runs, device, threads)
-    from nmt.decoding.drawing import draw as draw_matrix
-    from nmt.decoding.flags import flags_of
+    from nmt.decoding.quality_flags import flags_of
+    from nmt.decoding.render import draw as draw_matrix
     from nmt.decoding.translator import warnings_of
 
     translator.translate([], options=options)
@@ -201,7 +214,7 @@ def translate(  # noqa: PLR0915
 
 
 def _prefixes(path: Path, encoding: str, notes: Counter[str]) -> list[str]:
-    """The lines of a file, each the beginning of a translation."""
+    """Return the forced prefix of each line from a file."""
     from nmt.data.corpus import open_text
     from nmt.decoding.stream import windows
 
@@ -217,7 +230,7 @@ def _render(
     alignments: bool,
     doubts: list[str] | None,
 ) -> Iterator[str]:
-    """The output for one line: `n_best` lines exactly. What a line has too few of is empty, with a score of -inf."""
+    """Yield exactly `n_best` output lines for one input line. Missing candidates are empty, with a score of -inf."""
     from nmt.decoding.alignment import pharaoh
 
     found = [(candidate.text, candidate.score) for candidate in translation.candidates[:n_best]]

@@ -1,4 +1,4 @@
-"""Settings: `load` reads them, `tree.py` lists them all. Imports no torch, so that errors answer at once."""
+"""Settings: `load` reads them, `tree.py` lists them all. Does not import torch, so that errors are reported at once."""
 
 from nmt.config.decoding import decoding_changes
 from nmt.config.full_keys import (

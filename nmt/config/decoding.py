@@ -1,4 +1,4 @@
-"""Decoding settings on the command line of a trained model: `decoding.key=value` words, as in a config."""
+"""Decoding settings given on the command line for a trained model: `decoding.key=value` words, as in a config."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,9 +14,9 @@ _OPTIONS = {"device": "--device", "threads": "--threads"}
 
 
 def decoding_changes(words: Sequence[str], named: Mapping[str, Any]) -> dict[str, Any]:
-    """{name of a decoding setting: value} out of `decoding.key=value` words and of `named`, which options gave.
+    """Return {decoding setting: value} from `decoding.key=value` words and from `named`, which come from options.
 
-    Raises ConfigError with every problem, in the words of a config's.
+    Raise ConfigError with every problem found.
     """
     found: dict[str, Any] = dict(named)
     problems: list[str] = []

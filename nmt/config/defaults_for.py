@@ -1,7 +1,7 @@
-"""Settings for a text that comes without a config: one rule, by the number of its pairs.
+"""Default settings for text given without a config, by its number of pairs.
 
-Small texts need a small vocabulary, much dropout and many epochs; large ones the opposite. The numbers are those of
-configs/, with which the texts of their sizes were measured, and what lies between them.
+Small corpora need a small vocabulary, much dropout and many epochs; large ones the opposite. The numbers come from
+configs/, which were measured on corpora of these sizes, and are interpolated in between.
 """
 
 from collections.abc import Iterator
@@ -35,6 +35,7 @@ ROWS = (
 
 
 def row_for(pairs: int) -> Row:
+    """Return the first row whose limit covers this number of pairs."""
     return next(row for row in ROWS if pairs <= row.pairs)
 
 

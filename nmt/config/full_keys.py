@@ -1,4 +1,5 @@
-"""Settings by their full keys, as `model.hidden`: which there are, which have an effect, how two trees differ."""
+"""Settings by their full keys, such as `model.hidden`: which exist, which have an effect, how two sets of settings
+differ."""
 
 import functools
 from typing import Any
@@ -64,7 +65,7 @@ WITHOUT_WEIGHTS = {"model.dropout", "model.embedding_dropout", "model.word_dropo
 
 @functools.cache
 def keys() -> tuple[str, ...]:
-    """Every full key, `model.hidden` and the like, in the order of `tree.py`."""
+    """Return every full key, such as `model.hidden`, in the order of `tree.py`."""
     names: list[str] = []
     for name, field in Settings.model_fields.items():
         section = field.annotation
@@ -76,23 +77,24 @@ def keys() -> tuple[str, ...]:
 
 
 def field(key: str) -> Any:
-    """The pydantic field of a full key: its default, description and limits."""
+    """Return the pydantic field of a full key: its default, description and limits."""
     section, _, name = key.rpartition(".")
     owner: Any = Settings.model_fields[section].annotation if section else Settings
     return owner.model_fields[name]
 
 
 def may_change(key: str) -> bool:
-    """Whether a run may continue under another value of this key."""
+    """Return whether a run may be resumed with another value of this key."""
     return bool(field(key).json_schema_extra["resume"])
 
 
 def get(settings: Settings, key: str) -> Any:
+    """Return the value of a full key."""
     return functools.reduce(getattr, key.split("."), settings)
 
 
 def flat(settings: Settings) -> dict[str, Any]:
-    """{full key: value as a config has it} of every setting that has an effect."""
+    """Return {full key: value as a config has it} of every setting that has an effect."""
     return {key: written(get(settings, key)) for key in keys() if not obstacle(settings, key)}
 
 
@@ -105,7 +107,7 @@ def written(value: Any) -> Any:
 
 
 def obstacle(settings: Settings, key: str) -> tuple[str, tuple[Any, ...]] | None:
-    """(other key, the values that it would need) if one keeps this from having an effect."""
+    """Return (other key, values it would need) if another setting keeps this one from having an effect; else None."""
     for ruler, values in EFFECTIVE_WITH.get(key, {}).items():
         if found := obstacle(settings, ruler):
             return found
@@ -115,7 +117,7 @@ def obstacle(settings: Settings, key: str) -> tuple[str, tuple[Any, ...]] | None
 
 
 def dump(settings: Settings) -> str:
-    """Complete YAML of the settings that have an effect; `load` gives the same settings back."""
+    """Return complete YAML of the settings that have an effect; `load` gives the same settings back."""
     tree: dict[str, Any] = {}
     for key, value in flat(settings).items():
         section, _, name = key.rpartition(".")
@@ -124,7 +126,7 @@ def dump(settings: Settings) -> str:
 
 
 def differences(old: Settings, new: Settings) -> dict[str, tuple[Any, Any]]:
-    """{full key: (old value, new value)} of all settings that differ."""
+    """Return {full key: (old value, new value)} of all settings that differ."""
     before, after = flat(old), flat(new)
     return {
         key: (before.get(key), after.get(key))
@@ -134,7 +136,10 @@ def differences(old: Settings, new: Settings) -> dict[str, tuple[Any, Any]]:
 
 
 def weight_differences(old: Settings, new: Settings) -> dict[str, tuple[Any, Any]]:
-    """Those because of which weights of one model do not fit the other, without those that follow from another."""
+    """Return the differences that make the weights of one model unusable in the other.
+
+    Those that merely follow from another difference are left out.
+    """
     return {
         key: values
         for key, values in differences(old, new).items()

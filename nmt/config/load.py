@@ -1,4 +1,4 @@
-"""Settings out of a YAML file and `key.sub=value` words; defaults < file < command line.
+"""Read settings from a YAML file and `key.sub=value` words; precedence: defaults < file < command line.
 
 All problems are reported together, each with file, line, key and remedy.
 """
@@ -30,10 +30,10 @@ SectionType = TypeVar("SectionType", bound=Section)
 
 
 def load(path: Path | str, overrides: list[str] | None = None, text: str | bytes | None = None) -> Settings:
-    """Read settings from a YAML file and `key.sub=value` words. Raises ConfigError with every problem found.
+    """Read settings from a YAML file and `key.sub=value` words. Raise ConfigError with every problem found.
 
-    Paths in the file are relative to the file, paths in `overrides` to the current folder. `text` is what the file
-    holds, where that is known already, or will hold if it is still to be written.
+    Paths in the file are relative to the file, paths in `overrides` to the current folder. `text` is the content of the
+    file, if it is already known or not yet written.
     """
     path = Path(path)
     content = text.encode(errors="surrogatepass") if isinstance(text, str) else text
@@ -64,7 +64,7 @@ def words(overrides: Sequence[str]) -> dict[str, Any]:
 
 
 def _gather_corpora(given: dict[str, Given]) -> dict[str, Given]:
-    """Put the keys below `data.train`, `data.valid` and `data.test` together again: each is one value, a mapping."""
+    """Merge the keys below `data.train`, `data.valid` and `data.test`: each is one value, a mapping."""
     gathered: dict[str, Given] = {}
     for key, value in given.items():
         owner = ".".join(key.split(".")[:2])
@@ -78,7 +78,7 @@ def _gather_corpora(given: dict[str, Given]) -> dict[str, Given]:
 
 
 def _drop_overruled(given: dict[str, Given]) -> dict[str, Given]:
-    """Leaves out keys of the file that lost their effect through a key of the command line."""
+    """Drop keys of the file that have no effect because of a key on the command line."""
 
     def overruled(key: str) -> bool:
         return any(
@@ -138,7 +138,7 @@ def _problem(error: ErrorDetails, given: Mapping[str, Given], path: str) -> str:
 
 
 def _said(value: Any) -> str:
-    """A value as it is written; Python refuses to write a number of more than 4,300 digits."""
+    """Format a value as the user wrote it; Python refuses to print numbers of more than 4,300 digits."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int):
@@ -171,7 +171,7 @@ def _is_section(annotation: Any) -> bool:
 
 
 def _example(key: str) -> str:
-    """A line of YAML that sets `key`; of a section, its first key."""
+    """Return a line of YAML that sets `key`; for a section, its first key."""
     required = {"data.folder": "my-corpus", "data.source": "en", "data.target": "fr"}
     key = next(name for name in keys() if name == key or name.startswith(f"{key}."))
     return f"{key.rpartition('.')[2]}: {required[key] if key in required else field(key).default}"
@@ -192,7 +192,7 @@ def _with_absolute_paths(settings: Settings, given: dict[str, Given], path: Path
 
 
 def _absolute(base: Path, text: str) -> str:
-    """Raises ValueError if no file system has such a path."""
+    """Return an absolute path. Raise ValueError if no file system can have it."""
     if "\0" in text:
         raise ValueError("it holds a NUL character")
     if any(len(os.fsencode(name)) > LONGEST_NAME for name in Path(text).parts):
@@ -204,7 +204,7 @@ def _absolute(base: Path, text: str) -> str:
 
 
 def changed(section: SectionType, **changes: Any) -> SectionType:
-    """A section, or all settings, with some values replaced. Raises ConfigError if one of them is impossible."""
+    """Return a section, or all settings, with some values replaced. Raise ConfigError if one of them is invalid."""
     try:
         return type(section).model_validate(section.model_dump() | changes)
     except ValidationError as error:

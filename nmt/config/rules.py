@@ -1,4 +1,4 @@
-"""Rules that span several settings."""
+"""Rules that involve several settings."""
 
 from collections.abc import Container, Iterator
 
@@ -18,7 +18,7 @@ Rule = tuple[bool, str, str]  # whether it is broken, the key to change, the mes
 
 
 def broken_rules(settings: Settings, given: Container[str]) -> list[tuple[str, str]]:
-    """(key to change, message) for each rule that is broken; `given` are the keys that the user set."""
+    """Return (key to change, message) for each broken rule; `given` are the keys that the user set."""
     problems = []
     for key in EFFECTIVE_WITH:
         if key in given and (needed := obstacle(settings, key)):
@@ -46,7 +46,7 @@ def _data_rules(settings: Settings) -> list[Rule]:
         (
             subword.sampling > 0 and not subword.model and subword.model_type not in {"unigram", "bpe"},
             "subword.sampling",
-            f"a {subword.model_type} model has only one way to cut a sentence; remove it",
+            f"a {subword.model_type} model segments every sentence in one way only; remove it",
         ),
         (len(subword.model) > 2, "subword.model", "takes one file, or two (source, target)"),
         (
@@ -95,12 +95,12 @@ def _model_rules(settings: Settings) -> list[Rule]:
         (
             model.attention == "none" and settings.decoding.coverage_penalty > 0,
             "decoding.coverage_penalty",
-            "needs an attention; remove it",
+            "needs a model with attention; remove it",
         ),
         (
             model.attention == "none" and settings.training.coverage_loss > 0,
             "training.coverage_loss",
-            "needs an attention; remove it",
+            "needs a model with attention; remove it",
         ),
         (
             settings.training.guided_attention > 0 and model.attention in NOT_GUIDED,
@@ -115,7 +115,7 @@ def _model_rules(settings: Settings) -> list[Rule]:
         (
             model.architecture == "transformer" and model.attention != "multihead",
             "model.attention",
-            "a transformer's is multihead; remove it",
+            "a transformer always uses multihead attention; remove it",
         ),
     ]
 
@@ -148,7 +148,7 @@ def _course_rules(settings: Settings) -> list[Rule]:
         (
             training.schedule == "cosine" and not end,
             "training.schedule",
-            "cosine needs to know the end; set training.max_time, max_steps or max_epochs",
+            "cosine needs a training limit; set training.max_time, max_steps or max_epochs",
         ),
         *(
             (
@@ -167,7 +167,7 @@ def _others_rules(settings: Settings) -> list[Rule]:
         (
             bool(training.target_vectors) and settings.model.tying == "all",
             "training.target_vectors",
-            "with model.tying=all both languages share one table, which training.source_vectors fills; "
+            "with model.tying=all both languages share one embedding table, which training.source_vectors initializes; "
             "remove this, or set model.tying=target",
         ),
         (

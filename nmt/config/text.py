@@ -1,6 +1,6 @@
-"""The text of settings: a YAML file or `key.sub=value` words -> {full key: value and place}.
+"""Parse the text of settings: a YAML file or `key.sub=value` words -> {full key: value and place}.
 
-YAML as people write settings: `1e-3` is a number, `no` is a language, every key comes once, no aliases.
+YAML as people write settings: `1e-3` is a number, `no` is a language, every key occurs once, aliases are rejected.
 """
 
 import re
@@ -28,7 +28,7 @@ def _whole(digits: str) -> int:
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader with the numbers and truth values of settings instead of those of YAML 1.1."""
+    """Load YAML with the numbers and truth values of settings instead of those of YAML 1.1."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -53,7 +53,7 @@ _Loader.add_implicit_resolver(
 
 @dataclass(frozen=True)
 class Given:
-    """One value as the user gave it, and where: `configs/a.yaml:7`, or `command line`."""
+    """Hold a value as the user gave it, and where: `configs/a.yaml:7`, or `command line`."""
 
     value: Any
     where: str
@@ -110,7 +110,7 @@ def _compose(text: str, where: str) -> yaml.Node | None:
 
 
 def _check_tokens(text: str, place: Callable[[yaml.Mark], str]) -> None:
-    """Refuses what makes a short text a huge value: aliases and endless nesting."""
+    """Reject what expands a short text into a huge value: aliases and deep nesting."""
     depth = 0
     for number, token in enumerate(yaml.scan(text, Loader=_Loader)):
         if number > MOST_TOKENS:
@@ -133,7 +133,7 @@ _CLOSING = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndTo
 
 
 def _flatten(node: yaml.Node | None, key: str, place: Callable[[yaml.Mark], str]) -> dict[str, Given]:
-    """A YAML tree as {dotted key: value and place}. Raises ConfigError for a key that comes twice."""
+    """Return a YAML tree as {dotted key: value and place}. Raise ConfigError for a duplicate key."""
     if not isinstance(node, yaml.MappingNode):
         where = place(node.start_mark) if node else COMMAND_LINE
         return {key: Given(_construct(node, where), where)}
@@ -163,7 +163,7 @@ def _construct(node: yaml.Node | None, where: str) -> Any:
 
 
 def read_word(word: str) -> dict[str, Given]:
-    """One `key.sub=value` of the command line."""
+    """Parse one `key.sub=value` word of the command line."""
     key, equals, text = word.partition("=")
     if not equals or not key.strip("."):
         known = "give key.sub=value, as in model.hidden=256"

@@ -26,14 +26,21 @@ class CorpusSettings(Section):
     """One parallel text, as `data.train`, `data.valid` and `data.test` list them."""
 
     path: str = setting("", "name of a corpus, a file, or a pattern such as part-*.tsv; relative to data.folder")
-    source: str = setting("", "the file of the source side, if the two sides do not share a name")
-    target: str = setting("", "the file of the target side")
-    name: str = setting("", "what messages and scores call this text; by default its path")
-    weight: float = setting(
-        1.0, "how often its pairs come in an epoch; 0.5: half of them, 2: all of them twice", gt=0, le=1000
+    source: str = setting(
+        "", "file with the source side, if the two file names do not follow the NAME.LANGUAGE pattern"
     )
-    columns: Columns = setting([], "columns or keys of source and target in a file that holds both")
-    format: str = setting("", "format of the file, if its name does not say it")
+    target: str = setting("", "file with the target side")
+    name: str = setting("", "name of this text in messages and score tables; by default its path")
+    weight: float = setting(
+        1.0,
+        "sampling weight: how often each pair occurs per epoch; 0.5: half of the pairs, 2: every pair twice",
+        gt=0,
+        le=1000,
+    )
+    columns: Columns = setting(
+        [], "column numbers, column names or keys of source and target, in a file that holds both"
+    )
+    format: str = setting("", "file format, if the file name does not tell it")
 
     @model_validator(mode="before")
     @classmethod
@@ -60,277 +67,390 @@ Corpora = Annotated[
 
 
 class DataSettings(Section):
-    folder: str = setting(".", "folder of the text; by default that of the config file", resume=True)
-    source: str = setting(..., "source language: the ending of its files", min_length=1)
-    target: str = setting(..., "target language: the ending of its files", min_length=1)
+    folder: str = setting(".", "folder of the corpus; by default the folder of the config file", resume=True)
+    source: str = setting(..., "source language: the ending of the source files, such as en", min_length=1)
+    target: str = setting(..., "target language: the ending of the target files, such as fr", min_length=1)
     train: Corpora = setting(
-        [CorpusSettings(path="train")], "training text: a name (files NAME.LANGUAGE), a file, or a list of them"
+        [CorpusSettings(path="train")], "training text: a name (files NAME.LANGUAGE), a file, or a list of these"
     )
     valid: Corpora = setting(
-        [CorpusSettings(path="valid")], "validation text; of several, the first chooses the checkpoint"
+        [CorpusSettings(path="valid")],
+        "validation text; if there are several, the scores on the first choose the best checkpoint",
     )
     test: Corpora = setting([CorpusSettings(path="test")], "test text, scored by `nmt eval`", resume=True)
     hold_out: Amount = setting(
-        0, "take this much of the training text for validation, in place of data.valid", "pairs, or a share below 1"
+        0,
+        "hold out this part of the training text for validation, instead of data.valid; 0: none",
+        "pairs, or a share below 1",
     )
     hold_out_test: Amount = setting(
-        0, "take this much of the training text for a test set, in place of data.test", "pairs, or a share below 1"
+        0,
+        "hold out this part of the training text as a test set, instead of data.test; 0: none",
+        "pairs, or a share below 1",
     )
     filters: Annotated[
         list[Annotated[str, Registered("data/filters.py", "FILTERS")]],
         BeforeValidator(many),
         written_as(["array", "string"], "one or more"),
-    ] = setting([], "training pairs to drop, and count, besides blank and long ones")
-    source_language: str = setting("", "language of the source text, such as en; guessed if empty", resume=True)
+    ] = setting(
+        [],
+        "filters for training pairs, applied in addition to those for empty and overlong pairs; dropped pairs"
+        " are counted",
+    )
+    source_language: str = setting("", "language code of the source text, such as en; detected if empty", resume=True)
     target_language: str = setting(
         "",
-        "language of the target text, such as zh, by which scores find its words; guessed from the ending of the files "
-        "or the script of the text if empty",
+        "language code of the target text, such as zh; decides how scores split it into words; if empty, "
+        "detected from the file ending or the script",
         resume=True,
     )
-    parts: Names = setting([], "parts of a test set to score apart: STEM.PART lists 1-based line numbers", resume=True)
+    parts: Names = setting(
+        [],
+        "subsets of a test set to score separately; the file STEM.PART lists their line numbers, from 1",
+        resume=True,
+    )
     references: Names = setting(
-        [], "endings of further references of the test sets: STEM.ENDING, such as fr.1 for test.fr.1", resume=True
+        [],
+        "file endings of additional references of the test sets: STEM.ENDING, such as fr.1 for test.fr.1",
+        resume=True,
     )
     encoding: Encoding = setting(
-        "auto", "encoding of text that is not UTF-8, such as windows-1252; UTF-16 and UTF-32 are recognised"
+        "auto", "encoding of text that is not UTF-8, such as windows-1252; UTF-16 and UTF-32 are detected"
     )
     max_length: Count = setting(
-        100, "training pairs with more on either side are dropped, and counted", "pieces", ge=1, le=100_000
+        100,
+        "maximum length of a training pair on either side; longer pairs are dropped and counted",
+        "tokens",
+        ge=1,
+        le=100_000,
     )
 
 
 class SubwordSettings(Section):
     vocab_size: Count = setting(
         8000,
-        "largest size of the vocabulary (of each of the two, if not joint); less if the text yields less",
-        "pieces",
+        "maximum vocabulary size (of each language, if not joint); smaller if the text yields fewer subwords",
+        "tokens",
         ge=8,
         le=500_000,
     )
-    model_type: Literal["unigram", "bpe", "char", "word"] = setting("unigram", "kind of SentencePiece model")
-    joint: bool = setting(True, "one vocabulary for both languages")
-    byte_fallback: bool = setting(True, "spell unknown characters in bytes, so that nothing is unknown")
-    character_coverage: float = setting(0.9995, "share of the characters that get a piece", "share", gt=0, le=1)
+    model_type: Literal["unigram", "bpe", "char", "word"] = setting("unigram", "type of SentencePiece model")
+    joint: bool = setting(True, "share one vocabulary between source and target")
+    byte_fallback: bool = setting(True, "encode unknown characters as UTF-8 bytes, so that no input token is unknown")
+    character_coverage: float = setting(
+        0.9995, "fraction of the characters of the text that the vocabulary covers", "fraction", gt=0, le=1
+    )
     normalization: Literal["nfc", "nmt_nfkc", "nfkc", "identity"] = setting(
         "nfc",
-        "Unicode normalisation of the text. nfc: keeps every difference that a reader sees, except runs of spaces; "
-        "nfkc, nmt_nfkc: also replace full-width and other special forms by plain characters; identity: keeps all",
+        "Unicode normalization of the text. nfc: keeps every visible difference except repeated spaces; nfkc,"
+        " nmt_nfkc: also map full-width and other compatibility characters to plain ones; identity: changes "
+        "nothing",
     )
     source_normalization: Literal["", "nfc", "nmt_nfkc", "nfkc", "identity"] = setting(
-        "", "that of the source alone, if it is another"
+        "", "Unicode normalization of the source, if it differs from subword.normalization"
     )
     target_normalization: Literal["", "nfc", "nmt_nfkc", "nfkc", "identity"] = setting(
-        "", "that of the target alone, if it is another; what it replaces cannot come out of the model"
+        "",
+        "Unicode normalization of the target, if it differs from subword.normalization; characters that it "
+        "replaces can never appear in translations",
     )
     sampling: float = setting(
         0.0,
-        "alpha of subword regularisation: training sentences are cut anew in every epoch; 0: never. unigram: 0.1 gives "
-        "much smaller pieces, 1 hardly other ones; bpe: probability of leaving out a merge",
+        "subword regularization: re-segment every training sentence in each epoch; 0: off. unigram: smoothing"
+        " parameter alpha (0.1 gives many short subwords, 1 stays close to the best segmentation); bpe: "
+        "probability of skipping a merge (BPE-dropout)",
         ge=0,
         le=1,
     )
     sample: Count = setting(
-        500_000, "sentences from all over the text to learn subwords from, at most", "sentences", ge=100, le=100_000_000
+        500_000,
+        "maximum number of sentences, sampled evenly from the corpus, for training the subword model",
+        "sentences",
+        ge=100,
+        le=100_000_000,
     )
-    model: Names = setting([], "take these SentencePiece files (one joint, or source and target) instead of training")
+    model: Names = setting(
+        [], "use these SentencePiece model files (one joint file, or source and target) instead of training new ones"
+    )
 
 
 class ModelSettings(Section):
     architecture: Annotated[str, Registered("model/architecture.py", "ARCHITECTURES")] = setting(
-        "recurrent", "kind of model"
+        "recurrent", "model architecture"
     )
     cell: Annotated[str, Registered("model/recurrent.py", "CELLS")] = setting("lstm", "recurrent cell")
-    embedding: Count = setting(256, "size of the word embeddings", "units", ge=1, le=65_536)
+    embedding: Count = setting(256, "size of the token embeddings", "units", ge=1, le=65_536)
     hidden: Count = setting(
         320,
-        "size of an encoded token (both directions together), of the decoder's state and of a transformer's layers",
+        "size of the encoder outputs (both directions together), the decoder state and the transformer layers",
         "units",
         ge=1,
         le=65_536,
     )
-    encoder_layers: Count = setting(1, "layers of the encoder", "layers", ge=1, le=64)
-    decoder_layers: Count = setting(2, "layers of the decoder", "layers", ge=1, le=64)
-    encoder_transitions: Count = setting(
-        1, "GRUs that follow on each other in a step of the encoder", "GRUs", ge=1, le=20
-    )
-    decoder_transitions: Count = setting(
-        1, "GRUs that follow on each other in a step of the decoder", "GRUs", ge=1, le=20
-    )
-    bidirectional: bool = setting(True, "the encoder also reads from right to left")
+    encoder_layers: Count = setting(1, "number of encoder layers", "layers", ge=1, le=64)
+    decoder_layers: Count = setting(2, "number of decoder layers", "layers", ge=1, le=64)
+    encoder_transitions: Count = setting(1, "deep transition: GRUs per time step of the encoder", "GRUs", ge=1, le=20)
+    decoder_transitions: Count = setting(1, "deep transition: GRUs per time step of the decoder", "GRUs", ge=1, le=20)
+    bidirectional: bool = setting(True, "bidirectional encoder")
     bridge: Annotated[str, Registered("model/bridge.py", "BRIDGES")] = setting(
-        "linear", "how the decoder's first state is made from the encoder"
+        "linear", "how the initial decoder state is computed from the encoder"
     )
     attention: Annotated[str, Registered("model/attention.py", "ATTENTIONS")] = setting(
-        "multihead", "score function of the attention"
+        "multihead", "attention score function"
     )
-    attention_heads: Count = setting(4, "heads of multihead attention", "heads", ge=1, le=1024)
+    attention_heads: Count = setting(4, "number of attention heads, for multihead attention", "heads", ge=1, le=1024)
     attention_length: Count = setting(
-        100, "source positions that location attention can see", "pieces", ge=1, le=100_000
+        100, "maximum number of source positions for location attention", "tokens", ge=1, le=100_000
     )
-    attention_window: Count = setting(10, "reach of local attention to each side", "pieces", ge=1, le=100_000)
+    attention_window: Count = setting(
+        10, "window of local attention: positions on each side of its center", "tokens", ge=1, le=100_000
+    )
     self_attention: Literal["none", "dot", "qkv"] = setting(
-        "none", "self-attention on top of the recurrent encoder: dot products, or queries, keys and values"
+        "none",
+        "self-attention on top of the recurrent encoder: plain dot products (dot), or projected queries, keys"
+        " and values (qkv)",
     )
-    decoder: Annotated[str, Registered("model/decoder.py", "DECODERS")] = setting("conditional", "kind of decoder")
-    input_feeding: bool = setting(True, "a luong decoder gets its last attentional state as input")
-    context_everywhere: bool = setting(False, "the context enters every layer above the attention, not only the first")
+    decoder: Annotated[str, Registered("model/decoder.py", "DECODERS")] = setting("conditional", "decoder type")
+    input_feeding: bool = setting(
+        True, "input feeding for the luong decoder: the previous attentional state is part of the input"
+    )
+    context_everywhere: bool = setting(
+        False, "feed the context vector to every decoder layer above the attention, not only to the first"
+    )
     norm: Literal["pre", "post"] = setting(
-        "pre", "a transformer normalises what enters each sub-layer, or the sum with what leaves it"
+        "pre", "layer normalization of the transformer: before each sub-layer (pre) or after the residual sum (post)"
     )
-    feed_forward: Count = setting(1024, "inner size of a transformer's feed-forward layers", "units", ge=1, le=262_144)
+    feed_forward: Count = setting(
+        1024, "inner size of the transformer's feed-forward layers", "units", ge=1, le=262_144
+    )
     tying: Literal["none", "target", "all"] = setting(
-        "all", "share the generator's matrix with the target embedding, or with both embeddings (joint vocabulary)"
+        "all",
+        "weight tying: share the output matrix with the target embedding (target), or with both embeddings "
+        "(all; needs a joint vocabulary)",
     )
     dropout: Share = setting(
         0.2,
-        "dropout between layers and before the generator; on what leaves each sub-layer of a transformer",
+        "dropout between layers and before the output layer; in a transformer, on the output of each sub-layer",
         "probability",
     )
-    variational: bool = setting(True, "the same dropout mask at every position of a sentence")
+    variational: bool = setting(True, "variational dropout: use the same dropout mask at every position of a sentence")
     embedding_dropout: Share = setting(0.2, "dropout on the embeddings", "probability")
-    word_dropout: Share = setting(0.0, "whole words whose embedding becomes zero", "probability")
-    residual: bool = setting(False, "add a layer's input to its output, from the second layer on")
-    layer_norm: bool = setting(True, "normalise the output of each recurrent layer and of the readout")
+    word_dropout: Share = setting(
+        0.0, "probability of dropping a whole token: its embedding becomes zero", "probability"
+    )
+    residual: bool = setting(False, "residual connections around the recurrent layers, from the second layer on")
+    layer_norm: bool = setting(True, "layer normalization of the outputs of each recurrent layer and of the readout")
 
 
 class TrainingSettings(Section):
-    # What torch takes as a seed has 64 bits, and is a million times this one (training/update.py).
-    seed: Count = setting(1, "all randomness comes from it", ge=0, le=18 * 10**12)
+    # What torch takes as a seed has 64 bits, and is a million times this one (training/step.py).
+    seed: Count = setting(1, "random seed; all randomness derives from it", ge=0, le=18 * 10**12)
     batch_tokens: Count = setting(
-        1000, "size of a batch: sentences x the longest sentence on either side", "pieces", ge=1, le=100_000_000
+        1000,
+        "batch size in padded tokens: sentences x length of the longest sentence on either side",
+        "tokens",
+        ge=1,
+        le=100_000_000,
     )
     batch_sentences: Count = setting(
-        0, "size of a batch in sentences instead, if not 0", "sentences", ge=0, le=10_000_000
+        0, "batch size in sentences instead; 0: use training.batch_tokens", "sentences", ge=0, le=10_000_000
     )
-    accumulate: Count = setting(1, "batches for one step", "batches", ge=1, le=1_000_000)
+    accumulate: Count = setting(1, "gradient accumulation: batches per training step", "batches", ge=1, le=1_000_000)
     optimizer: Annotated[str, Registered("training/optimizer.py", "OPTIMIZERS")] = setting("adam", "optimizer")
-    learning_rate: float = setting(2e-3, "highest learning rate", gt=0, le=100)
-    betas: Annotated[list[Share], Field(min_length=2, max_length=2)] = setting([0.9, 0.98], "Adam's decay rates")
-    momentum: Share = setting(0.0, "momentum of SGD", "share")
-    weight_decay: float = setting(0.0, "pull of the weights towards zero", ge=0, le=100)
+    learning_rate: float = setting(2e-3, "peak learning rate", gt=0, le=100)
+    betas: Annotated[list[Share], Field(min_length=2, max_length=2)] = setting(
+        [0.9, 0.98], "Adam's betas: decay rates of its two moment estimates"
+    )
+    momentum: Share = setting(0.0, "momentum of SGD", "fraction")
+    weight_decay: float = setting(0.0, "weight decay coefficient", ge=0, le=100)
     schedule: Annotated[str, Registered("training/schedule.py", "SCHEDULES")] = setting(
-        "cosine", "course of the learning rate after the warm-up"
+        "cosine", "learning rate schedule after the warm-up"
     )
-    warmup: Count = setting(300, "steps until the learning rate is at its highest", "steps", ge=0, le=MOST)
-    decay_every: Interval = setting("1e", "how often the step schedule multiplies by `decay`", "steps or epochs")
-    decay: float = setting(0.5, "factor of the step and plateau schedules", gt=0, lt=1)
-    plateau_patience: Count = setting(2, "validations without a better score before plateau multiplies", ge=1, le=MOST)
-    min_learning_rate: float = setting(0.0, "lowest learning rate after the warm-up", ge=0, le=100)
-    clip_norm: float = setting(
-        1.0, "gradients of a larger norm are scaled down to it; 0 switches it off", ge=0, le=MOST
+    warmup: Count = setting(
+        300, "linear warm-up: steps until the learning rate reaches its peak", "steps", ge=0, le=MOST
     )
+    decay_every: Interval = setting(
+        "1e",
+        "interval of the step schedule: how often it multiplies the learning rate by training.decay",
+        "steps or epochs",
+    )
+    decay: float = setting(0.5, "decay factor of the step and plateau schedules", gt=0, lt=1)
+    plateau_patience: Count = setting(
+        2,
+        "validations without improvement before the plateau schedule multiplies the learning rate by training.decay",
+        ge=1,
+        le=MOST,
+    )
+    min_learning_rate: float = setting(0.0, "minimum learning rate after the warm-up", ge=0, le=100)
+    clip_norm: float = setting(1.0, "gradient clipping: maximum norm of the gradient; 0: no clipping", ge=0, le=MOST)
     coverage_loss: float = setting(
-        0.0, "weight of the loss for attending twice to the same source piece", ge=0, le=1000
-    )
-    guided_attention: float = setting(
         0.0,
-        "weight of the loss that draws the attention towards word alignments, which are learnt from the training text; "
-        "0: none",
+        "weight of the coverage loss, which penalizes attending to the same source token repeatedly; 0: off",
         ge=0,
         le=1000,
     )
-    label_smoothing: Share = setting(0.1, "share of the target distribution that is spread over all pieces", "share")
-    ema: Share = setting(0.0, "decay per step of the moving average of the weights that is validated; 0: none", "share")
-    precision: Literal["float32", "bf16", "fp16"] = setting("float32", "precision of the products (autocast)")
+    guided_attention: float = setting(
+        0.0,
+        "weight of the guided attention loss, which draws the attention towards word alignments learnt from the "
+        "training text; 0: off",
+        ge=0,
+        le=1000,
+    )
+    label_smoothing: Share = setting(
+        0.1, "label smoothing: probability mass spread evenly over the vocabulary", "fraction"
+    )
+    ema: Share = setting(
+        0.0,
+        "decay per step of the exponential moving average of the weights, which is what validation scores; 0:"
+        " no average",
+        "fraction",
+    )
+    precision: Literal["float32", "bf16", "fp16"] = setting(
+        "float32", "numeric precision of matrix products (autocast)"
+    )
     hide_words: Share = setting(
         0.1,
-        "a word that both sides of a pair share is made unknown, so that unknown words are copied; word models only",
+        "probability of replacing a word that occurs on both sides of a pair by the unknown token, so that "
+        "the model learns to copy unknown words; word models only",
         "probability",
     )
     teacher_forcing: float = setting(
         1.0,
-        "probability that the next input is the reference's word and not the model's own",
+        "scheduled sampling: final probability of feeding the decoder the reference token rather than its own"
+        " prediction; 1: always the reference",
         "probability",
         ge=0,
         le=1,
     )
     forcing_schedule: Annotated[str, Registered("training/forcing.py", "FORCINGS")] = setting(
-        "constant", "course of that probability: constant, or from 1 down to `teacher_forcing`"
+        "constant",
+        "scheduled sampling: how that probability changes; constant, or falling from 1 to training.teacher_forcing",
     )
     forcing_steps: Count = setting(
         1000,
-        "how slowly it falls: linear ends there, exponential has 37 % left, the half of inverse_sigmoid is later",
+        "scheduled sampling: time constant k of the schedule; linear reaches the final probability at step k,"
+        " exponential has decayed to 37 % by step k, inverse_sigmoid is half-way at step k ln k",
         "steps",
         ge=1,
         le=MOST,
     )
     forcing_unit: Literal["position", "sentence"] = setting(
-        "position", "what the probability decides on: each word alone, or all words of a sentence together"
+        "position", "scheduled sampling: decide for each position separately, or once per sentence"
     )
-    teachers: Names = setting([], "other runs with the same subwords, whose probabilities this one learns")
+    teachers: Names = setting([], "knowledge distillation: teacher runs, which must have the same subwords as this one")
     teacher_share: float = setting(
-        0.7, "share of the target distribution that is the teachers'; the rest is the text's", "share", ge=0, le=1
+        0.7,
+        "knowledge distillation: weight of the teachers' distribution in the training target; the reference "
+        "gets the rest",
+        "fraction",
+        ge=0,
+        le=1,
     )
-    start_from: str = setting("", "another run, whose weights and subwords this one starts from")
+    start_from: str = setting("", "fine-tuning: run whose weights and subwords initialize this one")
     source_vectors: str = setting(
-        "", "word2vec or GloVe text file, perhaps compressed, that the source embeddings start from", resume=True
+        "",
+        "pretrained word vectors (word2vec or GloVe text file, optionally compressed) that initialize the "
+        "source embeddings",
+        resume=True,
     )
-    target_vectors: str = setting("", "the same for the target embeddings", resume=True)
-    freeze_vectors: bool = setting(False, "embeddings that come from such a file stay as they are")
+    target_vectors: str = setting("", "pretrained word vectors that initialize the target embeddings", resume=True)
+    freeze_vectors: bool = setting(False, "freeze the embeddings that pretrained word vectors initialized")
     max_time: Duration = setting(
-        0.0, "train at most so long; 0: no limit", "seconds, or 90s, 20m, 2h", resume=True, ge=0, le=MOST
+        0.0, "maximum training time; 0: no limit", "seconds, or 90s, 20m, 2h", resume=True, ge=0, le=MOST
     )
-    max_steps: Count = setting(0, "train at most so many steps; 0: no limit", "steps", resume=True, ge=0, le=MOST)
-    max_epochs: Count = setting(0, "train at most so many epochs; 0: no limit", "epochs", resume=True, ge=0, le=MOST)
-    validate_every: Interval = setting("1e", "how often to validate", "steps or epochs", resume=True)
-    save_every: Interval = setting("1e", "how often to save", "steps or epochs", resume=True)
-    log_every: Count = setting(100, "how often to log", "steps", resume=True, ge=1, le=MOST)
+    max_steps: Count = setting(0, "maximum number of training steps; 0: no limit", "steps", resume=True, ge=0, le=MOST)
+    max_epochs: Count = setting(0, "maximum number of epochs; 0: no limit", "epochs", resume=True, ge=0, le=MOST)
+    validate_every: Interval = setting("1e", "interval between validations", "steps or epochs", resume=True)
+    save_every: Interval = setting("1e", "interval between checkpoints", "steps or epochs", resume=True)
+    log_every: Count = setting(100, "interval between log lines", "steps", resume=True, ge=1, le=MOST)
     validate_first: bool = setting(
         True,
-        "before the first step, score the model that training starts from; of an untrained model, the loss alone",
+        "validate the initial model before the first step; for randomly initialized models, only the loss is computed",
         resume=True,
     )
     metric: Annotated[str, Registered("metrics.py", "METRICS", ("loss",))] = setting(
         "bleu",
-        "validation score that decides which checkpoint is best, and drives patience and the plateau schedule; among "
-        "equal scores, the loss decides",
+        "validation metric that chooses the best checkpoint and drives early stopping and the plateau "
+        "schedule; ties are broken by the loss",
         resume=True,
     )
     patience: Count = setting(
-        0, "stop after so many validations without a better score; 0: never", resume=True, ge=0, le=MOST
+        0, "early stopping: stop after this many validations without improvement; 0: never", resume=True, ge=0, le=MOST
     )
-    keep_best: Count = setting(3, "checkpoints to keep by validation score", resume=True, ge=1, le=10_000)
-    keep_last: Count = setting(1, "newest checkpoints to keep", resume=True, ge=1, le=10_000)
+    keep_best: Count = setting(
+        3, "number of checkpoints to keep with the best validation scores", resume=True, ge=1, le=10_000
+    )
+    keep_last: Count = setting(1, "number of most recent checkpoints to keep", resume=True, ge=1, le=10_000)
     average: bool = setting(
-        True, "at the end, average the best checkpoints if that is better on validation", resume=True
+        True,
+        "checkpoint averaging: at the end of training, average the best checkpoints if that improves the "
+        "validation score",
+        resume=True,
     )
-    samples: Count = setting(3, "validation sentences to show with their translation", resume=True, ge=0, le=10_000)
+    samples: Count = setting(
+        3, "number of validation sentences to show with their translations", resume=True, ge=0, le=10_000
+    )
 
 
 class DecodingSettings(Section):
-    beam_size: Count = setting(5, "hypotheses kept at each position; 1 is greedy search", resume=True, ge=1, le=1000)
+    beam_size: Count = setting(
+        5, "beam size: hypotheses kept at each position; 1 is greedy search", resume=True, ge=1, le=1000
+    )
     length_penalty: float = setting(
-        1.0, "alpha in ((5 + length) / 6) ** alpha, by which log-probabilities are divided", resume=True, ge=0, le=10
+        1.0,
+        "length penalty alpha: log-probabilities are divided by ((5 + length) / 6) ** alpha (Wu et al. 2016)",
+        resume=True,
+        ge=0,
+        le=10,
     )
     coverage_penalty: float = setting(
-        0.0, "weight of the penalty for source words not attended to", resume=True, ge=0, le=1000
-    )
-    min_length: Count = setting(0, "shortest translation", "pieces", resume=True, ge=0, le=100_000)
-    max_length: Count = setting(
-        0, "longest translation; 0: as long as the training pairs suggest", "pieces", resume=True, ge=0, le=100_000
-    )
-    max_ratio: float = setting(
         0.0,
-        "longest translation, per source piece (plus 10); 0: as long as the training pairs suggest",
-        "pieces",
+        "weight of the coverage penalty for source tokens that received little attention (Wu et al. 2016)",
         resume=True,
         ge=0,
         le=1000,
     )
-    allow_empty: bool = setting(False, "the translation of a line with text may be empty", resume=True)
+    min_length: Count = setting(0, "minimum length of a translation", "tokens", resume=True, ge=0, le=100_000)
+    max_length: Count = setting(
+        0,
+        "maximum length of a translation; 0: derived from the training pairs",
+        "tokens",
+        resume=True,
+        ge=0,
+        le=100_000,
+    )
+    max_ratio: float = setting(
+        0.0,
+        "maximum length of a translation per source token (plus 10); 0: derived from the training pairs",
+        "tokens",
+        resume=True,
+        ge=0,
+        le=1000,
+    )
+    allow_empty: bool = setting(False, "allow an empty translation of a line that has text", resume=True)
     replace_unknown: bool = setting(
         True,
-        "a word outside the vocabulary is copied from the source, instead of replaced by one inside; for vocabularies "
-        "without bytes",
+        "copy words outside the vocabulary from the source instead of translating them by words inside it; "
+        "for vocabularies without byte fallback",
         resume=True,
     )
     no_repeat_ngram: Count = setting(
-        0, "no n-gram of this many pieces may come twice; 0: any may", resume=True, ge=0, le=1000
+        0, "forbid repeating an n-gram of this many tokens; 0: off", resume=True, ge=0, le=1000
     )
-    batch_size: Count = setting(64, "sentences translated together", "sentences", resume=True, ge=1, le=100_000)
-    window: Count = setting(2000, "lines read ahead and sorted by length", "lines", resume=True, ge=1, le=10_000_000)
-    max_source: Count = setting(1000, "longer input is cut, with a warning", "pieces", resume=True, ge=1, le=100_000)
+    batch_size: Count = setting(
+        64, "number of sentences translated together", "sentences", resume=True, ge=1, le=100_000
+    )
+    window: Count = setting(
+        2000, "number of lines read ahead and sorted by length", "lines", resume=True, ge=1, le=10_000_000
+    )
+    max_source: Count = setting(
+        1000,
+        "maximum length of a source line; longer input is truncated, with a warning",
+        "tokens",
+        resume=True,
+        ge=1,
+        le=100_000,
+    )
 
 
 class Settings(Section):
@@ -339,11 +459,13 @@ class Settings(Section):
     model: ModelSettings = ModelSettings()
     training: TrainingSettings = TrainingSettings()
     decoding: DecodingSettings = DecodingSettings()
-    run: str = setting("", "the run directory; by default runs/NAME, after the config file's name", resume=True)
-    device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "where to compute", resume=True)
+    run: str = setting(
+        "", "run directory; by default runs/NAME, where NAME is the name of the config file", resume=True
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "device to compute on", resume=True)
     threads: Count = setting(
         0,
-        "CPU threads for training, not for translating; 0: one per core, or OMP_NUM_THREADS",
+        "number of CPU threads for training (not for translating); 0: one per core, or OMP_NUM_THREADS",
         "threads",
         resume=True,
         ge=0,

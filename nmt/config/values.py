@@ -1,4 +1,4 @@
-"""The types that settings are made of, and how people may write their values."""
+"""The types of settings, and the forms in which people may write their values."""
 
 import ast
 import codecs
@@ -31,7 +31,7 @@ _MEANT = {"gpu": "cuda", "fp32": "float32"}  # what other programs call it
 
 
 def closest(name: str, options: tuple[str, ...]) -> str:
-    """`; did you mean X?`, comparing full keys first and last parts second, or nothing."""
+    """Return `; did you mean X?`, comparing full keys first and last parts second; "" if nothing is close."""
     if _MEANT.get(name) in options:
         return f"; did you mean {_MEANT[name]}?"
     matches = difflib.get_close_matches(name, options, n=1, cutoff=0.7)
@@ -43,10 +43,10 @@ def closest(name: str, options: tuple[str, ...]) -> str:
 
 @dataclass(frozen=True)
 class Registered:
-    """A name out of a table such as ATTENTIONS, read from the table's source so that torch is not imported.
+    """Check a name against a registry such as ATTENTIONS, read from its source so that torch is not imported.
 
-    The table must be a plain dict at the top level of the module, its keys written out as strings. `others` are names
-    that the setting allows beside those of the table.
+    The registry must be a plain dict at the top level of the module, with literal string keys. `others` are names that
+    the setting accepts in addition.
     """
 
     module: str
@@ -54,6 +54,7 @@ class Registered:
     others: tuple[str, ...] = ()
 
     def names(self) -> tuple[str, ...]:
+        """Return all names that the setting accepts."""
         return _table_names(self.module, self.table) + self.others
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
@@ -79,6 +80,7 @@ def _table_names(module: str, table: str) -> tuple[str, ...]:
 
 
 _UNITS = {"": 1, "k": 1_000, "m": 1_000_000}
+_SYNONYMS = {"piece": "token", "pieces": "tokens"}  # units of earlier versions
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -86,23 +88,23 @@ _NUMBER = r"([0-9][0-9_]*\.?[0-9]*)"
 
 
 def _is_short(value: Any) -> bool:
-    """Whether this is text that may be a number: to match thousands of digits takes time that grows with the square."""
+    """Return whether this is text short enough to parse: matching thousands of digits takes quadratic time."""
     return isinstance(value, str) and len(value) <= LONGEST_AMOUNT
 
 
 def _whole(value: Any) -> Any:
-    """`1e5` is a whole number, which YAML reads as one with a fraction."""
+    """Return `1e5`, which YAML reads as a float, as a whole number."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _count(value: Any, unit: str) -> Any:
-    """`50k`, `1e5`, and `50k steps` if it counts steps -> a whole number. Raises ValueError for another unit."""
+    """Parse `50k`, `1e5`, or `50k steps` if it counts steps. Raise ValueError for another unit."""
     match = _is_short(value) and re.fullmatch(
         rf"{_NUMBER}\s*([km](?![a-z]))?\s*([a-z]{{2,}}|e)?", value.strip().lower()
     )
     if not match:
         return _whole(value)
-    written = "epochs" if match[3] == "e" else match[3]
+    written = "epochs" if match[3] == "e" else _SYNONYMS.get(match[3], match[3])
     if written and not re.fullmatch(f"{written}(e?s)?", unit, re.I):  # `1 step` counts steps as well
         raise ValueError(f"must be {f'in {unit}' if unit else 'a number without a unit'}, not in {written}")
     number = float(match[1]) * _UNITS[match[2] or ""]
@@ -110,7 +112,7 @@ def _count(value: Any, unit: str) -> Any:
 
 
 def _duration(value: Any) -> Any:
-    """`90s`, `20m`, `1h30m`, or a number of seconds -> seconds."""
+    """Parse `90s`, `20m`, `1h30m`, or a number of seconds, to seconds."""
     if not isinstance(value, str):
         return value
     parts = re.findall(rf"{_NUMBER}\s*([smhd])", value.lower()) if _is_short(value) else []
@@ -120,7 +122,7 @@ def _duration(value: Any) -> Any:
 
 
 def _interval(value: Any) -> Any:
-    """`500`, `2k steps`, `1e`, `0.5 epochs` -> the canonical text `500` or `0.5e`."""
+    """Parse `500`, `2k steps`, `1e`, `0.5 epochs` to the canonical text `500` or `0.5e`."""
     value = _whole(value)
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
@@ -163,7 +165,7 @@ def _columns(value: Any) -> Any:
 
 
 def _amount(value: Any) -> Any:
-    """`500` and `2k` are pairs, `0.05` and `5%` a share."""
+    """Parse `500` or `2k` as pairs, `0.05` or `5%` as a fraction."""
     if _is_short(value) and (match := re.fullmatch(rf"{_NUMBER}\s*%", value.strip())):
         return float(match[1]) / 100
     found = _count(value, "pairs")
@@ -173,7 +175,7 @@ def _amount(value: Any) -> Any:
 
 
 def written_as(json_type: list[str], name: str) -> WithJsonSchema:
-    """Describe what people may write in the file, which is wider than what it becomes; `name` is for the reference."""
+    """Describe what users may write in the file, which is wider than the parsed type; `name` is for the reference."""
     items = ["string", "object"] if "object" in json_type else "string"
     return WithJsonSchema({"type": json_type, "items": {"type": items}, "written": name})
 
@@ -194,7 +196,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 def setting(default: Any, meaning: str, unit: str = "", resume: bool = False, **limits: Any) -> Any:
-    """One setting. `resume` marks those that may change when a run continues; `...` as default means required."""
+    """Declare one setting. `resume` marks those that may change when a run is resumed; default `...` means required."""
     extra: dict[str, Any] = {"unit": unit, "resume": resume}
     if default is not ...:
         limits["default"] = default
@@ -202,11 +204,13 @@ def setting(default: Any, meaning: str, unit: str = "", resume: bool = False, **
 
 
 class Section(BaseModel):
+    """Base of all sections: frozen, strict, no unknown keys."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
     @field_validator("*", mode="before")
     @classmethod
     def _read_count(cls, value: Any, info: Any) -> Any:
-        """Only here is it known which unit a count may be written with: that of its own setting."""
+        """Parse a count with the unit of its own setting, which is only known here."""
         field: Any = cls.model_fields[info.field_name]
         return _count(value, field.json_schema_extra["unit"]) if field.annotation is int else value

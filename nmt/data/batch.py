@@ -14,14 +14,14 @@ from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID
 
 @runtime_checkable
 class Sentences(Protocol):
-    """Pairs of id sequences, without begin and end."""
+    """Hold pairs of id sequences, without begin and end."""
 
     def source(self, index: int) -> Ids: ...
 
     def target(self, index: int) -> Ids: ...
 
 
-class Taught(NamedTuple):
+class SoftTargets(NamedTuple):
     """The pieces that teachers hold most probable at each position of a target, whose sum is less than 1."""
 
     pieces: Int[Tensor, "batch tgt some"]
@@ -29,23 +29,25 @@ class Taught(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """`target_input` is begin + target, `target_output` is target + end; padding is PAD_ID."""
+    """Hold a padded batch: `target_input` is begin + target, `target_output` is target + end; padding is PAD_ID."""
 
     source: Int[Tensor, "batch src"]
     target_input: Int[Tensor, "batch tgt"]
     target_output: Int[Tensor, "batch tgt"]
     target_tokens: int  # real ones, end included
-    taught: Taught | None = None
+    soft_targets: SoftTargets | None = None
     alignment: Float[Tensor, "batch tgt src"] | None = None  # rows sum to 1, or to 0 where a token has no link
 
     def to(self, device: torch.device) -> "Batch":
         source, target_input, target_output = (part.to(device, non_blocking=True) for part in self[:3])
-        taught = self.taught and Taught(*(part.to(device, non_blocking=True) for part in self.taught))
+        soft_targets = self.soft_targets and SoftTargets(
+            *(part.to(device, non_blocking=True) for part in self.soft_targets)
+        )
         alignment = None if self.alignment is None else self.alignment.to(device, non_blocking=True)
-        return Batch(source, target_input, target_output, self.target_tokens, taught, alignment)
+        return Batch(source, target_input, target_output, self.target_tokens, soft_targets, alignment)
 
     def rows(self, first: int, end: int) -> "Batch":
-        """Some of its sentences, with no more padding than they need."""
+        """Select some of the sentences, with no more padding than they need."""
         source, target_input, target_output = (part[first:end] for part in self[:3])
         real = target_output != PAD_ID
         width, target_width = int((source != PAD_ID).sum(dim=1).max()), int(real.sum(dim=1).max())
@@ -54,25 +56,25 @@ class Batch(NamedTuple):
             target_input[:, :target_width],
             target_output[:, :target_width],
             int(real.sum()),
-            self.taught and Taught(*(part[first:end, :target_width] for part in self.taught)),
+            self.soft_targets and SoftTargets(*(part[first:end, :target_width] for part in self.soft_targets)),
             None if self.alignment is None else self.alignment[first:end, :target_width, :width],
         )
 
 
 def make_batch(sentences: Sentences, indices: Sequence[int] | np.ndarray) -> Batch:
-    """The sentences at `indices`, in that order."""
+    """Make a batch of the sentences at `indices`, in that order."""
     targets = [sentences.target(int(index)) for index in indices]
     sources = pad_sources([sentences.source(int(index)) for index in indices])
     return Batch(sources, *pad_targets(targets), sum(len(target) + 1 for target in targets))
 
 
 def pad_sources(sources: Sequence[Ids | list[int]]) -> Int[Tensor, "batch src"]:
-    """Source ids with their end added, padded: an empty sentence is the end alone."""
+    """Pad source ids, with the end added: an empty sentence is the end alone."""
     return _pad([np.concatenate([source, [EOS_ID]]) for source in sources])
 
 
 def pad_targets(targets: Sequence[Ids | list[int]]) -> tuple[Int[Tensor, "batch tgt"], Int[Tensor, "batch tgt"]]:
-    """Target ids with begin, and with their end, added: what goes in and what should come out."""
+    """Pad target ids, with begin added (what goes in) and with the end added (what should come out)."""
     return (
         _pad([np.concatenate([[BOS_ID], target]) for target in targets]),
         _pad([np.concatenate([target, [EOS_ID]]) for target in targets]),

@@ -36,15 +36,15 @@ Item = TypeVar("Item")
 
 
 class Unusable(DataError):
-    """The cache cannot be read or written; the message says what to do about it."""
+    """Signal that the cache cannot be read or written; the message says what to do about it."""
 
 
 class _Damaged(Exception):
-    """An entry is not as it was written; the message says in what."""
+    """Signal that a cache entry differs from what was written; the message says how."""
 
 
 def cache_folder() -> Path:
-    """$NMT_CACHE, or nmt in the user's cache folder ($XDG_CACHE_HOME, else ~/.cache)."""
+    """Return $NMT_CACHE, or nmt in the user's cache folder ($XDG_CACHE_HOME, else ~/.cache)."""
     if "NMT_CACHE" in os.environ:
         return Path(os.environ["NMT_CACHE"])
     try:
@@ -61,7 +61,7 @@ def cached(
     doing: str,
     verify: Callable[[], None] = lambda: None,
 ) -> Item:
-    """What `read` finds in the folder that `make` wrote for this recipe, now or earlier.
+    """Return what `read` finds in the folder that `make` wrote for this recipe, now or earlier.
 
     `verify` is called when `make` is done, and raises DataError if what it read is no longer what the recipe says: then
     nothing is kept. If the user's cache cannot be read or written, a temporary folder takes its place. Raises Unusable
@@ -89,7 +89,7 @@ def _temporary(problem: Unusable, say: Say) -> Path:
     except OSError:
         raise problem from None
     atexit.register(_remove_own, folder, os.getpid())
-    say(f"warning: {problem}; until then {folder} takes its place, which is removed at the end")
+    say(f"warning: {problem}; until then a temporary cache is used, {folder}, and deleted at the end")
     return folder
 
 
@@ -116,7 +116,7 @@ def _cached_in(
                 return read(folder)
         except (_Damaged, ValueError, DataError) as damage:
             problem = damage
-            say(f"note: {folder}: this entry of the cache is damaged ({damage}); making it again")
+            say(f"note: {folder}: this cache entry is damaged ({damage}); rebuilding it")
             _remove(folder)
         except OSError as error:
             if error.errno != errno.ENOENT:  # else another process removed it meanwhile
@@ -194,7 +194,7 @@ def _unreadable(folder: Path, error: OSError) -> Unusable:
 
 
 def _remove(folder: Path) -> None:
-    """Under another name first: no other process ever sees half an entry."""
+    """Remove an entry, renaming it first: no other process ever sees half an entry."""
     aside = _own(folder)
     try:
         folder.rename(aside)
@@ -268,8 +268,8 @@ def _publish(unfinished: Path, folder: Path, made_from: Any) -> None:
 
 
 def _mark(folder: Path) -> str:
-    """How the names of unfinished entries begin, before the number of the process; of this machine, since those of
-    others may be at work on theirs."""
+    """Return the prefix, before the process number, of the names of unfinished entries of this machine; other
+    machines may still be writing theirs."""
     return f"{folder.name}.tmp-{platform.node()}@"
 
 
@@ -288,7 +288,8 @@ def _clean(folder: Path) -> None:
 
 
 def _locked(path: Path) -> bool:
-    """Whether another process holds the lock of a folder, as one may whose number says nothing here (a container)."""
+    """Return whether another process holds the lock of a folder, as one may whose number says nothing here (a
+    container)."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:

@@ -17,14 +17,14 @@ HELD_OUT = "held_out"  # folder of a run with the validation and test text that 
 
 
 class Weighted(NamedTuple):
-    """A training text and how often its pairs come in an epoch."""
+    """Hold a training text and how often its pairs occur in an epoch."""
 
     source: TextSource
     weight: float
 
 
 class Corpora(NamedTuple):
-    """The texts that training reads. `valid` is empty if it is to be held out from the training text."""
+    """Hold the texts that training reads. `valid` is empty if it is to be held out from the training text."""
 
     train: tuple[Weighted, ...]
     valid: tuple[TextSource, ...]  # the first one chooses the checkpoint
@@ -95,7 +95,7 @@ def held_out(run: Path, data: DataSettings, part: str) -> TextSource:
     files = held_out_files(run, data, part)
     for path in files:
         if path.parent != run / HELD_OUT:
-            raise DataError(f"{path}: leads out of the run")
+            raise DataError(f"{path}: points outside the run")
         try:
             open_run_file(run, f"{HELD_OUT}/{path.name}").close()
         except OSError:

@@ -30,14 +30,14 @@ class Pair(NamedTuple):
 
 
 class ParallelFiles(NamedTuple):
-    """The two files of one part of a corpus, aligned line by line."""
+    """Hold the two files of one part of a corpus, aligned line by line."""
 
     source: Path
     target: Path
 
 
 def parallel_files(folder: str | Path, stem: str, source: str, target: str) -> ParallelFiles:
-    """STEM.LANGUAGE in a folder, perhaps compressed. Raises DataError if one is missing."""
+    """Find STEM.LANGUAGE in a folder, perhaps compressed. Raises DataError if one is missing."""
     if not Path(folder).is_dir():
         raise DataError(f"{folder}: data.folder: no such folder; paths in a config are relative to the config file")
     return ParallelFiles(_text_file(Path(folder), stem, source), _text_file(Path(folder), stem, target))
@@ -53,7 +53,7 @@ def _text_file(folder: Path, stem: str, language: str) -> Path:
 
 
 def is_blank(line: str) -> bool:
-    """Whether a line shows nothing: only spaces of any kind, controls, and zero-width characters."""
+    """Return whether a line shows nothing: only spaces of any kind, controls, and zero-width characters."""
     return all(unicodedata.category(character) in _INVISIBLE for character in line)
 
 
@@ -76,7 +76,7 @@ def read_lines(path: Path | str, notes: Counter[str] | None = None, encoding: st
 
 
 class Fault(NamedTuple):
-    """The first thing in a line that is no text."""
+    """Hold the first thing in a line that is not text."""
 
     byte: int  # from 1
     nul: bool  # a NUL character, and no byte that is invalid
@@ -92,7 +92,7 @@ def decode(raw: bytes) -> tuple[str, Fault | None]:
 
 
 class Text:
-    """An open text, read in blocks as they arrive."""
+    """Read an open text in blocks as they arrive."""
 
     def __init__(self, file: BufferedReader, name: str, encoding: str) -> None:
         self.file, self.name, self.given = file, name, encoding
@@ -206,7 +206,7 @@ def usable_pairs(pairs: Iterable[Pair], notes: Counter[str]) -> Iterator[Pair]:
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
     if not path.is_file():
         if member := zip_member(path):
             with open_member(member) as inside:

@@ -25,7 +25,7 @@ Ids = npt.NDArray[np.int32]
 
 
 class Dataset:
-    """Pairs of id sequences, without begin and end: those of one text after the other, a folder each.
+    """Read pairs of id sequences, without begin and end: one text after the other, a folder for each.
 
     Raises OSError or ValueError if a file is missing or cut short.
     """
@@ -65,7 +65,7 @@ class Dataset:
 
 
 class _Shard:
-    """The files of one text."""
+    """Hold the files of one text."""
 
     def __init__(self, folder: Path) -> None:
         self.lines = _map(folder / "lines", OFFSET)

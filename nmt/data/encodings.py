@@ -25,7 +25,8 @@ def encoding_of(head: bytes, given: str = AUTO) -> str:
 
 
 def _is_evidently_utf8(head: bytes, other: str) -> bool:
-    """Whether text is UTF-8 and not by chance: in encodings of two bytes, a few characters may look like UTF-8."""
+    """Return whether text is UTF-8 and not by chance: in encodings of two bytes, a few characters may look like
+    UTF-8."""
     if head.startswith(codecs.BOM_UTF8):
         return True
     text = _decode(head, UTF8) or ""
@@ -141,7 +142,7 @@ def likely_encoding(head: bytes) -> str:
 
 
 def _share_of_expected(head: bytes, encoding: str) -> float:
-    """Of the characters beyond ASCII, but for punctuation, the share that are common in texts of this encoding."""
+    """Return the share of the characters beyond ASCII, punctuation apart, that are common in texts of this encoding."""
     expected = _LEGACY[encoding].expected
     few = 1 if encoding in _LATIN else 4  # in words of ASCII letters, one of the common ones is no chance
     text = _decode(head, encoding) or ""
@@ -158,7 +159,7 @@ def _share_of_expected(head: bytes, encoding: str) -> float:
 
 
 def is_evidently_legacy(head: bytes) -> bool:
-    """Whether text has a legacy encoding, and is not UTF-8 with a few bad bytes."""
+    """Return whether text has a legacy encoding, and is not UTF-8 with a few bad bytes."""
     bad = good = 0
     for line in head.split(b"\n"):
         if not line.isascii():

@@ -155,7 +155,7 @@ class Survey:
     """Counts what the filters would drop of a text, while its pairs are read for another purpose."""
 
     def __init__(self, text: TextSource, used: Sequence[str]) -> None:
-        """`used` are the filters of `data.filters`, which have dropped their share already."""
+        """Take in `used` the filters of `data.filters`, which have dropped their share already."""
         self._used = list(used)
         self._checks = {name: FILTERS[name](text) for name in FILTERS if name not in {"blank", *used}}
         self.counts: Counter[str] = Counter()

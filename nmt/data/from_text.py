@@ -22,7 +22,7 @@ UNKNOWN = ("source", "target")  # names of the two sides where nothing tells the
 
 
 class Start(NamedTuple):
-    """Settings, and the config that a run keeps if they come from a text."""
+    """Hold settings, and the config that a run keeps if they come from a text."""
 
     settings: Settings
     files: dict[str, str] = {}  # noqa: RUF012 (a value that nobody changes): name in the run -> content

@@ -12,7 +12,7 @@ from nmt.data.subword import EOS_ID, UNK_ID, Subwords
 
 
 class Hidden:
-    """A dataset with some words hidden: a pure function of (seed, epoch, sentence)."""
+    """Hide some words of a dataset: a pure function of (seed, epoch, sentence)."""
 
     def __init__(self, dataset: Dataset, subwords: Subwords, share: float, seed: int, epoch: int) -> None:
         """`share` is the probability with which a shared word of a pair is hidden."""

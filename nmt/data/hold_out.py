@@ -38,7 +38,7 @@ Read = Callable[[TextSource, Counter[str]], Iterator[Pair]]  # the usable pairs 
 
 
 class HeldOut(NamedTuple):
-    """`texts` are the parts that were asked for; `lines` those of each training text that training must not read."""
+    """Hold the `texts` that were held out, and the `lines` of each training text that training must not read."""
 
     texts: dict[str, TextSource]  # by part: valid, test
     lines: list[Lines]
@@ -102,7 +102,7 @@ def hold_out(
 
 
 class _Keys(NamedTuple):
-    """Of every usable pair of all texts, in their order."""
+    """Hold the keys of every usable pair of all texts, in their order."""
 
     source: Hashes  # of the normalised source
     target: Hashes
@@ -111,7 +111,7 @@ class _Keys(NamedTuple):
 
     @property
     def pairs(self) -> Hashes:
-        """Hashes of both sides together."""
+        """Return hashes of both sides together."""
         return self.source * np.uint64(0x9E3779B97F4A7C15) ^ self.target
 
 

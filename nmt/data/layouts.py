@@ -51,7 +51,7 @@ WHOLE_NAMES = Layout("SRC", "TRG")  # eBible: `eng-web.txt`; the languages are t
 
 
 def existing(place: Path, name: str) -> bool:
-    """Whether a folder or a .zip file has a file of this name."""
+    """Return whether a folder or a .zip file has a file of this name."""
     path = place / name
     if path.exists():
         return not path.is_dir()
@@ -60,12 +60,12 @@ def existing(place: Path, name: str) -> bool:
 
 
 def is_place(path: Path) -> bool:
-    """Whether a path is a folder, a .zip file, or a folder inside one."""
+    """Return whether a path is a folder, a .zip file, or a folder inside one."""
     return path.is_dir() or (path.suffix == ".zip" and path.is_file()) or zip_member(path) is not None
 
 
 def names_at(place: Path) -> list[str]:
-    """The files and folders of a folder, or the files of a .zip, sorted."""
+    """Return the files and folders of a folder, or the files of a .zip, sorted."""
     if place.is_dir():
         try:
             return sorted(path.name for path in place.iterdir() if not path.name.startswith("."))
@@ -79,7 +79,7 @@ def names_at(place: Path) -> list[str]:
 
 
 def pairs_of(place: Path, stem: str, languages: tuple[str, str]) -> dict[str, tuple[Path, Path]]:
-    """Pairs of files that a name can mean, by their layout. If STEM.LANGUAGE fits, it is the only one."""
+    """Return pairs of files that a name can mean, by their layout. If STEM.LANGUAGE fits, it is the only one."""
     here = set(names_at(place))
     found: dict[str, tuple[Path, Path]] = {}
     for name, layout in LAYOUTS.items():
@@ -97,13 +97,13 @@ def pairs_of(place: Path, stem: str, languages: tuple[str, str]) -> dict[str, tu
 
 
 def _pair(place: Path, here: set[str], names: tuple[str, str], ending: str) -> tuple[Path, Path] | None:
-    """Both files, plain or compressed."""
+    """Return both files, plain or compressed."""
     source, target = (_plain_or_compressed(place, here, f"{name}{ending}") for name in names)
     return (source, target) if source and target else None
 
 
 def _plain_or_compressed(place: Path, here: set[str], name: str) -> Path | None:
-    """The file of a name, perhaps compressed; `here` are the names at the place, which spare asking for each."""
+    """Return the file of a name, perhaps compressed; `here` are the names at the place, which spare asking for each."""
     for packed in COMPRESSIONS:
         full = f"{name}{packed}"
         if (full in here or full.partition("/")[0] in here) and existing(place, full):
@@ -112,7 +112,7 @@ def _plain_or_compressed(place: Path, here: set[str], name: str) -> Path | None:
 
 
 def files_of(place: Path, stem: str, languages: tuple[str, str]) -> list[Path]:
-    """Files with both sides that a name can mean: `train.tsv`, `train.en-fr.tsv`, `train.en-fr`."""
+    """Return files with both sides that a name can mean: `train.tsv`, `train.en-fr.tsv`, `train.en-fr`."""
     endings = [ending for kind in FORMATS.values() for ending in kind.endings]
     codes = (f".{languages[0]}-{languages[1]}", f".{languages[1]}-{languages[0]}")
     names = [

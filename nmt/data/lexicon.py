@@ -12,7 +12,7 @@ ROUNDS = 5
 
 
 class Lexicon(NamedTuple):
-    """Probabilities of the pairs of pieces that were seen together, sorted by source piece."""
+    """Hold the probabilities of the pairs of pieces that were seen together, sorted by source piece."""
 
     source: npt.NDArray[np.int64]
     target: npt.NDArray[np.int64]
@@ -20,7 +20,8 @@ class Lexicon(NamedTuple):
     frequency: npt.NDArray[np.int64]  # of each target piece
 
     def best(self, count: int, vocab: int) -> npt.NDArray[np.int64]:
-        """The `count` likeliest target pieces of each of `vocab` source pieces, best first; -1 where none is left."""
+        """Return the `count` likeliest target pieces of each of `vocab` source pieces, best first; -1 where none is
+        left."""
         order = np.lexsort((-self.probability, self.source))
         source, target = self.source[order], self.target[order]
         begins = np.searchsorted(source, np.arange(vocab))

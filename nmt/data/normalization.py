@@ -29,7 +29,7 @@ _MARKS = regex.compile(rf"\p{{M}}{{{_LONGEST}}}")
 
 
 class Mapped(NamedTuple):
-    """Text, and the places of each of its characters in the raw text."""
+    """Hold text, and the places of each of its characters in the raw text."""
 
     text: str
     starts: list[int]
@@ -57,7 +57,7 @@ class Mapped(NamedTuple):
 
 
 class Normalizer:
-    """The normalisation of one side.
+    """Normalise the text of one side.
 
     `alone`: whether all of it happens here, and none in SentencePiece, as in a joint vocabulary whose two sides are
     normalised differently.

@@ -150,7 +150,7 @@ class _Damaged(Exception):
 
 
 class _Zstandard(io.RawIOBase):
-    """Decompresses frame after frame; raises _Damaged where a frame is damaged or lacks its end."""
+    """Decompress frame after frame; raises _Damaged where a frame is damaged or lacks its end."""
 
     def __init__(self, file: io.BufferedReader) -> None:
         try:

@@ -48,13 +48,13 @@ class Prepared(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The hashes of the training text."""
+        """Return the hashes of the training text."""
         names = (shown_name(path, self.folder) for source, _ in self.corpora.train for path in source.files)
         return " ".join(self.hashes[name] for name in names)
 
 
 class TrainingText(NamedTuple):
-    """The training text as subwords and datasets read it."""
+    """Hold the training text as subwords and datasets read it."""
 
     sources: tuple[TextSource, ...]
     hashes: dict[Path, str]
@@ -208,7 +208,7 @@ def _side_texts(text: TrainingText, sides: tuple[int, ...], limit: int) -> list[
 
 
 def thinned(items: Iterable[Item], limit: int) -> list[Item]:
-    """At most `limit` of them, evenly spaced: whenever there are too many, every second goes."""
+    """Return at most `limit` of them, evenly spaced: whenever there are too many, every second goes."""
     kept: list[Item] = []
     step = 1
     for place, item in enumerate(items):

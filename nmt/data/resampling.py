@@ -22,7 +22,7 @@ Word = tuple[int, ...]  # ids of a word's pieces
 
 
 class Resampled:
-    """A dataset whose sentences come in pieces drawn at random: a pure function of (seed, epoch, sentence).
+    """Draw the segmentation of a dataset's sentences at random: a pure function of (seed, epoch, sentence).
 
     With a unigram model a word's segmentation has a probability proportional to its own ** alpha; with BPE each merge
     is left out with probability alpha.
@@ -57,7 +57,7 @@ class Cutter:
         self._known: dict[Word, tuple[list[Word], list[float]]] = {}
 
     def cut(self, ids: list[int], chance: random.Random) -> list[int]:
-        """Other pieces for the text of `ids`."""
+        """Draw another segmentation of the text of `ids`."""
         return [piece for word in self._words(ids) for piece in self.draw_word(word, chance)]
 
     def _words(self, ids: list[int]) -> list[Word]:
@@ -76,7 +76,7 @@ class Cutter:
         return chance.choices(found, cum_weights=cumulative)[0]
 
     def _segmentations(self, word: Word) -> tuple[list[Word], list[float]]:
-        """The likeliest ones that spell the word, with cumulated weights."""
+        """Return the likeliest segmentations that spell the word, with cumulative weights."""
         candidates = [tuple(ids) for ids in self.processor.nbest_encode_as_ids(self.processor.decode(list(word)), MOST)]
         found = [ids for ids in candidates if self._text(ids) == self._text(word)] or [word]
         scores = [sum(self.scores[piece] for piece in ids) for ids in found]
@@ -86,7 +86,8 @@ class Cutter:
     # BPE --------------------------------------------------------------------------------------------------------------
 
     def _draw_bpe(self, word: Word, chance: random.Random) -> Word:
-        """Merges from the characters up, the best first, each left out with probability alpha at every look."""
+        """Merge from the characters up, the best pair first, each skipped with probability alpha whenever it is
+        considered."""
         symbols = list(self._text(word))
         if any(piece <= EOS_ID or self.processor.is_byte(piece) for piece in word) or not all(
             symbol in self.ids for symbol in symbols
@@ -106,5 +107,5 @@ class Cutter:
 
 @functools.lru_cache(maxsize=4)
 def _cutter(subword: Subword, alpha: float) -> Cutter:
-    """Kept from epoch to epoch."""
+    """Return the segmenter, which is kept from epoch to epoch."""
     return Cutter(subword, alpha)

@@ -66,7 +66,7 @@ _BEFORE_ORDINALS = _words("""
 
 
 def split_sentences(line: str) -> list[str]:
-    """Sentences with the spaces that follow them: together they are the line. At least one, even of an empty line."""
+    """Split a line into sentences with the spaces that follow them: joined, they are the line. An empty line is one."""
     starts = [0, *_starts(line)]
     return [line[start:end] for start, end in zip(starts, [*starts[1:], len(line)], strict=True)]
 
@@ -76,7 +76,7 @@ def count_sentences(line: str) -> int:
 
 
 def _starts(line: str) -> Iterator[int]:
-    """Where each sentence after the first begins."""
+    """Yield where each sentence after the first begins."""
     lowered: bool | None = None
     start = 0
     for match in _END.finditer(line):
@@ -93,7 +93,7 @@ def _starts(line: str) -> Iterator[int]:
 
 
 def _ends(line: str, start: int, match: "regex.Match[str]", lowered: bool) -> bool:
-    """Whether what looks like the end of a sentence that begins at `start` is one."""
+    """Return whether what looks like the end of a sentence that begins at `start` is one."""
     mark, end = match["mark"], match.end()
     rest = line[end : end + 80]
     opened = _OPENERS.match(rest)
@@ -138,7 +138,7 @@ def _ends_without_space(line: str, match: "regex.Match[str]", following: str) ->
 
 
 def _is_abbreviated(before: str, following: str) -> bool:
-    """Whether the full stop after `before` belongs to its last word, with `following` after the space."""
+    """Return whether the full stop after `before` belongs to its last word, with `following` after the space."""
     found = _WORD_BEFORE.search(before)
     next_word = _FIRST_WORD.match(following)
     if not found or not next_word:
@@ -158,5 +158,6 @@ def _is_abbreviated(before: str, following: str) -> bool:
 
 
 def _is_ordinal(words: list[str], starter: bool) -> bool:
-    """Whether a number of one or two digits after `words` is an ordinal: first of all, or after a German article."""
+    """Return whether a number of one or two digits after `words` is an ordinal: first of all, or after a German
+    article."""
     return not words or (words[-1].lower() in _BEFORE_ORDINALS and not starter)

@@ -41,12 +41,12 @@ _PAIR_IN_NAME = re.compile(r"(?:^|[._-])([A-Za-z]{2,3}(?:_[A-Za-z]{2,4})?)-([A-Z
 
 
 class NoSuchText(DataError):
-    """Nothing fits a name: no file is there. The message lists what is, and proposes what would work."""
+    """Signal that no file fits a name. The message lists what is there, and proposes what would work."""
 
 
 @dataclass(frozen=True)
 class TextSource:
-    """One parallel text.
+    """Describe one parallel text.
 
     `files` are what is read, and all whose bytes decide it: both sides in turn for formats with two files; with shards,
     those of each. A file in an archive is `corpus.zip/train.en`, which `file_hash` and `read_lines` understand.
@@ -62,7 +62,7 @@ class TextSource:
     encoding: str = AUTO  # of text that is not UTF-8
 
     def pairs(self, notes: Counter[str] | None = None) -> Iterator[Pair]:
-        """Every pair, blank ones included. Counts repairs in `notes`.
+        """Yield every pair, blank ones included. Counts repairs in `notes`.
 
         A pair has the number of its line, row or unit, from 1 and rising; shards are numbered one after another.
         Raises DataError with file and line if the text cannot be read.
@@ -80,7 +80,8 @@ class TextSource:
             before = last
 
     def recipe(self) -> tuple[object, ...]:
-        """What decides the pairs besides the bytes of `files`, for fingerprints; empty for two plain text files."""
+        """Return what decides the pairs besides the bytes of `files`, for fingerprints; empty for two plain text
+        files."""
         plain = self.format == "text" and len(self.files) == 2
         encoding = () if self.encoding == AUTO else (self.encoding,)
         return encoding if plain else (self.format, self.languages, self.columns, len(self.files), *encoding)
@@ -88,7 +89,7 @@ class TextSource:
 
 @dataclass(frozen=True)
 class _Wish:
-    """What the user says of a text besides its name."""
+    """Hold what the user says of a text besides its name."""
 
     languages: tuple[str, str]
     columns: tuple[str, ...] = ()
@@ -116,7 +117,7 @@ def find_source(
     encoding: str = AUTO,
     regular: bool = False,
 ) -> TextSource:
-    """The text that a name stands for: a stem, a file, a pattern of shards, or `{source: path, target: path}`.
+    """Find the text that a name stands for: a stem, a file, a pattern of shards, or `{source: path, target: path}`.
 
     Paths are relative to `folder`. `format` (of FORMATS) replaces what the ending and the first lines say. `key` is the
     setting that messages name, `encoding` that of text which is not UTF-8. With `regular`, pipes and devices are
@@ -153,7 +154,7 @@ def _two_files(place: Path, given: Mapping[str, str], wish: _Wish) -> TextSource
 
 
 def _resolve(place: Path, name: str, wish: _Wish) -> TextSource | None:
-    """The text that a name stands for in a folder or an archive; None if there is none."""
+    """Find the text that a name stands for in a folder or an archive; None if there is none."""
     path = place / name
     if _GLOB.search(name):
         return _shards(place, name, wish)
@@ -165,7 +166,7 @@ def _resolve(place: Path, name: str, wish: _Wish) -> TextSource | None:
 
 
 def _by_layout(place: Path, stem: str, name: str, wish: _Wish) -> TextSource | None:
-    """The files that a stem stands for. Raises DataError if two layouts fit, unless one is STEM.LANGUAGE."""
+    """Find the files that a stem stands for. Raises DataError if two layouts fit, unless one is STEM.LANGUAGE."""
     pairs = layouts.pairs_of(place, stem, wish.languages)
     if "STEM.LANGUAGE" in pairs:
         return wish.pair(name, *pairs["STEM.LANGUAGE"])
@@ -182,7 +183,7 @@ def _by_layout(place: Path, stem: str, name: str, wish: _Wish) -> TextSource | N
 
 
 def _one_file(path: Path, name: str, wish: _Wish) -> TextSource:
-    """A file that holds both sides, or one side of a pair whose other side has the other language in its name."""
+    """Find a file that holds both sides, or one side of a pair whose other side has the other language in its name."""
     wish.check(path)
     given = wish.format if wish.format and FORMATS[wish.format].files == 1 else None
     found = given or format_of_file(path)
@@ -203,13 +204,14 @@ def _one_file(path: Path, name: str, wish: _Wish) -> TextSource:
 
 
 def _with_language(name: str, wanted: str, other: str) -> Iterator[str]:
-    """The names that a file would have in the other language: each place of its own, the last first."""
+    """Yield the names that a file would have in the other language: each place of its own, the last first."""
     for found in reversed(list(re.finditer(rf"(?<![A-Za-z]){re.escape(wanted)}(?![A-Za-z])", name))):
         yield f"{name[: found.start()]}{other}{name[found.end() :]}"
 
 
 def _is_reversed(path: Path, format_name: str, languages: tuple[str, str]) -> bool:
-    """Whether a table without a header has the target first, as its name says: `pairs.fr-en.tsv` for en into fr."""
+    """Return whether a table without a header has the target first, as its name says: `pairs.fr-en.tsv` for en into
+    fr."""
     named = _languages_in_name(path)
     if not (named and same_language(languages[1], named[0]) and same_language(languages[0], named[1])):
         return False
@@ -218,7 +220,8 @@ def _is_reversed(path: Path, format_name: str, languages: tuple[str, str]) -> bo
 
 
 def _archive(path: Path, wish: _Wish) -> TextSource:
-    """The only text in an archive: two files whose names differ in the language, or a file that holds both sides."""
+    """Find the only text in an archive: two files whose names differ in the language, or a file that holds both
+    sides."""
     names = layouts.names_at(path)
     found: dict[str, TextSource] = {}
     for name in names:
@@ -240,7 +243,7 @@ def _archive(path: Path, wish: _Wish) -> TextSource:
 
 
 def _shards(place: Path, pattern: str, wish: _Wish) -> TextSource | None:
-    """The files that fit a pattern, as one text; the pattern may leave out the language at the end."""
+    """Find the files that fit a pattern, as one text; the pattern may leave out the language at the end."""
     inside, last = (place / pattern).parent, Path(pattern).name
     if not layouts.is_place(inside):
         return None
@@ -263,7 +266,8 @@ def _shards(place: Path, pattern: str, wish: _Wish) -> TextSource | None:
 
 
 def guess_languages(path: Path) -> tuple[str, str] | None:
-    """The source and target language of a file with both sides: as it names them, or as its name does; else None."""
+    """Guess the source and target language of a file with both sides: as it names them, or as its name does; else
+    None."""
     name = format_of_file(path)
     if name is None:
         return None
@@ -295,7 +299,7 @@ def _languages_in_json(path: Path) -> tuple[str, str] | None:
 
 
 def _languages_in_name(path: Path) -> tuple[str, str] | None:
-    """`pairs.en-fr.tsv`, `en-fr.tsv`, `news_en-fr` -> en, fr."""
+    """Find the languages in a name: `pairs.en-fr.tsv`, `en-fr.tsv`, `news_en-fr` -> en, fr."""
     name = path.name
     while name:
         if found := _PAIR_IN_NAME.search(name):
@@ -307,7 +311,7 @@ def _languages_in_name(path: Path) -> tuple[str, str] | None:
 
 
 def _nothing_fits(place: Path, name: str, wish: _Wish) -> str:
-    """What the folder holds, and a line to write that works."""
+    """Explain what the folder holds, and propose a setting that works."""
     inside = (place / name).parent if (place / name).parent.exists() else place
     sides = [f"{name}.{language}" for language in wish.languages]
     missing = [
@@ -338,7 +342,7 @@ def _shown(names: Sequence[str]) -> str:
 
 
 def _proposal(place: Path, name: str, wish: _Wish) -> str | None:
-    """Settings with which a text is found in a folder and its first pair can be read."""
+    """Return settings with which a text is found in a folder and its first pair can be read."""
     names = layouts.names_at(place)
     if len(names) > TRIED:
         return None
@@ -359,7 +363,7 @@ def _proposal(place: Path, name: str, wish: _Wish) -> str | None:
 
 
 def _shorter(name: str) -> Iterator[str]:
-    """Parts of a name that may be a stem: `news.en-fr.en` -> `news.en-fr`, `en`, ..."""
+    """Yield parts of a name that may be a stem: `news.en-fr.en` -> `news.en-fr`, `en`, ..."""
     for found in reversed(list(re.finditer(r"[._-]", name))):
         yield from filter(None, (name[: found.start()], name[found.end() :].partition(".")[0]))
 
@@ -369,7 +373,7 @@ def _reads(place: Path, name: str, wish: _Wish) -> bool:
 
 
 def _problem(place: Path, name: str, wish: _Wish) -> str:
-    """Why a text cannot be found or its first pair cannot be read; empty if it can."""
+    """Return why a text cannot be found or its first pair cannot be read; empty if it can."""
     try:
         source = _resolve(place, name, wish)
         if source is None or len(set(source.files)) < len(source.files):

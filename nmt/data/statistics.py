@@ -31,7 +31,7 @@ LONGEST = 100_000  # pieces: what data.max_length may be
 
 @dataclass(frozen=True)
 class TargetLengths:
-    """How long the targets of training sources were: up to `sources[i]` pieces, rarely more than `targets[i]`.
+    """Hold how long the targets of training sources were: for up to `sources[i]` pieces rarely more than `targets[i]`.
 
     Both rise. Lengths are in pieces, the end not counted.
     """
@@ -40,8 +40,8 @@ class TargetLengths:
     targets: tuple[int, ...]
 
     def limits(self, source: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Most pieces that the translation of a source of so many pieces may have: with slack, and for a source longer
-        than all of training in proportion."""
+        """Return the most pieces that the translation of a source of so many pieces may have: with slack, and for a
+        source longer than all of training in proportion."""
         bounds, targets = np.array(self.sources), np.array(self.targets)
         place = np.searchsorted(bounds, source).clip(max=len(bounds) - 1)
         longer = np.maximum(source / bounds[-1], 1.0)
@@ -51,7 +51,7 @@ class TargetLengths:
 
 @dataclass(frozen=True)
 class TrainingStatistics:
-    """Of the pairs that a run was trained on."""
+    """Hold statistics of the pairs that a run was trained on."""
 
     pairs: int
     longest_source: int  # pieces
@@ -62,7 +62,7 @@ class TrainingStatistics:
 
 
 def training_statistics(data: Dataset, subwords: Subwords) -> TrainingStatistics:
-    """Lengths of all pairs, sentences and words of a sample from all over the text."""
+    """Count the lengths of all pairs, and the sentences and words of a sample from all over the text."""
     source, target = data.source_lengths(), data.target_lengths()
     chosen = np.linspace(0, len(data) - 1, min(SAMPLE, len(data))).astype(int).tolist()
     sources = [subwords.source.decode(data.source(index).tolist()) for index in chosen]
@@ -82,7 +82,7 @@ def training_statistics(data: Dataset, subwords: Subwords) -> TrainingStatistics
 
 
 def target_lengths(source: npt.NDArray[np.int64], target: npt.NDArray[np.int64]) -> TargetLengths:
-    """The 99.9th percentile of target lengths in buckets of about one source length, made to rise."""
+    """Return the 99.9th percentile of target lengths in buckets of about one source length, made to rise."""
     order = np.argsort(source, kind="stable")
     source, target = source[order], target[order]
     size = max(BUCKET, len(source) // MOST_BUCKETS)
@@ -104,7 +104,7 @@ def to_json(statistics: TrainingStatistics) -> bytes:
 
 
 def from_json(values: dict[str, Any]) -> TrainingStatistics:
-    """What `to_json` wrote, checked: a run may come from anybody. Raises ValueError."""
+    """Read and check what `to_json` wrote: a run may come from anybody. Raises ValueError."""
     try:
         lengths = values["target_lengths"]
         found = TrainingStatistics(
@@ -143,7 +143,7 @@ def _ratios(values: Any) -> tuple[float, float, float]:
 
 
 def together(first: TrainingStatistics, others: Sequence[TrainingStatistics]) -> TrainingStatistics:
-    """Of models that decode as one: a line is split when it is too long for any of them."""
+    """Combine the statistics of models that decode as one: a line is split when it is too long for any of them."""
     for other in others:
         first = replace(
             first,

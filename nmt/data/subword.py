@@ -48,7 +48,7 @@ class Piece(NamedTuple):
 
 
 class Subword:
-    """One SentencePiece model, as it is used for one side of the text."""
+    """Wrap one SentencePiece model, as it is used for one side of the text."""
 
     def __init__(self, model: bytes, name: str, side: Side = "target") -> None:
         """Raises DataError if `model`, the bytes of the file `name`, is no model of this kind."""
@@ -86,7 +86,7 @@ class Subword:
 
     @functools.cached_property
     def byte_values(self) -> npt.NDArray[np.int64]:
-        """The byte that each token spells, or -1 for those that are text."""
+        """Return the byte that each token spells, or -1 for those that are text."""
         values = np.full(len(self), -1)
         for index in range(len(self)):
             if self.processor.is_byte(index):
@@ -95,7 +95,7 @@ class Subword:
 
     @property
     def has_bytes(self) -> bool:
-        """Whether every character can be spelt, so that no word is unknown."""
+        """Return whether every character can be spelt, so that no word is unknown."""
         return bool((self.byte_values >= 0).any())
 
     def normalize(self, text: str) -> str:
@@ -108,7 +108,7 @@ class Subword:
         return ids
 
     def beginning(self, text: str, count: int) -> list[int]:
-        """The first `count` piece ids of a line, or all if it has fewer; a blank line has none.
+        """Return the first `count` piece ids of a line, or all if it has fewer; a blank line has none.
 
         Of a huge line no more is read than is needed for them, and at most LONGEST_LINE characters.
         """
@@ -129,7 +129,8 @@ class Subword:
 
     @property
     def is_unigram(self) -> bool:
-        """Whether segmentations have probabilities: not so for BPE, words and characters, which have one each."""
+        """Return whether segmentations have probabilities: not so for BPE, words and characters, which have one
+        each."""
         try:
             self.processor.nbest_encode_as_ids("a", 1)
         except RuntimeError:
@@ -194,13 +195,15 @@ class Subword:
         return self._clean("".join(texts)), pieces
 
     def blank(self) -> npt.NDArray[np.bool_]:
-        """Which pieces show nothing by themselves, such as a space. The first four, begin to unknown, do not count."""
+        """Return which pieces show nothing by themselves, such as a space. The first four, begin to unknown, do not
+        count."""
         texts: list[str] = self.processor.id_to_piece(list(range(len(self))))
         shown = [_byte_text(text).replace(SPACE_MARK, " ") for text in texts]
         return np.array([index > EOS_ID and is_blank(text) for index, text in enumerate(shown)])
 
     def pieces(self, text: str, count: int) -> list[Piece]:
-        """The first `count` pieces of a line with their places in it. Reads no more of a huge line than it needs."""
+        """Return the first `count` pieces of a line with their places in it. Reads no more of a huge line than it
+        needs."""
         text = text[:LONGEST_LINE]
         size = 8 * count
         pieces = self._placed(text[:size])
@@ -242,7 +245,7 @@ def _raw_place(mapped: Mapped, start: int, end: int) -> tuple[int, int]:
 
 
 def _byte_text(piece: str) -> str:
-    """What a byte piece of an ASCII character stands for; any other piece as it is."""
+    """Return what a byte piece of an ASCII character stands for; any other piece as it is."""
     match = re.fullmatch(r"<0x([0-7][0-9A-F])>", piece)
     return chr(int(match[1], 16)) if match else piece
 
@@ -254,7 +257,7 @@ def _pieces(mapping: dict[str, Any]) -> list[Piece]:
 
 
 class Subwords(NamedTuple):
-    """The subword models of both languages."""
+    """Hold the subword models of both languages."""
 
     source: Subword
     target: Subword
@@ -320,7 +323,7 @@ def train_subword(
 
 
 class _TooSmall(Exception):
-    """The vocabulary has no room for the characters of the text; `needed` is a size that has."""
+    """Signal that the vocabulary has no room for the characters of the text; `needed` is a size that has."""
 
     def __init__(self, needed: int) -> None:
         super().__init__(needed)

@@ -11,7 +11,7 @@ State = tuple[int, ...]  # device, inode, size, and the times of the last change
 
 
 class FileHash(str):
-    """The SHA-256 of a file, and the state of the file that has it."""
+    """Hold the SHA-256 of a file, and the state of the file that has it."""
 
     __slots__ = ("state",)
     state: State
@@ -46,7 +46,7 @@ def checker(hashes: Mapping[Path, str], paths: Iterable[Path]) -> Callable[[], N
 
 
 def _state(path: Path) -> State:
-    """The state of a file, or of the archive that it is in."""
+    """Return the state of a file, or of the archive that it is in."""
     member = zip_member(path)
     try:
         found = (member.archive if member else path).stat()

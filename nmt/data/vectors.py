@@ -23,7 +23,7 @@ EXACT, LOWER = 2, 1  # how a word was found; 0: not at all
 
 
 class Vectors(NamedTuple):
-    """The vectors of a file for words of a vocabulary, as they stand in the file."""
+    """Hold the vectors of a file for words of a vocabulary, as they stand in the file."""
 
     ids: Int[np.ndarray, "found"]
     values: Float[np.ndarray, "found size"]
@@ -32,13 +32,13 @@ class Vectors(NamedTuple):
 
 
 def vocabulary_words(subword: Subword) -> dict[int, str]:
-    """{id: word} of a vocabulary of words, without padding, unknown, begin and end."""
+    """Return {id: word} of a vocabulary of words, without padding, unknown, begin and end."""
     pieces = {index: str(subword.processor.id_to_piece(index)) for index in range(EOS_ID + 1, len(subword))}
     return {index: piece.removeprefix(SPACE_MARK) for index, piece in pieces.items()}
 
 
 def read_vectors(path: Path, words: dict[int, str], size: int, encoding: str = AUTO) -> Vectors:
-    """The vectors of `words` ({id: word}); of a word that the file lacks, those of its lower case.
+    """Return the vectors of `words` ({id: word}); of a word that the file lacks, those of its lower case.
 
     Of a word that comes twice the first counts. Raises ConfigError if the vectors' size is another than `size`, and
     DataError, with the line, for one that is not a word and `size` numbers.
@@ -60,7 +60,7 @@ def read_vectors(path: Path, words: dict[int, str], size: int, encoding: str = A
 
 
 def _places(words: Iterable[str]) -> dict[str, list[int]]:
-    """Where each word stands; several words may have the same lower case."""
+    """Return where each word stands; several words may have the same lower case."""
     places: defaultdict[str, list[int]] = defaultdict(list)
     for place, word in enumerate(words):
         places[word].append(place)
@@ -68,7 +68,7 @@ def _places(words: Iterable[str]) -> dict[str, list[int]]:
 
 
 def _vector_lines(path: Path, size: int, encoding: str) -> Iterator[tuple[int, str]]:
-    """(line number, line) of each vector, a space after the last number taken away."""
+    """Yield (line number, line) of each vector, without a space after the last number."""
     announced, number = None, 0
     for number, line in enumerate(read_lines(path, encoding=encoding), start=1):
         line = line.rstrip(" ")
@@ -87,7 +87,7 @@ def _vector_lines(path: Path, size: int, encoding: str) -> Iterator[tuple[int, s
 
 
 def _layout(first: str) -> tuple[int | None, int]:
-    """(vectors that a header announces, or None; numbers in a vector) by the first line of a file."""
+    """Return (vectors that a header announces, or None; numbers in a vector) from the first line of a file."""
     word, *fields = first.split(" ")
     if len(fields) == 1 and all(text.isascii() and text.isdecimal() and len(text) < 13 for text in (word, fields[0])):
         return int(word), int(fields[0])
@@ -113,7 +113,7 @@ def _numbers(fields: list[str], path: Path, line: int) -> Float[np.ndarray, "siz
 
 
 def _number(field: str) -> float:
-    """nan if it is none."""
+    """Parse a number; nan if it is not one."""
     try:
         return float(field)
     except ValueError:

@@ -40,7 +40,7 @@ class Word(NamedTuple):
 
 
 def split_words(line: str, kind: str = "scripts") -> list[Word]:
-    """The words of a line, by one of WORDS. Raises ConfigError for another name."""
+    """Split a line into words, by one of WORDS. Raises ConfigError for another name."""
     if kind not in WORDS:
         raise ConfigError(f"words: {kind!r} must be one of {', '.join(WORDS)}")
     return WORDS[kind](line)
@@ -79,7 +79,7 @@ def words_of_scripts(line: str) -> list[Word]:
 
 
 def words_between_spaces(line: str) -> list[Word]:
-    """What spaces and tabs separate, as in tokenised text."""
+    """Split a line at spaces and tabs, as tokenised text is split."""
     return [Word(match[0], match.start(), match.end()) for match in regex.finditer(r"[^ \t\r\n]+", line)]
 
 

@@ -15,7 +15,7 @@ class Member(NamedTuple):
 
 
 def zip_member(path: Path) -> Member | None:
-    """The archive and the name inside it that a path stands for; None for any other path."""
+    """Return the archive and the name inside it that a path stands for; None for any other path."""
     for parent in path.parents:
         if parent.suffix == ".zip" and parent.is_file():
             return Member(parent, path.relative_to(parent).as_posix())
@@ -23,7 +23,7 @@ def zip_member(path: Path) -> Member | None:
 
 
 def names_in(archive: Path) -> list[str]:
-    """The names of the files in an archive, sorted. Raises DataError if it is damaged."""
+    """Return the names of the files in an archive, sorted. Raises DataError if it is damaged."""
     state = archive.stat()
     return list(_names(archive, state.st_mtime_ns, state.st_size))
 
@@ -34,11 +34,11 @@ def _names(archive: Path, changed: int, size: int) -> tuple[str, ...]:
         with zipfile.ZipFile(archive) as opened:
             return tuple(sorted(info.filename for info in opened.infolist() if not info.is_dir()))
     except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
-        raise DataError(f"{archive}: not a usable .zip file ({error}); download or make it again") from None
+        raise DataError(f"{archive}: not a valid .zip file ({error}); download or create it again") from None
 
 
 def open_member(member: Member) -> io.BufferedIOBase:
-    """The bytes of a file in an archive. Raises DataError if it is not there or cannot be read."""
+    """Return the bytes of a file in an archive. Raises DataError if it is not there or cannot be read."""
     try:
         archive = zipfile.ZipFile(member.archive)
         try:

@@ -1,4 +1,4 @@
-"""The alignment of given translations."""
+"""Align given translations by the attention of the model."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -7,8 +7,8 @@ from nmt.config import DecodingSettings
 from nmt.data.batching import longest_first
 from nmt.data.subword import LONGEST_LINE, Piece, Subword
 from nmt.decoding.alignment import AttentionMatrix, Link, word_attention
+from nmt.decoding.parallel import computing_with
 from nmt.decoding.request import GIVEN, with_changes
-from nmt.decoding.side_by_side import computing_with
 from nmt.decoding.translator import Translator
 
 ENOUGH = 5_000  # characters whose words are looked at in any case
@@ -27,7 +27,7 @@ def align(
     words: str = "scripts",
     changes: Mapping[str, Any] | None = None,
 ) -> list[Aligned]:
-    """The alignment of given translations: the model reads (source, target) and its attention is looked at.
+    """Align given translations: the model reads (source, target), and its attention gives the links.
 
     `words` says what a word is, out of WORDS; `changes` are decoding settings that have an effect here.
     Pieces beyond `decoding.max_source`, on either side, are not read and have no links.
@@ -60,5 +60,5 @@ def _places(subword: Subword, text: str, ids: list[int]) -> list[Piece]:
 
 
 def _read(text: str, pieces: Sequence[Piece]) -> str:
-    """The text; of a very long one, whose words fill no matrix, the part that the pieces are of."""
+    """Return the text, or only the part that the subwords cover if its words would fill a huge matrix."""
     return text[: max([ENOUGH, *(piece.end for piece in pieces)])]

@@ -55,7 +55,7 @@ def _bytes_of(lead: int) -> int:
 
 @dataclass(frozen=True)
 class Characters:
-    """What the tokens of a vocabulary spell, as tensors."""
+    """Hold what the tokens of a vocabulary spell, as tensors."""
 
     byte: Int[Tensor, " vocab"]  # the byte of each token, or NO_BYTE
     size: Int[Tensor, " vocab"]  # bytes of the character that a token begins; 1 for text
@@ -123,7 +123,7 @@ class Characters:
 
 @dataclass(frozen=True)
 class _Within:
-    """The hypotheses in the middle of a character, and the log-probabilities of what may come next."""
+    """Hold the hypotheses in the middle of a character, and the log-probabilities of what may come next."""
 
     rows: Int[Tensor, " rows"]
     log_probs: Float[Tensor, "rows vocab"]

@@ -18,7 +18,7 @@ RATIO, LONGEST = 2.0, 200
 
 @dataclass(frozen=True)
 class Constraints:
-    """What constrains translations beside the settings: the training pairs and the vocabulary."""
+    """Hold the constraints that come from the training pairs and the vocabulary, not from the settings."""
 
     lengths: TargetLengths | None = None
     blank: Bool[Tensor, "vocab"] | None = None  # pieces that show nothing: a translation is not made of them alone
@@ -40,7 +40,7 @@ class Constraints:
         )
 
     def among(self, pieces: Int[Tensor, " pieces"]) -> "Constraints":
-        """The same for a model that knows only some of the pieces."""
+        """Return the same constraints for a model that knows only some of the tokens."""
         blank, characters = self.blank, self.characters
         return replace(
             self,
@@ -55,7 +55,7 @@ NO_CONSTRAINTS = Constraints()
 def longest_allowed(
     source: Int[Tensor, "batch src"], settings: DecodingSettings, constraints: Constraints = NO_CONSTRAINTS
 ) -> Int[Tensor, "batch"]:
-    """Most tokens, the end not counted, that each sentence's translation may have.
+    """Return the most tokens, the end not counted, that each sentence's translation may have.
 
     `max_ratio` and `max_length` decide where they are set, otherwise the training pairs. A prefix always has room.
     """
@@ -140,8 +140,8 @@ def _show_something(
     limit: Int[Tensor, "rows"],
     blank: Bool[Tensor, "vocab"],
 ) -> None:
-    """Blank tokens, such as the indentation of code, may begin a translation but not be all of it: forbids the end
-    after them, and another one where only one token is left, in place."""
+    """Forbid, in place, translations of blank tokens alone: such tokens, as the indentation of code, may begin a
+    translation, but neither the end nor, where only one token is left, another blank one may follow them."""
     length = tokens.size(1) - 1
     rows = blank[tokens[:, 1]] if length else torch.ones_like(limit, dtype=torch.bool)
     if not rows.any():

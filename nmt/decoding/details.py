@@ -13,7 +13,7 @@ from nmt.data.words import Word, split_words
 from nmt.decoding.alignment import owners
 from nmt.decoding.search import Searchable
 from nmt.decoding.trace import Node
-from nmt.model.loop import loop_over_positions
+from nmt.model.deferred_gradients import deferred_gradients
 
 LONGEST_WORD = 12  # tokens of an alternative
 
@@ -147,7 +147,7 @@ def next_words(
     A word is its first token and what greedy search adds until the next word begins; its probability is the product.
     """
     found: dict[int, tuple[Alternative, ...]] = {}
-    with loop_over_positions():
+    with deferred_gradients():
         memory, state = model.encode(source)
         last = BOS_ID
         for place in range(max(starts, default=-1) + 1):

@@ -1,4 +1,4 @@
-"""Several models that decode as one: the mean of their probabilities at each word."""
+"""Decode with several models as one, by the mean of their probabilities at each token."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from nmt.model import State
 
 
 class EnsembleMemory(NamedTuple):
-    """What each member reads. All have read the same source, so any one's mask is everyone's."""
+    """Hold the memory of each member. All members read the same source, so their masks are equal."""
 
     members: tuple[Encoded, ...]
     parts: tuple[int, ...]  # how many tensors of the joint state are each member's
@@ -26,7 +26,7 @@ class EnsembleMemory(NamedTuple):
         return self._replace(members=tuple(memory.select(rows) for memory in self.members))
 
     def split(self, state: State) -> Iterator[State]:
-        """Each member's own state, out of the joint one."""
+        """Yield each member's own state, out of the joint one."""
         start = 0
         for count in self.parts:
             yield state[start : start + count]
@@ -34,7 +34,7 @@ class EnsembleMemory(NamedTuple):
 
 
 class Ensemble:
-    """Models with the same vocabularies, otherwise as different as may be. A state is the members' states, joined."""
+    """Decode with several models as one. They share their vocabularies; a state joins the members' states."""
 
     def __init__(self, members: Sequence[Searchable]) -> None:
         self.members = members
@@ -53,11 +53,11 @@ class Ensemble:
 
 
 def mean_log_probs(log_probs: Sequence[Float[Tensor, "*shape"]]) -> Float[Tensor, "*shape"]:
-    """log of the mean of the probabilities: log sum_m exp(l_m) - log M."""
+    """Return the log of the mean of the probabilities: log sum_m exp(l_m) - log M."""
     return torch.stack(list(log_probs)).logsumexp(dim=0) - math.log(len(log_probs))
 
 
 def mean_attention(weights: Sequence[Float[Tensor, "*rows src"]]) -> Float[Tensor, "*rows src"]:
-    """The mean over the members that attend: all weights of one without attention are 0."""
+    """Average over the members that attend: the weights of a member without attention are all 0."""
     stacked = torch.stack(list(weights))
     return stacked.sum(dim=0) / stacked.any(dim=-1, keepdim=True).sum(dim=0).clamp(min=1)

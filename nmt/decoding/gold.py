@@ -12,7 +12,7 @@ from nmt.errors import DataError
 
 
 class Gold(NamedTuple):
-    """What people linked: surely, and possibly, which the sure ones are too."""
+    """Hold the links of human annotators: the sure ones, and the possible ones, which include the sure ones."""
 
     sure: frozenset[Link]
     possible: frozenset[Link]
@@ -24,21 +24,21 @@ _LINK = re.compile(r"([0-9]{1,9})([-p?])([0-9]{1,9})")
 
 
 def read_gold(path: Path, pairs: Sequence[tuple[str, str]], words: str = "scripts") -> list[Gold]:
-    """A line per pair: `0-0` is sure, `0p0` or `0?0` possible. Raises DataError where it does not fit the pairs.
+    """Read one line per pair: `0-0` is sure, `0p0` or `0?0` possible. Raises DataError where it does not fit the pairs.
 
     `words` says what a word is, out of WORDS.
     """
     lines = list(read_lines(path))
     if len(lines) != len(pairs):
-        raise DataError(f"{path}: has {len(lines)} lines, and the texts have {len(pairs)}; it needs one for each pair")
+        raise DataError(f"{path}: has {len(lines)} lines, but the texts have {len(pairs)}; write one line per pair")
     return [
         _read_links(line, f"{path}:{number}", *pairs[number - 1], words) for number, line in enumerate(lines, start=1)
     ]
 
 
 def counts_between_spaces(gold: Sequence[Gold], pairs: Sequence[tuple[str, str]]) -> bool:
-    """Whether all links fit the words that spaces separate, where the text has more words by its script: then the links
-    are likely to be another tool's, and to count those."""
+    """Return whether all links fit the words that spaces separate, where the text has more words by its script: then
+    the links are likely to be another tool's, and to count those."""
     fewer = False
     for links, pair in zip(gold, pairs, strict=True):
         between = [len(split_words(text, "spaces")) for text in pair]
@@ -72,7 +72,7 @@ def _read_links(line: str, place: str, source: str, target: str, words: str) -> 
 
 
 class Agreement(NamedTuple):
-    """Of an alignment A with gold links S and P, added up over sentences: |A & S|, |A & P|, |A|, |S|."""
+    """Hold the counts |A & S|, |A & P|, |A|, |S| of an alignment A and gold links S and P, summed over sentences."""
 
     sure_found: int | float
     possible_found: int | float
@@ -81,7 +81,7 @@ class Agreement(NamedTuple):
 
     @property
     def error_rate(self) -> float:
-        """AER = 1 - (|A & S| + |A & P|) / (|A| + |S|), 0 to 1 (Och & Ney 2003)."""
+        """Return AER = 1 - (|A & S| + |A & P|) / (|A| + |S|), 0 to 1 (Och & Ney 2003)."""
         return 1 - (self.sure_found + self.possible_found) / (self.found + self.sure) if self.found + self.sure else 0.0
 
     @property

@@ -17,7 +17,8 @@ COLUMNS = 16_384  # of a matrix that is in memory
 
 
 def rank_by_chrf(samples: Sequence[Hypothesis], decode: Callable[[list[int]], str]) -> list[Hypothesis]:
-    """The samples with different texts, best first. The score becomes the mean chrF against all the other samples."""
+    """Rank the samples with different texts, best first. The score becomes the mean chrF against all the other
+    samples."""
     drawn = Counter(texts := [decode(sample.tokens) for sample in samples])
     likeness = pairwise_chrf(list(drawn))
     count = np.array(list(drawn.values()))
@@ -28,7 +29,7 @@ def rank_by_chrf(samples: Sequence[Hypothesis], decode: Callable[[list[int]], st
 
 
 def pairwise_chrf(texts: Sequence[str]) -> Float[np.ndarray, "texts texts"]:
-    """chrF, 0 to 100, of each text (row) against each other one as its reference (column)."""
+    """Return the chrF, 0 to 100, of each text (row) against each other one as its reference (column)."""
     precision, recall, orders = np.zeros((3, len(texts), len(texts)))
     for n in range(1, ORDER + 1):
         matches = np.zeros((len(texts), len(texts)), np.float32)
@@ -52,8 +53,9 @@ def _ngrams(text: str, n: int) -> Counter[str]:
 
 
 def _occurrences(counts: Sequence[Counter[str]]) -> Iterator[Float[np.ndarray, "texts occurrences"]]:
-    """1 where a text has an n-gram for the k-th time. A column for each (n-gram, k): then a product of two rows is the
-    sum of the smaller of their counts, which is what chrF calls matches. COLUMNS at a time: memory is bounded."""
+    """Yield matrices with 1 where a text has an n-gram for the k-th time. A column for each (n-gram, k): then a
+    product of two rows is the sum of the smaller of their counts, which is what chrF calls matches. COLUMNS at a
+    time: memory is bounded."""
     columns: dict[tuple[str, int], int] = {}
     places = [
         (row, columns.setdefault((ngram, time), len(columns)))

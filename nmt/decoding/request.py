@@ -139,11 +139,11 @@ def check_request(changes: Mapping[str, Any], *, n_best: int = 1, drawn: bool = 
 def with_changes(
     settings: DecodingSettings, changes: Mapping[str, Any], allowed: tuple[str, ...] = ()
 ) -> DecodingSettings:
-    """The settings with some replaced. Raises ConfigError for an impossible value, for settings that contradict each
-    other, and for one that is not among `allowed`, if these are given."""
+    """Return the settings with some replaced. Raises ConfigError for an impossible value, for settings that
+    contradict each other, and for one that is not among `allowed`, if these are given."""
     found = changed(settings, **changes)
     if idle := [name for name in changes if allowed and name not in allowed]:
-        raise ConfigError(*(f"{name}: has no effect on translations that are given; remove it" for name in idle))
+        raise ConfigError(*(f"{name}: has no effect on given translations; remove it" for name in idle))
     if 0 < found.max_length < found.min_length:
         raise ConfigError(f"min_length: {found.min_length} is more than max_length={found.max_length}")
     return found

@@ -45,8 +45,8 @@ def sample(
 
 
 def uniforms(seed: int | None, places: Sequence[Place], count: int, length: int) -> Float[Tensor, "rows length"]:
-    """Numbers in [0, 1) for `count` samples at each place, a function of (seed, place, count). In float64, which not
-    every device has, so they are on the CPU."""
+    """Draw numbers in [0, 1) for `count` samples at each place, a function of (seed, place, count). In float64,
+    which not every device has, so they are on the CPU."""
     entropy = np.random.SeedSequence(seed).entropy
     keys = [(entropy, line, part) if part else (entropy, line) for line, part in places]
     numbers = [np.random.default_rng(key).random((length, count)).T for key in keys]  # type: ignore[arg-type]
@@ -54,14 +54,15 @@ def uniforms(seed: int | None, places: Sequence[Place], count: int, length: int)
 
 
 def truncate(logits: Float[Tensor, "rows vocab"], top_k: int, top_p: int | float) -> Float[Tensor, "rows vocab"]:
-    """Logits with everything outside the top k, and then outside the nucleus, at -inf. Of equals the first stay."""
+    """Set the logits outside the top k, and then outside the nucleus, to -inf. Of equal ones the first stay."""
     if 0 < top_k < logits.size(1):
         logits = _keep(logits, logits.topk(top_k).values[:, -1:], top_k)
     return _nucleus(logits, top_p, FEW) if top_p < 1 else logits
 
 
 def _nucleus(logits: Float[Tensor, "rows vocab"], top_p: int | float, few: int) -> Float[Tensor, "rows vocab"]:
-    """The likeliest words of each row until they have `top_p`. All are sorted only for rows where `few` have less."""
+    """Keep the likeliest tokens of each row until they have `top_p`. A row is sorted completely only if its `few`
+    likeliest have less."""
     whole = few >= logits.size(1)
     ordered, words = logits.sort(dim=-1, descending=True) if whole else logits.topk(few)
     mass = logits.softmax(dim=-1).gather(1, words).cumsum(dim=-1)
@@ -76,14 +77,14 @@ def _nucleus(logits: Float[Tensor, "rows vocab"], top_p: int | float, few: int) 
 def _keep(
     logits: Float[Tensor, "rows vocab"], least: Float[Tensor, "rows 1"], count: Int[Tensor, "rows 1"] | int
 ) -> Float[Tensor, "rows vocab"]:
-    """The `count` largest of each row, whose smallest is `least`; the others at -inf."""
+    """Keep the `count` largest of each row, whose smallest is `least`, and set the others to -inf."""
     more, equal = logits > least, logits == least
     first = equal.cumsum(dim=-1, dtype=torch.int32) <= count - more.sum(dim=-1, keepdim=True)
     return logits.masked_fill(~(more | (equal & first)), -math.inf)
 
 
 def draw(logits: Float[Tensor, "rows vocab"], chance: Float[Tensor, "rows"]) -> Int[Tensor, "rows"]:
-    """A token of each row: the first at which the cumulative probability exceeds `chance`."""
+    """Draw a token of each row: the first at which the cumulative probability exceeds `chance`."""
     exact = logits.cpu() if logits.device.type == "mps" else logits  # MPS has no float64
     cumulative = exact.softmax(dim=-1, dtype=torch.float64).cumsum(dim=-1)
     total = cumulative[:, -1:]

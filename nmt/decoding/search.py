@@ -16,15 +16,15 @@ from torch import Tensor
 from nmt.config import DecodingSettings
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID
 from nmt.decoding.constraints import NO_CONSTRAINTS, Constraints, allow, longest_allowed
-from nmt.decoding.largest import largest
+from nmt.decoding.topk import topk
 from nmt.decoding.trace import Trace
 from nmt.model import State
-from nmt.model.loop import loop_over_positions
+from nmt.model.deferred_gradients import deferred_gradients
 
 
 @runtime_checkable
 class Encoded(Protocol):
-    """What search needs of a memory: which source tokens are real, and the memory of some of the sentences."""
+    """Define what search needs of a memory: which source tokens are real, and the memory of some of the sentences."""
 
     @property
     def mask(self) -> Tensor: ...
@@ -34,7 +34,8 @@ class Encoded(Protocol):
 
 @runtime_checkable
 class Searchable(Protocol):
-    """`memory` is of the kind that the same model's `encode` gave. A step's log-probabilities are overwritten."""
+    """Define what search needs of a model. `memory` is what `encode` returned; search overwrites the
+    log-probabilities of a step."""
 
     def encode(self, source: Tensor) -> tuple[Encoded, State]: ...
 
@@ -60,19 +61,20 @@ def search(
     trace: Trace | None = None,
 ) -> list[list[Hypothesis]]:
     """The best hypotheses of each sentence, best first: `n_best` of them, or as many as ended within the beam."""
-    with torch.inference_mode(), loop_over_positions():
+    with torch.inference_mode(), deferred_gradients():
         if settings.beam_size == 1 and trace is None:
             return [[hypothesis] for hypothesis in greedy_search(model, source, settings, constraints)]
         return beam_search(model, source, settings, n_best, constraints, trace)
 
 
 def length_penalty(length: Int[Tensor, "..."] | int, alpha: float) -> Float[Tensor, "..."]:
-    """((5 + length) / 6) ** alpha, `length` counting the end (Wu et al. 2016, equation 14)."""
+    """Return ((5 + length) / 6) ** alpha, `length` counting the end (Wu et al. 2016, equation 14)."""
     return ((5 + torch.as_tensor(length)) / 6) ** alpha
 
 
 def coverage_penalty(coverage: Float[Tensor, "*rows src"], memory_mask: Tensor, beta: float) -> Float[Tensor, "*rows"]:
-    """beta * sum of log(min(attention received, 1)) over the source tokens; at most 0 (Wu et al. 2016, equation 14)."""
+    """Return beta * sum of log(min(attention received, 1)) over the source tokens; at most 0 (Wu et al. 2016,
+    equation 14)."""
     received = coverage.clamp(min=1e-6, max=1.0).masked_fill(~memory_mask, 1.0)
     return beta * received.log().sum(dim=-1)
 
@@ -84,7 +86,7 @@ def _score(
     memory_mask: Tensor,
     settings: DecodingSettings,
 ) -> Float[Tensor, "*rows"]:
-    """What search maximises; `length` counts the end."""
+    """Return what search maximises; `length` counts the end."""
     score = log_prob / length_penalty(length, settings.length_penalty)
     if settings.coverage_penalty:
         score = score + coverage_penalty(coverage, memory_mask, settings.coverage_penalty)
@@ -97,7 +99,7 @@ def greedy_search(
     settings: DecodingSettings,
     constraints: Constraints = NO_CONSTRAINTS,
 ) -> list[Hypothesis]:
-    """The likeliest token at each position. Equal to beam search with a beam of one."""
+    """Take the likeliest token at each position. Equal to beam search with a beam of one."""
     found = word_by_word(model, source, settings, lambda log_probs, *_: log_probs.argmax(dim=-1), 1, constraints)
     return [hypothesis for [hypothesis] in found]
 
@@ -110,11 +112,11 @@ def word_by_word(
     copies: int = 1,
     constraints: Constraints = NO_CONSTRAINTS,
 ) -> list[list[Hypothesis]]:
-    """Hypotheses that grow by the token which `choose` names, until the end; `copies` of each sentence."""
+    """Grow `copies` hypotheses of each sentence by the token that `choose` picks, until the end."""
     memory, state = model.encode(source)
     limit = longest_allowed(source, settings, constraints)
     if copies > 1:  # they end at different times, so each needs a memory of its own
-        rows = torch.arange(source.size(0), device=source.device).repeat_interleave(copies)
+        rows = torch.arange(source.size(0), device=source.device).repeat_interleave(copies)  # (batch * copies,)
         memory, state, limit = memory.select(rows), _select(state, rows), limit[rows]
     live = torch.arange(len(limit), device=source.device)
     tokens = torch.full((len(limit), 1), BOS_ID, device=source.device)
@@ -122,12 +124,12 @@ def word_by_word(
     coverage = torch.zeros_like(memory.mask, dtype=log_prob.dtype)
     found: list[list[Hypothesis | None]] = [[None] * copies for _ in range(source.size(0))]
     while len(live):
-        log_probs, state, attention = model.step(tokens[:, -1], state, memory)
+        log_probs, state, attention = model.step(tokens[:, -1], state, memory)  # (rows, vocab), state, (rows, src)
         allowed = allow(log_probs, tokens, limit, settings, constraints)
-        chosen = choose(allowed, live, tokens.size(1) - 1).unsqueeze(1)
+        chosen = choose(allowed, live, tokens.size(1) - 1).unsqueeze(1)  # (rows, 1)
         log_prob = log_prob + allowed.gather(1, chosen).squeeze(1)
         coverage = coverage + attention
-        tokens = torch.cat([tokens, chosen], dim=1)
+        tokens = torch.cat([tokens, chosen], dim=1)  # (rows, time + 1)
         ended = tokens[:, -1] == EOS_ID
         if not ended.any():
             continue
@@ -152,7 +154,7 @@ def _select(state: State, rows: Int[Tensor, "rows"]) -> State:
 
 @dataclass
 class _Beam:
-    """The live hypotheses of the sentences that are still searched, best first, and those that ended."""
+    """Hold the live hypotheses of the sentences that are still searched, best first, and those that ended."""
 
     sentence: Int[Tensor, "batch"]  # its row in the source
     limit: Int[Tensor, "batch"]
@@ -170,8 +172,8 @@ class _Beam:
         return self.tokens.size(1)
 
     def select(self, keep: Int[Tensor, "kept"]) -> "_Beam":
-        """Some of the sentences."""
-        rows = (keep.unsqueeze(1) * self.size + torch.arange(self.size, device=keep.device)).flatten()
+        """Select some of the sentences."""
+        rows = (keep.unsqueeze(1) * self.size + torch.arange(self.size, device=keep.device)).flatten()  # (kept * beam,)
         others = {name: part.index_select(0, keep) for name, part in vars(self).items() if isinstance(part, Tensor)}
         return replace(self, memory=self.memory.select(keep), state=_select(self.state, rows), **others)
 
@@ -209,12 +211,12 @@ def _first_beam(
     log_prob = torch.full(shape, -math.inf, device=source.device)
     nothing = log_prob.clone()
     log_prob[:, 0] = 0.0
-    begin = torch.full((*shape, 1), BOS_ID, device=source.device)
+    begin = torch.full((*shape, 1), BOS_ID, device=source.device)  # (batch, beam, 1)
     return _Beam(
         sentence=torch.arange(source.size(0), device=source.device),
         limit=longest_allowed(source, settings, constraints),
         memory=memory,
-        state=tuple(part.repeat_interleave(settings.beam_size, dim=1) for part in state),
+        state=tuple(part.repeat_interleave(settings.beam_size, dim=1) for part in state),  # (_, batch * beam, _)
         tokens=begin,
         log_prob=log_prob,
         coverage=torch.zeros((*shape, source.size(1)), device=source.device),
@@ -229,17 +231,18 @@ def _advance(
 ) -> _Beam:
     """One more token for every hypothesis."""
     batch, size = beam.log_prob.shape
+    # Rows = batch * beam: (rows, vocab), state, (rows, src)
     log_probs, state, attention = model.step(beam.tokens[:, :, -1].flatten(), beam.state, beam.memory)
     limit = beam.limit.repeat_interleave(size)
     log_probs = allow(log_probs, beam.tokens.flatten(0, 1), limit, settings, constraints)
-    coverage = beam.coverage + attention.unflatten(0, (batch, size))
+    coverage = beam.coverage + attention.unflatten(0, (batch, size))  # (batch, beam, src)
 
     # Twice the beam, since at most one candidate per hypothesis is an ending: enough go on living.
-    totals = log_probs.add_(beam.log_prob.flatten().unsqueeze(1)).view(batch, -1)
-    log_prob, index = largest(totals, min(2 * size, totals.size(1)))
+    totals = log_probs.add_(beam.log_prob.flatten().unsqueeze(1)).view(batch, -1)  # (batch, beam * vocab)
+    log_prob, index = topk(totals, min(2 * size, totals.size(1)))  # (batch, 2 * beam)
     vocab = log_probs.size(1)
     parent, token = index // vocab, index % vocab
-    tokens = torch.cat([_gather(beam.tokens, parent), token.unsqueeze(-1)], dim=-1)
+    tokens = torch.cat([_gather(beam.tokens, parent), token.unsqueeze(-1)], dim=-1)  # (batch, 2 * beam, time + 1)
 
     end = token == EOS_ID
     ends = end[:, :size] & log_prob[:, :size].isfinite()
@@ -251,7 +254,7 @@ def _advance(
     if trace:
         trace.add(beam.sentence, parent, token, candidates, ends, place)
     parent = parent.gather(1, place)
-    rows = (parent + torch.arange(batch, device=parent.device).unsqueeze(1) * size).flatten()
+    rows = (parent + torch.arange(batch, device=parent.device).unsqueeze(1) * size).flatten()  # (batch * beam,)
     return replace(
         beam,
         state=_select(state, rows),
@@ -262,7 +265,7 @@ def _advance(
 
 
 def _gather(values: Tensor, index: Int[Tensor, "batch chosen"]) -> Tensor:
-    """values (batch, beam, size) at the hypotheses `index`: (batch, chosen, size)."""
+    """Gather values (batch, beam, size) at the hypotheses `index`: (batch, chosen, size)."""
     return values.gather(1, index.unsqueeze(-1).expand(-1, -1, values.size(-1)))
 
 
@@ -279,7 +282,7 @@ def _add_endings(
     score = score.masked_fill(~ends, -math.inf)
     longer = tokens.size(-1) - beam.ended_tokens.size(-1)
     before = torch.nn.functional.pad(beam.ended_tokens, (0, longer), value=PAD_ID)
-    best, place = torch.cat([beam.ended_score, score], dim=1).topk(beam.size)
+    best, place = torch.cat([beam.ended_score, score], dim=1).topk(beam.size)  # (batch, 2 * beam) -> (batch, beam)
     return replace(
         beam,
         ended_tokens=_gather(torch.cat([before, tokens], dim=1), place),
@@ -289,7 +292,7 @@ def _add_endings(
 
 
 def _done(beam: _Beam, settings: DecodingSettings, n_best: int) -> Tensor:
-    """Whether each sentence has nothing better to expect.
+    """Return, for each sentence, whether nothing better can come.
 
     No live hypothesis can beat the `n_best`-th that ended, even if all that it adds is certain and makes it as long as
     may be (longer is cheaper per token); or, once `beam_size` have ended, none is better than that one as it stands.

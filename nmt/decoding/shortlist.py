@@ -18,7 +18,7 @@ from nmt.decoding.constraints import NO_CONSTRAINTS, Constraints
 from nmt.decoding.search import Hypothesis, search
 from nmt.decoding.trace import Trace
 from nmt.model import Seq2Seq
-from nmt.model.restricted import Restricted
+from nmt.model.vocabulary_restriction import VocabularyRestriction
 
 COMMON = 100  # commonest target pieces that are in every shortlist
 SPECIAL = (PAD_ID, UNK_ID, BOS_ID, EOS_ID)  # the first pieces of every vocabulary, and so of every shortlist
@@ -26,7 +26,8 @@ SPECIAL = (PAD_ID, UNK_ID, BOS_ID, EOS_ID)  # the first pieces of every vocabula
 
 @dataclass(frozen=True)
 class Shortlist:
-    """`table`: translations of each source piece, -1 where there are no more; `common`: those of every sentence."""
+    """Hold the likely translations of each source subword in `table` (-1 where there are no more), and those of
+    every sentence in `common`."""
 
     table: Int[Tensor, "source_vocab count"]
     common: Int[Tensor, " common"]
@@ -37,7 +38,8 @@ class Shortlist:
         return cls(torch.from_numpy(lexicon.best(count, source_vocab)), torch.from_numpy(common))
 
     def pieces(self, source: Int[Tensor, "batch src"]) -> Int[Tensor, " pieces"] | None:
-        """Sorted. None if a source piece was never seen in training: then any may come."""
+        """Return the sorted target tokens; None if a source token was never seen in training, since then any may
+        come."""
         seen, special = source.unique(), torch.tensor(SPECIAL)
         found = self.table[seen[~torch.isin(seen, special)]]
         if (found[:, 0] < 0).any():
@@ -58,7 +60,7 @@ class Shortlist:
         pieces = None if trace else self.pieces(source)
         if pieces is None:
             return search(model, source, settings, n_best, constraints, trace)
-        found = search(Restricted(model, pieces), source, settings, n_best, constraints.among(pieces))
+        found = search(VocabularyRestriction(model, pieces), source, settings, n_best, constraints.among(pieces))
         names = pieces.tolist()
         return [
             [hypothesis._replace(tokens=[names[token] for token in hypothesis.tokens]) for hypothesis in hypotheses]

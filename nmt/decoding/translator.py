@@ -1,4 +1,4 @@
-"""Lines in, lines out: raw text -> pieces -> search -> raw text, in the order in which it came."""
+"""Translate lines: raw text -> subwords -> search -> raw text, as many lines as came, in the same order."""
 
 import functools
 import math
@@ -30,20 +30,20 @@ from nmt.decoding.alignment import (
 from nmt.decoding.constraints import Constraints, longest_allowed
 from nmt.decoding.details import Alternative, Details, joined, next_words, place_words, traced, word_probabilities
 from nmt.decoding.ensemble import Ensemble
-from nmt.decoding.forced import Scored, attention_to, read_targets, token_log_probs
 from nmt.decoding.mbr import rank_by_chrf
+from nmt.decoding.parallel import computing_with, parallel_map
 from nmt.decoding.prefix import Prefix, Prefixed, Prefixes, Spelling, prefix_of
 from nmt.decoding.request import GIVEN, Sampling, TranslateOptions, with_changes
 from nmt.decoding.sampling import Place, sample
+from nmt.decoding.scoring import Scored, attention_to, read_targets, token_log_probs
 from nmt.decoding.search import Hypothesis, Searchable, search
+from nmt.decoding.segmentation import Capacity, Segments, capacity, join, split_line
 from nmt.decoding.shortlist import Shortlist
-from nmt.decoding.side_by_side import computing_with, side_by_side
-from nmt.decoding.splitting import Capacity, Parts, capacity, join, split_line
 from nmt.decoding.trace import Trace
 from nmt.decoding.unknown import copied_words
 from nmt.errors import ConfigError
 from nmt.model import Seq2Seq
-from nmt.model.loop import PackedWeights, same_weights
+from nmt.model.deferred_gradients import PackedWeights, cached_packing
 
 MOST_VALUES = 2**26  # log-probabilities of a step, over all hypotheses of a batch; wide beams get smaller batches
 MOST_TARGET = 20_000  # pieces of a given translation that are scored
@@ -51,7 +51,7 @@ MOST_TARGET = 20_000  # pieces of a given translation that are scored
 
 @dataclass(frozen=True)
 class Candidate:
-    """One of the n best translations of a line."""
+    """Hold one of the n best translations of a line."""
 
     text: str
     score: float
@@ -60,7 +60,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Translation:
-    """A line and its translation. An empty or blank line has the text "", the score 0 and no attention.
+    """Hold a line and its translation. An empty or blank line has the text "", the score 0 and no attention.
 
     A search with a shortlist normalises probabilities over that alone, and a batch has one shortlist. So `score` and
     `log_prob` are then higher than the model's own, and depend on the other lines; those of `Translator.score` do not.
@@ -83,7 +83,7 @@ class Translation:
 
     @property
     def is_empty(self) -> bool:
-        """Whether a line with text has a translation that shows nothing, as a whole or in a part."""
+        """Return whether a line with text has a translation that shows nothing, as a whole or in a part."""
         if self.of:
             return any(part.is_empty for part in self.of)
         return is_blank(self.text) and not is_blank(self.source)
@@ -113,9 +113,9 @@ class Translation:
 
 
 class _Encoded(NamedTuple):
-    """A line, as a whole or in parts, and the pieces of each part."""
+    """Hold a line, whole or in segments, and the token ids of each segment."""
 
-    parts: Parts
+    parts: Segments
     ids: list[list[int]]
     prefix: Prefix | None = None  # that the translation begins with, if it is one part
 
@@ -134,7 +134,7 @@ class _Batch(NamedTuple):
 
 
 class Translator:
-    """A model, or several that decode as an ensemble, with their subwords and their way of searching."""
+    """Translate with a model, or with several as an ensemble, given their subwords and decoding settings."""
 
     def __init__(
         self,
@@ -147,8 +147,9 @@ class Translator:
         statistics: TrainingStatistics | None = None,
         threads: int = 0,
     ) -> None:
-        """`statistics` of the training text say when a line is split and how long a translation may become. Without
-        them, lines with more pieces than `longest` are split at sentence ends; 0: none are. A shortlist: for one model.
+        """Take `statistics` of the training text, which decide when a line is split and how long a translation may
+        become. Without them, lines with more subwords than `longest` are split at sentence ends; 0: never. A shortlist
+        needs a single model.
 
         `threads` of the CPU compute; 0: as many as torch has where a translation is asked for. Several threads of a
         program may use one translator at once.
@@ -168,7 +169,7 @@ class Translator:
 
     @property
     def attends(self) -> bool:
-        """Whether there is an attention to show."""
+        """Return whether there is an attention to show."""
         return any(member.settings.attention != "none" for member in self.members)
 
     def translate(
@@ -187,7 +188,7 @@ class Translator:
         prefixes: Sequence[str] | None = None,
         options: TranslateOptions | None = None,
     ) -> list[Translation]:
-        """As many translations as lines, in their order; `changes` are any other decoding settings.
+        """Translate lines; returns as many translations, in the same order; `changes` are any other decoding settings.
 
         Raises ConfigError if a setting is impossible or could have no effect. More translations than the beam of the
         run is wide widen it. `words` says what a word is in attention and alignment, out of WORDS.
@@ -219,7 +220,7 @@ class Translator:
         with computing_with(self.threads):
             found = iter(self._translate(batch, settings, options))
         return [
-            _joined(line, each.parts.spaced, [next(found) for _ in each.ids], mean_score=bool(options.mbr))
+            _join_segments(line, each.parts.spaced, [next(found) for _ in each.ids], mean_score=bool(options.mbr))
             for line, each in zip(lines, encoded, strict=True)
         ]
 
@@ -230,13 +231,13 @@ class Translator:
         """The line as a whole, unless it holds more than the lines of training did. Of a huge line the beginning."""
         line = line[:LONGEST_LINE]
         if prefix := prefix_of(begun[:LONGEST_LINE], self.subwords.target):
-            return _Encoded(Parts([line], [False]), [self._encode(line)], prefix)
+            return _Encoded(Segments([line], [False]), [self._encode(line)], prefix)
         most = self.capacity
         sentences = count_sentences(line) if most else 1
         if not most or most.holds_sentences(sentences):
             ids = self._encode(line)
             if not most or most.holds(sentences, len(ids)):
-                return _Encoded(Parts([line], [False]), [ids])
+                return _Encoded(Segments([line], [False]), [ids])
         parts = split_line(line, lambda text: len(self._encode(text)), most)
         return _Encoded(parts, [self._encode(text) for text in parts.texts])
 
@@ -248,7 +249,7 @@ class Translator:
         def of_batch(indices: list[int]) -> list[Translation]:
             batch = whole.at(indices)
             batch = batch._replace(ids=[each[: settings.max_source] for each in batch.ids])
-            with same_weights(self._packed):
+            with cached_packing(self._packed):
                 trace = Trace(len(batch.ids), settings.beam_size) if options.trace else None
                 hypotheses = self._search(batch, settings, options, trace)
                 limits = longest_allowed(pad_sources(batch.ids), settings, self.constraints).tolist()
@@ -258,7 +259,7 @@ class Translator:
         at_once = max(1, MOST_VALUES // (rows * len(self.subwords.target)))
         size = min(max(1, settings.batch_size // options.copies), at_once)
         batches = list(longest_first(real, [len(each) for each in ids], size))
-        for indices, results in zip(batches, side_by_side(of_batch, batches, self.device), strict=True):
+        for indices, results in zip(batches, parallel_map(of_batch, batches, self.device), strict=True):
             for index, translation in zip(indices, results, strict=True):
                 found[index] = replace(translation, cut=len(ids[index]) > settings.max_source)
         return found
@@ -383,7 +384,7 @@ class Translator:
         return copies
 
     def attention(self, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> list[np.ndarray]:
-        """The attention of given translations, per sentence (target pieces + end, source pieces + end)."""
+        """Return the attention of given translations, per sentence (target pieces + end, source pieces + end)."""
         weights = attention_to(self.members, self._padded(sources), pad_targets(targets)[0].to(self.device))
         return self._cropped(weights, sources, targets)
 
@@ -396,7 +397,7 @@ class Translator:
         ]
 
     def score(self, pairs: Iterable[tuple[str, str]], *, changes: Mapping[str, Any] | None = None) -> list[Scored]:
-        """How probable the given translation of each line is, token by token; (source, target) in their order.
+        """Score the given translation of each line token by token; (source, target) pairs, in the same order.
 
         Raises ConfigError if one of the `changes` is impossible or has no effect on given translations.
         """
@@ -439,14 +440,14 @@ class Translator:
 
 
 def warnings_of(translations: Iterable[Translation], n_best: int = 1) -> Counter[str]:
-    """What the user should know about these translations, and of how many lines."""
+    """Count, for each warning about these translations, the lines that it concerns."""
     notes: Counter[str] = Counter()
     for each in translations:
         notes["lines cut to decoding.max_source pieces"] += each.cut
-        notes["lines that hold more than those in training, translated in parts"] += each.parts > 1
+        notes["lines longer than those in training, translated in segments"] += each.parts > 1
         notes[
-            "translations that reached the longest length allowed (decoding.max_length=N allows another) and may lack "
-            "their end"
+            "translations that reached the longest length allowed (decoding.max_length=N allows another) and may be "
+            "incomplete"
         ] += each.limited
         notes["lines with words outside the vocabulary, copied from the source (decoding.replace_unknown)"] += (
             each.unknown > 0
@@ -457,8 +458,8 @@ def warnings_of(translations: Iterable[Translation], n_best: int = 1) -> Counter
     return notes
 
 
-def _joined(line: str, spaced: list[bool], parts: list[Translation], mean_score: bool) -> Translation:
-    """One translation out of those of a line's parts; scores are summed, or their mean is taken."""
+def _join_segments(line: str, spaced: list[bool], parts: list[Translation], mean_score: bool) -> Translation:
+    """Join the translations of a line's segments into one; scores are summed, or averaged with `mean_score`."""
     if len(parts) == 1:
         return replace(parts[0], source=line, cut=parts[0].cut or len(line) > LONGEST_LINE)
     ranks = _ranks([part.candidates or [Candidate("", 0.0, 0.0)] for part in parts])
@@ -502,6 +503,6 @@ def _joined_details(source: str, target: str, parts: list[Translation]) -> Detai
 
 
 def _ranks(candidates: Sequence[Sequence[Candidate]]) -> Iterator[list[Candidate]]:
-    """The first of every part, then the second of every part, and so on; a part with fewer gives its last again."""
+    """Yield the first candidate of every segment, then the second, and so on; a segment with fewer repeats its last."""
     for rank in zip_longest(*candidates):
         yield [one or part[-1] for one, part in zip(rank, candidates, strict=True)]

@@ -1,4 +1,4 @@
-"""Words outside the vocabulary, in output that cannot spell every word: copied from the source.
+"""Copy words outside the vocabulary from the source, where the output cannot spell every word.
 
 Where a hypothesis has an unknown token, the source token that its attention rests on is copied (Luong et al. 2015,
 "Addressing the Rare Word Problem", in its form for models with attention). So names come out as they went in.

@@ -21,14 +21,14 @@ class _WithoutDrawing(TorchFunctionMode):
 
 
 def model_shapes(settings: ModelSettings, vocabularies: Sequence[int]) -> dict[str, tuple[int, ...]]:
-    """{name: shape} of every parameter that a model of these settings has. Takes no memory for them."""
+    """Return {name: shape} of every parameter that a model of these settings has. Takes no memory for them."""
     with torch.device("meta"), _WithoutDrawing():
         model = make_model(settings, *vocabularies)
     return {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
 
 
 def make_model(settings: ModelSettings, source_vocab: int, target_vocab: int) -> Seq2Seq:
-    """A model with fresh weights, drawn from torch's global generator."""
+    """Make a model with fresh weights, drawn from torch's global generator."""
     return ARCHITECTURES[settings.architecture](settings, source_vocab, target_vocab)
 
 

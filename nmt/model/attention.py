@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from nmt.config import ModelSettings
-from nmt.model.loop import Linear, product
+from nmt.model.deferred_gradients import Linear, product
 from nmt.model.memory import Attended, Attention, Memory, masked_softmax
 from nmt.model.recurrent import State
 
@@ -20,7 +20,7 @@ from nmt.model.recurrent import State
 
 
 class NoAttention(Attention):
-    """The plain encoder-decoder (Sutskever et al. 2014): no context, the bridge's state is all there is."""
+    """Attend to nothing, as the plain encoder-decoder (Sutskever et al. 2014): the bridge's state is all there is."""
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)
@@ -30,20 +30,21 @@ class NoAttention(Attention):
         self, query: Float[Tensor, "batch tgt hidden"], word: Float[Tensor, "batch tgt embed"], memory: Memory
     ) -> tuple[Float[Tensor, "batch tgt context"], Float[Tensor, "batch tgt src"]]:
         batch, positions, _ = query.shape
+        # Context (batch, tgt, 0), weights (batch, tgt, src)
         return query.new_zeros(batch, positions, 0), query.new_zeros(batch, positions, memory.mask.size(1))
 
 
 class DotAttention(Attention):
-    """score = q . k (Luong et al. 2015, section 3.1, dot)."""
+    """Score by the dot product: score = q . k (Luong et al. 2015, section 3.1, dot)."""
 
     def score(
         self, query: Float[Tensor, "batch tgt hidden"], keys: Float[Tensor, "batch src key"]
     ) -> Float[Tensor, "batch tgt src"]:
-        return product(query, keys.transpose(1, 2))
+        return product(query, keys.transpose(1, 2))  # (batch, tgt, key) @ (batch, key, src) -> (batch, tgt, src)
 
 
 class ScaledDotAttention(DotAttention):
-    """score = q . k / sqrt(d) (Vaswani et al. 2017, equation 1)."""
+    """Score by the scaled dot product: score = q . k / sqrt(d) (Vaswani et al. 2017, equation 1)."""
 
     def score(
         self, query: Float[Tensor, "batch tgt hidden"], keys: Float[Tensor, "batch src key"]
@@ -52,7 +53,7 @@ class ScaledDotAttention(DotAttention):
 
 
 class CosineAttention(DotAttention):
-    """score = b cos(q, k) with a learnt sharpness b (Graves et al. 2014, equations 5 and 6).
+    """Score by a scaled cosine: score = b cos(q, k) with a learnt sharpness b (Graves et al. 2014, equations 5 and 6).
 
     A bare cosine lies in [-1, 1], and a softmax over such scores is nearly flat.
     """
@@ -71,7 +72,8 @@ class CosineAttention(DotAttention):
 
 
 class GeneralAttention(DotAttention):
-    """score = q W k (Luong et al. 2015, section 3.1, general). W k is computed once per sentence, as the key."""
+    """Score by a bilinear form: score = q W k (Luong et al. 2015, section 3.1, general). W k is computed once per
+    sentence, as the key."""
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)
@@ -82,7 +84,7 @@ class GeneralAttention(DotAttention):
 
 
 class AdditiveAttention(Attention):
-    """score = v . tanh(W q + U k) (Bahdanau et al. 2015, equation A.1.2; Luong's concat)."""
+    """Score by a small network: score = v . tanh(W q + U k) (Bahdanau et al. 2015, equation A.1.2; Luong's concat)."""
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)
@@ -97,12 +99,13 @@ class AdditiveAttention(Attention):
     def score(
         self, query: Float[Tensor, "batch tgt hidden"], keys: Float[Tensor, "batch src key"]
     ) -> Float[Tensor, "batch tgt src"]:
+        # (batch, tgt, 1, hidden) + (batch, 1, src, hidden) -> (batch, tgt, src, hidden)
         energy = torch.tanh(self.query(query).unsqueeze(2) + keys.unsqueeze(1))
-        return torch.as_tensor(self.energy(energy).squeeze(-1))
+        return torch.as_tensor(self.energy(energy).squeeze(-1))  # (batch, tgt, src, 1) -> (batch, tgt, src)
 
 
 class QueryKeyValueAttention(Attention):
-    """softmax(W_q q . W_k k / sqrt(d)) W_v v (Vaswani et al. 2017, equation 1, with learnt projections)."""
+    """Attend by softmax(W_q q . W_k k / sqrt(d)) W_v v (Vaswani et al. 2017, equation 1, with learnt projections)."""
 
     def __init__(self, settings: ModelSettings, heads: int = 1) -> None:
         super().__init__(settings)
@@ -117,18 +120,22 @@ class QueryKeyValueAttention(Attention):
     def attend(
         self, query: Float[Tensor, "batch tgt hidden"], word: Float[Tensor, "batch tgt embed"], memory: Memory
     ) -> tuple[Float[Tensor, "batch tgt context"], Float[Tensor, "batch tgt src"]]:
+        # Each (batch, heads, tgt or src, size)
         q, k, v = (self._split(part) for part in (self.query(query), memory.keys, memory.values))
-        scores = product(q, k.transpose(2, 3)) / math.sqrt(q.size(-1))
-        weights = masked_softmax(scores.flatten(1, 2), memory.mask).view_as(scores)
+        scores = product(q, k.transpose(2, 3)) / math.sqrt(q.size(-1))  # (batch, heads, tgt, src)
+        weights = masked_softmax(scores.flatten(1, 2), memory.mask).view_as(scores)  # over (batch, heads * tgt, src)
+        # (batch, tgt, heads * size), (batch, tgt, src)
         return product(weights, v).transpose(1, 2).flatten(2), weights.mean(dim=1)
 
     def _split(self, part: Float[Tensor, "batch time hidden"]) -> Float[Tensor, "batch heads time size"]:
         batch, time, _ = part.shape
+        # (batch, time, heads, size) -> (batch, heads, time, size)
         return part.view(batch, time, self.heads, -1).transpose(1, 2)
 
 
 class MultiHeadAttention(QueryKeyValueAttention):
-    """Several query-key-value attentions side by side, then W_o (Vaswani et al. 2017); weights: the heads' mean."""
+    """Attend with several query-key-value heads in parallel, then W_o (Vaswani et al. 2017); weights: the heads'
+    mean."""
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings, settings.attention_heads)
@@ -142,7 +149,7 @@ class MultiHeadAttention(QueryKeyValueAttention):
 
 
 class HardAttention(GeneralAttention):
-    """One position instead of a mixture (Xu et al. 2015, section 4.1), scored as by `general`.
+    """Attend to one position instead of a mixture (Xu et al. 2015, section 4.1), scored as by `general`.
 
     Training draws the position from softmax(score) and sends the gradient straight through to the softmax (the
     straight-through Gumbel estimator, Jang et al. 2017) where Xu et al. use REINFORCE; otherwise the best one is taken.
@@ -154,14 +161,14 @@ class HardAttention(GeneralAttention):
         scores = scores.masked_fill(~mask.unsqueeze(1), -torch.inf)
         if self.training:
             return F.gumbel_softmax(scores, hard=True)
-        return F.one_hot(scores.argmax(dim=-1), scores.size(-1)).to(scores.dtype)
+        return F.one_hot(scores.argmax(dim=-1), scores.size(-1)).to(scores.dtype)  # (batch, tgt, src)
 
 
 # By position ---------------------------------------------------------------------------------------------------------
 
 
 class LocationAttention(Attention):
-    """weights = softmax(W [state; word] + b) over the first `attention_length` positions, whatever stands there.
+    """Attend by position alone: weights = softmax(W [state; word] + b) over the first `attention_length` positions.
 
     Luong et al. 2015, equation 8 (location), and the attention of PyTorch's translation tutorial.
     """
@@ -173,14 +180,16 @@ class LocationAttention(Attention):
     def attend(
         self, query: Float[Tensor, "batch tgt hidden"], word: Float[Tensor, "batch tgt embed"], memory: Memory
     ) -> tuple[Float[Tensor, "batch tgt context"], Float[Tensor, "batch tgt src"]]:
+        # (batch, tgt, hidden + embed) -> (batch, tgt, attention_length)
         scores = self.position(torch.cat([query, word], dim=-1))
         beyond = memory.mask.size(1) - scores.size(-1)  # positions that have no score; negative: scores left over
+        # Padded or cut to (batch, tgt, src)
         weights = masked_softmax(F.pad(scores, (0, beyond), value=-torch.inf), memory.mask)
         return product(weights, memory.values), weights
 
 
 class LocalAttention(GeneralAttention):
-    """A window around a predicted centre p = S sigmoid(v . tanh(W q)), S being the number of source tokens
+    """Attend to a window around a predicted centre p = S sigmoid(v . tanh(W q)), S being the number of source tokens
     (Luong et al. 2015, equations 9 and 10, local-p).
 
     score = q W k - (s - p)^2 / (2 sigma^2), sigma = D / 2, for tokens s within D of p: the softmax of it is the
@@ -197,11 +206,11 @@ class LocalAttention(GeneralAttention):
     def attend(
         self, query: Float[Tensor, "batch tgt hidden"], word: Float[Tensor, "batch tgt embed"], memory: Memory
     ) -> tuple[Float[Tensor, "batch tgt context"], Float[Tensor, "batch tgt src"]]:
-        length = memory.mask.sum(dim=1).view(-1, 1, 1)
-        centre = length * torch.sigmoid(self.centre(torch.tanh(self.query(query))))
+        length = memory.mask.sum(dim=1).view(-1, 1, 1)  # (batch, 1, 1)
+        centre = length * torch.sigmoid(self.centre(torch.tanh(self.query(query))))  # (batch, tgt, 1)
         if query.size(1) * (2 * self.reach + 1) < memory.mask.size(1):
             return self._read_window(query, centre, memory)
-        places = torch.arange(memory.mask.size(1), device=query.device).view(1, 1, -1)
+        places = torch.arange(memory.mask.size(1), device=query.device).view(1, 1, -1)  # (1, 1, src)
         scores = self.score(query, memory.keys) + self._nearness(places, centre)
         weights = masked_softmax(scores, memory.mask)
         return product(weights, memory.values), weights
@@ -209,60 +218,61 @@ class LocalAttention(GeneralAttention):
     def _nearness(
         self, places: Int[Tensor, "#batch #tgt place"], centre: Float[Tensor, "batch tgt 1"]
     ) -> Float[Tensor, "batch tgt place"]:
-        """The logarithm of the Gaussian; -inf outside the window."""
+        """Return the logarithm of the Gaussian; -inf outside the window."""
         distance = (places - centre) / self.reach
         return (-2 * distance**2).masked_fill(distance.abs() > 1, -torch.inf)
 
     def _read_window(
         self, query: Float[Tensor, "batch tgt hidden"], centre: Float[Tensor, "batch tgt 1"], memory: Memory
     ) -> tuple[Float[Tensor, "batch tgt context"], Float[Tensor, "batch tgt src"]]:
-        first = (centre.detach() - self.reach).ceil().long()
-        wanted = first + torch.arange(2 * self.reach + 1, device=query.device)
+        first = (centre.detach() - self.reach).ceil().long()  # (batch, tgt, 1)
+        wanted = first + torch.arange(2 * self.reach + 1, device=query.device)  # (batch, tgt, window)
         places = wanted.clamp(0, memory.mask.size(1) - 1)
-        sentence = torch.arange(query.size(0), device=query.device).view(-1, 1, 1)
-        scores = (query.unsqueeze(2) @ memory.keys[sentence, places].transpose(2, 3)).squeeze(2)
+        sentence = torch.arange(query.size(0), device=query.device).view(-1, 1, 1)  # (batch, 1, 1)
+        scores = (query.unsqueeze(2) @ memory.keys[sentence, places].transpose(2, 3)).squeeze(2)  # (batch, tgt, window)
         real = (places == wanted) & memory.mask[sentence, places]
         scores = (scores + self._nearness(places, centre)).masked_fill(~real, -torch.inf)
         weights = F.softmax(scores, dim=-1, dtype=torch.float32).to(scores.dtype)
-        context = (weights.unsqueeze(2) @ memory.values[sentence, places]).squeeze(2)
+        context = (weights.unsqueeze(2) @ memory.values[sentence, places]).squeeze(2)  # (batch, tgt, value)
         everywhere = weights.new_zeros(*query.shape[:2], memory.mask.size(1))
-        return context, everywhere.scatter_add(2, places, weights)
+        return context, everywhere.scatter_add(2, places, weights)  # weights (batch, tgt, window) -> (batch, tgt, src)
 
 
 # By what has been read before ----------------------------------------------------------------------------------------
 
 
 class CoverageAttention(AdditiveAttention):
-    """score = v . tanh(W q + U k + w c), c being the sum of the weights at the positions before
+    """Score with coverage: score = v . tanh(W q + U k + w c), c being the sum of the weights at the positions before
     (See et al. 2017, equations 10 and 11; Tu et al. 2016)."""
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)
         self.coverage = nn.Linear(1, settings.hidden, bias=False)
 
-    def start(self, memory: Memory) -> State:
-        return (memory.keys.new_zeros(1, *memory.mask.shape),)
+    def initial_state(self, memory: Memory) -> State:
+        return (memory.keys.new_zeros(1, *memory.mask.shape),)  # (1, batch, src)
 
     def forward(
         self,
         query: Float[Tensor, "rows tgt hidden"],
         memory: Memory,
         word: Float[Tensor, "rows tgt embed"],
-        past: State = (),
+        cache: State = (),
     ) -> Attended:
         batch, source = memory.mask.shape
         rows, positions, _ = query.shape
-        queries = self.query(query).unflatten(0, (batch, -1))
-        coverage = past[0].view(batch, -1, source)
+        queries = self.query(query).unflatten(0, (batch, -1))  # (rows, tgt, hidden) -> (batch, beam, tgt, hidden)
+        coverage = cache[0].view(batch, -1, source)  # (1, rows, src) -> (batch, beam, src)
         weights = []
         for position in range(positions):
-            read = queries[:, :, position].unsqueeze(2) + memory.keys.unsqueeze(1)
-            energy = self.energy(torch.tanh(read + self.coverage(coverage.unsqueeze(-1))))
+            read = queries[:, :, position].unsqueeze(2) + memory.keys.unsqueeze(1)  # (batch, beam, src, hidden)
+            energy = self.energy(torch.tanh(read + self.coverage(coverage.unsqueeze(-1))))  # (batch, beam, src, 1)
             weights.append(masked_softmax(energy.squeeze(-1), memory.mask))
             coverage = coverage + weights[-1]
-        found = torch.stack(weights, dim=2).flatten(1, 2)  # (batch, rows of a sentence x positions, source)
-        context = (found @ memory.values).view(rows, positions, -1)
-        return Attended(context, found.view(rows, positions, source), (coverage.view(1, rows, source),))
+        attention = torch.stack(weights, dim=2).flatten(1, 2)  # (batch, rows of a sentence x positions, source)
+        # (batch, beam * tgt, value) -> (rows, tgt, value)
+        context = (attention @ memory.values).view(rows, positions, -1)
+        return Attended(context, attention.view(rows, positions, source), (coverage.view(1, rows, source),))
 
 
 ATTENTIONS: dict[str, type[Attention]] = {

@@ -9,7 +9,8 @@ from nmt.model.recurrent import State, state_parts
 
 
 class Bridge(nn.Module):
-    """(final states of the encoder's layers, encoded tokens, mask) -> state of `decoder_layers` layers."""
+    """Map (final states of the encoder's layers, encoded tokens, mask) to the first state of `decoder_layers`
+    layers."""
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
@@ -22,7 +23,7 @@ class Bridge(nn.Module):
 
 
 class CopyBridge(Bridge):
-    """Layer by layer the encoder's final state (Sutskever et al. 2014)."""
+    """Copy the encoder's final state layer by layer (Sutskever et al. 2014)."""
 
     def forward(
         self, state: State, encoded: Float[Tensor, "batch src hidden"], mask: Bool[Tensor, "batch src"]
@@ -31,16 +32,16 @@ class CopyBridge(Bridge):
 
 
 class ZeroBridge(Bridge):
-    """Zeros: the decoder knows the source through the attention alone."""
+    """Start from zeros: the decoder knows the source through the attention alone."""
 
     def forward(
         self, state: State, encoded: Float[Tensor, "batch src hidden"], mask: Bool[Tensor, "batch src"]
     ) -> State:
-        return tuple(part.new_zeros(self.layers, *part.shape[1:]) for part in state)
+        return tuple(part.new_zeros(self.layers, *part.shape[1:]) for part in state)  # (layers, batch, hidden)
 
 
 class LinearBridge(Bridge):
-    """tanh(W s + b) of the top layer's final state s, for each layer and each part of the state."""
+    """Compute tanh(W s + b) of the top layer's final state s, for each layer and each part of the state."""
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)
@@ -59,18 +60,18 @@ class LinearBridge(Bridge):
     def _layers(
         self, linear: nn.Module, summary: Float[Tensor, "batch hidden"]
     ) -> Float[Tensor, "layers batch hidden"]:
-        states = torch.tanh(linear(summary)).view(summary.size(0), self.layers, -1)
-        return states.transpose(0, 1).contiguous()
+        states = torch.tanh(linear(summary)).view(summary.size(0), self.layers, -1)  # (batch, layers, hidden)
+        return states.transpose(0, 1).contiguous()  # (layers, batch, hidden)
 
 
 class MeanBridge(LinearBridge):
-    """tanh(W m + b) of the mean m of the encoded tokens (Sennrich et al. 2017, Nematus)."""
+    """Compute tanh(W m + b) of the mean m of the encoded tokens (Sennrich et al. 2017, Nematus)."""
 
     def forward(
         self, state: State, encoded: Float[Tensor, "batch src hidden"], mask: Bool[Tensor, "batch src"]
     ) -> State:
-        weights = mask.to(encoded.dtype).unsqueeze(-1)
-        mean = (encoded * weights).sum(dim=1) / weights.sum(dim=1)
+        weights = mask.to(encoded.dtype).unsqueeze(-1)  # (batch, src, 1)
+        mean = (encoded * weights).sum(dim=1) / weights.sum(dim=1)  # (batch, src, hidden) -> (batch, hidden)
         return tuple(self._layers(linear, mean) for linear in self.parts)
 
 

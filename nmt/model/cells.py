@@ -16,7 +16,7 @@ Parts = tuple[Float[Tensor, "rows hidden"], ...]
 
 
 class Cell(nn.Module):
-    """One step of a layer in one direction. What depends on the input alone is computed before the loop."""
+    """Compute one step of a layer in one direction. What depends on the input alone is computed before the loop."""
 
     parts = 1  # tensors in the state; the first is the output
 
@@ -32,7 +32,7 @@ class Cell(nn.Module):
 
 
 class LayerNormLSTMCell(Cell):
-    """LSTM whose gates are each normalised (Ba et al. 2016; the cell of RNMT+, Chen et al. 2018).
+    """Step an LSTM whose gates are each normalised (Ba et al. 2016; the cell of RNMT+, Chen et al. 2018).
 
     a = gain * norm(W x + U h) + bias, the mean and variance being those of one gate's units; then
     c' = sigmoid(a_f) * c + sigmoid(a_i) * tanh(a_g) and h' = sigmoid(a_o) * tanh(c'). Gates in torch's order, i f g o.
@@ -52,15 +52,16 @@ class LayerNormLSTMCell(Cell):
 
     def forward(self, projected: Float[Tensor, "rows gates"], state: Parts) -> Parts:
         hidden, memory = state
-        sums = projected + F.linear(hidden, self.weight_hh)
+        sums = projected + F.linear(hidden, self.weight_hh)  # (rows, 4 * hidden)
+        # Over each of (rows, 4, hidden)
         normed = F.layer_norm(sums.unflatten(-1, (4, -1)), (self.hidden_size,)).flatten(-2)
-        enter, keep, new, out = (normed * self.gain + self.bias_ih).chunk(4, dim=-1)
+        enter, keep, new, out = (normed * self.gain + self.bias_ih).chunk(4, dim=-1)  # each (rows, hidden)
         memory = torch.sigmoid(keep) * memory + torch.sigmoid(enter) * torch.tanh(new)
         return torch.sigmoid(out) * torch.tanh(memory), memory
 
 
 class TransitionGRUCell(Cell):
-    """A chain of GRUs in each step: the first reads the input, the others (transitions) the state alone.
+    """Step a chain of GRUs: the first reads the input, the others (transitions) the state alone.
 
     The deep transition of Pascanu et al. 2014 as Miceli Barone et al. 2017 use it, s_1 = GRU_1(x, s) and
     s_k = GRU_k(0, s_(k-1)); in a stack of layers, their BiDeep. With one GRU it is torch's, to whose weights these are
@@ -87,7 +88,7 @@ class TransitionGRUCell(Cell):
 
 
 class Transition(nn.Module):
-    """A GRU without input."""
+    """Step a GRU without input."""
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()
@@ -105,17 +106,18 @@ def _gru(
     from_state: Float[Tensor, "rows gates"],
     hidden: Float[Tensor, "rows hidden"],
 ) -> Float[Tensor, "rows hidden"]:
-    """r, z = sigmoid(a + b); n = tanh(a_n + r * b_n); h' = (1 - z) * n + z * h. Gates in torch's order, r z n."""
+    """Compute r, z = sigmoid(a + b); n = tanh(a_n + r * b_n); h' = (1 - z) * n + z * h. Gates in torch's order, r z
+    n."""
     sizes = (2 * hidden.size(-1), hidden.size(-1))
-    gates_input, new_input = from_input.split(sizes, dim=-1)
+    gates_input, new_input = from_input.split(sizes, dim=-1)  # (..., 2 * hidden), (..., hidden)
     gates_state, new_state = from_state.split(sizes, dim=-1)
-    reset, keep = torch.sigmoid(gates_input + gates_state).chunk(2, dim=-1)
+    reset, keep = torch.sigmoid(gates_input + gates_state).chunk(2, dim=-1)  # each (rows, hidden)
     new = torch.tanh(new_input + reset * new_state)
     return new + keep * (hidden - new)
 
 
 class Stepped(nn.Module):
-    """A layer out of a cell that reads forwards and, if bidirectional, a second one that reads backwards."""
+    """Run a cell over sequences forwards and, if bidirectional, a second one backwards."""
 
     def __init__(
         self, cell: Callable[[int, int], Cell], input_size: int, hidden_size: int, *, bidirectional: bool = False
@@ -128,15 +130,19 @@ class Stepped(nn.Module):
     def forward(
         self, inputs: Tensor | PackedSequence, state: Tensor | tuple[Tensor, ...] | None = None
     ) -> tuple[Tensor | PackedSequence, Tensor | tuple[Tensor, ...]]:
-        """As torch.nn.GRU or torch.nn.LSTM: outputs of the inputs' kind, and states (directions, batch, hidden)."""
+        """Run as torch.nn.GRU or torch.nn.LSTM do: outputs of the inputs' kind, and states (directions, batch,
+        hidden)."""
         if isinstance(inputs, PackedSequence):
+            # (positions, input): all rows of the first position, then of the next
             positions, sizes = inputs.data, inputs.batch_sizes.tolist()
             order, back = inputs.sorted_indices, inputs.unsorted_indices
         else:
+            # (rows, time, input) -> (time * rows, input)
             positions, sizes = inputs.transpose(0, 1).flatten(0, 1), [inputs.size(0)] * inputs.size(1)
             order, back = None, None
         cells = [self.forwards] if self.backwards is None else [self.forwards, self.backwards]
         if state is None:
+            # (directions, rows, hidden)
             state = (positions.new_zeros(len(cells), sizes[0], self.hidden_size),) * self.forwards.parts
         parts = _select(state if isinstance(state, tuple) else (state,), order)
 
@@ -147,11 +153,13 @@ class Stepped(nn.Module):
             ),
             strict=True,
         )
+        # (directions, rows, hidden)
         final = _select(tuple(torch.stack(part) for part in zip(*ends, strict=True)), back)
         after = final if len(final) > 1 else final[0]
-        joined = torch.cat(outputs, dim=-1)
+        joined = torch.cat(outputs, dim=-1)  # (positions, directions * hidden)
         if isinstance(inputs, PackedSequence):
             return PackedSequence(joined, inputs.batch_sizes, order, back), after
+        # (rows, time, directions * hidden)
         return joined.unflatten(0, (inputs.size(1), inputs.size(0))).transpose(0, 1), after
 
 
@@ -162,19 +170,19 @@ def _select(parts: tuple[Tensor, ...], rows: Tensor | None) -> tuple[Tensor, ...
 def _run(
     cell: Cell, positions: Float[Tensor, "positions input"], sizes: list[int], first: Parts, *, backwards: bool
 ) -> tuple[Float[Tensor, "positions hidden"], Parts]:
-    """Outputs at all positions, and for each row the state where it ends (begins, if backwards).
+    """Return outputs at all positions, and for each row the state where it ends (begins, if backwards).
 
     `sizes` tells how many rows, the longest first, are still there at each position. So forwards the last rows leave
     the batch as they end, and backwards they join it, each with its own first state.
     """
-    state = tuple(part[:0] for part in first)
+    state = tuple(part[:0] for part in first)  # no rows yet
     outputs: list[Tensor] = []
     left: list[Parts] = []
-    steps = cell.project(positions).split(sizes)
+    steps = cell.project(positions).split(sizes)  # (positions, gates) -> one (rows, gates) for each position
     for step in reversed(steps) if backwards else steps:
         before, rows = state[0].size(0), step.size(0)
         if rows < before:
-            left.append(tuple(part[rows:] for part in state))
+            left.append(tuple(part[rows:] for part in state))  # the rows that end here
             state = tuple(part[:rows] for part in state)
         elif rows > before:
             state = tuple(torch.cat([part, new[before:rows]]) for part, new in zip(state, first, strict=True))

@@ -1,8 +1,8 @@
-"""The decoder: embedded target words and the memory -> features, from which the generator tells the next word.
+"""The decoder: embedded target words and the memory -> features, from which the generator predicts the next token.
 
 All decoders have one method for a whole target and for a single step; a step is a target of length one. Their
 state is a tuple of tensors (anything, rows, size), so a beam is reordered by selecting along dimension 1. Here that
-is the recurrent state (layers, rows, size), then what the decoder feeds back to itself, then the attention's past.
+is the recurrent state (layers, rows, size), then the vector of input feeding, then the attention's cache.
 """
 
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nmt.config import ModelSettings
 from nmt.model.attention import ATTENTIONS
-from nmt.model.loop import Linear, loop_over_positions
+from nmt.model.deferred_gradients import Linear, deferred_gradients
 from nmt.model.memory import Memory
 from nmt.model.recurrent import Masks, Recurrent, SequenceDropout, State, join_layers, split_layers, state_parts
 
@@ -25,31 +25,32 @@ class Decoded(NamedTuple):
 
 
 class Decoder(nn.Module):
-    """What the model asks of a decoder of any kind."""
+    """Define what the model asks of a decoder of any kind."""
 
     features: int  # size of the features
 
-    def remember(self, encoded: Float[Tensor, "batch src hidden"], mask: Bool[Tensor, "batch src"]) -> Memory:
-        """What all positions read, computed once per sentence."""
+    def encode_memory(self, encoded: Float[Tensor, "batch src hidden"], mask: Bool[Tensor, "batch src"]) -> Memory:
+        """Compute what all positions read, once per sentence."""
         raise NotImplementedError
 
-    def start(self, state: State, memory: Memory) -> State:
-        """The state before the first word, from the bridge's."""
+    def initial_state(self, state: State, memory: Memory) -> State:
+        """Return the state before the first token, from the bridge's."""
         raise NotImplementedError
 
     def new_masks(self, rows: int, like: Tensor) -> Masks:
-        """Dropout masks to pass to each `forward` of one sentence, when the caller loops over its positions."""
+        """Draw the dropout masks to pass to each `forward` of one sentence, when the caller loops over its
+        positions."""
         raise NotImplementedError
 
     def forward(
         self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks = ()
     ) -> Decoded:
-        """Features at the positions of `embedded`, which come after those that `state` knows."""
+        """Return the features at the positions of `embedded`, which follow those that `state` has seen."""
         raise NotImplementedError
 
 
 class RecurrentDecoder(Decoder):
-    """Base of all here: builds the attention and the readout; a subclass says where the context enters."""
+    """Build the attention and dropout that all decoders here share; a subclass says where the context enters."""
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
@@ -58,14 +59,14 @@ class RecurrentDecoder(Decoder):
         self.attention = ATTENTIONS[settings.attention](settings)
         self.dropout = SequenceDropout(settings.dropout, settings.variational)
 
-    def remember(self, encoded: Float[Tensor, "batch src hidden"], mask: Bool[Tensor, "batch src"]) -> Memory:
+    def encode_memory(self, encoded: Float[Tensor, "batch src hidden"], mask: Bool[Tensor, "batch src"]) -> Memory:
         return self.attention.memory(encoded, mask)
 
-    def start(self, state: State, memory: Memory) -> State:
-        return (*state, *self.attention.start(memory))
+    def initial_state(self, state: State, memory: Memory) -> State:
+        return (*state, *self.attention.initial_state(memory))
 
     def new_masks(self, rows: int, like: Tensor) -> Masks:
-        """The first is the mask of the features; the others belong to the recurrent layers."""
+        """Draw the mask of the features first; the others belong to the recurrent layers."""
         layers = (mask for stack in self._stacks() for mask in stack.new_masks(rows, like))
         return (self.dropout.mask(rows, self.features, like), *layers)
 
@@ -84,7 +85,7 @@ class RecurrentDecoder(Decoder):
         return [module for module in self.children() if isinstance(module, Recurrent)]
 
     def _extra(self, context: int) -> int:
-        """Size of the context that enters every layer, not only the first."""
+        """Return the size of the context that enters every layer, not only the first."""
         return context if self.settings.context_everywhere else 0
 
     def _recurrent(self, input_size: int, layers: int, extra: int = 0) -> Recurrent:
@@ -104,7 +105,8 @@ class RecurrentDecoder(Decoder):
 
 
 class Readout(nn.Module):
-    """tanh(norm(W [a; b; ...] + c)): what the decoder knows, in one vector (deep output, Pascanu et al. 2014)."""
+    """Compute tanh(norm(W [a; b; ...] + c)): what the decoder knows, in one vector (deep output, Pascanu et al.
+    2014)."""
 
     def __init__(self, input_size: int, features: int, layer_norm: bool) -> None:
         super().__init__()
@@ -112,11 +114,13 @@ class Readout(nn.Module):
         self.norm = nn.LayerNorm(features) if layer_norm else nn.Identity()
 
     def forward(self, *parts: Float[Tensor, "rows tgt _"]) -> Float[Tensor, "rows tgt features"]:
+        # (rows, tgt, sum of sizes) -> (rows, tgt, features)
         return torch.tanh(self.norm(self.linear(torch.cat(parts, dim=-1))))
 
 
 class LuongDecoder(RecurrentDecoder):
-    """Luong et al. 2015: the RNN runs, the new state h_t attends, h~_t = tanh(W_c [h_t; c_t]) goes to the generator.
+    """Decode as Luong et al. 2015: the RNN runs, the new state h_t attends, h~_t = tanh(W_c [h_t; c_t]) goes to the
+    generator.
 
     With input feeding h~_{t-1} stands beside the word in the RNN's input, so positions must be run one by one.
     """
@@ -130,42 +134,45 @@ class LuongDecoder(RecurrentDecoder):
         )
         self.readout = Readout(settings.hidden + self.attention.context_size, self.features, settings.layer_norm)
 
-    def start(self, state: State, memory: Memory) -> State:
-        feed = (torch.zeros_like(state[0][:1]),) if self.feeding else ()
-        return (*state, *feed, *self.attention.start(memory))
+    def initial_state(self, state: State, memory: Memory) -> State:
+        attentional = (torch.zeros_like(state[0][:1]),) if self.feeding else ()  # (1, rows, hidden)
+        return (*state, *attentional, *self.attention.initial_state(memory))
 
     def _decode(self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks) -> Decoded:
-        recurrent, past = state[: self.parts], state[self.parts :]
+        recurrent, cache = state[: self.parts], state[self.parts :]
         if self.feeding:
-            return self._feed(embedded, recurrent, past[0], past[1:], memory, masks)
-        outputs, recurrent = self.rnn(embedded, recurrent, masks)
-        context, attention, past = self.attention(outputs, memory, embedded, past)
-        return Decoded(self.readout(outputs, context), attention, (*recurrent, *past))
+            return self._decode_with_feeding(embedded, recurrent, cache[0], cache[1:], memory, masks)
+        outputs, recurrent = self.rnn(embedded, recurrent, masks)  # (rows, tgt, embed) -> (rows, tgt, hidden)
+        context, attention, cache = self.attention(outputs, memory, embedded, cache)
+        return Decoded(self.readout(outputs, context), attention, (*recurrent, *cache))
 
-    def _feed(
+    def _decode_with_feeding(
         self,
         embedded: Float[Tensor, "rows tgt embed"],
         recurrent: State,
-        fed: Float[Tensor, "1 rows features"],
-        past: State,
+        last_attentional: Float[Tensor, "1 rows features"],
+        cache: State,
         memory: Memory,
         masks: Masks,
     ) -> Decoded:
-        feed, layers = fed.transpose(0, 1), split_layers(recurrent)
+        # (1, rows, features) -> (rows, 1, features)
+        attentional, layers = last_attentional.transpose(0, 1), split_layers(recurrent)
         features, attention = [], []
-        with loop_over_positions():
+        with deferred_gradients():
             for word in embedded.split(1, dim=1):
-                outputs, layers = self.rnn.run(torch.cat([word, feed], dim=-1), layers, masks)
-                context, weights, past = self.attention(outputs, memory, word, past)
-                feed = self.readout(outputs, context)
-                features.append(feed)
+                # (rows, 1, hidden)
+                outputs, layers = self.rnn.run(torch.cat([word, attentional], dim=-1), layers, masks)
+                context, weights, cache = self.attention(outputs, memory, word, cache)
+                attentional = self.readout(outputs, context)
+                features.append(attentional)
                 attention.append(weights)
-        state = (*join_layers(layers), feed.transpose(0, 1), *past)
+        state = (*join_layers(layers), attentional.transpose(0, 1), *cache)
+        # (rows, tgt, features), (rows, tgt, src)
         return Decoded(torch.cat(features, dim=1), torch.cat(attention, dim=1), state)
 
 
 class BahdanauDecoder(RecurrentDecoder):
-    """Bahdanau et al. 2015: s_{i-1} attends, the RNN reads [word; c_i], the readout sees [s_i; c_i; word]."""
+    """Decode as Bahdanau et al. 2015: s_{i-1} attends, the RNN reads [word; c_i], the readout sees [s_i; c_i; word]."""
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)
@@ -175,18 +182,20 @@ class BahdanauDecoder(RecurrentDecoder):
         self.readout = Readout(settings.hidden + context + settings.embedding, self.features, settings.layer_norm)
 
     def _decode(self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks) -> Decoded:
-        past, layers = state[self.parts :], split_layers(state[: self.parts])
+        cache, layers = state[self.parts :], split_layers(state[: self.parts])
         outputs, contexts, attention = [], [], []
-        with loop_over_positions():
+        with deferred_gradients():
             for word in embedded.split(1, dim=1):
-                query = layers[-1][0].transpose(0, 1)
-                context, weights, past = self.attention(query, memory, word, past)
+                query = layers[-1][0].transpose(0, 1)  # state of the top layer: (1, rows, hidden) -> (rows, 1, hidden)
+                context, weights, cache = self.attention(query, memory, word, cache)
+                # (rows, 1, hidden)
                 output, layers = self.rnn.run(torch.cat([word, context], dim=-1), layers, masks, context)
                 outputs.append(output)
                 contexts.append(context)
                 attention.append(weights)
+        # (rows, tgt, features)
         features = self.readout(torch.cat(outputs, dim=1), torch.cat(contexts, dim=1), embedded)
-        return Decoded(features, torch.cat(attention, dim=1), (*join_layers(layers), *past))
+        return Decoded(features, torch.cat(attention, dim=1), (*join_layers(layers), *cache))
 
 
 class ConditionalDecoder(RecurrentDecoder):
@@ -204,13 +213,13 @@ class ConditionalDecoder(RecurrentDecoder):
         self.readout = Readout(settings.hidden + context, self.features, settings.layer_norm)
 
     def _decode(self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks) -> Decoded:
-        recurrent, past = state[: self.parts], state[self.parts :]
-        below, bottom = self.bottom(embedded, tuple(part[:1] for part in recurrent))
-        context, attention, past = self.attention(below, memory, embedded, past)
-        inputs = self.dropout(torch.cat([below, context], dim=-1), masks[0])
+        recurrent, cache = state[: self.parts], state[self.parts :]
+        bottom_outputs, bottom = self.bottom(embedded, tuple(part[:1] for part in recurrent))  # (rows, tgt, hidden)
+        context, attention, cache = self.attention(bottom_outputs, memory, embedded, cache)
+        inputs = self.dropout(torch.cat([bottom_outputs, context], dim=-1), masks[0])  # (rows, tgt, hidden + value)
         outputs, top = self.top(inputs, tuple(part[1:] for part in recurrent), masks[1:], context)
-        recurrent = tuple(torch.cat(parts) for parts in zip(bottom, top, strict=True))
-        return Decoded(self.readout(outputs, context), attention, (*recurrent, *past))
+        recurrent = tuple(torch.cat(parts) for parts in zip(bottom, top, strict=True))  # (layers, rows, hidden)
+        return Decoded(self.readout(outputs, context), attention, (*recurrent, *cache))
 
     def new_masks(self, rows: int, like: Tensor) -> Masks:
         features, *layers = super().new_masks(rows, like)

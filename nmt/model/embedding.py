@@ -10,7 +10,7 @@ PAD_ID = 0
 
 
 class Embedding(nn.Module):
-    """ids -> vectors. `word_dropout` takes out whole words (Sennrich et al. 2016), `dropout` single units."""
+    """Map ids to vectors. `word_dropout` takes out whole words (Sennrich et al. 2016), `dropout` single units."""
 
     def __init__(self, vocab: int, size: int, *, dropout: float, variational: bool, word_dropout: float) -> None:
         super().__init__()
@@ -21,14 +21,15 @@ class Embedding(nn.Module):
         self.scale = size**0.5
 
     def new_mask(self, batch: int) -> Float[Tensor, "batch 1 embed"] | None:
-        """The mask of `dropout` to pass to each `forward` of one sentence, when the caller loops over its positions."""
+        """Draw the mask of `dropout` to pass to each `forward` of one sentence, when the caller loops over its
+        positions."""
         return self.dropout.mask(batch, self.table.embedding_dim, self.table.weight)
 
     def forward(
         self, ids: Int[Tensor, "batch time"], mask: Float[Tensor, "batch 1 embed"] | None = None
     ) -> Float[Tensor, "batch time embed"]:
-        vectors: Tensor = self.dropout(self.table(ids) * self.scale, mask)
+        vectors: Tensor = self.dropout(self.table(ids) * self.scale, mask)  # (batch, time) -> (batch, time, embed)
         if self.training and self.word_dropout:
-            keep = F.dropout(vectors.new_ones(ids.shape), self.word_dropout).unsqueeze(-1)
+            keep = F.dropout(vectors.new_ones(ids.shape), self.word_dropout).unsqueeze(-1)  # (batch, time, 1)
             vectors = vectors * keep
         return vectors

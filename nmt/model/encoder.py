@@ -12,7 +12,7 @@ from nmt.model.recurrent import SequenceDropout, State, make_layer
 
 
 class Encoder(nn.Module):
-    """Layers of one of CELLS, in one direction or in both; padding changes nothing.
+    """Encode with layers of one of CELLS, in one direction or in both; padding changes nothing.
 
     With both directions each has half of `hidden`.
     """
@@ -42,22 +42,24 @@ class Encoder(nn.Module):
     def forward(
         self, source: Int[Tensor, "batch src"], mask: Bool[Tensor, "batch src"]
     ) -> tuple[Float[Tensor, "batch src hidden"], State]:
-        """Encoded tokens (zero at padding), and the final state of each layer, the directions side by side."""
-        outputs = self.embedding(source)
+        """Return encoded tokens (zero at padding), and the final state of each layer, the directions side by side."""
+        outputs = self.embedding(source)  # (batch, src, embed)
         states: list[State] = []
         for index, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
-            below = self.dropout(outputs) if index > 0 else outputs
-            outputs, state = run_layer(layer, below, mask)
-            outputs = norm(outputs + below if self.residual and index > 0 else outputs)
+            layer_input = self.dropout(outputs) if index > 0 else outputs
+            outputs, state = run_layer(layer, layer_input, mask)  # (batch, src, hidden), (batch, hidden)
+            outputs = norm(outputs + layer_input if self.residual and index > 0 else outputs)
             states.append(state)
         for layer in self.on_top:
             outputs = layer(outputs, mask)
-        outputs = self.dropout(outputs) * mask.unsqueeze(-1)
+        outputs = self.dropout(outputs) * mask.unsqueeze(-1)  # zero at padding
+        # (batch, src, hidden), (layers, batch, hidden)
         return outputs, tuple(torch.stack(parts) for parts in zip(*states, strict=True))
 
 
 class SelfAttention(nn.Module):
-    """norm(h + attention(h)): every token reads all tokens of its sentence, itself included (Vaswani et al. 2017).
+    """Compute norm(h + attention(h)): every token attends to all tokens of its sentence, itself included (Vaswani et
+    al. 2017).
 
     The attention is one of ATTENTIONS, its queries being the encoded tokens themselves.
     """

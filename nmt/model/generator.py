@@ -4,12 +4,13 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from nmt.model.deferred_gradients import Linear
 from nmt.model.embedding import Embedding
-from nmt.model.loop import Linear
 
 
 class Generator(nn.Module):
-    """logits = W P f + b. With `tied` W is the embedding's table (Press & Wolf 2017); P is there if sizes differ."""
+    """Compute logits = W P f + b. With `tied` W is the embedding's table (Press & Wolf 2017); P is there if sizes
+    differ."""
 
     def __init__(self, features: int, vocab: int, tied: Embedding | None) -> None:
         super().__init__()
@@ -20,10 +21,10 @@ class Generator(nn.Module):
             self.output.weight = tied.table.weight
 
     def forward(self, features: Float[Tensor, "*rows features"]) -> Float[Tensor, "*rows vocab"]:
-        """Logits: not normalised."""
-        logits: Tensor = self.output(self.projection(features))
+        """Return logits: not normalised."""
+        logits: Tensor = self.output(self.projection(features))  # (*rows, features) -> (*rows, embed) -> (*rows, vocab)
         return logits
 
     def log_probs(self, features: Float[Tensor, "*rows features"]) -> Float[Tensor, "*rows vocab"]:
-        """Natural logarithms of probabilities."""
+        """Return natural logarithms of probabilities."""
         return F.log_softmax(self(features).float(), dim=-1)

@@ -1,4 +1,4 @@
-"""First values of all weights, from torch's global generator: seed it before."""
+"""Initialise all weights from torch's global generator: seed it before."""
 
 import torch
 from torch import nn
@@ -30,7 +30,8 @@ def initialise(model: nn.Module) -> None:
 
 
 def _recurrent(layer: nn.Module, hidden: int) -> None:
-    """Xavier for the inputs and orthogonal for the recurrence, gate by gate; an LSTM starts by remembering."""
+    """Initialise gate by gate: Xavier for inputs, orthogonal for the recurrence; an LSTM starts with open forget
+    gates."""
     for name, weight in layer.named_parameters(recurse=False):
         if name.startswith("weight_ih"):
             for gate in weight.split(hidden):

@@ -22,8 +22,8 @@ SCALE = ".scale"
 def rounded(
     values: Float[Tensor, "rows columns"],
 ) -> tuple[Int8[Tensor, "rows columns"], Float[Tensor, "rows 1"]]:
-    """q and s."""
-    scale = values.abs().amax(dim=1, keepdim=True).clamp_(min=1e-20).div_(LARGEST)
+    """Return q and s."""
+    scale = values.abs().amax(dim=1, keepdim=True).clamp_(min=1e-20).div_(LARGEST)  # (rows, 1)
     return (values / scale).round_().to(torch.int8), scale
 
 
@@ -31,7 +31,7 @@ def rounded(
 
 
 def pack(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Every matrix as 8-bit values and, under a name of its own, their scales."""
+    """Pack every matrix as 8-bit values and, under a name of its own, their scales."""
     packed: dict[str, Tensor] = {}
     for name, weight in weights.items():
         if weight.dim() == 2 and min(weight.shape) >= SMALLEST_SIDE:
@@ -46,7 +46,7 @@ def is_packed(weights: Mapping[str, Tensor]) -> bool:
 
 
 def unpack(packed: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights in 32 bits; rounded again they give the same 8. What has no fitting scale stays as it is."""
+    """Return weights in 32 bits; rounded again they give the same 8. What has no fitting scale stays as it is."""
     scales = {name: packed.get(name + SCALE) for name, values in packed.items() if values.dtype == torch.int8}
     scales = {
         name: scale
@@ -65,7 +65,7 @@ def unpack(packed: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 class Int8Linear(nn.Module):
-    """A linear layer for inference."""
+    """Apply an 8-bit linear layer, for inference."""
 
     weight: Tensor
     scale: Tensor
@@ -79,20 +79,20 @@ class Int8Linear(nn.Module):
         self.register_buffer("bias", torch.zeros(len(weight)) if bias is None else bias.detach())
 
     def only(self, outputs: Int[Tensor, " kept"]) -> "Int8Linear":
-        """Some of the outputs."""
+        """Select some of the outputs."""
         kept = copy(self)
         kept._buffers = {name: part[outputs] for name, part in self.named_buffers()}
         return kept
 
     def forward(self, inputs: Float[Tensor, "*rows input"]) -> Float[Tensor, "*rows output"]:
         values, scale = rounded(inputs.flatten(0, -2))
-        sums = torch._int_mm(values, self.weight.t()) * scale
+        sums = torch._int_mm(values, self.weight.t()) * scale  # (rows, input) -> (rows, output)
         outputs: Tensor = torch.addcmul(self.bias, sums, self.scale).unflatten(0, inputs.shape[:-1])
         return outputs
 
 
 class Int8LSTM(nn.Module):
-    """An LSTM whose single steps, those of a search, are computed with 8-bit weights, and sequences as before."""
+    """Run an LSTM whose single steps, as in search, use 8-bit weights; whole sequences run as before."""
 
     def __init__(self, layer: LSTM) -> None:
         super().__init__()
@@ -107,11 +107,11 @@ class Int8LSTM(nn.Module):
             outputs, after = self.layer(inputs, state)
             return outputs, after
         hidden, cell = state[0][0], state[1][0]
-        sums = self.gates(torch.cat([inputs[:, 0], hidden], dim=1))
+        sums = self.gates(torch.cat([inputs[:, 0], hidden], dim=1))  # (rows, input + hidden) -> (rows, 4 * hidden)
         enter, keep, new, out = sums.chunk(4, dim=1)
         cell = torch.addcmul(keep.sigmoid() * cell, enter.sigmoid(), new.tanh())
         hidden = out.sigmoid() * cell.tanh()
-        return hidden.unsqueeze(1), (hidden.unsqueeze(0), cell.unsqueeze(0))
+        return hidden.unsqueeze(1), (hidden.unsqueeze(0), cell.unsqueeze(0))  # (rows, 1, hidden), (1, rows, hidden)
 
 
 def quantize(module: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""torch's LSTM, where its kernel for whole sequences alone would be slow: single positions, and padding on a CPU."""
+"""Speed up torch's LSTM where its sequence kernel is slow: single positions, and padding on a CPU."""
 
 from typing import Any
 
@@ -6,41 +6,42 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from nmt.model.loop import linear, shares
+from nmt.model.deferred_gradients import linear, shares
 
 # sigmoid(HOLD + anything a gate may hold) is exactly 1 in float32, and sigmoid(-HOLD ...) exactly 0.
 HOLD = 300.0
 
 
 class LSTM(nn.LSTM):
-    """One layer, batch first: Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000."""
+    """Run one layer, batch first: Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000."""
 
     def __init__(self, input_size: int, hidden_size: int, bidirectional: bool = False) -> None:
         super().__init__(input_size, hidden_size, batch_first=True, bidirectional=bidirectional)
 
     def forward(self, inputs: Any, state: Any = None) -> Any:
-        """As torch's. Single positions do without the kernel for sequences, which rearranges the weights each time."""
+        """Run as torch's LSTM. Single positions bypass the sequence kernel, which rearranges the weights at each
+        call."""
         if state is None or self.bidirectional or not isinstance(inputs, Tensor) or inputs.size(1) != 1:
             return super().forward(inputs, state)
         step = self._step if shares(inputs.size(0), self.all_weights[0][1]) else self._cell
-        hidden, cell = step(inputs[:, 0], state[0][0], state[1][0])
-        return hidden.unsqueeze(1), (hidden.unsqueeze(0), cell.unsqueeze(0))
+        hidden, cell = step(inputs[:, 0], state[0][0], state[1][0])  # each (rows, hidden)
+        return hidden.unsqueeze(1), (hidden.unsqueeze(0), cell.unsqueeze(0))  # (rows, 1, hidden), (1, rows, hidden)
 
     def _cell(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        found: tuple[Tensor, Tensor] = torch.lstm_cell(inputs, (hidden, cell), *self.all_weights[0])
-        return found
+        new_state: tuple[Tensor, Tensor] = torch.lstm_cell(inputs, (hidden, cell), *self.all_weights[0])
+        return new_state
 
     def _step(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        """What `_cell` gives, made for a loop."""
-        of_input, of_hidden, *biases = self.all_weights[0]
-        sums = linear(inputs, of_input, biases[0]) + linear(hidden, of_hidden, biases[1])
+        """Compute the same as `_cell`, with deferred gradients."""
+        input_weight, hidden_weight, *biases = self.all_weights[0]
+        sums = linear(inputs, input_weight, biases[0]) + linear(hidden, hidden_weight, biases[1])
         after: tuple[Tensor, Tensor] = _Gates.apply(sums, cell)  # type: ignore[no-untyped-call]
         return after
 
     def padded(
         self, inputs: Float[Tensor, "batch time input"], mask: Bool[Tensor, "batch time"]
     ) -> tuple[Float[Tensor, "batch time hidden"], tuple[Tensor, Tensor]]:
-        """Over sentences of unequal lengths: outputs, zero at padding, and each sentence's own final state.
+        """Run over sentences of unequal lengths: outputs, zero at padding, and each sentence's own final state.
 
         The kernel knows no lengths (and takes no packed sequences: with those torch runs step by step, which takes
         twice as long), so padding is made harmless: one more input, 1 at padding, closes the input gate and opens the
@@ -50,10 +51,11 @@ class LSTM(nn.LSTM):
         if mask.all():
             outputs, (hidden, cell) = super().forward(inputs)
             return outputs, (hidden, cell)
-        padding = ~mask.unsqueeze(-1)
+        padding = ~mask.unsqueeze(-1)  # (batch, time, 1)
+        # (directions, batch, hidden)
         zeros = inputs.new_zeros(2 if self.bidirectional else 1, inputs.size(0), self.hidden_size)
         outputs, hidden, cell = torch.lstm(
-            torch.cat([inputs.masked_fill(padding, 0), padding.to(inputs.dtype)], dim=-1),
+            torch.cat([inputs.masked_fill(padding, 0), padding.to(inputs.dtype)], dim=-1),  # (batch, time, input + 1)
             (zeros, zeros),
             self._holding_weights(),
             has_biases=True,
@@ -63,27 +65,29 @@ class LSTM(nn.LSTM):
             bidirectional=self.bidirectional,
             batch_first=True,
         )
-        last = outputs[torch.arange(outputs.size(0)), mask.sum(dim=1) - 1, : self.hidden_size]
+        last = outputs[torch.arange(outputs.size(0)), mask.sum(dim=1) - 1, : self.hidden_size]  # (batch, hidden)
         return outputs.masked_fill(padding, 0), (torch.cat([last.unsqueeze(0), hidden[1:]]), cell)
 
     def _holding_weights(self) -> list[Tensor]:
-        """The layer's own, with a column for the mark of padding; torch's gates are input, forget, cell, output."""
+        """Return the layer's weights, with a column for the mark of padding; torch's gates are input, forget, cell,
+        output."""
+        # (4 * hidden, 1)
         gates = torch.tensor([-HOLD, HOLD, 0.0, 0.0]).repeat_interleave(self.hidden_size).unsqueeze(1)
         weights = []
-        for of_input, *others in self.all_weights:
-            weights += [torch.cat([of_input, gates.to(of_input)], dim=1), *others]
+        for input_weight, *others in self.all_weights:
+            weights += [torch.cat([input_weight, gates.to(input_weight)], dim=1), *others]
         return weights
 
 
 class _Gates(torch.autograd.Function):
-    """c' = f c + i g and h' = o tanh(c'), from the sums of the gates i, f, g, o and the cell c."""
+    """Compute c' = f c + i g and h' = o tanh(c'), from the sums of the gates i, f, g, o and the cell c."""
 
     @staticmethod
     def forward(
         ctx: Any, sums: Float[Tensor, "rows gates"], cell: Float[Tensor, "rows hidden"]
     ) -> tuple[Float[Tensor, "rows hidden"], Float[Tensor, "rows hidden"]]:
-        gates = torch.sigmoid(sums)
-        enter, keep, new, out = gates.chunk(4, dim=1)
+        gates = torch.sigmoid(sums)  # (rows, 4 * hidden)
+        enter, keep, new, out = gates.chunk(4, dim=1)  # each (rows, hidden)
         torch.tanh(sums.chunk(4, dim=1)[2], out=new)
         after = torch.addcmul(keep * cell, enter, new)
         squashed = torch.tanh(after)
@@ -93,7 +97,7 @@ class _Gates(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, of_hidden: Tensor, of_cell: Tensor) -> tuple[Tensor, Tensor]:
         gates, cell, squashed = ctx.saved_tensors
-        enter, keep, new, out = gates.chunk(4, dim=1)
+        enter, keep, new, out = gates.chunk(4, dim=1)  # each (rows, hidden)
         of_after = torch.addcmul(of_cell, of_hidden * out, 1 - squashed * squashed)
         of_sums = torch.addcmul(gates, gates, gates, value=-1)  # s (1 - s), the slope of a sigmoid
         slope_enter, slope_keep, slope_new, slope_out = of_sums.chunk(4, dim=1)

@@ -1,4 +1,4 @@
-"""What the decoder reads, and the base of every way to read it."""
+"""The memory that the decoder reads, and the base class of every attention."""
 
 from typing import NamedTuple
 
@@ -8,14 +8,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from nmt.config import ModelSettings
-from nmt.model.loop import product
+from nmt.model.deferred_gradients import product
 from nmt.model.recurrent import State
 
 AT_ONCE = 1 << 22  # numbers about pairs of a target and a source position, where no gradient needs all of them
 
 
 class Memory(NamedTuple):
-    """The encoded source, one row per token. `mask` is True for a real token."""
+    """Hold the encoded source, one row per token. `mask` is True for a real token."""
 
     keys: Float[Tensor, "batch src key"]
     values: Float[Tensor, "batch src value"]
@@ -26,15 +26,15 @@ class Memory(NamedTuple):
 
 
 class Attended(NamedTuple):
-    """`past` is what the next position must know of this one: () for most attentions."""
+    """Hold context and weights; `cache` is what the next position must know of this one: () for most attentions."""
 
     context: Float[Tensor, "rows tgt context"]
     weights: Float[Tensor, "rows tgt src"]
-    past: State = ()
+    cache: State = ()
 
 
 class Attention(nn.Module):
-    """Base of all: weights = softmax(score(query, keys)) over the real source tokens, context = weights @ values.
+    """Compute weights = softmax(score(query, keys)) over the real source tokens, context = weights @ values.
 
     A subclass gives `score`; it may project the source in `memory`, turn scores into weights differently in `weigh`,
     or replace `attend` as a whole.
@@ -47,11 +47,11 @@ class Attention(nn.Module):
         self.context_size = settings.hidden
 
     def memory(self, encoded: Float[Tensor, "batch src hidden"], mask: Bool[Tensor, "batch src"]) -> Memory:
-        """Everything that depends on the source alone, computed once per sentence."""
+        """Compute everything that depends on the source alone, once per sentence."""
         return Memory(encoded, encoded, mask)
 
-    def start(self, memory: Memory) -> State:
-        """The past before the first position: tensors (1, batch, anything)."""
+    def initial_state(self, memory: Memory) -> State:
+        """Return the cache before the first position: tensors (1, batch, anything)."""
         return ()
 
     def forward(
@@ -59,17 +59,19 @@ class Attention(nn.Module):
         query: Float[Tensor, "rows tgt hidden"],
         memory: Memory,
         word: Float[Tensor, "rows tgt embed"],
-        past: State = (),
+        cache: State = (),
     ) -> Attended:
-        """Context and weights for each query. `word` is the embedded input of the same position.
+        """Return context and weights for each query. `word` is the embedded input of the same position.
 
         There may be several rows per sentence of the memory (the hypotheses of a beam, next to each other). They are
         treated as more positions of that sentence, so the memory is never copied for them.
         """
         rows, positions, _ = query.shape
         batch = memory.mask.size(0)
+        # Hypotheses become positions of their sentence: (rows, tgt, _) -> (batch, beam * tgt, _)
         context, weights = self._attend_in_parts(_by_sentence(query, batch), _by_sentence(word, batch), memory)
-        return Attended(context.reshape(rows, positions, -1), weights.reshape(rows, positions, -1), past)
+        # Back to (rows, tgt, _)
+        return Attended(context.reshape(rows, positions, -1), weights.reshape(rows, positions, -1), cache)
 
     def _attend_in_parts(
         self, query: Float[Tensor, "batch tgt hidden"], word: Float[Tensor, "batch tgt embed"], memory: Memory
@@ -80,12 +82,13 @@ class Attention(nn.Module):
             return self.attend(query, word, memory)
         parts = zip(query.split(few, dim=1), word.split(few, dim=1), strict=True)
         contexts, weights = zip(*(self.attend(*part, memory) for part in parts), strict=True)
-        return torch.cat(contexts, dim=1), torch.cat(weights, dim=1)
+        return torch.cat(contexts, dim=1), torch.cat(weights, dim=1)  # (batch, tgt, value), (batch, tgt, src)
 
     def attend(
         self, query: Float[Tensor, "batch tgt hidden"], word: Float[Tensor, "batch tgt embed"], memory: Memory
     ) -> tuple[Float[Tensor, "batch tgt context"], Float[Tensor, "batch tgt src"]]:
-        weights = self.weigh(self.score(query, memory.keys), memory.mask)
+        weights = self.weigh(self.score(query, memory.keys), memory.mask)  # (batch, tgt, src)
+        # (batch, tgt, src) @ (batch, src, value) -> (batch, tgt, value)
         return product(weights, memory.values), weights
 
     def score(
@@ -106,5 +109,6 @@ def _by_sentence(part: Float[Tensor, "rows tgt size"], batch: int) -> Float[Tens
 def masked_softmax(
     scores: Float[Tensor, "batch tgt src"], mask: Bool[Tensor, "batch src"]
 ) -> Float[Tensor, "batch tgt src"]:
-    """Softmax over the last dimension; padding gets exactly 0. In float32 whatever the products were in."""
+    """Apply softmax over the last dimension; padding gets exactly 0. In float32 whatever the products were in."""
+    # Mask (batch, src) -> (batch, 1, src), the same for every target position
     return F.softmax(scores.masked_fill(~mask.unsqueeze(1), -torch.inf), dim=-1, dtype=torch.float32).to(scores.dtype)

@@ -1,4 +1,4 @@
-"""Recurrent layers over sentences of unequal lengths: padding changes nothing, and costs as little as can be."""
+"""Recurrent layers over sentences of unequal lengths: padding changes no result and costs as little as possible."""
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -12,10 +12,11 @@ Final = tuple[Float[Tensor, "_batch _hidden"], ...]
 def run_layer(
     layer: nn.Module, inputs: Float[Tensor, "batch time input"], mask: Bool[Tensor, "batch time"]
 ) -> tuple[Float[Tensor, "batch time hidden"], Final]:
-    """Outputs, zero at padding, and the final state, the directions side by side: that after the last real token,
-    and backwards that after the first. `layer` is one of `recurrent.CELLS` and starts from zero."""
+    """Return outputs, zero at padding, and the final state, the directions side by side: that after the last real
+    token, and backwards that after the first. `layer` is one of `recurrent.CELLS` and starts from zero."""
     held = layer.padded if isinstance(layer, LSTM) and inputs.device.type == "cpu" else None
     outputs, final = held(inputs, mask) if held else _packed(layer, inputs, mask)
+    # (directions, batch, hidden) -> (batch, directions * hidden)
     return outputs, tuple(part.transpose(0, 1).flatten(1) for part in final)
 
 

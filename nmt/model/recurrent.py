@@ -20,7 +20,7 @@ Masks = tuple[Float[Tensor, "_rows 1 _units"] | None, ...]
 
 
 class CellKind(NamedTuple):
-    """What the rest of the program must know of a cell."""
+    """Hold what the rest of the program must know of a cell."""
 
     layer: Callable[..., nn.Module]  # (input size, hidden size, bidirectional=...); in use as torch.nn.LSTM or nn.GRU
     parts: int  # tensors in its state
@@ -47,14 +47,15 @@ CELLS: dict[str, CellKind] = {
 
 
 def state_parts(cell: str) -> int:
-    """How many tensors the state of a cell has."""
+    """Return how many tensors the state of a cell has."""
     return CELLS[cell].parts
 
 
 def make_layer(
     cell: str, input_size: int, hidden: int, *, transitions: int = 1, bidirectional: bool = False
 ) -> nn.Module:
-    """One layer. A GRU may have several transitions in each step; with one it is torch's, whose kernel is faster."""
+    """Make one layer. A GRU may have several transitions in each step; with one it is torch's, whose kernel is
+    faster."""
     if cell == "gru" and transitions > 1:
         deep = partial(TransitionGRUCell, transitions=transitions)
         return Stepped(deep, input_size, hidden, bidirectional=bidirectional)
@@ -73,12 +74,12 @@ def call_cell(
 
 
 def dropout_mask(like: Float[Tensor, "batch time features"], rate: float) -> Float[Tensor, "batch 1 features"]:
-    """One mask for all positions of a sentence (variational dropout, Gal & Ghahramani 2016), already scaled."""
-    return F.dropout(torch.ones_like(like[:, :1]), rate)
+    """Draw one mask for all positions of a sentence (variational dropout, Gal & Ghahramani 2016), already scaled."""
+    return F.dropout(torch.ones_like(like[:, :1]), rate)  # (batch, 1, features)
 
 
 class SequenceDropout(nn.Module):
-    """Dropout over (batch, time, features): a fresh mask per position, or one per sentence if `variational`."""
+    """Apply dropout over (batch, time, features): a fresh mask per position, or one per sentence if `variational`."""
 
     def __init__(self, rate: float, variational: bool) -> None:
         super().__init__()
@@ -86,7 +87,7 @@ class SequenceDropout(nn.Module):
         self.variational = variational
 
     def mask(self, batch: int, features: int, like: Tensor) -> Float[Tensor, "batch 1 features"] | None:
-        """A mask to hold over the steps of a loop; None when there is nothing to hold."""
+        """Draw a mask to hold over the steps of a loop; None when there is nothing to hold."""
         if not (self.training and self.rate and self.variational):
             return None
         return dropout_mask(like.new_empty(batch, 1, features), self.rate)
@@ -104,7 +105,7 @@ class SequenceDropout(nn.Module):
 
 
 class Recurrent(nn.Module):
-    """A stack of unidirectional layers over whole sequences; a single step is a sequence of length one.
+    """Run a stack of unidirectional layers over whole sequences; a single step is a sequence of length one.
 
     Between layers: dropout, then the layer, then (as asked) the residual connection and layer normalisation.
     """
@@ -135,7 +136,7 @@ class Recurrent(nn.Module):
         self.dropout = SequenceDropout(dropout, variational)
 
     def new_masks(self, batch: int, like: Tensor) -> Masks:
-        """The dropout masks of one pass, for callers who loop over positions: one per gap between two layers."""
+        """Draw the dropout masks of one pass, for callers who loop over positions: one per gap between two layers."""
         return tuple(self.dropout.mask(batch, self.hidden, like) for _ in self.layers[1:])
 
     def forward(
@@ -145,7 +146,7 @@ class Recurrent(nn.Module):
         masks: Masks = (),
         extra: Float[Tensor, "batch time extra"] | None = None,
     ) -> tuple[Float[Tensor, "batch time hidden"], State]:
-        """Outputs of the top layer, and the state after the last position.
+        """Return outputs of the top layer, and the state after the last position.
 
         `extra` enters every layer but the first beside its input, if the stack was made for it.
         """
@@ -159,25 +160,28 @@ class Recurrent(nn.Module):
         masks: Masks = (),
         extra: Float[Tensor, "batch time extra"] | None = None,
     ) -> tuple[Float[Tensor, "batch time hidden"], list[State]]:
-        """As `forward`, with a state (1, batch, hidden) for each layer: in a loop nothing is joined and split again."""
+        """Run as `forward`, with a state (1, batch, hidden) for each layer: in a loop nothing is joined and split
+        again."""
         last: list[State] = []
         outputs = inputs
         for index, (layer, norm, before) in enumerate(zip(self.layers, self.norms, states, strict=True)):
-            below = outputs
+            layer_input = outputs
             if index > 0:
-                below = self.dropout(below, masks[index - 1] if masks else None)
-            beside = torch.cat([below, extra], dim=-1) if index > 0 and self.extra and extra is not None else below
-            outputs, after = call_cell(layer, beside, before)
-            outputs = norm(outputs + below if self.residual and index > 0 else outputs)
+                layer_input = self.dropout(layer_input, masks[index - 1] if masks else None)
+            with_extra = layer_input
+            if index > 0 and self.extra and extra is not None:
+                with_extra = torch.cat([layer_input, extra], dim=-1)  # (batch, time, hidden + extra)
+            outputs, after = call_cell(layer, with_extra, before)
+            outputs = norm(outputs + layer_input if self.residual and index > 0 else outputs)
             last.append(after)
         return outputs, last
 
 
 def split_layers(state: State) -> list[State]:
-    """(layers, rows, size) to a state (1, rows, size) for each layer."""
+    """Split (layers, rows, size) into a state (1, rows, size) for each layer."""
     return list(zip(*(part.contiguous().split(1) for part in state), strict=True))
 
 
 def join_layers(states: list[State]) -> State:
-    """The opposite."""
-    return tuple(torch.cat(parts) for parts in zip(*states, strict=True))
+    """Join the states (1, rows, size) of all layers to (layers, rows, size)."""
+    return tuple(torch.cat(parts) for parts in zip(*states, strict=True))  # (layers, rows, hidden)

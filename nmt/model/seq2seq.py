@@ -11,17 +11,18 @@ from torch import Tensor, nn
 from nmt.config import ModelSettings
 from nmt.model.bridge import BRIDGES, Bridge
 from nmt.model.decoder import DECODERS, Decoded, Decoder
+from nmt.model.deferred_gradients import deferred_gradients
 from nmt.model.embedding import PAD_ID, Embedding
 from nmt.model.encoder import Encoder
 from nmt.model.generator import Generator
 from nmt.model.init import initialise
-from nmt.model.loop import loop_over_positions
 from nmt.model.memory import Memory
 from nmt.model.recurrent import Masks, State
 
 
 class Seq2Seq(nn.Module):
-    """Recurrent encoder, bridge, decoder with attention, and generator (Sutskever et al. 2014, Bahdanau et al. 2015).
+    """Combine recurrent encoder, bridge, decoder with attention, and generator (Sutskever et al. 2014, Bahdanau et al.
+    2015).
 
     The weights are drawn from torch's global generator.
     """
@@ -49,7 +50,7 @@ class Seq2Seq(nn.Module):
         )
 
     def _encoder(self, embedding: Embedding) -> nn.Module:
-        """Of the form (source, mask) -> encoded tokens, state for the bridge."""
+        """Make the encoder: (source, mask) -> encoded tokens, state for the bridge."""
         return Encoder(self.settings, embedding)
 
     def _bridge(self) -> Bridge:
@@ -59,17 +60,20 @@ class Seq2Seq(nn.Module):
         return DECODERS[self.settings.decoder](self.settings)
 
     def encode(self, source: Int[Tensor, "batch src"]) -> tuple[Memory, State]:
-        """What the decoder reads, and its first state. Padding is `PAD_ID`."""
+        """Return the memory that the decoder reads, and its first state. Padding is `PAD_ID`."""
         mask: Bool[Tensor, "batch src"] = source != PAD_ID
-        encoded, state = self.encoder(source, mask)
-        memory = self.decoder.remember(encoded, mask)
-        return memory, self.decoder.start(self.bridge(state, encoded, mask), memory)
+        encoded, state = self.encoder(source, mask)  # (batch, src, hidden), (layers, batch, hidden)
+        memory = self.decoder.encode_memory(encoded, mask)
+        return memory, self.decoder.initial_state(self.bridge(state, encoded, mask), memory)
 
     def step(
         self, tokens: Int[Tensor, "rows"], state: State, memory: Memory
     ) -> tuple[Float[Tensor, "rows vocab"], State, Float[Tensor, "rows src"]]:
-        """Log-probabilities of the word after `tokens`. Rows are hypotheses, those of a sentence side by side."""
+        """Return the log-probabilities of the token after `tokens`. Rows are hypotheses, those of a sentence
+        adjacent."""
+        # One position: (rows, 1, embed)
         decoded = self.decoder(self.target_embedding(tokens.unsqueeze(1)), state, memory)
+        # (rows, 1, features) -> (rows, vocab)
         return self.generator.log_probs(decoded.features[:, 0]), decoded.state, decoded.attention[:, 0]
 
     def forward(
@@ -79,7 +83,7 @@ class Seq2Seq(nn.Module):
         teacher_forcing: float = 1.0,
         whole_sentences: bool = False,
     ) -> Decoded:
-        """Features (not yet logits) and attention at every position of a known target.
+        """Return features (not yet logits) and attention at every position of a known target.
 
         `teacher_forcing` is the probability that an input is the reference's word; otherwise it is the model's own
         best word (scheduled sampling, Bengio et al. 2015). The coin is thrown at each position of each sentence, or
@@ -89,7 +93,7 @@ class Seq2Seq(nn.Module):
         word_mask: Float[Tensor, "batch 1 embed"] | None = None
         masks: Masks = ()
         if teacher_forcing < 1:
-            coins = (target_input.size(0), 1) if whole_sentences else target_input.shape
+            coins = (target_input.size(0), 1) if whole_sentences else target_input.shape  # (batch, 1) or (batch, tgt)
             forced = (torch.rand(coins, device=source.device) < teacher_forcing).expand_as(target_input)
             word_mask = self.target_embedding.new_mask(target_input.size(0))
             masks = self.decoder.new_masks(target_input.size(0), state[0])
@@ -107,18 +111,18 @@ class Seq2Seq(nn.Module):
         word_mask: Float[Tensor, "batch 1 embed"] | None,
         masks: Masks,
     ) -> Int[Tensor, "batch tgt"]:
-        """The reference's word where `forced`, elsewhere the model's own best, found position by position.
+        """Replace reference tokens, except where `forced`, by the model's own best ones, position by position.
 
         No gradient flows through a choice of words, so only the choices are made here; the pass that is learned from
         then reads all of them at once. The first word is given, and nothing is chosen after the last free position.
         """
         free = (~forced & (target_input != PAD_ID)).any(dim=0).nonzero().flatten().tolist()
         words = target_input.clone()
-        with loop_over_positions():
+        with deferred_gradients():
             for position in range(1, max(free, default=0) + 1):
-                last = words[:, position - 1 : position]
+                last = words[:, position - 1 : position]  # (batch, 1)
                 decoded = self.decoder(self.target_embedding(last, word_mask), state, memory, masks)
-                own = self.generator(decoded.features[:, 0]).argmax(dim=-1)
+                own = self.generator(decoded.features[:, 0]).argmax(dim=-1)  # (batch, vocab) -> (batch,)
                 words[:, position] = torch.where(forced[:, position], words[:, position], own)
                 state = decoded.state
         return words

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from nmt.decoding.flags import flags_of
+from nmt.decoding.quality_flags import flags_of
 from nmt.decoding.request import TranslateOptions
 from nmt.serve.models import Served
 from nmt.serve.texts import Desk, Refused

@@ -1,7 +1,7 @@
-"""Averages of weights: of the best or last checkpoints of a run, or of several runs, as a run of its own.
+"""Averaged weights: of the best or last checkpoints of a run, or of several runs, saved as a new run.
 
-The mean of checkpoints near the end of a training often translates better than each of them (Junczys-Dowmunt et al.
-2016). Weights of trainings that began apart do not average to anything.
+The mean of checkpoints near the end of training often translates better than each of them (Junczys-Dowmunt et al.
+2016). Weights of runs with different initializations cannot be averaged.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,16 +20,22 @@ from nmt.training.checkpoint import best_names, list_checkpoints, load_checkpoin
 
 
 class Averaged(NamedTuple):
+    """Hold the new run and what was averaged."""
+
     run: Path
     of: list[str]  # the checkpoints or runs that went into it
 
 
 def mean_weights(weights: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the mean of each weight."""
     return {name: torch.stack([each[name] for each in weights]).mean(dim=0) for name in weights[0]}
 
 
 def checkpoint_weights(paths: Sequence[Path], warn: Callable[[str], None]) -> dict[str, dict[str, Tensor]]:
-    """{checkpoint: its weights}, or their moving average if it has one. Warns of damaged ones and leaves them out."""
+    """Return {checkpoint: its weights, or their moving average if it has one}.
+
+    Warn about damaged ones and skip them.
+    """
     found = {}
     for path in paths:
         try:
@@ -44,14 +50,16 @@ def checkpoint_weights(paths: Sequence[Path], warn: Callable[[str], None]) -> di
 def average_checkpoints(
     run: Path, out: Path, *, best: int | None, last: int | None, command: list[str], warn: Callable[[str], None]
 ) -> Averaged:
-    """The mean of the `last` newest checkpoints of a run, or of its `best`; by default of all the best it kept."""
+    """Save the mean of the `last` newest checkpoints of a run, or of its `best` (default: all the best kept)."""
     check_new(out)
     loaded = runs.load_run(run, torch.device("cpu"))
     folder, training = run / runs.CHECKPOINTS, loaded.settings.training
     paths = _last(folder) if last else _best(folder, training.metric, best or training.keep_best)
     if len(paths) < (asked := last or best or 1):
         kind = "keep_last" if last else "keep_best"
-        raise DataError(f"{folder}: has {len(paths)} of {asked} checkpoints; training.{kind} says how many are kept")
+        raise DataError(
+            f"{folder}: has {len(paths)} of the {asked} checkpoints asked for; training.{kind} sets how many are kept"
+        )
     weights = checkpoint_weights(paths[-last:] if last else paths, warn)
     if not weights:
         raise DataError(f"{folder}: no checkpoint is intact")
@@ -59,12 +67,12 @@ def average_checkpoints(
 
 
 def _last(folder: Path) -> list[Path]:
-    """The oldest first; of those at the same step, which have the same weights, one."""
+    """Return all checkpoints, oldest first; only one per step, since those of one step have the same weights."""
     return list({path.name.rpartition("-")[0]: path for path in list_checkpoints(folder)}.values())
 
 
 def _best(folder: Path, metric: str, count: int) -> list[Path]:
-    """By the validations that the newest intact checkpoint knows of."""
+    """Return the best checkpoints, by the validations recorded in the newest intact one."""
     for path in reversed(list_checkpoints(folder)):
         try:
             names = best_names(load_checkpoint(path).progress, metric, count)
@@ -75,7 +83,7 @@ def _best(folder: Path, metric: str, count: int) -> list[Path]:
 
 
 def average_runs(paths: Sequence[Path], out: Path, command: list[str]) -> Averaged:
-    """The mean of the models of several runs with the same subwords and model settings (dropout may differ)."""
+    """Save the mean of several runs with the same subwords and model settings (dropout may differ)."""
     check_new(out)
     loaded = [runs.load_run(path, torch.device("cpu")) for path in paths]
     runs.check_same_subwords(loaded)

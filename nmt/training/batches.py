@@ -1,4 +1,4 @@
-"""What the training text gives in an epoch: its batches, with sampled subwords and what teachers said, if asked for."""
+"""The batches of an epoch, with sampled subwords and the teachers' soft targets, if asked for."""
 
 from collections.abc import Sequence
 
@@ -10,30 +10,33 @@ from nmt.data.guide import Guide
 from nmt.data.hidden_words import Hidden
 from nmt.data.resampling import Resampled
 from nmt.data.subword import Subwords
-from nmt.training.teachers import Lessons
+from nmt.training.distillation import TeacherCache
 
 
 class EpochBatches:
-    """The batches of one epoch after the other: a pure function of (seed, epoch)."""
+    """Provide the batches of one epoch after another: a pure function of (seed, epoch)."""
 
     def __init__(
         self,
         dataset: Dataset,
         settings: Settings,
         subwords: Subwords,
-        lessons: Lessons | None,
+        teacher_cache: TeacherCache | None,
         weights: Sequence[float] = (1.0,),
         guide: Guide | None = None,
     ) -> None:
-        """`weights` are those of the texts of the dataset: how often its pairs come in an epoch. `guide` has the word
-        alignments of its pairs."""
+        """`weights` are the sampling weights of the texts of the dataset.
+
+        `guide` has the word alignments of its pairs; None: no guided attention.
+        """
         self._parts = list(zip(dataset.sizes, weights, strict=True))
-        self._dataset, self._settings, self._subwords, self._lessons = dataset, settings, subwords, lessons
+        self._dataset, self._settings, self._subwords, self._teacher_cache = dataset, settings, subwords, teacher_cache
         self._guide = guide
         self._sentences: Sentences = dataset
         self._chosen: list[Indices] = []
 
     def begin(self, epoch: int) -> None:
+        """Start an epoch: order its sentences and form its batches."""
         source, target = self._dataset.source_lengths(), self._dataset.target_lengths()
         training = self._settings.training
         order = epoch_order(self._parts, training.seed, epoch)
@@ -47,17 +50,18 @@ class EpochBatches:
         return len(self._chosen)
 
     def chosen(self, first: int, count: int) -> list[Indices]:
-        """Which sentences make the batches from `first` on; fewer than `count` at the end of the epoch."""
+        """Return the sentences of `count` batches from `first` on; fewer at the end of the epoch."""
         return self._chosen[first : first + count]
 
     def make(self, indices: Indices) -> Batch:
+        """Return the batch of these sentences."""
         batch = make_batch(self._sentences, indices)
-        if self._lessons:
-            batch = self._lessons.add_to(batch, indices)
+        if self._teacher_cache:
+            batch = self._teacher_cache.add_to(batch, indices)
         return self._guide.add_to(batch, indices) if self._guide else batch
 
     def places(self, chosen: Sequence[Indices]) -> list[tuple[int, int]]:
-        """Return (number of the training text, from 0; line in it) of these sentences, in order."""
+        """Return (number of the training text from 0, line in it) of these sentences, sorted."""
         dataset = self._dataset
         return sorted(
             (dataset.text_of(index), int(dataset.lines[index])) for indices in chosen for index in indices.tolist()

@@ -1,8 +1,8 @@
-"""Checkpoints: written so that a crash at any moment leaves the one before or the new one, and checked when read.
+"""Checkpoints: a crash at any moment leaves the previous or the new one intact, and reading verifies checksums.
 
-A checkpoint is a folder `step-STEP-VALIDATIONS` with model.safetensors, optimizer.safetensors, perhaps
-average.safetensors, state.json, and manifest.json with the size and SHA-256 of each. It is written under another
-name, flushed to disk and renamed; the newest folder whose manifest verifies is the truth.
+A checkpoint is a folder `step-STEP-VALIDATIONS` with model.safetensors, optimizer.safetensors, possibly
+average.safetensors, state.json, and manifest.json with the size and SHA-256 of each file. It is written under a
+temporary name, flushed to disk and renamed; the newest folder whose manifest verifies is used.
 """
 
 import hashlib
@@ -46,11 +46,15 @@ LARGEST_STATE = 32 * MEGA  # bytes of manifest.json and state.json; ours have a 
 
 
 def checkpoint_name(step: int, validations: int) -> str:
+    """Return the folder name of a checkpoint."""
     return f"step-{step:08d}-{validations:04d}"
 
 
 def save_checkpoint(folder: Path, state: TrainState) -> Path:
-    """Writes a checkpoint below `folder`. When this returns, it survives a power cut. Raises OSError if it cannot."""
+    """Write a checkpoint below `folder`.
+
+    When this returns, it survives a power failure. Raise OSError if it cannot be written.
+    """
     name = checkpoint_name(state.progress.step, len(state.progress.validations))
     final, unfinished = folder / name, folder / f"{name}.tmp-{os.getpid()}"
     if is_folder(final):
@@ -73,7 +77,7 @@ def save_checkpoint(folder: Path, state: TrainState) -> Path:
 
 
 def _contents(state: TrainState) -> Iterator[tuple[str, bytes]]:
-    """One file at a time, since they are large."""
+    """Yield (file name, content), one at a time, since they are large."""
     values = state.progress.to_json() | {TRAINED_WITH: state.trained_with}
     yield STATE, json.dumps(values, indent=1).encode()
     for field, file in TENSORS.items():
@@ -83,10 +87,13 @@ def _contents(state: TrainState) -> Iterator[tuple[str, bytes]]:
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
-    """Finished checkpoints, the oldest first. Raises DataError if `folder` is a link: what it leads to is not ours."""
+    """Return the complete checkpoints, oldest first.
+
+    Raise DataError if `folder` is a symbolic link, which may lead outside the run.
+    """
     if folder.is_symlink():
         raise DataError(
-            f"{named(folder)}: a link; the checkpoints of a run must lie in it: copy the folder here instead"
+            f"{named(folder)}: a symbolic link; the checkpoints of a run must be stored inside it; copy the folder here"
         )
     if not folder.is_dir():
         return []
@@ -94,7 +101,7 @@ def list_checkpoints(folder: Path) -> list[Path]:
 
 
 def best_names(progress: Progress, metric: str, count: int) -> list[str]:
-    """Names of the checkpoints with the best comparable validation scores, the best first; some may be gone."""
+    """Return the names of the checkpoints with the best comparable scores, best first; some may have been deleted."""
     regular = progress.regular()
     places = [(index, v) for index, v in enumerate(progress.validations) if v in regular]
     places.sort(key=lambda place: place[1].rank(metric), reverse=True)
@@ -102,17 +109,17 @@ def best_names(progress: Progress, metric: str, count: int) -> list[str]:
 
 
 def load_newest(folder: Path, warn: Callable[[str], None], largest: int = UNKNOWN) -> TrainState | None:
-    """The newest checkpoint that verifies; None if there are none. Raises DataError if there are, but all damaged.
+    """Return the newest checkpoint that verifies; None if there are none. Raise DataError if all are damaged.
 
-    No file of one has more than `largest` bytes. Damaged ones that are newer are set aside under another name, so that
-    training can write them again.
+    No file of a checkpoint may exceed `largest` bytes. Damaged checkpoints that are newer are renamed, so that training
+    can write them again.
     """
     damaged: list[Path] = []
     for path in reversed(list_checkpoints(folder)):
         try:
             state = load_checkpoint(path, largest)
         except DataError as error:
-            warn(f"warning: {error}; using the checkpoint before it")
+            warn(f"warning: {error}; using the previous checkpoint")
             damaged.append(path)
             continue
         for other in damaged:
@@ -121,12 +128,15 @@ def load_newest(folder: Path, warn: Callable[[str], None], largest: int = UNKNOW
             other.rename(set_aside)
         return state
     if damaged:
-        raise DataError(f"{folder}: no checkpoint is intact; remove the folder to train from the start")
+        raise DataError(f"{folder}: no checkpoint is intact; delete the folder to train from scratch")
     return None
 
 
 def load_checkpoint(path: Path, largest: int = UNKNOWN) -> TrainState:
-    """Raises DataError if a file is missing or differs from the manifest in a bit, or has more than `largest` bytes."""
+    """Return a checkpoint.
+
+    Raise DataError if a file is missing, differs from the manifest, or exceeds `largest` bytes.
+    """
     try:
         manifest = parse_json(_read(path, MANIFEST, MEGA), path / MANIFEST)
         contents = {file: _verified(path, file, largest, **entry) for file, entry in manifest.items()}
@@ -139,7 +149,7 @@ def load_checkpoint(path: Path, largest: int = UNKNOWN) -> TrainState:
 
 
 def read_trained_with(folder: Path) -> dict[str, Any]:
-    """What the newest checkpoint whose state is intact was trained with; empty if none says."""
+    """Return what the newest checkpoint with an intact state records about its training; empty if none does."""
     for path in reversed(list_checkpoints(folder)):
         try:
             entry = parse_json(_read(path, MANIFEST, MEGA), path / MANIFEST)[STATE]
@@ -155,7 +165,7 @@ def _verified(checkpoint: Path, file: str, largest: int, size: int, sha256: str)
         raise DataError(f"{checkpoint}: the checkpoint is damaged: unknown file {file}")
     content = _read(checkpoint, file, min(size, LARGEST_STATE if file == STATE else largest))
     if len(content) != size or hashlib.sha256(content).hexdigest() != sha256:
-        raise DataError(f"{checkpoint / file}: the checkpoint is damaged: the checksum does not fit")
+        raise DataError(f"{checkpoint / file}: the checkpoint is damaged: the checksum does not match")
     return content
 
 
@@ -166,9 +176,9 @@ def _read(checkpoint: Path, file: str, largest: int) -> bytes:
 
 
 def prune(folder: Path, keep: Iterable[str], newest: int) -> None:
-    """Removes all checkpoints but the `newest` last ones and those named in `keep`, and what crashes left behind.
+    """Delete all checkpoints but the `newest` last ones and those named in `keep`, and unfinished ones left by crashes.
 
-    Only what training wrote is removed: a file of another name, and the folder around it, stay.
+    Only files that training wrote are deleted: a file of another name, and its folder, stay.
     """
     checkpoints = list_checkpoints(folder)
     kept = set(keep) | {path.name for path in checkpoints[-newest:]}

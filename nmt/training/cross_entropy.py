@@ -1,8 +1,8 @@
-"""Cross-entropy of the output layer, a few rows at a time: the logits of all target tokens are never there at once.
+"""Cross-entropy of the output layer, a few rows at a time, so that all logits are never in memory at once.
 
-A chunk's gradient is the softmax of its logits less the truth, so it is formed while the chunk is at hand, in the
-memory of its logits; the backward pass only scales what is there. Beside memory this saves the passes that a separate
-log-softmax and its gradient take through it.
+The gradient of a chunk is the softmax of its logits minus the target distribution. It is computed in the memory of the
+logits during the forward pass; the backward pass only scales it. This also saves the memory traffic of a separate log-
+softmax and its gradient.
 """
 
 from itertools import zip_longest
@@ -16,70 +16,78 @@ from torch import Tensor, nn
 CHUNK = 2**21  # logits at a time, 8 MB: they stay in a cache
 
 
-class Wanted(NamedTuple):
-    """The distribution that each row should have: shares of some pieces, and the rest spread over all pieces alike."""
+class TargetDistribution(NamedTuple):
+    """Hold the target distribution of each row: probabilities of some tokens, and a rest spread evenly over the
+    vocabulary."""
 
     pieces: Int[Tensor, "rows some"]  # one may come twice: its shares are added
     shares: Float[Tensor, "rows some"]
     rest: Float[Tensor, "rows 1"] | None = None  # None: nothing is left
 
-    def split(self, size: int) -> "list[Wanted]":
+    def split(self, size: int) -> "list[TargetDistribution]":
+        """Split the rows into chunks of `size`."""
         parts = [() if part is None else part.split(size) for part in self]
-        return [Wanted(*chunk) for chunk in zip_longest(*parts)]
+        return [TargetDistribution(*chunk) for chunk in zip_longest(*parts)]
 
 
-def smoothed(targets: Int[Tensor, " rows"], label_smoothing: float) -> Wanted:
-    """With e for the smoothing: 1 - e of the truth, e of all pieces alike (Szegedy et al. 2016)."""
+def smoothed(targets: Int[Tensor, " rows"], label_smoothing: float) -> TargetDistribution:
+    """Return label-smoothed targets: 1 - e for the reference, e spread evenly (Szegedy et al. 2016)."""
     every = torch.ones(len(targets), 1, device=targets.device)
-    return Wanted(
+    return TargetDistribution(
         targets.unsqueeze(1), (1 - label_smoothing) * every, label_smoothing * every if label_smoothing else None
     )
 
 
-def taught(wanted: Wanted, pieces: Int[Tensor, "rows best"], probs: Float[Tensor, "rows best"], share: float) -> Wanted:
-    """1 - `share` of what was wanted, and `share` of what teachers hold probable (Hinton et al. 2015): these pieces,
-    and all others alike."""
+def with_soft_targets(
+    target: TargetDistribution, pieces: Int[Tensor, "rows best"], probs: Float[Tensor, "rows best"], share: float
+) -> TargetDistribution:
+    """Mix 1 - `share` of `target` with `share` of the teachers' distribution (Hinton et al. 2015).
+
+    The teachers' probability that is not in `probs` is spread evenly over the vocabulary.
+    """
     rest = share * (1 - probs.sum(dim=1, keepdim=True))
-    if wanted.rest is not None:
-        rest += (1 - share) * wanted.rest
-    shares = torch.cat([(1 - share) * wanted.shares, share * probs], dim=1)
-    return Wanted(torch.cat([wanted.pieces, pieces], dim=1), shares, rest)
+    if target.rest is not None:
+        rest += (1 - share) * target.rest
+    shares = torch.cat([(1 - share) * target.shares, share * probs], dim=1)
+    return TargetDistribution(torch.cat([target.pieces, pieces], dim=1), shares, rest)
 
 
-def cross_entropy(rows: Float[Tensor, "rows features"], output: nn.Linear, wanted: Wanted) -> Float[Tensor, ""]:
-    """Sum over the rows, in nats, of output(rows) against what is wanted."""
+def cross_entropy(
+    rows: Float[Tensor, "rows features"], output: nn.Linear, target: TargetDistribution
+) -> Float[Tensor, ""]:
+    """Return the cross-entropy of output(rows) against `target`, in nats, summed over the rows."""
     size = max(1, CHUNK // output.out_features)
     mixed = torch.is_autocast_enabled(rows.device.type)
     if torch.is_grad_enabled() and not mixed:
-        loss: Tensor = _CrossEntropy.apply(rows, output.weight, output.bias, wanted, size)  # type: ignore[no-untyped-call]
+        loss: Tensor = _CrossEntropy.apply(rows, output.weight, output.bias, target, size)  # type: ignore[no-untyped-call]
         return loss
-    chunks = zip(rows.split(size), wanted.split(size), strict=True)
-    losses = [_plain(_exact(output(part)), aim) for part, aim in chunks]
+    chunks = zip(rows.split(size), target.split(size), strict=True)
+    losses = [_plain(_exact(output(part)), chunk_target) for part, chunk_target in chunks]
     return torch.stack(losses).sum()
 
 
-def _plain(logits: Float[Tensor, "rows vocab"], wanted: Wanted) -> Float[Tensor, ""]:
+def _plain(logits: Float[Tensor, "rows vocab"], target: TargetDistribution) -> Float[Tensor, ""]:
     log_probs = F.log_softmax(logits, dim=1)
-    linear = (wanted.shares * log_probs.gather(1, wanted.pieces)).sum(dim=1, keepdim=True)
-    if wanted.rest is not None:
-        linear += wanted.rest * log_probs.mean(dim=1, keepdim=True)
+    linear = (target.shares * log_probs.gather(1, target.pieces)).sum(dim=1, keepdim=True)
+    if target.rest is not None:
+        linear += target.rest * log_probs.mean(dim=1, keepdim=True)
     return -linear.sum()
 
 
 def _exact(logits: Float[Tensor, "rows vocab"]) -> Float[Tensor, "rows vocab"]:
-    """In 32 bits at the least."""
+    """Return the logits in at least 32 bits."""
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 class _CrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor, wanted: Wanted, size: int) -> Tensor:
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor, target: TargetDistribution, size: int) -> Tensor:
         loss = rows.new_zeros(())
         of_rows, of_weight, of_bias = torch.empty_like(rows), torch.zeros_like(weight), torch.zeros_like(bias)
         space = rows.new_empty(min(size, rows.size(0)), weight.size(0))
-        for part, aim, place in zip(rows.split(size), wanted.split(size), of_rows.split(size), strict=True):
+        for part, chunk_target, place in zip(rows.split(size), target.split(size), of_rows.split(size), strict=True):
             logits = torch.addmm(bias, part, weight.t(), out=space[: part.size(0)])
-            losses, slopes = _slopes(logits, aim)
+            losses, slopes = _slopes(logits, chunk_target)
             loss += losses.sum()
             torch.mm(slopes, weight, out=place)
             torch.addmm(of_weight, slopes.t(), part, out=of_weight)
@@ -93,22 +101,22 @@ class _CrossEntropy(torch.autograd.Function):
 
 
 def _slopes(
-    logits: Float[Tensor, "rows vocab"], wanted: Wanted
+    logits: Float[Tensor, "rows vocab"], target: TargetDistribution
 ) -> tuple[Float[Tensor, "rows 1"], Float[Tensor, "rows vocab"]]:
-    """Losses, and their derivatives in the place of the logits.
+    """Return the losses, and their derivatives in the memory of the logits.
 
-    With shares s_v and the rest r the loss is log sum exp(l) - sum_v s_v l_v - r mean(l), its derivative
+    With probabilities s_v and the rest r, the loss is log sum exp(l) - sum_v s_v l_v - r mean(l), and its derivative is
     softmax(l) - s - r / |V|.
     """
-    shares = wanted.shares.to(logits.dtype)
+    shares = target.shares.to(logits.dtype)
     largest = logits.amax(dim=1, keepdim=True)
-    linear = (shares * logits.gather(1, wanted.pieces)).sum(dim=1, keepdim=True)
-    if wanted.rest is not None:
-        linear += wanted.rest * logits.mean(dim=1, keepdim=True)
+    linear = (shares * logits.gather(1, target.pieces)).sum(dim=1, keepdim=True)
+    if target.rest is not None:
+        linear += target.rest * logits.mean(dim=1, keepdim=True)
     slopes = logits.sub_(largest).exp_()
     total = slopes.sum(dim=1, keepdim=True)
     slopes.mul_(total.reciprocal())
-    if wanted.rest is not None:
-        slopes.sub_(wanted.rest / logits.size(1))
-    slopes.scatter_add_(1, wanted.pieces, -shares)
+    if target.rest is not None:
+        slopes.sub_(target.rest / logits.size(1))
+    slopes.scatter_add_(1, target.pieces, -shares)
     return largest + total.log() - linear, slopes

@@ -1,9 +1,9 @@
-"""One owner per run directory, from the first check to the last write.
+"""One training process per run directory, from the first check to the last write.
 
-The lock is the kernel's (flock): it ends with the process, however that ends, and no process number is ever compared.
-It is on the directory, and on a file in it, because network file systems lock only files between machines. It belongs
-to the directory itself, not to its name: the descriptor stays open, training writes through it, and whoever moves,
-removes or replaces the directory stops the training.
+The lock is the kernel's (flock): it ends with the process, however that ends, and no process ids are compared. Both the
+directory and a file in it are locked, because network file systems only lock files between machines. The lock belongs
+to the directory itself, not to its name: the descriptor stays open, training writes through it, and moving, deleting or
+replacing the directory stops the training.
 """
 
 import errno
@@ -27,9 +27,9 @@ GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 
 
 class RunFolder:
-    """A run directory. `folder` is its name, `path` leads to the directory that is held, wherever that is now.
+    """Represent a locked run directory: `folder` is its name, `path` leads to the locked directory, wherever it is now.
 
-    Without a descriptor nothing is held, and `check` finds nothing wrong.
+    Without a descriptor nothing is locked, and `check` always passes.
     """
 
     def __init__(self, folder: Path, descriptor: int | None = None) -> None:
@@ -38,7 +38,7 @@ class RunFolder:
         self.path = held if descriptor is not None and held.is_dir() else folder
 
     def check(self) -> None:
-        """Raises NotSaved, which says where the checkpoints are, if the name leads to this directory no longer."""
+        """Raise NotSaved, saying where the checkpoints are, if the name no longer leads to this directory."""
         if self.in_place() or self.descriptor is None:
             return
         where = _location(self.descriptor)
@@ -48,21 +48,21 @@ class RunFolder:
                 f"{checkpoints[-1].name} is the newest checkpoint there" if checkpoints else "it has no checkpoint yet"
             )
             raise NotSaved(
-                f"{self.folder}: the directory was moved to {where} during training, which stops here; {kept}; "
+                f"{self.folder}: the directory was moved to {where} during training; training has stopped; {kept}; "
                 f"resume with: run={where}"
             )
         if os.fstat(self.descriptor).st_nlink == 0:
             raise NotSaved(
-                f"{self.folder}: the directory was removed during training, which stops here; "
+                f"{self.folder}: the directory was removed during training; training has stopped; "
                 "its checkpoints were removed with it; train again, or restore a copy"
             )
         raise NotSaved(
-            f"{self.folder}: the directory was moved or removed during training, which stops here; "
+            f"{self.folder}: the directory was moved or removed during training; training has stopped; "
             "its checkpoints are where the directory is now"
         )
 
     def in_place(self) -> bool:
-        """Whether the name leads to the directory that is held."""
+        """Return whether the name still leads to the locked directory."""
         try:
             return self.descriptor is None or os.path.samestat(self.folder.stat(), os.fstat(self.descriptor))
         except OSError as error:  # any other, as of a network that fails for a moment, says nothing about the place
@@ -70,7 +70,7 @@ class RunFolder:
 
 
 def _location(descriptor: int) -> Path | None:
-    """Where an open directory is now; None if it was removed or the system does not say."""
+    """Return where an open directory is now; None if it was deleted or the system does not tell."""
     try:
         if hasattr(fcntl, "F_GETPATH"):  # macOS
             name = os.fsdecode(fcntl.fcntl(descriptor, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0"))
@@ -83,10 +83,10 @@ def _location(descriptor: int) -> Path | None:
 
 @contextmanager
 def owned(folder: Path, warn: Callable[[str], None]) -> Iterator[RunFolder]:
-    """Holds the run directory, and makes it if need be; removes it again if nothing was written into it.
+    """Lock the run directory, creating it if needed; delete it again if nothing was written into it.
 
-    Raises DataError at once if another process holds it, OSError if it cannot be made. Warns if the file system
-    cannot lock.
+    Raise DataError at once if another process has locked it, OSError if it cannot be created. Warn if the file system
+    does not support locks.
     """
     descriptor, made = _locked_directory(folder)
     lock: int | None = None
@@ -108,7 +108,7 @@ def owned(folder: Path, warn: Callable[[str], None]) -> Iterator[RunFolder]:
 
 
 def _locked_directory(folder: Path) -> tuple[int, bool]:
-    """A descriptor of the directory that the name leads to, locked if the system can; whether it was made here."""
+    """Return a descriptor of the directory, locked if the system supports it, and whether it was created here."""
     for _ in range(ATTEMPTS):
         folder.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -131,13 +131,11 @@ def _locked_directory(folder: Path) -> tuple[int, bool]:
             os.close(descriptor)
             raise
         os.close(descriptor)
-    raise DataError(
-        f"{folder}: other processes remove this directory again and again; train into another: run=runs/NAME"
-    )
+    raise DataError(f"{folder}: other processes keep removing this directory; train in another one: run=runs/NAME")
 
 
 def _locked_file(run: RunFolder, warn: Callable[[str], None]) -> int | None:
-    """A descriptor of the lock file, locked; None if the file system cannot lock."""
+    """Return a descriptor of the locked lock file; None if the file system does not support locks."""
     path = run.path / LOCK
     for _ in range(ATTEMPTS):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
@@ -153,7 +151,7 @@ def _locked_file(run: RunFolder, warn: Callable[[str], None]) -> int | None:
             pass
         except _NoLocks as error:
             warn(
-                f"{run.folder}: this file system cannot lock ({error}); "
+                f"{run.folder}: this file system does not support locks ({error}); "
                 "make sure that no other training writes into this run"
             )
             os.close(descriptor)
@@ -163,18 +161,18 @@ def _locked_file(run: RunFolder, warn: Callable[[str], None]) -> int | None:
             os.close(descriptor)
             raise
         os.close(descriptor)
-    raise DataError(f"{run.folder}: other processes remove {LOCK} again and again; train into another directory")
+    raise DataError(f"{run.folder}: other processes keep removing {LOCK}; train in another directory: run=runs/NAME")
 
 
 def _check_is_ours(descriptor: int, folder: Path) -> None:
-    """Raises DataError for a pipe, or a file that has a second name elsewhere, which would be emptied."""
+    """Raise DataError for a pipe, or for a file with a second hard link, whose content would be lost."""
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
-        raise DataError(f"{folder / LOCK}: not a lock file of this program; remove it")
+        raise DataError(f"{folder / LOCK}: not a lock file of this program; delete it")
 
 
 class _NoLocks(Exception):
-    """The file system has no locks."""
+    """Signal that the file system does not support locks."""
 
 
 def _lock(descriptor: int, folder: Path) -> None:
@@ -182,7 +180,7 @@ def _lock(descriptor: int, folder: Path) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise DataError(
-            f"{folder}: another training is at work in it{_holder(folder)}; wait for its end, or train into another "
+            f"{folder}: another training process is using it{_holder(folder)}; wait until it ends, or train in another "
             "directory: run=runs/NAME"
         ) from None
     except OSError as error:
@@ -190,7 +188,7 @@ def _lock(descriptor: int, folder: Path) -> None:
 
 
 def _holder(folder: Path) -> str:
-    """` (process 12 on HOST)`, or nothing if the lock file does not say."""
+    """Return ` (process 12 on HOST)`, or "" if the lock file does not tell."""
     try:
         descriptor = os.open(folder / LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:

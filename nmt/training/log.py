@@ -1,4 +1,4 @@
-"""What training says: lines for people (terminal and train.log) and values for programs (metrics.jsonl)."""
+"""The training log: lines for people (terminal and train.log) and records for programs (metrics.jsonl)."""
 
 import io
 import json
@@ -21,7 +21,7 @@ QUIET_SECONDS = 20.0  # without a terminal, at most one progress line in so many
 
 
 class Log:
-    """A progress bar at a terminal; plain lines now and then in a pipe."""
+    """Write the log: a progress bar on a terminal, occasional plain lines in a pipe."""
 
     def __init__(self) -> None:
         self.file: TextIO | None = None
@@ -32,8 +32,10 @@ class Log:
         self.failed = False  # a log could not be written
 
     def open(self, run: Path, check: Callable[[], None] = lambda: None) -> None:
-        """Writes lines into the run from here on, those said before included. `check` comes before each record, and
-        may refuse it."""
+        """Start writing to the run's log files, beginning with the lines logged so far.
+
+        `check` is called before each record and may raise.
+        """
         run.mkdir(parents=True, exist_ok=True)
         self.check = check
         self.run = run
@@ -42,7 +44,7 @@ class Log:
             self._write(line)
 
     def say(self, line: str = "") -> None:
-        """A line for people, on the terminal and in train.log."""
+        """Log a line, on the terminal and in train.log."""
         if self.bar is not None:
             self.bar.clear()
         self._print(line)
@@ -51,15 +53,18 @@ class Log:
         self._write(line)
 
     def _print(self, line: str) -> None:
-        """Print a line. Nothing about the terminal stops training: a character that it cannot show is written as its
-        code, and a reader that has gone, such as `head`, a full disk or a closed stream silence it."""
+        """Print a line. No problem of the terminal stops training.
+
+        A character that it cannot show is escaped; a closed pipe (as of `head`), a full disk or a closed stream silence
+        it.
+        """
         try:
             print(shown(line), flush=True)
         except UnicodeEncodeError:
             encoding = sys.stdout.encoding or "ascii"
             self._print(line.encode(encoding, "backslashreplace").decode(encoding))
         except OSError as error:
-            self._write(f"warning: standard output: cannot write: {error.strerror}; training goes on")
+            self._write(f"warning: standard output: cannot write: {error.strerror}; training continues")
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, sys.stdout.fileno())
             os.close(null)
@@ -74,26 +79,26 @@ class Log:
 
     @contextmanager
     def _forgiving(self, name: str) -> Iterator[None]:
-        """A log that cannot be written, as on a full disk, does not stop training; it is said once."""
+        """Report once that a log cannot be written, as on a full disk, and let training continue."""
         try:
             yield
         except OSError as error:
             if not self.failed:
-                self._print(f"warning: {name}: cannot write: {error.strerror}; training goes on")
+                self._print(f"warning: {name}: cannot write: {error.strerror}; training continues")
             self.failed = True
 
     def warn(self, line: str) -> None:
+        """Log a warning."""
         self.say(f"warning: {line}")
 
     def record(self, kind: str, **values: Any) -> None:
-        """Appends a line to metrics.jsonl."""
+        """Append a line to metrics.jsonl."""
         self.check()
         with self._forgiving(METRICS), open_to_append(self.run, METRICS) as file:
             file.write(json.dumps({"kind": kind, **values}).encode() + b"\n")
 
     def forget_after(self, step: int, validations: int) -> None:
-        """Takes out what a crashed run recorded after the checkpoint it now continues from: later steps, and
-        validations beyond those that the checkpoint knows."""
+        """Delete what was recorded after the checkpoint that is resumed: later steps and validations."""
         if not run_file_exists(self.run, METRICS):
             return
         content = read_run_file(self.run, METRICS, LARGEST_METRICS)
@@ -103,7 +108,7 @@ class Log:
         write_atomic(self.run / METRICS, "".join(f"{line}\n" for line in kept if line not in late).encode())
 
     def progress(self, step: int, share: float, values: str) -> None:
-        """Moves the bar to `step`, at which `share` of the budget is used."""
+        """Move the progress bar to `step`, at which the fraction `share` of the budget is used."""
         if self.terminal:
             if self.bar is None:
                 self.bar = tqdm(initial=step, unit="step", dynamic_ncols=True, smoothing=0.05, leave=False)
@@ -112,13 +117,14 @@ class Log:
             self.bar.update(step - self.bar.n)
 
     def entry(self, line: str) -> None:
-        """A line on how training goes: always in train.log, and shown if there is no bar that shows it."""
+        """Log a progress line: always to train.log, and to the terminal if no progress bar shows it."""
         if not self.terminal and time.monotonic() - self.last_line >= QUIET_SECONDS:
             self.last_line = time.monotonic()
             self._print(line)
         self._write(line)
 
     def close(self) -> None:
+        """Close the progress bar and the log file."""
         if self.bar is not None:
             self.bar.close()
             self.bar = None
@@ -130,7 +136,7 @@ class Log:
 
 
 def _step(line: str) -> int:
-    """The step of a recorded line; one that a crash cut short, or that is none of ours, counts as too late."""
+    """Return the step of a recorded line; a truncated or foreign line counts as too late."""
     try:
         return int(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
@@ -138,7 +144,7 @@ def _step(line: str) -> int:
 
 
 def clock(seconds: float) -> str:
-    """`1:02:03` or `4:05`."""
+    """Format seconds as `1:02:03` or `4:05`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

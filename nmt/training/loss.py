@@ -1,4 +1,4 @@
-"""The training loss: cross-entropy with label smoothing, over real tokens only."""
+"""The training loss: cross-entropy with label smoothing and soft targets, over real tokens only."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -7,7 +7,7 @@ from torch import Tensor
 from nmt.data.batch import Batch
 from nmt.data.subword import PAD_ID
 from nmt.model import Seq2Seq
-from nmt.training.cross_entropy import cross_entropy, smoothed, taught
+from nmt.training.cross_entropy import cross_entropy, smoothed, with_soft_targets
 
 
 def batch_loss(
@@ -21,19 +21,21 @@ def batch_loss(
     coverage_loss: float = 0.0,
     guided_attention: float = 0.0,
 ) -> Float[Tensor, ""]:
-    """Sum over the batch's target tokens, in nats. `label_smoothing` is `smoothed`'s, `teacher_share` how much the
-    teachers say in what is wanted, `coverage_loss` the weight of `repeated_attention`, `guided_attention` that of
-    `disagreement`; the others are `Seq2Seq.forward`'s.
+    """Return the loss of a batch, in nats, summed over its target tokens.
 
-    Padding is taken out before the generator, which is half of the work.
+    `label_smoothing` is passed to `smoothed`, `teacher_share` to `with_soft_targets`; `coverage_loss` is the weight of
+    `repeated_attention`, `guided_attention` that of `disagreement`; the other options are passed to `Seq2Seq.forward`.
+    Padding is removed before the output layer, which is half of the work.
     """
     decoded = model(batch.source, batch.target_input, teacher_forcing, whole_sentences)
     real = batch.target_output != PAD_ID
     rows = model.generator.projection(decoded.features[real])
-    wanted = smoothed(batch.target_output[real], label_smoothing)
-    if batch.taught is not None:
-        wanted = taught(wanted, batch.taught.pieces[real], batch.taught.probs[real], teacher_share)
-    loss = cross_entropy(rows, model.generator.output, wanted)
+    target = smoothed(batch.target_output[real], label_smoothing)
+    if batch.soft_targets is not None:
+        target = with_soft_targets(
+            target, batch.soft_targets.pieces[real], batch.soft_targets.probs[real], teacher_share
+        )
+    loss = cross_entropy(rows, model.generator.output, target)
     if coverage_loss:
         loss = loss + coverage_loss * repeated_attention(decoded.attention, real)
     if guided_attention and batch.alignment is not None:
@@ -52,7 +54,9 @@ def disagreement(
 
 
 def repeated_attention(attention: Float[Tensor, "batch tgt src"], real: Bool[Tensor, "batch tgt"]) -> Float[Tensor, ""]:
-    """Sum over positions of sum_i min(a_i, c_i), c being the attention of the positions before (See et al. 2017,
-    equation 12): what is looked at again."""
+    """Return the coverage loss (See et al. 2017, equation 12), summed over positions: sum_i min(a_i, c_i).
+
+    c is the sum of the attention at earlier positions, so this is the attention to what was attended to before.
+    """
     coverage = attention.cumsum(dim=1) - attention
     return torch.minimum(attention, coverage).sum(dim=-1)[real].sum()

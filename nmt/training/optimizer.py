@@ -1,4 +1,4 @@
-"""Optimizers and their state as tensors, clipping, and the moving average of the weights."""
+"""Optimizers and their state as tensors, gradient clipping, and the moving average of the weights."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -13,16 +13,17 @@ Parameters = Iterable[nn.Parameter]
 
 
 def make_optimizer(model: nn.Module, settings: TrainingSettings) -> Optimizer:
+    """Return the optimizer that `training.optimizer` names."""
     return OPTIMIZERS[settings.optimizer](model.parameters(), settings)
 
 
 def _adam(parameters: Parameters, settings: TrainingSettings) -> Optimizer:
-    """Adam (Kingma & Ba 2015); `training.weight_decay` is part of the gradient."""
+    """Adam (Kingma & Ba 2015); `training.weight_decay` is added to the gradient."""
     return Adam(parameters, betas=_betas(settings), weight_decay=settings.weight_decay, eps=1e-9, fused=True)
 
 
 def _adamw(parameters: Parameters, settings: TrainingSettings) -> Optimizer:
-    """Adam with `training.weight_decay` beside the gradient (Loshchilov & Hutter 2019)."""
+    """AdamW: Adam with `training.weight_decay` decoupled from the gradient (Loshchilov & Hutter 2019)."""
     return AdamW(parameters, betas=_betas(settings), weight_decay=settings.weight_decay, eps=1e-9, fused=True)
 
 
@@ -36,7 +37,7 @@ def _betas(settings: TrainingSettings) -> tuple[float, float]:
 
 
 def values_per_weight(settings: TrainingSettings) -> int:
-    """Return how many values an optimizer keeps for each weight, as a step of it shows."""
+    """Return how many values the optimizer stores per weight, by running one step of it."""
     weights = nn.Parameter(torch.zeros(2))
     weights.grad = torch.zeros(2)
     optimizer = OPTIMIZERS[settings.optimizer]([weights], settings)
@@ -45,18 +46,19 @@ def values_per_weight(settings: TrainingSettings) -> int:
 
 
 def memory_needed(settings: TrainingSettings, shapes: Iterable[Sequence[int]]) -> int:
-    """Return the bytes of weights of these shapes, their gradients, optimizer state and moving average, in float32."""
+    """Return the bytes that weights of these shapes, gradients, optimizer state and moving average need, in float32."""
     copies = 2 + values_per_weight(settings) + bool(settings.ema)
     return 4 * copies * sum(math.prod(shape) for shape in shapes)
 
 
 def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
+    """Set the learning rate of all parameters."""
     for group in optimizer.param_groups:
         group["lr"] = rate
 
 
 def clip_gradients(model: nn.Module, norm: float) -> float:
-    """The norm of all gradients together, which are then scaled down to `norm` if that is not 0."""
+    """Return the norm of all gradients together, and scale them down to `norm` if it is not 0."""
     parameters = list(model.parameters())
     if norm:
         return float(nn.utils.clip_grad_norm_(parameters, norm))
@@ -65,13 +67,13 @@ def clip_gradients(model: nn.Module, norm: float) -> float:
 
 @torch.no_grad()
 def update_average(average: dict[str, Tensor], weights: dict[str, Tensor], decay: float, step: int) -> None:
-    """average <- decay * average + (1 - decay) * weights; early on the decay is smaller, so the start is forgotten."""
+    """Update average <- decay * average + (1 - decay) * weights, with a smaller decay early on to forget the start."""
     decay = min(decay, (1 + step) / (10 + step))
     torch._foreach_lerp_(list(average.values()), [weights[name] for name in average], 1 - decay)
 
 
 def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
-    """{`parameter index.name`: tensor}."""
+    """Return {`parameter index.name`: tensor} of the optimizer state."""
     state = optimizer.state_dict()["state"]
     return {
         f"{index}.{name}": value
@@ -82,7 +84,10 @@ def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
 
 
 def load_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Put back what `optimizer_tensors` gave. Raise ValueError if it is of another optimizer or other parameters."""
+    """Restore the state from `optimizer_tensors`.
+
+    Raise ValueError if it is of another optimizer or other parameters.
+    """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():

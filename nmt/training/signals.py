@@ -1,6 +1,6 @@
-"""Ctrl-C, SIGTERM and a closed terminal end training after the step at hand, so that it can save first.
+"""Signals: Ctrl-C, SIGTERM and a closed terminal stop training after the current step, so that it can save first.
 
-A process that was stopped (SIGSTOP, Ctrl-Z) and continues did not train meanwhile, though clocks went on.
+A process that was suspended (SIGSTOP, Ctrl-Z) and resumed did not train meanwhile, although clocks kept running.
 """
 
 import signal
@@ -9,12 +9,14 @@ from types import FrameType, TracebackType
 
 
 class Interrupted(Exception):
-    """A signal came while something longer than a step, such as a validation, was going on."""
+    """Signal that training or validation was interrupted."""
 
 
 class Signals:
-    """While this context is open, SIGINT, SIGTERM and, unless `nohup` ignores it, SIGHUP are noted in `received`. A
-    second SIGINT leaves at once. `continued` notes SIGCONT."""
+    """Record SIGINT, SIGTERM and, unless `nohup` ignores it, SIGHUP in `received` while this context is open.
+
+    A second SIGINT raises KeyboardInterrupt at once. `continued` records SIGCONT.
+    """
 
     def __init__(self) -> None:
         self.received = 0
@@ -45,10 +47,11 @@ class Signals:
         self.continued = True
 
     def paused(self) -> bool:
-        """Return whether the process was stopped, and continued, since the last call."""
+        """Return whether the process was suspended and resumed since the last call."""
         found, self.continued = self.continued, False
         return found
 
     def check(self) -> None:
+        """Raise Interrupted if a signal was received."""
         if self.received:
             raise Interrupted

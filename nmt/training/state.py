@@ -1,4 +1,4 @@
-"""Everything that must survive a restart, as one value."""
+"""The training state: everything that a checkpoint must hold, as one value."""
 
 import math
 from collections.abc import Callable
@@ -17,10 +17,10 @@ MOST_STEPS = 10**12  # or tokens, and whatever else is counted
 
 @dataclass(frozen=True)
 class Validation:
-    """Scores on the validation set.
+    """Hold the scores of one validation.
 
-    `averaged`: of the mean of several checkpoints, made when training ended. `held`: of the model that the run already
-    had when another judge came. Neither is a point on the way of training: the schedule and patience do not see them.
+    `averaged`: of the mean of several checkpoints, computed at the end of training. `held`: of the run's existing
+    model, scored again after the validation text or metric changed. The schedule and early stopping ignore both.
     """
 
     step: int
@@ -34,25 +34,32 @@ class Validation:
 
     @property
     def perplexity(self) -> float:
+        """Return the perplexity per target token."""
         return math.exp(min(self.loss, 100.0))
 
     @property
     def regular(self) -> bool:
+        """Return whether this validation scored the model at its point of training."""
         return not (self.averaged or self.held)
 
     def score(self, metric: str) -> float:
-        """The metric with its sign turned so that more is better; -inf if it is not a number, or was not measured."""
+        """Return the metric, negated if lower is better; -inf if it is not finite or was not measured."""
         value = better(metric, self.loss if metric == LOSS else self.scores.get(metric, math.nan))
         return value if math.isfinite(value) else -math.inf
 
     def rank(self, metric: str) -> Rank:
-        """What is better has the higher rank: the score, and among equals (BLEU starts with many zeros) the loss. A
-        model whose loss is not finite comes last, whatever it translated."""
+        """Return a rank that is higher for better models: by score, then by loss (early BLEU scores are often all 0).
+
+        A model whose loss is not finite ranks last.
+        """
         return self.score(metric) if math.isfinite(self.loss) else -math.inf, self.score(LOSS)
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Validation":
-        """Raise TypeError as `Progress.from_json` does. Earlier versions had BLEU and chrF as fields of their own."""
+        """Return a validation from its JSON form. Raise TypeError for a wrong type.
+
+        Earlier versions stored BLEU and chrF as separate fields.
+        """
         known = {field.name for field in fields(cls)}
         own = {name: value for name, value in values.items() if name in known}
         own = {"scores": {name: values[name] for name in ("bleu", "chrf") if name in values}} | own
@@ -62,7 +69,7 @@ class Validation:
 
 @dataclass
 class Progress:
-    """Where training stands. The data order is a pure function of (seed, epoch), dropout of (seed, step)."""
+    """Hold where training stands. The data order is a pure function of (seed, epoch), dropout of (seed, step)."""
 
     step: int = 0
     epoch: int = 0
@@ -82,36 +89,39 @@ class Progress:
 
     @property
     def epochs(self) -> float:
-        """Epochs done, with fraction."""
+        """Return the number of epochs done, with fraction."""
         return self.epoch + (self.batch / self.batches if self.batches else 0.0)
 
     def best(self, metric: str) -> Validation | None:
-        """The best comparable validation, the first of equals; None if there is none with a finite score."""
+        """Return the best comparable validation, the first among equals; None if none has a finite score."""
         comparable = [validation for validation in self.validations if validation.judge == self.judge]
         best = max(comparable, key=lambda validation: validation.rank(metric), default=None)
         return best if best and math.isfinite(best.rank(metric)[0]) else None
 
     def without_progress(self, metric: str) -> int:
-        """Comparable validations since the best one."""
+        """Return the number of comparable validations since the best one."""
         ranks = [validation.rank(metric) for validation in self.regular()]
         return len(ranks) - 1 - ranks.index(max(ranks)) if ranks else 0
 
     def regular(self) -> list[Validation]:
-        """The comparable regular validations."""
+        """Return the comparable regular validations."""
         return [each for each in self.validations if each.regular and each.judge == self.judge]
 
     def ranks(self, metric: str) -> list[list[Rank]]:
-        """Ranks of all regular validations: one list for each judge, in order."""
+        """Return the ranks of all regular validations: one list per judge (validation text and metric), in order."""
         regular = [validation for validation in self.validations if validation.regular]
         return [[each.rank(metric) for each in group] for _, group in groupby(regular, lambda each: each.judge)]
 
     def to_json(self) -> dict[str, Any]:
+        """Return the progress as a JSON object."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Progress":
-        """Raises KeyError or TypeError if something is missing or of another kind; what only an earlier version knew is
-        left out."""
+        """Return progress from its JSON form, ignoring unknown fields.
+
+        Raise KeyError or TypeError if a field is missing or has a wrong type.
+        """
         known = {field.name for field in fields(cls)}
         _check_types(cls, values)
         own = {name: value for name, value in values.items() if name in known}
@@ -156,6 +166,8 @@ _FITS: dict[Any, Callable[[Any], bool]] = {
 
 @dataclass
 class TrainState:
+    """Hold the full training state that a checkpoint stores."""
+
     progress: Progress
     weights: dict[str, Tensor]
     average: dict[str, Tensor]  # moving average of the weights; empty if there is none

@@ -1,4 +1,4 @@
-"""`nmt train`: from settings to a trained run. A run that is there already goes on where it stopped."""
+"""`nmt train`: from settings to a trained run. An existing run is resumed from its newest checkpoint."""
 
 import json
 import math
@@ -31,31 +31,40 @@ from nmt.model import Seq2Seq, make_model, model_shapes
 from nmt.run import LoadedRun
 from nmt.training.batches import EpochBatches
 from nmt.training.checkpoint import list_checkpoints, load_newest
+from nmt.training.distillation import check_subwords, load_teachers, teacher_cache, teacher_hashes
+from nmt.training.initialization import (
+    find_vectors,
+    initialize_from_run,
+    initialize_from_vectors,
+    load_initial_run,
+    run_identity,
+    vector_hashes,
+    with_inherited_subwords,
+    with_subwords_of,
+)
 from nmt.training.lock import RunFolder, owned
 from nmt.training.log import Log, clock
-from nmt.training.loop import Trainer
 from nmt.training.optimizer import memory_needed
-from nmt.training.parent import identity, load_parent, start_from_parent
-from nmt.training.pieces import with_inherited_pieces, with_pieces_of
 from nmt.training.report import shown_scores
-from nmt.training.restart import (
-    changed_files,
+from nmt.training.resume import (
+    check_data_unchanged,
     check_start,
     check_subwords_of,
-    is_written,
-    note_changes,
+    config_is_current,
     read_provenance,
+    report_changes,
 )
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import TrainState
-from nmt.training.teachers import check_subwords, lessons, load_teachers, teacher_hashes
+from nmt.training.trainer import Trainer
 from nmt.training.validation import ValidationSet
-from nmt.training.vectors import find_vectors, start_from_vectors, vector_hashes
 
 VERSIONS = ("torch", "sentencepiece", "sacrebleu", "numpy", "safetensors")
 
 
-class Outcome(NamedTuple):
+class TrainResult(NamedTuple):
+    """Hold the result of `train`."""
+
     run: Path
     reason: str  # why training ended, or which signal stopped it
     signal: int = 0  # 0: training is finished
@@ -63,10 +72,13 @@ class Outcome(NamedTuple):
 
 def train(
     settings: Settings, command: list[str], changed_data: bool = False, files: Mapping[str, str] | None = None
-) -> Outcome:
-    """Trains or resumes, with `changed_data` also if the text is not what it was; keeps `files`, {name: text}, in the
-    run as well. Raises ConfigError and DataError before anything in the run has changed; NotSaved if the run cannot be
-    written, or is no longer where it was."""
+) -> TrainResult:
+    """Train a run, or resume it.
+
+    With `changed_data`, resume even if the text has changed. `files`, {name: text}, are stored in the run as well.
+    Raise ConfigError and DataError before anything in the run has changed; NotSaved if the run cannot be written or its
+    directory was moved.
+    """
     folder = Path(settings.run)
     log, signals = Log(), Signals()
     try:
@@ -77,7 +89,7 @@ def train(
             check_start(settings, folder)
             device = choose_device(settings)
             log.say(f"nmt {__version__}, torch {torch.__version__}, {describe(device)}, run {_shown(folder)}")
-            data = prepare(_with_known_pieces(folder, settings), log.say)
+            data = prepare(_with_known_subwords(folder, settings), log.say)
             with _writing(folder, run):
                 trainer = _make_trainer(settings, data, command, device, log, signals, run, changed_data)
                 for name, text in (files or {}).items():
@@ -87,38 +99,38 @@ def train(
         log.close()
 
 
-def _with_known_pieces(folder: Path, settings: Settings) -> Settings:
-    """With the subwords of the run, which those of its text are no longer if it has changed; or with others'."""
+def _with_known_subwords(folder: Path, settings: Settings) -> Settings:
+    """Return settings with the subwords of the run, which a changed text would no longer yield, or of another run."""
     if list_checkpoints(folder / runs.CHECKPOINTS):
-        return with_pieces_of(folder, settings)
-    return with_inherited_pieces(settings)
+        return with_subwords_of(folder, settings)
+    return with_inherited_subwords(settings)
 
 
-def _train(trainer: Trainer, log: Log, signals: Signals) -> Outcome:
+def _train(trainer: Trainer, log: Log, signals: Signals) -> TrainResult:
     if trainer.finished():
-        log.say(f"finished already: {trainer.stop_reason()}")
+        log.say(f"already finished: {trainer.stop_reason()}")
         _show_result(trainer, log)
-        return Outcome(Path(trainer.settings.run), trainer.stop_reason())
+        return TrainResult(Path(trainer.settings.run), trainer.stop_reason())
     try:
         with signals:
             reason = trainer.run()
     except Interrupted:
-        log.say(f"stopped at step {trainer.progress.step:,}, saved; the same command goes on from here")
-        return Outcome(Path(trainer.settings.run), "stopped", signals.received)
+        log.say(f"stopped at step {trainer.progress.step:,}, saved; run the same command again to resume")
+        return TrainResult(Path(trainer.settings.run), "stopped", signals.received)
     log.say(f"finished: {reason}")
     _show_result(trainer, log)
-    return Outcome(Path(trainer.settings.run), reason)
+    return TrainResult(Path(trainer.settings.run), reason)
 
 
 @contextmanager
 def _writing(folder: Path, run: RunFolder | None = None) -> Iterator[None]:
-    """Turns an OSError while the first files of a run are written into NotSaved."""
+    """Turn an OSError while the first files of a run are written into NotSaved."""
     try:
         yield
     except OSError as error:
         if run is not None:
             run.check()
-        raise NotSaved(f"{folder}: cannot write: {error.strerror}; training has not begun") from None
+        raise NotSaved(f"{folder}: cannot write: {error.strerror}; training has not started") from None
 
 
 def _make_trainer(
@@ -131,7 +143,7 @@ def _make_trainer(
     run: RunFolder,
     changed_data: bool,
 ) -> Trainer:
-    """A trainer at the beginning, or at the newest checkpoint of its run."""
+    """Return a trainer, at the start or at the newest checkpoint of its run."""
     folder = Path(settings.run)
     run.check()
     state = load_newest(folder / runs.CHECKPOINTS, log.say, _largest_file(settings, data))
@@ -140,19 +152,19 @@ def _make_trainer(
     statistics = _statistics(folder, data, state is not None and state.progress.text == data.text)
     validation = _validation_sets(settings, data, statistics)
     vectors = find_vectors(settings, data.subwords, log.say) if state is None else {}
-    parent = load_parent(settings) if state is None else None
+    parent = load_initial_run(settings) if state is None else None
     teachers = load_teachers(settings, device)
     check_subwords(teachers, data.subwords)
     provenance = _provenance(settings, data, parent, teachers, command, device)
     before = {} if state is None else read_provenance(folder)
-    changed = [] if state is None else changed_files(before, provenance, changed_data)
+    changed = [] if state is None else check_data_unchanged(before, provenance, changed_data)
     torch.manual_seed(settings.training.seed)
     model = _new_model(settings, data, device)
-    start_from_vectors(model, vectors)
+    initialize_from_vectors(model, vectors)
     if parent is not None:
-        start_from_parent(model, parent)
-        log.say(f"starting from the weights and subwords of {_shown(parent.path)}")
-    known = lessons(teachers, data.train, device, log.say) if teachers else None
+        initialize_from_run(model, parent)
+        log.say(f"fine-tuning: initialized with the weights and subwords of {_shown(parent.path)}")
+    known = teacher_cache(teachers, data.train, device, log.say) if teachers else None
     links = guide(data.train, data.subwords, log.say) if settings.training.guided_attention else None
     batches = EpochBatches(data.train, settings, data.subwords, known, data.weights, links)
     trainer = Trainer(settings, model, batches, validation, device, log, signals, run)
@@ -160,12 +172,14 @@ def _make_trainer(
     if settings.training.freeze_vectors:
         trainer.freeze({side: found.ids.tolist() for side, found in vectors.items()})
     if (folder / HELD_OUT).is_symlink():
-        raise DataError(f"{folder / HELD_OUT}: a link; what is held out must lie in the run: copy the folder here")
+        raise DataError(
+            f"{folder / HELD_OUT}: a symbolic link; held-out text must be stored inside the run; copy the folder here"
+        )
     # Nothing in the run has changed up to here: what cannot be trained leaves no trace of itself.
     run.check()
     log.open(run.path, run.check)
     remove_leftovers(run.path, runs.FILES)
-    if state is None or not is_written(settings, folder):
+    if state is None or not config_is_current(settings, folder):
         write_atomic(run.path / runs.CONFIG, config.dump(config.portable(settings, folder)).encode())
     runs.save_statistics(run.path, statistics)
     if state is None:
@@ -178,27 +192,30 @@ def _make_trainer(
         write_atomic(run.path / runs.PROVENANCE, json.dumps(before | provenance, indent=1).encode())
     _introduce(trainer, data, log.say)
     if state is not None:
-        note_changes(before, provenance, changed, log.say)
-        _go_on(trainer, state, log, changed)
+        report_changes(before, provenance, changed, log.say)
+        _resume_from(trainer, state, log, changed)
     log.forget_after(trainer.progress.step, len(trainer.progress.validations))
     return trainer
 
 
-def _go_on(trainer: Trainer, state: TrainState, log: Log, changed: list[str]) -> None:
-    """Continues from a checkpoint. `changed` are the files that differ from those that the run was trained on."""
+def _resume_from(trainer: Trainer, state: TrainState, log: Log, changed: list[str]) -> None:
+    """Continue from a checkpoint. `changed` are the files that differ from those the run was trained on."""
     text = trainer.progress.text
     if state.progress.text not in ("", text):
-        log.say("note: other training text than at the last checkpoint: its epoch begins anew")
+        log.say("note: the training text has changed since the last checkpoint: its epoch starts over")
         state.progress.batch = 0
     state.progress.text = text
-    trainer.adopt(state.progress, same_text=not changed)
-    trainer.restore(state, trainer.keeper.folder)
-    trainer.keeper.restore(trainer.progress)
-    log.say(f"going on from step {trainer.progress.step:,} (epoch {trainer.progress.epochs:.1f})")
+    trainer.carry_over_scores(state.progress, same_text=not changed)
+    trainer.restore(state, trainer.checkpoints.folder)
+    trainer.checkpoints.export_pending(trainer.progress)
+    log.say(f"resuming from step {trainer.progress.step:,} (epoch {trainer.progress.epochs:.1f})")
 
 
 def _new_model(settings: Settings, data: Prepared, device: torch.device) -> Seq2Seq:
-    """Raises OutOfMemory if it does not fit, with its gradients and the optimizer; asked before it is made."""
+    """Return a new model on the device.
+
+    Raise OutOfMemory, before it is built, if it does not fit with gradients and optimizer state.
+    """
     sizes = [len(subword) for subword in data.subwords]
     needed = memory_needed(settings.training, model_shapes(settings.model, sizes).values())
     too_large = OutOfMemory(
@@ -216,19 +233,19 @@ def _new_model(settings: Settings, data: Prepared, device: torch.device) -> Seq2
 
 
 def _largest_file(settings: Settings, data: Prepared) -> int:
-    """Bytes that no file of a checkpoint exceeds: an optimizer keeps two values for each weight."""
+    """Return an upper bound for the size of a checkpoint file, in bytes: an optimizer keeps two values per weight."""
     shapes = model_shapes(settings.model, [len(subword) for subword in data.subwords])
     return 3 * 8 * sum(math.prod(shape) for shape in shapes.values()) + 2 * runs.MAX_HEADER
 
 
 def _statistics(folder: Path, data: Prepared, same_text: bool) -> TrainingStatistics:
-    """Of the training pairs; those of the run if its text is the same."""
+    """Return the statistics of the training pairs: those stored in the run, if its text is the same."""
     known = runs.load_statistics(folder) if same_text else None
     return known or training_statistics(data.train, data.subwords)
 
 
 def _validation_sets(settings: Settings, data: Prepared, statistics: TrainingStatistics) -> list[ValidationSet]:
-    """Return the validation sets, the judge first. Raises ConfigError if its metric cannot be had here."""
+    """Return the validation sets, the deciding one first. Raise ConfigError if its metric is not available here."""
     found = []
     constraints = Constraints.of(data.subwords.target, statistics.target_lengths)
     for source, dataset in data.valid_sets:
@@ -245,7 +262,7 @@ def _validation_sets(settings: Settings, data: Prepared, statistics: TrainingSta
 def _introduce(trainer: Trainer, data: Prepared, say: Callable[[str], None]) -> None:
     settings = trainer.settings
     source, target = len(data.subwords.source), len(data.subwords.target)
-    vocabulary = f"{source:,} pieces, joint" if data.subwords.joint else f"{source:,} and {target:,} pieces"
+    vocabulary = f"{source:,} tokens, joint" if data.subwords.joint else f"{source:,} and {target:,} tokens"
     say(
         f"{len(data.train):,} training and {len(data.valid):,} validation pairs, "
         f"{settings.data.source} -> {settings.data.target}; vocabulary of {vocabulary}"
@@ -276,15 +293,15 @@ def _show_result(trainer: Trainer, log: Log) -> None:
     if best.averaged:
         origin = "the average of the best checkpoints"
     elif best.held:
-        origin = "the model that the run had before it was judged anew"
+        origin = "the earlier model, which was scored again with the new validation text or metric"
     elif not best.step:
-        origin = "the model that training started from, since no later one is better"
+        origin = "the initial model, since no later one is better"
     log.say(
         f"kept {origin}: validation {shown_scores(best.scores)}, "
         f"perplexity {best.perplexity:.2f} (greedy), after {clock(trainer.progress.seconds)} of training"
     )
     if skipped := trainer.progress.skipped:
-        log.say(f"note: {skipped:,} of the updates were left out, since loss or gradient was not finite")
+        log.say(f"note: {skipped:,} updates were skipped because the loss or the gradient was not finite")
     run = _shown(Path(trainer.settings.run))
     log.say(f"model: {run}")
     log.say(f"  translate: echo 'Some text.' | nmt translate {run}")
@@ -292,7 +309,7 @@ def _show_result(trainer: Trainer, log: Log) -> None:
 
 
 def _shown(folder: Path) -> str:
-    """A path as people would type it from here."""
+    """Return a path as a user would type it from the current directory."""
     relative = os.path.relpath(folder)
     return str(folder) if relative.startswith("..") else relative
 
@@ -307,7 +324,7 @@ def _provenance(
 ) -> dict[str, Any]:
     return {
         "command": command,
-        **({"parent": identity(parent)} if parent else {}),
+        **({"parent": run_identity(parent)} if parent else {}),
         "data": data.hashes | vector_hashes(settings.training) | teacher_hashes(teachers),
         "paths": config.absolute_paths(settings),
         "left_out": data.notes,

@@ -14,19 +14,21 @@ from nmt.data.corpus import Pair
 from nmt.data.dataset import Dataset
 from nmt.data.subword import Subwords
 from nmt.decoding.constraints import NO_CONSTRAINTS, Constraints, longest_allowed
+from nmt.decoding.parallel import parallel_map
 from nmt.decoding.search import search
-from nmt.decoding.side_by_side import side_by_side
 from nmt.metrics import LOSS, default_metrics, score, signature
 from nmt.model import Seq2Seq
-from nmt.model.loop import PackedWeights, same_weights
-from nmt.training.health import Signs, flatness, share_of_one, source_gain
+from nmt.model.deferred_gradients import PackedWeights, cached_packing
+from nmt.training.diagnostics import Symptoms, flatness, most_frequent_share, source_gain
 from nmt.training.loss import batch_loss
 
 BATCH_TOKENS = 4000
-MOST_ROWS = 64  # sentences that are looked at for signs of trouble
+MOST_ROWS = 64  # sentences that are looked at for symptoms of trouble
 
 
 class ValidationSet(NamedTuple):
+    """Hold a validation set: the encoded sentences and their raw text."""
+
     dataset: Dataset
     pairs: list[Pair]  # the raw text of the same sentences
     subwords: Subwords
@@ -35,12 +37,14 @@ class ValidationSet(NamedTuple):
     constraints: Constraints = NO_CONSTRAINTS
 
     def metrics(self, chosen: str) -> tuple[str, ...]:
-        """What is measured of translations: the metric that chooses the checkpoint, if it is one, and BLEU and chrF."""
+        """Return the metrics to compute on translations: the one that chooses the checkpoint (unless it is the loss),
+        BLEU and chrF."""
         usual = default_metrics(self.language)[:2]
         return tuple(dict.fromkeys([*({chosen} - {LOSS, *usual}), *usual]))
 
     def fingerprint(self, chosen: str) -> str:
-        """Of the text and of the metric that judges by it, without its version: what makes scores comparable."""
+        """Return a hash of the text and the deciding metric, without its version: scores with the same hash are
+        comparable."""
         text = hashlib.sha256("".join(f"{pair.source}\n{pair.target}\n" for pair in self.pairs).encode()).hexdigest()
         measure = chosen if chosen == LOSS else signature(chosen, self.language).partition("|version:")[0]
         return hashlib.sha256(f"{text} {chosen} {measure}".encode()).hexdigest()[:16]
@@ -50,11 +54,11 @@ class ValidationResult(NamedTuple):
     loss: float  # nats per target token
     scores: dict[str, float]  # by metric
     hypotheses: list[str]
-    signs: Signs
+    symptoms: Symptoms
 
 
 class _Part(NamedTuple):
-    """Of one batch."""
+    """Hold the results of one batch."""
 
     loss: float  # summed over the target tokens
     tokens: int
@@ -72,7 +76,10 @@ def validate(
     device: torch.device,
     check: Callable[[], None] = lambda: None,
 ) -> ValidationResult:
-    """`check` is called between batches and may raise to break off. Leaves the model in evaluation mode."""
+    """Return loss, scores, hypotheses and symptoms of the model on a validation set.
+
+    `check` is called between batches and may raise to abort. Leaves the model in evaluation mode.
+    """
     model.eval()
     greedy = decoding.model_copy(update={"beam_size": 1})
     batches = _batches(data.dataset)
@@ -82,7 +89,7 @@ def validate(
     def of_batch(indices: list[int]) -> _Part:
         check()
         batch = make_batch(data.dataset, indices).to(device)
-        with same_weights(packed):
+        with cached_packing(packed):
             found = [hypothesis.tokens for [hypothesis] in search(model, batch.source, greedy, constraints=constraints)]
             loss = float(batch_loss(model, batch))
         limits = longest_allowed(batch.source, greedy, constraints).tolist()
@@ -92,7 +99,7 @@ def validate(
         too_long = sum(own > most for own, most in zip(lengths, limits, strict=True))
         return _Part(loss, batch.target_tokens, found, cut, too_long)
 
-    parts = list(side_by_side(of_batch, batches, device))
+    parts = list(parallel_map(of_batch, batches, device))
     texts = {
         index: data.subwords.target.decode(tokens)
         for indices, part in zip(batches, parts, strict=True)
@@ -100,8 +107,8 @@ def validate(
     }
     hypotheses = [texts[index] for index in range(len(texts))]
     middle = make_batch(data.dataset, batches[len(batches) // 2][:MOST_ROWS]).to(device)
-    signs = Signs(
-        share_of_one(hypotheses),
+    symptoms = Symptoms(
+        most_frequent_share(hypotheses),
         sum(part.cut for part in parts) / len(hypotheses),
         flatness(model, middle) if model.settings.attention != "none" else 0.0,
         source_gain(model, middle),
@@ -110,12 +117,12 @@ def validate(
     references = [data.subwords.target.normalizer.visible(pair.target) for pair in data.pairs]
     scores = {metric: score(metric, hypotheses, references, language=data.language).value for metric in metrics}
     loss = sum(part.loss for part in parts) / sum(part.tokens for part in parts)
-    return ValidationResult(loss, scores, hypotheses, signs)
+    return ValidationResult(loss, scores, hypotheses, symptoms)
 
 
 @torch.inference_mode()
 def validation_loss(model: Seq2Seq, data: ValidationSet, device: torch.device) -> float:
-    """The loss alone, in nats per target token; nothing is translated. Leaves the model in evaluation mode."""
+    """Return the loss alone, in nats per target token, without translating. Leaves the model in evaluation mode."""
     model.eval()
     loss, tokens = 0.0, 0
     for indices in _batches(data.dataset):

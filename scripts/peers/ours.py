@@ -12,11 +12,11 @@ from nmt import __version__
 from nmt.benchmark import reference
 from nmt.config import DecodingSettings, ModelSettings
 from nmt.data.batch import Batch, pad_sources, pad_targets
+from nmt.decoding.parallel import parallel_map
 from nmt.decoding.search import Hypothesis, search
-from nmt.decoding.side_by_side import side_by_side
 from nmt.model import Seq2Seq, make_model
-from nmt.model.loop import PackedWeights, same_weights
-from nmt.training.update import Updater
+from nmt.model.deferred_gradients import PackedWeights, cached_packing
+from nmt.training.step import TrainStep
 
 
 def model_settings(sizes: Sizes) -> ModelSettings:
@@ -41,7 +41,7 @@ class Ours:
         self.work = work
         self.batches = training_batches(work)
         training = reference().training.model_copy(update={"clip_norm": work.clip_norm})
-        self.updater = Updater(new_model(work.sizes), training, torch.device("cpu"))
+        self.train_step = TrainStep(new_model(work.sizes), training, torch.device("cpu"))
         self.translator = new_model(work.sizes).eval()
         self.translator.load_state_dict(load_file(folder / "weights.safetensors"))
         self.packed: PackedWeights = {}
@@ -50,7 +50,7 @@ class Ours:
         return About(__version__, parameters(self.translator))
 
     def train(self) -> int:
-        updates = (self.updater([batch], step, self.work.learning_rate) for step, batch in enumerate(self.batches))
+        updates = (self.train_step([batch], step, self.work.learning_rate) for step, batch in enumerate(self.batches))
         return sum(update.tokens for update in updates)
 
     def decode(self, sources: list[Ids], batch: int, beam: int) -> list[Ids]:
@@ -59,11 +59,11 @@ class Ours:
         settings = DecodingSettings(beam_size=beam, min_length=length, max_length=length)
 
         def of_batch(portion: list[Ids]) -> list[Ids]:
-            with same_weights(self.packed):
+            with cached_packing(self.packed):
                 return [best.tokens for [best, *_] in self.search(portion, settings)]
 
         batches = portions(sources, batch)
-        found = map(of_batch, batches) if batch == 1 else side_by_side(of_batch, batches, torch.device("cpu"))
+        found = map(of_batch, batches) if batch == 1 else parallel_map(of_batch, batches, torch.device("cpu"))
         return [ids for portion in found for ids in portion]
 
     def search(self, sources: list[Ids], settings: DecodingSettings) -> list[list[Hypothesis]]:

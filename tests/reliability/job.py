@@ -18,7 +18,7 @@ import pytest
 from nmt import cli, config
 from nmt.run import CHECKPOINTS, METRICS, WEIGHTS, tensors_hash, unpack_weights
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
-from nmt.training.train import Outcome, train
+from nmt.training.train import TrainResult, train
 
 PROJECT = Path(__file__).parent.parent.parent
 CONFIG = """\
@@ -92,7 +92,7 @@ def write_corpus(folder: Path) -> None:
         (folder / f"{stem}.b").write_text("".join(f"{line[::-1]}\n" for line in lines))
 
 
-def run(workplace: Path, folder: Path, *words: str) -> Outcome:
+def run(workplace: Path, folder: Path, *words: str) -> TrainResult:
     """Trains in this process."""
     return train(config.load(workplace / "digits.yaml", [f"run={folder}", *words]), ["nmt", "train"])
 

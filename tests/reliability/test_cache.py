@@ -178,7 +178,7 @@ def test_every_damage_is_noticed_and_repaired(place, tmp_path, record_property, 
         lines = prepared(place)
         notes = [line for line in lines if line.startswith("note: ")]
         assert len(notes) == 1, lines
-        assert notes[0].startswith(f"note: {path.parent}: this entry of the cache is damaged (")
+        assert notes[0].startswith(f"note: {path.parent}: this cache entry is damaged (")
         assert path.name in notes[0] or damage == "of another entry" or path.name == MANIFEST
         assert contents(cache_folder()) == before
         assert prepared(place) == []

@@ -30,7 +30,7 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, file: str, damage: 
     found, lines = newest(tmp_path)
     assert found is not None and equal(found, older)
     [line] = lines
-    assert line.startswith("warning: ") and path.name in line and line.endswith("using the checkpoint before it")
+    assert line.startswith("warning: ") and path.name in line and line.endswith("using the previous checkpoint")
 
 
 def test_flipped_bits_are_found(tmp_path: Path, record_property) -> None:
@@ -120,7 +120,7 @@ def test_training_goes_on_from_the_one_before(
     workplace, stopped, tmp_path, monkeypatch, record_property, flips: int
 ) -> None:
     """A bit anywhere in the newest checkpoint: one line, and the steps since the one before are done again."""
-    monkeypatch.setattr("nmt.training.loop.Trainer.run", lambda trainer: f"going on at {trainer.progress.step}")
+    monkeypatch.setattr("nmt.training.trainer.Trainer.run", lambda trainer: f"going on at {trainer.progress.step}")
     chance, words = random.Random(flips), [*WORDS, "training.schedule=constant"]
     for number in range(flips):
         folder = tmp_path / str(number)
@@ -131,7 +131,7 @@ def test_training_goes_on_from_the_one_before(
         done = call("train", workplace / "digits.yaml", f"run={folder}", *words)
         assert (done.status, done.errors) == (0, "")
         [line] = [line for line in done.output.splitlines() if line.startswith("warning: ")]
-        assert last.name in line and "damaged" in line and line.endswith("using the checkpoint before it")
+        assert last.name in line and "damaged" in line and line.endswith("using the previous checkpoint")
         assert f"finished: going on at {load_checkpoint(before).progress.step}\n" in done.output
         shutil.rmtree(folder)
     record_property("cases", flips)
@@ -165,7 +165,7 @@ def test_a_damaged_checkpoint_is_left_out_of_the_average(workplace, tmp_path, ca
     run(workplace, folder, "training.average=true")
     assert capsys.readouterr().out.count("left out of the average") == 1
     run(workplace, folder, "training.average=true")
-    assert "finished already" in capsys.readouterr().out
+    assert "already finished" in capsys.readouterr().out
 
 
 # The model of a run --------------------------------------------------------------------------------------------------

@@ -8,12 +8,12 @@ import torch
 
 from nmt.errors import Diverged
 from nmt.run import CHECKPOINTS, METRICS
-from nmt.training import update
+from nmt.training import step as step_module
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
 from nmt.training.state import Progress, Validation
 from reliability.job import check_equal, command, result, run
 
-real_loss = update.batch_loss
+real_loss = step_module.batch_loss
 
 
 def bad_at(monkeypatch: pytest.MonkeyPatch, *calls: int) -> None:
@@ -27,7 +27,7 @@ def bad_at(monkeypatch: pytest.MonkeyPatch, *calls: int) -> None:
         done += 1
         return real_loss(model, batch, **options) * (math.nan if done in calls else 1.0)
 
-    monkeypatch.setattr(update, "batch_loss", loss)
+    monkeypatch.setattr(step_module, "batch_loss", loss)
 
 
 def test_an_update_that_is_not_finite_is_left_out(workplace, tmp_path, monkeypatch, capsys) -> None:
@@ -46,23 +46,23 @@ def test_an_update_that_is_not_finite_is_left_out(workplace, tmp_path, monkeypat
     assert (after["weights"], after["optimizer"]) == (before["weights"], before["optimizer"])
     assert after["progress"]["skipped"] == 1
     [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning: ")]
-    assert line.startswith("warning: step 5: the loss is not finite; update left out (lines ")
+    assert line.startswith("warning: step 5: the loss is not finite; update skipped (lines ")
     numbers = [int(word) for word in line.split("lines ")[1].split(", ...")[0].split(", ")]
     assert len(numbers) == 5 and all(1 <= number <= 120 for number in numbers)
 
 
 def test_the_first_bad_module_is_named(workplace, tmp_path, monkeypatch, capsys) -> None:
-    real = update.Updater.__call__
+    real = step_module.TrainStep.__call__
 
     def call(self, *values):
         with self.model.decoder.readout.linear.register_forward_hook(lambda module, inputs, output: output * math.inf):
             return real(self, *values)
 
-    monkeypatch.setattr(update.Updater, "__call__", call)
+    monkeypatch.setattr(step_module.TrainStep, "__call__", call)
     with pytest.raises(Diverged):
         run(workplace, tmp_path / "run")
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning: ")]
-    assert all("not finite, first in decoder.readout.linear; update left out" in line for line in lines[:5])
+    assert all("not finite, first in decoder.readout.linear; update skipped" in line for line in lines[:5])
 
 
 def test_after_five_in_a_row_training_goes_back_and_on(workplace, tmp_path, monkeypatch, capsys) -> None:
@@ -70,7 +70,7 @@ def test_after_five_in_a_row_training_goes_back_and_on(workplace, tmp_path, monk
     outcome = run(workplace, tmp_path / "run")
     assert outcome.reason == "training.max_steps=12 reached"
     output = capsys.readouterr().out
-    assert output.count("going back to step 9, with half the learning rate") == 1
+    assert output.count("rolling back to step 9, with half the learning rate") == 1
     last = load_checkpoint(list_checkpoints(tmp_path / "run" / CHECKPOINTS)[-1])
     assert (last.progress.step, last.progress.setbacks, last.progress.skipped) == (12, 1, 5)
     assert all(weight.isfinite().all() for weight in last.weights.values())
@@ -88,18 +88,18 @@ def test_after_five_in_a_row_training_goes_back_and_on(workplace, tmp_path, monk
 def test_a_second_time_it_gives_up_with_a_good_checkpoint(workplace, tmp_path) -> None:
     poison = """
 import math
-from nmt.training import update
-real, done = update.batch_loss, 0
+from nmt.training import step as step_module
+real, done = step_module.batch_loss, 0
 def loss(*values, **options):
     global done
     done += 1
     return real(*values, **options) * (math.nan if done > 8 else 1.0)
-update.batch_loss = loss
+step_module.batch_loss = loss
 """
     done = command(workplace, "train", "digits.yaml", f"run={tmp_path / 'run'}", "training.max_steps=40", before=poison)
     assert done.returncode == 4, done.stderr
     [error] = done.stderr.splitlines()
-    assert error.startswith("error: training diverged: 5 updates in a row were left out")
+    assert error.startswith("error: training diverged: 5 consecutive updates were skipped")
     assert "is kept" in error and "training.learning_rate" in error
     newest = load_checkpoint(list_checkpoints(tmp_path / "run" / CHECKPOINTS)[-1])
     assert all(weight.isfinite().all() for weight in newest.weights.values())
@@ -114,9 +114,11 @@ def test_without_a_checkpoint_it_says_so(workplace, tmp_path, monkeypatch) -> No
 
 def test_skipping_is_as_exact_as_everything(workplace, tmp_path, monkeypatch) -> None:
     """Stopped between two bad updates and started again: equal to never stopped."""
-    real = update.Updater._loss
+    real = step_module.TrainStep._loss
     monkeypatch.setattr(
-        update.Updater, "_loss", lambda self, batch, step: real(self, batch, step) * (math.nan if step in (4, 5) else 1)
+        step_module.TrainStep,
+        "_loss",
+        lambda self, batch, step: real(self, batch, step) * (math.nan if step in (4, 5) else 1),
     )
     words = ["training.schedule=constant", "training.average=false", "training.validate_every=5"]
     run(workplace, tmp_path / "whole", *words)

@@ -45,7 +45,7 @@ def test_an_edited_file_is_refused(begun, tmp_path, name: str, edit: str) -> Non
     assert done.status == 2
     [error] = done.errors.splitlines()
     assert error == (
-        f"error: {name}: has changed since this run began; restore it, or train another run: run=runs/NAME "
+        f"error: {name}: has changed since this run began; restore it, or train in another directory: run=runs/NAME "
         "(or resume with it: --changed-data)"
     )
     assert contents(folder / "run") == before
@@ -68,8 +68,8 @@ def test_if_told_so_training_goes_on_with_other_text(begun, tmp_path, name: str)
     words = ["train", folder / "digits.yaml", f"run={folder / 'run'}", *WORDS]
     done = call(*words, "training.max_steps=3", "--changed-data")
     assert done.status == 0, done.errors
-    assert f"note: {name}: other text than when this run began" in done.output
-    assert ("its epoch begins anew" in done.output) == name.startswith("train")
+    assert f"note: {name}: the text has changed since this run began" in done.output
+    assert ("its epoch starts over" in done.output) == name.startswith("train")
     assert (folder / "run" / "subword.model").read_bytes() == pieces
     again = call(*words, "training.max_steps=4")
     assert again.status == 0
@@ -89,5 +89,5 @@ def test_a_kill_does_not_make_it_forget_that_the_text_is_another(begun, tmp_path
         killed = call("train", folder / "digits.yaml", f"run={folder / 'run'}", *words, "--changed-data")
     assert killed.status == 9
     done = call("train", folder / "digits.yaml", f"run={folder / 'run'}", *words)
-    assert done.status == 0 and "its epoch begins anew" in done.output
+    assert done.status == 0 and "its epoch starts over" in done.output
     check_equal(folder / "run", whole / "run")

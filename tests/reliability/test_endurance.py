@@ -18,9 +18,9 @@ WARM_UP = 0.1  # of the calls
 def watch(place: Path, every: int, what: str) -> None:
     """Memory in use is written down before every n-th step, or window of lines."""
     from nmt.decoding.translator import Translator
-    from nmt.training.update import Updater
+    from nmt.training.step import TrainStep
 
-    owner, name = {"train": (Updater, "__call__"), "translate": (Translator, "translate")}[what]
+    owner, name = {"train": (TrainStep, "__call__"), "translate": (Translator, "translate")}[what]
     setattr(owner, name, _watched(getattr(owner, name), place, every))
 
 

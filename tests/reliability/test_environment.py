@@ -13,7 +13,7 @@ import torch
 
 import nmt
 from nmt.data import cache
-from nmt.decoding.side_by_side import computing_with, side_by_side
+from nmt.decoding.parallel import computing_with, parallel_map
 from nmt.errors import DataError
 from nmt.training.signals import Signals
 from reliability.job import PROJECT, call, command, make_workplace, run
@@ -55,7 +55,7 @@ def test_a_cache_that_cannot_be_used_does_not_end_a_training(workplace, tmp_path
     monkeypatch.setattr(cache.tempfile, "tempdir", str(tmp_path))
     capsys.readouterr()
     run(workplace, tmp_path / "run", "training.max_steps=1")
-    assert capsys.readouterr().out.count("takes its place, which is removed at the end") == 1
+    assert capsys.readouterr().out.count("until then a temporary cache is used") == 1
     [folder] = cache._instead
     assert folder.parent == tmp_path
     cache._remove_own(folder, os.getpid())
@@ -246,5 +246,5 @@ def test_a_pool_that_cannot_start_leaves_everything(monkeypatch) -> None:
     with computing_with(3):
         monkeypatch.setattr(threading.Thread, "start", start)
         with pytest.raises(RuntimeError, match="can't start new thread"):
-            list(side_by_side(lambda item: item, range(6), CPU))
+            list(parallel_map(lambda item: item, range(6), CPU))
         assert torch.get_num_threads() == 3

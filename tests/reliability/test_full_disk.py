@@ -12,7 +12,7 @@ from nmt.errors import NotSaved
 from nmt.run import CHECKPOINTS, LOG, WEIGHTS, load_run
 from nmt.training import checkpoint
 from nmt.training.checkpoint import list_checkpoints, load_newest
-from nmt.training.keeper import Keeper
+from nmt.training.checkpoint_manager import CheckpointManager
 from reliability.job import check_equal, command, run
 
 
@@ -76,7 +76,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.getrlimit(resource.
     assert done.returncode == 3, done.stdout + done.stderr
     [error] = done.stderr.splitlines()
     assert error.startswith("error: ") and "cannot save step 4: File too large; there is no checkpoint yet" in error
-    assert "cannot write: File too large; training goes on" in done.stdout
+    assert "cannot write: File too large; training continues" in done.stdout
     assert not (tmp_path / "run" / WEIGHTS).exists()
 
 
@@ -84,15 +84,15 @@ def test_a_model_that_could_not_be_written_is_written_by_the_next_start(
     workplace, whole, tmp_path, monkeypatch
 ) -> None:
     """The last checkpoint has room, the model has not: the run ends with status 3 and an older model."""
-    real = Keeper._write_model
+    real = CheckpointManager._write_model
 
-    def write(keeper: Keeper, weights: object, validation: str) -> None:
+    def write(checkpoints: CheckpointManager, weights: object, validation: str) -> None:
         if validation != "step-00000004-0001":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        real(keeper, weights, validation)
+        real(checkpoints, weights, validation)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Keeper, "_write_model", write)
+        patch.setattr(CheckpointManager, "_write_model", write)
         with pytest.raises(NotSaved, match="No space left on device"):
             run(workplace, tmp_path / "run", "training.average=false", "training.metric=loss")
     old = (tmp_path / "run" / WEIGHTS).read_bytes()
@@ -109,5 +109,5 @@ def test_a_full_standard_output_does_not_end_training(workplace, whole, tmp_path
     assert (done.returncode, done.stderr) == (0, "")
     check_equal(tmp_path / "run", whole)
     log = (tmp_path / "run" / LOG).read_text()
-    assert log.count("warning: standard output: cannot write: No space left on device; training goes on") == 1
+    assert log.count("warning: standard output: cannot write: No space left on device; training continues") == 1
     assert "finished: training.max_steps=12 reached" in log

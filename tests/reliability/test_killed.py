@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from nmt.training.keeper import Keeper
-from nmt.training.loop import Trainer
+from nmt.training.checkpoint_manager import CheckpointManager
+from nmt.training.trainer import Trainer
 from reliability.job import CASES, check_equal, ended, fork, sampled
 
 WORDS = ["training.save_every=1", "training.max_steps=30"]
@@ -108,9 +108,9 @@ EDGES = [
     pytest.param(Trainer, "_validate", 3, False, marks=pytest.mark.slow),
     pytest.param(Trainer, "_finish", 1, False, marks=pytest.mark.slow),
     pytest.param(Trainer, "_finish", 1, True, marks=pytest.mark.slow),
-    pytest.param(Keeper, "publish", 2, False, marks=pytest.mark.slow),
-    pytest.param(Keeper, "publish", 2, True, marks=pytest.mark.slow),
-    pytest.param(Keeper, "save", 5, True, marks=pytest.mark.slow),
+    pytest.param(CheckpointManager, "export_best", 2, False, marks=pytest.mark.slow),
+    pytest.param(CheckpointManager, "export_best", 2, True, marks=pytest.mark.slow),
+    pytest.param(CheckpointManager, "save", 5, True, marks=pytest.mark.slow),
 ]
 
 

@@ -16,9 +16,9 @@ from nmt.model import make_model
 from nmt.training import batches as training_batches
 from nmt.training.batches import EpochBatches
 from nmt.training.log import Log
-from nmt.training.loop import Trainer
 from nmt.training.signals import Signals
 from nmt.training.state import Progress
+from nmt.training.trainer import Trainer
 from nmt.training.validation import ValidationSet
 
 SECONDS = 5.0

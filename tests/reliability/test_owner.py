@@ -18,8 +18,8 @@ from nmt.errors import ConfigError, DataError, NotSaved, UserError
 from nmt.run import CHECKPOINTS, CONFIG, WEIGHTS, load_run, load_settings
 from nmt.training.checkpoint import MANIFEST, STATE, TRAINED_WITH, list_checkpoints
 from nmt.training.lock import LOCK
-from nmt.training.loop import Trainer
 from nmt.training.signals import Signals
+from nmt.training.trainer import Trainer
 from reliability.job import check_equal, ended, fork, run, sampled
 
 WORDS = ["training.average=false", "training.max_steps=8"]
@@ -181,7 +181,7 @@ def test_the_second_start_is_refused_before_it_reads_anything(workplace, whole, 
     def prepare(*values: object) -> object:
         if not refused:
             refused.append("")
-            with pytest.raises(DataError, match="another training is at work in it") as caught:
+            with pytest.raises(DataError, match="another training process is using it") as caught:
                 run(workplace, tmp_path / "run", "training.seed=9", "subword.vocab_size=29")
             refused[0] = str(caught.value)
         return real(*values)
@@ -227,7 +227,7 @@ def test_a_file_system_without_locks(workplace, whole, tmp_path, monkeypatch, ca
     run(workplace, tmp_path / "run", *WORDS)
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning: ")]
     assert lines == [
-        f"warning: {tmp_path / 'run'}: this file system cannot lock ({os.strerror(number)}); "
+        f"warning: {tmp_path / 'run'}: this file system does not support locks ({os.strerror(number)}); "
         "make sure that no other training writes into this run"
     ]
     check_equal(tmp_path / "run", whole)
@@ -240,7 +240,7 @@ def test_the_lock_of_another_machine(workplace, tmp_path, monkeypatch) -> None:
         file.write("process 12 on elsewhere\n")
         file.flush()
         fcntl.flock(file.fileno(), fcntl.LOCK_EX)
-        with pytest.raises(DataError, match=r"another training is at work in it \(process 12 on elsewhere\); wait"):
+        with pytest.raises(DataError, match=r"another training process is using it \(process 12 on elsewhere\); wait"):
             run(workplace, tmp_path / "run", *WORDS)
 
 
@@ -278,7 +278,7 @@ def test_an_edited_config_does_not_change_the_training(
     key = word.split("=", maxsplit=1)[0]
     with pytest.raises(ConfigError) as caught:
         run(workplace, copy, *WORDS, word)
-    assert re.match(rf"{key}: \S+ -> \S+: cannot change in a run that has begun", caught.value.problems[0])
+    assert re.match(rf"{key}: \S+ -> \S+: cannot be changed once a run has checkpoints", caught.value.problems[0])
     assert run(workplace, copy, *WORDS).signal == 0
     check_equal(copy, whole)
     assert differences(load_settings(copy), load_settings(whole)).keys() == {"run"}

@@ -41,7 +41,7 @@ def copied(tiny_run: Path, tmp_path: Path) -> Path:
 OPENING = {"open", "read_bytes", "read_text", "write_bytes", "write_text", "fdopen", "memmap", "safe_open", "load_file"}
 OF_A_RUN = ["run.py", "derived.py", "export.py", "info.py", "evaluation.py", "training"]
 # Where else something is opened, which is no file of a run: the cache, the folder that is locked, /dev/null.
-ELSEWHERE = {"training/teachers.py", "training/lock.py"}
+ELSEWHERE = {"training/distillation.py", "training/lock.py"}
 
 
 def openings(path: Path) -> Iterator[str]:

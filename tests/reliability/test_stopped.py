@@ -12,7 +12,8 @@ from typing import NamedTuple
 import pytest
 
 from nmt.run import CHECKPOINTS, METRICS
-from nmt.training import checkpoint, update, validation
+from nmt.training import checkpoint, validation
+from nmt.training import step as step_module
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
 from nmt.training.signals import Signals
 from reliability.job import call, check_equal, ended, fork, sampled
@@ -40,7 +41,11 @@ class Place(NamedTuple):
     name: str
 
 
-STEP, VALIDATION, SAVE = Place(update, "batch_loss"), Place(validation, "batch_loss"), Place(checkpoint, "write_synced")
+STEP, VALIDATION, SAVE = (
+    Place(step_module, "batch_loss"),
+    Place(validation, "batch_loss"),
+    Place(checkpoint, "write_synced"),
+)
 INSTANTS = [  # the n-th call
     *((place, count) for count in range(1, 7) for place in (STEP, VALIDATION, SAVE)),
     (SAVE, 8),
@@ -81,7 +86,7 @@ def test_at_an_instant(workplace, uninterrupted, tmp_path, number: signal.Signal
     step = saved_step(tmp_path / "run")
     if place != SAVE:
         assert step == count, "the step at hand ends, and none begins"
-    assert stopped.output.splitlines()[-1] == f"stopped at step {step:,}, saved; the same command goes on from here"
+    assert stopped.output.splitlines()[-1] == f"stopped at step {step:,}, saved; run the same command again to resume"
     assert call(*words).status == 0
     check_equal(tmp_path / "run", uninterrupted("conditional", *WORDS))
 
@@ -149,7 +154,7 @@ def hang() -> None:
         while time.monotonic() < deadline:
             time.sleep(0.01)
 
-    update.batch_loss = step
+    step_module.batch_loss = step
 
 
 def test_a_process_whose_step_does_not_end(workplace, tmp_path, monkeypatch) -> None:

@@ -45,7 +45,7 @@ DOCUMENTS: dict[str, DocumentFormat] = {
 
 
 def document_format(path: Path) -> str | None:
-    """The format of a file by its ending; None for plain text, whose lines are translated one by one.
+    """Return the format of a file by its ending; None for plain text, whose lines are translated one by one.
 
     Raises DataError for XML of another kind.
     """
@@ -94,7 +94,7 @@ def open_document(
 def _in_encoding(
     write: Callable[[Sequence[str]], bytes], path: Path, encoding: str, format_name: str
 ) -> Callable[[Sequence[str]], bytes]:
-    """What writes a document in another encoding than UTF-8."""
+    """Return a writer of a document in another encoding than UTF-8."""
     errors = "xmlcharrefreplace" if format_name in {"xliff", "tmx"} else "strict"
 
     def written(translations: Sequence[str]) -> bytes:
@@ -108,7 +108,7 @@ def _in_encoding(
 
 
 def _encoding(raw: bytes, format_name: str, given: str) -> str:
-    """By byte order mark, by what XML and PO files say of themselves, else UTF-8 or what is given."""
+    """Find the encoding: by the byte order mark, else by what XML and PO files declare, else UTF-8 or what is given."""
     for mark, name in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
         if raw.startswith(mark):
             return name

@@ -12,7 +12,8 @@ Filler = Callable[[Sequence[str]], str]
 
 
 def open_po(path: Path, text: str, languages: tuple[str, str], columns: tuple[str, ...], overwrite: bool) -> Document:
-    """A PO file. Entries without a translation are filled, with `overwrite` all; plural forms from msgid_plural."""
+    """Open a PO file. Entries without a translation are filled, with `overwrite` all; plural forms from
+    msgid_plural."""
     ends = [line[len(line.rstrip("\r")) :] for line in text.split("\n")]
     lines = [line.rstrip("\r") for line in text.split("\n")]
     found, notes = Lines(), Counter[str]()
@@ -42,7 +43,8 @@ def open_po(path: Path, text: str, languages: tuple[str, str], columns: tuple[st
 
 
 def _source(entry: Entry, name: str) -> str:
-    """The text that a form translates: msgid, or msgid_plural for all forms but the first, and for a single form."""
+    """Return the text that a form translates: msgid, or msgid_plural for all forms but the first, and for a single
+    form."""
     plural = entry.strings.get("msgid_plural")
     single = len(entry.translations()) == 1
     return entry.strings["msgid"] if plural is None or (name == "msgstr[0]" and not single) else plural

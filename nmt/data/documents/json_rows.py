@@ -16,7 +16,8 @@ NEW_KEY = "translation"
 
 
 def open_json(path: Path, text: str, languages: tuple[str, str], columns: tuple[str, ...], overwrite: bool) -> Document:
-    """Objects, one per line or in an array. A translation is put under the second of `columns`, or `translation`.
+    """Open JSON objects, one per line or in an array. A translation is put under the second of `columns`, or
+    `translation`.
 
     Without `columns`, `{"en": ..., "fr": ...}` and `{"translation": {"en": ..., "fr": ...}}` are filled.
     """

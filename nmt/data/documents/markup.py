@@ -14,7 +14,7 @@ from nmt.errors import DataError
 
 @dataclass
 class Element:
-    """An element: its name with prefix, its attributes, and its place in the UTF-8 bytes of the file."""
+    """Hold an element: its name with prefix, its attributes, and its place in the UTF-8 bytes of the file."""
 
     name: str
     attributes: dict[str, str]
@@ -35,11 +35,11 @@ class Element:
         return next((each for each in self.children if each.local == name), None)
 
     def walk(self) -> list["Element"]:
-        """The element and all below it, in the order of the file."""
+        """Return the element and all below it, in the order of the file."""
         return [self, *(each for child in self.children for each in child.walk())]
 
     def segment(self) -> str:
-        """The text in one line, without inline tags and their native code."""
+        """Return the text in one line, without inline tags and their native code."""
         return one_line(self._texts()).strip(" \t")
 
     def _texts(self) -> str:
@@ -49,7 +49,7 @@ class Element:
 
 
 def parse(path: Path, content: bytes) -> Element:
-    """The root element of UTF-8 bytes, whatever the XML declaration says. Raises DataError with file and line."""
+    """Parse UTF-8 bytes to the root element, whatever the XML declaration says. Raises DataError with file and line."""
     parser: Any = expat.ParserCreate("utf-8")
     open_elements: list[Element] = []
     roots: list[Element] = []
@@ -87,7 +87,7 @@ def parse(path: Path, content: bytes) -> Element:
 
 
 def _tag_end(content: bytes, start: int) -> int:
-    """The place after the tag that starts at a place; `>` may stand in its attributes."""
+    """Return the place after the tag that starts at a place; `>` may stand in its attributes."""
     quote = 0
     for place in range(start, len(content)):
         byte = content[place]
@@ -101,7 +101,7 @@ def _tag_end(content: bytes, start: int) -> int:
 
 
 def tag_with(tag: bytes, name: str, value: str) -> bytes:
-    """A start tag in which an attribute has a value, whether it was there or not."""
+    """Return a start tag in which an attribute has a value, whether it was there or not."""
     text = tag.decode()
     attribute = f'{name}="{escape(value, {chr(34): "&quot;"})}"'
     replaced, count = re.subn(rf"""(?<=\s){re.escape(name)}\s*=\s*("[^"]*"|'[^']*')""", lambda _: attribute, text)
@@ -113,7 +113,7 @@ def tag_with(tag: bytes, name: str, value: str) -> bytes:
 
 
 def space_before(content: bytes, start: int) -> bytes:
-    """The line break and indentation before a place, empty if something else stands before it in its line."""
+    """Return the line break and indentation before a place, empty if something else stands before it in its line."""
     begin = start
     while begin and content[begin - 1 : begin] in {b" ", b"\t"}:
         begin -= 1

@@ -15,7 +15,7 @@ PLACEHOLDER = re.compile(
 
 @dataclass
 class Document:
-    """The texts of a file that are to be translated, each in one line, and how the file is written with them.
+    """Hold the texts of a file to be translated, each in one line, and the writer that puts the translations in.
 
     `write` takes as many translations as there are texts, and returns the bytes of the file.
     """
@@ -25,7 +25,8 @@ class Document:
     notes: Counter[str] = field(default_factory=Counter)  # what was left out or is to be looked at, and how often
 
     def filled(self, translations: Sequence[str]) -> bytes:
-        """The file with its translations. Counts in `notes` those that lost a placeholder such as `%d` or `{name}`."""
+        """Return the file with its translations. Counts in `notes` those that lost a placeholder such as `%d` or
+        `{name}`."""
         for text, translation in zip(self.texts, translations, strict=True):
             if Counter(PLACEHOLDER.findall(text)) != Counter(PLACEHOLDER.findall(translation)):
                 self.notes["translations with other placeholders than the source; repair them"] += 1
@@ -33,7 +34,7 @@ class Document:
 
 
 class Lines:
-    """Texts cut into lines that are translated one by one, and put together again with the white space around them."""
+    """Split texts into lines that are translated one by one, and join them again with the white space around them."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -53,7 +54,7 @@ class Lines:
 
 
 def spliced(content: bytes, changes: Sequence[tuple[int, int, bytes]]) -> bytes:
-    """Content in which some byte ranges (start, end, new bytes) are replaced; they do not overlap."""
+    """Return content in which some byte ranges (start, end, new bytes) are replaced; they do not overlap."""
     parts, place = [], 0
     for start, end, new in sorted(changes, key=lambda change: change[:2]):
         parts += [content[place:start], new]

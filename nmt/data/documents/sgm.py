@@ -14,7 +14,7 @@ _SEGMENT = re.compile(rb"<seg\b[^>]*>(.*?)(?=</seg>|<seg\b|</?(?:p|hl|doc|srcset
 
 
 def open_sgm(path: Path, text: str, languages: tuple[str, str], columns: tuple[str, ...], overwrite: bool) -> Document:
-    """Every segment is translated in its place."""
+    """Open an SGM file: every segment is translated in its place."""
     content = text.encode()
     found = list(_SEGMENT.finditer(content))
     if not found and content.strip():

@@ -14,7 +14,8 @@ _TAG = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
 def open_subtitles(
     path: Path, text: str, languages: tuple[str, str], columns: tuple[str, ...], overwrite: bool
 ) -> Document:
-    """Titles. Their lines are translated together and broken again; lines that begin with a dash are speakers."""
+    """Open subtitles. The lines of a title are translated together and broken again; lines that begin with a dash
+    are speakers."""
     document = Document([], lambda _: b"")
     lines = text.split("\n")
     titles: list[tuple[int, int, Callable[[Sequence[str]], list[str]]]] = []
@@ -58,7 +59,7 @@ def _title(document: Document, lines: list[str]) -> Callable[[Sequence[str]], li
 
 
 def _broken(text: str, count: int) -> list[str]:
-    """A text in as many lines, about equally long, broken at spaces where there are any."""
+    """Break a text into as many lines, about equally long, at spaces where there are any."""
     lines = []
     while count > 1:
         ideal = len(text) // count

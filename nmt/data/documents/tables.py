@@ -13,7 +13,7 @@ from nmt.errors import DataError
 
 
 class _Cells(NamedTuple):
-    """How a table writes its cells."""
+    """Say how a table writes its cells."""
 
     separator: str
     plain: Callable[[str], str]  # what stands in the file -> what it means
@@ -24,13 +24,13 @@ _TAB_CELL = re.compile(r"([^\t\n]*)(\t|\n|\Z)")
 
 
 def open_tsv(path: Path, text: str, languages: tuple[str, str], columns: tuple[str, ...], overwrite: bool) -> Document:
-    """Columns between tabs. A translation is put into the second of `columns`, or into a new one at the end."""
+    """Open columns between tabs. A translation is put into the second of `columns`, or into a new one at the end."""
     cells = _Cells("\t", _whole, lambda content: content.replace("\t", " "))
     return _table(path, _rows(text, _TAB_CELL), cells, languages, columns, overwrite)
 
 
 def open_csv(path: Path, text: str, languages: tuple[str, str], columns: tuple[str, ...], overwrite: bool) -> Document:
-    """Columns between commas, semicolons or tabs, with quoted fields."""
+    """Open columns between commas, semicolons or tabs, with quoted fields."""
     for _ in parse_csv(iter(text.split("\n")), path):  # raises DataError where quotes do not close
         pass
     separator = delimiter_of(text.partition("\n")[0])
@@ -44,7 +44,8 @@ def open_csv(path: Path, text: str, languages: tuple[str, str], columns: tuple[s
 
 
 def _rows(text: str, cell: re.Pattern[str]) -> list[list[str]]:
-    """Rows of cells as they stand in the file; the last cell of a row keeps its `\\r`, and an end without newline."""
+    """Return rows of cells as they stand in the file; the last cell of a row keeps its `\\r`, and an end without
+    newline."""
     rows: list[list[str]] = [[]]
     for found in cell.finditer(text):
         rows[-1].append(found[1])
@@ -111,7 +112,7 @@ def _put(row: list[str], target: int | None, content: str) -> None:
 def _columns(
     path: Path, rows: list[list[str]], languages: tuple[str, str], columns: tuple[str, ...]
 ) -> tuple[int, int | None, bool]:
-    """Source column, target column or None for a new one, and whether there is a header."""
+    """Find the source column, the target column or None for a new one, and whether there is a header."""
     if not rows:
         return 0, None, False
     if len(columns) == 2:

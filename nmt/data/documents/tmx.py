@@ -13,7 +13,8 @@ from nmt.errors import DataError
 
 
 def open_tmx(path: Path, text: str, languages: tuple[str, str], columns: tuple[str, ...], overwrite: bool) -> Document:
-    """Units with the source language. A new segment has `creationtool="nmt"`, as TMX has no mark for review."""
+    """Open the units with the source language. A new segment has `creationtool="nmt"`, as TMX has no mark for
+    review."""
     content = text.encode()
     root = parse(path, content)
     if root.local != "tmx":

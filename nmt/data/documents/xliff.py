@@ -14,7 +14,8 @@ from nmt.errors import DataError
 def open_xliff(
     path: Path, text: str, languages: tuple[str, str], columns: tuple[str, ...], overwrite: bool
 ) -> Document:
-    """Units without a target get one, with `overwrite` all; `translate="no"` and approved units stay."""
+    """Open an XLIFF file. Units without a target get one, with `overwrite` all; `translate="no"` and approved units
+    stay."""
     content = text.encode()
     root = parse(path, content)
     if root.local != "xliff":
@@ -38,7 +39,7 @@ def open_xliff(
 
 
 def _units(element: Element, name: str, translate: bool = True) -> list[Element]:
-    """The units that may be translated; `translate` is inherited."""
+    """Return the units that may be translated; `translate` is inherited."""
     found = []
     for child in element.children:
         inner = {"yes": True, "no": False}.get(child.attributes.get("translate", ""), translate)
@@ -78,7 +79,7 @@ def _filled(content: bytes, unit: Element, translation: str, version: int) -> li
 def _with_languages(
     content: bytes, root: Element, languages: tuple[str, str], version: int
 ) -> list[tuple[int, int, bytes]]:
-    """The target language in the tags that should name it and do not."""
+    """Write the target language into the tags that should name it and do not."""
     name = "trgLang" if version == 2 else "target-language"
     holders = [root] if version == 2 else [child for child in root.children if child.local == "file"]
     return [

@@ -26,7 +26,7 @@ Reader = Callable[[tuple[Path, ...], tuple[str, str], tuple[str, ...], "Counter[
 
 @dataclass(frozen=True)
 class Format:
-    """How a kind of file is read."""
+    """Say how a kind of file is read."""
 
     read: Reader
     endings: tuple[str, ...] = ()  # of its files, without that of a compression; empty: found by content or layout

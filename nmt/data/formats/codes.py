@@ -20,19 +20,19 @@ NAMES = {
 
 
 def normal(code: str) -> str:
-    """Lower case with hyphens; a name becomes its code: `pt_BR` -> `pt-br`, `French` -> `fr`."""
+    """Normalise to lower case with hyphens; a name becomes its code: `pt_BR` -> `pt-br`, `French` -> `fr`."""
     code = code.strip().lower().replace("_", "-")
     return NAMES.get(code, code)
 
 
 def same_language(wanted: str, found: str) -> bool:
-    """Whether a code in a file is the wanted language; a region or script may be missing: `en` and `en-US`."""
+    """Return whether a code in a file is the wanted language; a region or script may be missing: `en` and `en-US`."""
     one, other = normal(wanted), normal(found)
     return bool(one) and bool(other) and (one == other or other.startswith(f"{one}-") or one.startswith(f"{other}-"))
 
 
 def language_index(wanted: str, found: list[str]) -> int | None:
-    """The place of the wanted language among codes: the same code if there is one, else the first that fits."""
+    """Return the place of the wanted language among codes: the same code if there is one, else the first that fits."""
     for place, code in enumerate(found):
         if normal(code) == normal(wanted):
             return place
@@ -40,7 +40,8 @@ def language_index(wanted: str, found: list[str]) -> int | None:
 
 
 def is_code(text: str) -> bool:
-    """Whether a word looks like a language: `en`, `deu`, `pt-BR`, `zho_Hans` or an English name of a language."""
+    """Return whether a word looks like a language: `en`, `deu`, `pt-BR`, `zho_Hans` or an English name of a
+    language."""
     first, *rest = normal(text).split("-")
     known = text.strip().lower() in NAMES
     return known or (2 <= len(first) <= 3 and first.isalpha() and first.isascii() and all(map(_is_subtag, rest)))

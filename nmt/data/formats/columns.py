@@ -21,7 +21,7 @@ class Columns(NamedTuple):
 def find_columns(
     place: str, rows: Sequence[Sequence[str]], languages: tuple[str, str], columns: tuple[str, ...], guess: bool
 ) -> Columns:
-    """The columns of the two sides, given the first rows of a table. `place` begins each message.
+    """Find the columns of the two sides, given the first rows of a table. `place` begins each message.
 
     `columns` are numbers from 1 or names in the header. Without them the header decides: the two languages, or words
     such as `source` and `target`. Without a header they are the first two columns, if there are no others, or if
@@ -61,7 +61,8 @@ def _named_column(place: str, first: list[str], column: str) -> int:
 
 
 def sides_in(names: Sequence[str], languages: tuple[str, str]) -> tuple[int | None, int | None]:
-    """The places of the two sides among names: languages (`en`, `French`, `text_en`), or words such as `source`."""
+    """Find the places of the two sides among names: languages (`en`, `French`, `text_en`), or words such as
+    `source`."""
     source, target = (language_index(language, list(names)) for language in languages)
     if source is None and target is None:
         parts = [re.split(r"[ _.-]", name) for name in names]
@@ -77,7 +78,7 @@ def sides_in(names: Sequence[str], languages: tuple[str, str]) -> tuple[int | No
 
 
 def _header_columns(first: list[str], languages: tuple[str, str]) -> tuple[int, int] | None:
-    """The columns that a header gives to the two sides; None if the row is no header that says so."""
+    """Return the columns that a header gives to the two sides; None if the row is no header that says so."""
     source, target = sides_in(first, languages)
     if len(first) == 2:
         if source is not None and target is None and is_code(first[1 - source]):
@@ -88,7 +89,8 @@ def _header_columns(first: list[str], languages: tuple[str, str]) -> tuple[int, 
 
 
 def _is_header(first: list[str], languages: tuple[str, str], found: list[int]) -> bool:
-    """Whether the first row of numbered columns is a header: one of the two cells names its language or a side."""
+    """Return whether the first row of numbered columns is a header: one of the two cells names its language or a
+    side."""
     known = {*SOURCE_NAMES, *TARGET_NAMES}
     return any(
         first[place].lower() in known or language_index(language, [first[place]]) is not None
@@ -97,13 +99,13 @@ def _is_header(first: list[str], languages: tuple[str, str], found: list[int]) -
 
 
 def _holds_text(cells: list[str]) -> bool:
-    """Whether cells of a column can be sentences: most have letters, and they are not all the same."""
+    """Return whether cells of a column can be sentences: most have letters, and they are not all the same."""
     lettered = sum(any(character.isalpha() for character in cell) for cell in cells)
     return lettered * 2 > len(cells) and (len(cells) < 3 or len(set(cells)) > 1)
 
 
 def _proposal(rows: Sequence[Sequence[str]], languages: tuple[str, str]) -> str:
-    """The value to write for `columns`, as well as header and cells tell it."""
+    """Return the value to write for `columns`, as well as header and cells tell it."""
     first = list(rows[0])
     source, target = (language_index(language, first) for language in languages)
     texts = [place for place in range(len(first)) if _holds_text([row[place] for row in rows if len(row) > place])]

@@ -27,7 +27,7 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v
 
 @dataclass
 class Entry:
-    """One entry. `places` say in which lines, from 0 and without the end, each keyword with its strings stands."""
+    """Hold one entry. `places` gives the lines, from 0 and without the end, of each keyword with its strings."""
 
     first: int = -1  # line, from 0, of its first comment or keyword
     strings: dict[str, str] = field(default_factory=dict)  # msgctxt, msgid, msgid_plural, msgstr or msgstr[0] ...
@@ -46,7 +46,7 @@ class Entry:
 def read_po(
     files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
 ) -> Iterator[Pair]:
-    """Translated entries, numbered as they come; fuzzy, obsolete and empty ones are left out, counted.
+    """Read translated entries, numbered as they come; fuzzy, obsolete and empty ones are left out, counted.
 
     An entry with a plural gives two pairs: msgid with msgstr[0], and msgid_plural with the last msgstr if there are
     several. If the header's language is the source language and not the target language, sides are swapped.
@@ -88,21 +88,22 @@ def header_language(entry: Entry) -> str:
 
 
 def po_languages(path: Path) -> tuple[str, str] | None:
-    """English and the language of the header: messages in programs are English unless their authors say otherwise."""
+    """Return English and the language of the header: messages in programs are English unless their authors say
+    otherwise."""
     first = next(entries(path, Counter()), None)
     language = header_language(first) if first and first.is_header else ""
     return ("en", language) if language and not same_language("en", language) else None
 
 
 def entries(path: Path, notes: Counter[str], encoding: str = AUTO) -> Iterator[Entry]:
-    """The entries of a file, without obsolete ones, which are counted. The charset of the header wins."""
+    """Return the entries of a file, without obsolete ones, which are counted. The charset of the header wins."""
     with open_binary(path) as file:
         encoding = po_charset(file.read(1 << 14)) or encoding
     return parse(read_lines(path, notes, encoding), path, notes)
 
 
 def po_charset(raw: bytes) -> str:
-    """The encoding that the header names, in lower case; empty if that is UTF-8, not known or not said."""
+    """Return the encoding that the header names, in lower case; empty if that is UTF-8, not known or not said."""
     found = _CHARSET.search(raw)
     name = found[1].decode().lower() if found else ""
     try:
@@ -112,7 +113,7 @@ def po_charset(raw: bytes) -> str:
 
 
 def parse(lines: Iterator[str], path: Path, notes: Counter[str]) -> Iterator[Entry]:
-    """Entries out of lines. Raises DataError with file and line for what is no PO."""
+    """Parse lines into entries. Raises DataError with file and line for what is not PO."""
     entry, keyword = Entry(), ""
     for number, line in enumerate(lines):
         text = line.strip()
@@ -167,7 +168,7 @@ def _unescaped(found: re.Match[str]) -> str:
 
 
 def quoted(text: str) -> str:
-    """A text as a PO file writes it."""
+    """Quote a text as a PO file does."""
     for code, character in (("\\", "\\"), ('"', '"'), *_ESCAPES.items()):
         text = text.replace(character, f"\\{code}")
     return f'"{text}"'

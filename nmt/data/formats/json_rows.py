@@ -22,7 +22,7 @@ Row = tuple[int, dict[str, Any]]  # its line in the file, or its number in the a
 def read_json_rows(
     files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
 ) -> Iterator[Pair]:
-    """Two keys of each object: the `columns` (`a.b` for a key within a key), or those that name the languages.
+    """Read two keys of each object: the `columns` (`a.b` for a key within a key), or those that name the languages.
 
     `{"translation": {"en": ..., "fr": ...}}` is read as well. `null` is an empty text.
     """
@@ -37,7 +37,7 @@ def read_json_rows(
 
 
 def json_rows(path: Path, notes: Counter[str], encoding: str = AUTO) -> Iterator[Row]:
-    """The objects of a file, in constant memory. Raises DataError with file and line for anything else."""
+    """Return the objects of a file, in constant memory. Raises DataError with file and line for anything else."""
     with open_text(path, encoding) as text:
         head = next(text.utf8()).removeprefix(b"\xef\xbb\xbf").lstrip()
     return (
@@ -60,7 +60,7 @@ def _lines(path: Path, lines: Iterator[tuple[int, str]]) -> Iterator[Row]:
 
 
 def _array(path: Path, encoding: str) -> Iterator[Row]:
-    """The objects of `[{...}, {...}]`, however they are spread over lines."""
+    """Yield the objects of `[{...}, {...}]`, however they are spread over lines."""
     decode = json.JSONDecoder().raw_decode
     count, line, inside, closed = 0, 1, False, False
     rest = ""
@@ -113,7 +113,7 @@ def _checked(path: Path, line: int, row: object) -> dict[str, Any]:
 
 
 def find_keys(place: str, row: dict[str, Any], languages: tuple[str, str], columns: tuple[str, ...]) -> tuple[str, str]:
-    """The keys of the two sides. Raises DataError that lists the keys of the row."""
+    """Return the keys of the two sides. Raises DataError that lists the keys of the row."""
     known = _keys(row)
     if columns:
         if len(columns) != 2:
@@ -133,7 +133,7 @@ def find_keys(place: str, row: dict[str, Any], languages: tuple[str, str], colum
 
 
 def _keys(row: dict[str, Any]) -> list[str]:
-    """Keys whose value is a text, those of objects inside with a dot."""
+    """Return the keys whose value is a text, those of nested objects with a dot."""
     found = []
     for key, value in row.items():
         if isinstance(value, str):
@@ -144,7 +144,7 @@ def _keys(row: dict[str, Any]) -> list[str]:
 
 
 def value_at(row: dict[str, Any], key: str, place: str) -> str:
-    """The text under a key, or under `a.b`. Raises DataError if there is none."""
+    """Return the text under a key, or under `a.b`. Raises DataError if there is none."""
     value: object = row
     for part in [key] if key in row else key.split("."):
         if not isinstance(value, dict) or part not in value:

@@ -20,12 +20,12 @@ Opened = Callable[[str, dict[str, str]], None]
 
 
 def local(name: str) -> str:
-    """A name without its namespace prefix."""
+    """Return a name without its namespace prefix."""
     return name.rpartition(":")[2]
 
 
 def elements(path: Path, whole: set[str], opened: Opened | None = None) -> Iterator[Found]:
-    """Complete elements with one of the local names in `whole`, each with its line; nothing else is kept.
+    """Yield complete elements with one of the local names in `whole`, each with its line; nothing else is kept.
 
     `opened` is called with the local name and the attributes of every element outside them as it begins. Names and
     attributes come without namespace prefixes, but `xml:lang` as it is. Raises DataError with file and line for XML
@@ -90,7 +90,7 @@ class _Collector:
 
 
 def xml_encoding(raw: bytes) -> str:
-    """The encoding that an XML file says it has, in lower case; empty if that is UTF-8 or not said."""
+    """Return the encoding that an XML file says it has, in lower case; empty if that is UTF-8 or not said."""
     found = _DECLARATION.match(raw.removeprefix(b"\xef\xbb\xbf").lstrip())
     name = found[1].decode().lower() if found else ""
     return "" if name in {"utf-8", "utf8"} else name
@@ -106,13 +106,13 @@ def forbid_entities(parser: Any, path: Path) -> None:
 
     def declared(name: str, *_: object) -> None:
         line = parser.CurrentLineNumber
-        raise DataError(f"{path}:{line}: defines the entity {name}; entities are not read, write out their text")
+        raise DataError(f"{path}:{line}: defines the entity {name}; entities are not supported; write out their text")
 
     parser.EntityDeclHandler = declared
 
 
 def segment_text(element: ET.Element | None) -> str:
-    """The text of a segment in one line, without the native code of inline tags."""
+    """Return the text of a segment in one line, without the native code of inline tags."""
     return "" if element is None else one_line("".join(_texts(element))).strip(" \t")
 
 

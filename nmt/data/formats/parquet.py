@@ -14,7 +14,7 @@ from nmt.errors import DataError, extra
 def read_parquet(
     files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
 ) -> Iterator[Pair]:
-    """Two columns of a table, found as the keys of JSON objects are; rows are numbered."""
+    """Read two columns of a table, found as the keys of JSON objects are; rows are numbered."""
     path = files[0]
     try:
         from pyarrow import ArrowException, parquet
@@ -32,4 +32,4 @@ def read_parquet(
             source, target = (one_line(value_at(row, key, f"{path}:{number}")) for key in keys)
             yield Pair(number, source, target)
     except (ArrowException, OSError) as error:
-        raise DataError(f"{path}: not a usable Parquet file ({str(error)[:80]}); make it again") from None
+        raise DataError(f"{path}: not a valid Parquet file ({str(error)[:80]}); export it again") from None

@@ -27,13 +27,14 @@ ANY = "latin-1"  # in which all bytes are characters: marks of formats are ASCII
 
 
 def plain_suffix(path: Path) -> str:
-    """The ending of a name, in lower case and without that of a compression: `a.tsv.gz` -> `.tsv`."""
+    """Return the ending of a name, in lower case and without that of a compression: `a.tsv.gz` -> `.tsv`."""
     name = path.with_suffix("") if path.suffix in {".gz", ".bz2", ".xz", ".zst"} else path
     return name.suffix.lower()
 
 
 def format_of_file(path: Path) -> str | None:
-    """The format of a file that holds both sides; None if it is text in one language, or of a format with two files."""
+    """Return the format of a file that holds both sides; None if it is text in one language, or of a format with two
+    files."""
     suffix = plain_suffix(path)
     if suffix not in {".xml", ".json"}:
         for name, kind in FORMATS.items():
@@ -52,7 +53,8 @@ def format_of_file(path: Path) -> str | None:
 
 
 def format_of_pair(source: Path, target: Path) -> str:
-    """The format of two files; pipes are text. Raises DataError if they differ or are of a format with one file."""
+    """Return the format of two files; pipes are text. Raises DataError if they differ or are of a format with one
+    file."""
     found = []
     for path in (source, target):
         if not path.is_file() and not zip_member(path):  # what is read from a pipe is gone
@@ -73,7 +75,7 @@ def format_of_pair(source: Path, target: Path) -> str:
 
 
 def root_format(path: Path) -> str | None:
-    """The format that the first element of a file stands for. Raises DataError for XML of another kind."""
+    """Return the format that the first element of a file stands for. Raises DataError for XML of another kind."""
     with open_binary(path) as file:
         head = file.read(1 << 14)
     encoding = "utf-16" if head[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8"
@@ -85,5 +87,5 @@ def root_format(path: Path) -> str | None:
     name = _ROOTS.get(found[1].lower()) if found else None
     if name is None and text.startswith("<?xml"):
         root = f"<{found[1]}>" if found else "nothing"
-        raise DataError(f"{path}: XML that begins with {root} is not read; TMX, XLIFF and the XML of WMT are")
+        raise DataError(f"{path}: XML that begins with {root} is not supported; use TMX, XLIFF or the XML of WMT")
     return name

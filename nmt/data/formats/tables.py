@@ -20,21 +20,21 @@ Row = tuple[int, list[str]]  # its line in the file, its cells
 def read_tsv(
     files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
 ) -> Iterator[Pair]:
-    """Columns between tabs. Quotation marks are text."""
+    """Read columns between tabs. Quotation marks are text."""
     return _table(files[0], tab_rows, languages, columns, notes, encoding, guess=True)
 
 
 def read_csv(
     files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
 ) -> Iterator[Pair]:
-    """Columns between commas, semicolons or tabs; a field in double quotes may hold them, and line breaks."""
+    """Read columns between commas, semicolons or tabs; a field in double quotes may hold them, and line breaks."""
     return _table(files[0], csv_rows, languages, columns, notes, encoding, guess=False)
 
 
 def read_bars(
     files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
 ) -> Iterator[Pair]:
-    """`source ||| target`, as fast_align reads it."""
+    """Read `source ||| target`, as fast_align does."""
     return _table(files[0], bar_rows, languages, columns, notes, encoding, guess=True)
 
 
@@ -49,12 +49,12 @@ def bar_rows(path: Path, notes: Counter[str], encoding: str = AUTO) -> Iterator[
 
 
 def csv_rows(path: Path, notes: Counter[str], encoding: str = AUTO) -> Iterator[Row]:
-    """Rows with the line in which each starts. Raises DataError for a quote that is not closed or not alone."""
+    """Return rows with the line in which each starts. Raises DataError for a quote that is not closed or not alone."""
     return parse_csv(read_lines(path, notes, encoding), path)
 
 
 def parse_csv(lines: Iterator[str], path: Path) -> Iterator[Row]:
-    """The rows of a CSV file, given its lines. Raises DataError as `csv_rows` does."""
+    """Yield the rows of a CSV file, given its lines. Raises DataError as `csv_rows` does."""
     first = next(lines, "")
     csv.field_size_limit(LONGEST_FIELD)
     ended = (f"{line}\n" for line in itertools.chain([first], lines))
@@ -71,7 +71,7 @@ def parse_csv(lines: Iterator[str], path: Path) -> Iterator[Row]:
 
 
 def delimiter_of(line: str) -> str:
-    """The most frequent of comma, semicolon and tab outside quotes in the first line of a table."""
+    """Return the most frequent of comma, semicolon and tab outside quotes in the first line of a table."""
     outside = "".join(line.split('"')[::2])
     return max(",;\t", key=outside.count)
 

@@ -21,7 +21,7 @@ _MARKUP = re.compile(r"\s*</?[A-Za-z][\w:.-]*(?:\s[^<>]*)?/?>(?:.*>)?\s*$|\s*<[?
 def read_text(
     files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
 ) -> Iterator[Pair]:
-    """Two text files; line N of one translates line N of the other.
+    """Read two text files; line N of one translates line N of the other.
 
     Where a line is `<range>` on either side, what stands there belongs to the pair before. The pair keeps the number
     of its first line.
@@ -50,7 +50,7 @@ def read_text(
 def read_iwslt(
     files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
 ) -> Iterator[Pair]:
-    """`train.tags.en-de.en` and `.de`: text lines between lines such as `<url>...</url>`, which are left out."""
+    """Read `train.tags.en-de.en` and `.de`: text lines between lines such as `<url>...</url>`, which are left out."""
     for pair in read_pairs(ParallelFiles(*files), notes, encoding):
         tagged = [bool(IWSLT_TAG.match(text)) for text in (pair.source, pair.target)]
         if any(tagged):
@@ -60,7 +60,7 @@ def read_iwslt(
 
 
 def one_line(text: str) -> str:
-    """A text without line breaks: each becomes a space, together with the spaces around it."""
+    """Return a text without line breaks: each becomes a space, together with the spaces around it."""
     return _BREAK.sub(" ", text).strip(" ") if "\n" in text or "\r" in text else text
 
 
@@ -72,5 +72,5 @@ def checked(text: str, place: str) -> str:
 
 
 def is_markup(line: str) -> bool:
-    """Whether a line begins with a tag and ends with one, such as `<seg id="1">` or `<url>...</url>`."""
+    """Return whether a line begins with a tag and ends with one, such as `<seg id="1">` or `<url>...</url>`."""
     return "<" in line[:8] and line != RANGE and bool(_MARKUP.match(line))

@@ -13,7 +13,7 @@ from nmt.errors import DataError
 def read_tmx(
     files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
 ) -> Iterator[Pair]:
-    """The units that have both languages, with the number of the unit in the file; `en` finds `en-US`.
+    """Read the units that have both languages, with the number of the unit in the file; `en` finds `en-US`.
 
     Of several segments in one language the first is taken. Raises DataError with the languages of the file if no unit
     has both.
@@ -41,7 +41,7 @@ def read_tmx(
 
 
 def tmx_languages(path: Path) -> tuple[str, str] | None:
-    """The two languages of the first unit that has at least two, the header's source language first."""
+    """Return the two languages of the first unit that has at least two, the header's source language first."""
     declared: list[str] = []
 
     def opened(name: str, attributes: dict[str, str]) -> None:

@@ -30,7 +30,7 @@ class Segment(NamedTuple):
 def read_sgm(
     files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
 ) -> Iterator[Pair]:
-    """Two files with the same documents and segments, numbered as segments. Raises DataError where they differ.
+    """Read two files with the same documents and segments, numbered as segments. Raises DataError where they differ.
 
     If the second file has several translations of the documents, the first is taken.
     """
@@ -50,7 +50,7 @@ def read_sgm(
 
 
 def sgm_segments(path: Path, encoding: str = AUTO) -> Iterator[Segment]:
-    """The segments of an .sgm file, of its first system or translator only. Entities are read as in HTML."""
+    """Yield the segments of an .sgm file, of its first system or translator only. Entities are read as in HTML."""
     document, system, first = "", "", None
     segment: Segment | None = None
     for number, line in enumerate(read_lines(path, encoding=encoding), start=1):
@@ -83,7 +83,7 @@ def _attributes(text: str) -> dict[str, str]:
 
 
 def sgm_language(path: Path) -> str:
-    """The language that an .sgm file says it is in, or an empty string."""
+    """Return the language that an .sgm file says it is in, or an empty string."""
     for line in itertools.islice(read_lines(path, encoding="latin-1"), 50):
         for tag in _TAG.finditer(line):
             attributes = _attributes(tag[3])
@@ -97,7 +97,8 @@ def sgm_language(path: Path) -> str:
 def read_wmt_xml(
     files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
 ) -> Iterator[Pair]:
-    """One file with source and references of each document. The first reference is taken; segments are numbered."""
+    """Read one file with source and references of each document. The first reference is taken; segments are
+    numbered."""
     number = 0
     for line, document in elements(files[0], {"doc"}):
         sources = [part for part in document if part.tag == "src"]
@@ -119,7 +120,7 @@ def read_wmt_xml(
         for identity, text in texts.items():
             number += 1
             if identity not in found:
-                raise DataError(f"{files[0]}:{line}: the reference lacks segment {identity}; add or remove it")
+                raise DataError(f"{files[0]}:{line}: the reference has no segment {identity}; add or remove it")
             yield Pair(number, text, found[identity])
 
 

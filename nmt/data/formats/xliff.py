@@ -15,7 +15,7 @@ UNITS = {"trans-unit", "segment"}  # of 1.2 and of 2.0
 def read_xliff(
     files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
 ) -> Iterator[Pair]:
-    """Units with a translation, with the number of the unit in the file. Units without one are left out, counted.
+    """Read units with a translation, with the number of the unit in the file. Units without one are left out, counted.
 
     A file from the target into the source language is read the other way round. Raises DataError with the languages of
     the file if they are others.
@@ -36,7 +36,7 @@ def read_xliff(
 
 
 def _declared(name: str, attributes: dict[str, str]) -> dict[str, str]:
-    """What an element says of the languages, under `source` and `target`."""
+    """Return what an element says of the languages, under `source` and `target`."""
     if name == "file" and "source-language" in attributes:
         return {"source": attributes["source-language"], "target": attributes.get("target-language", "")}
     if name == "xliff" and "srcLang" in attributes:
@@ -59,7 +59,7 @@ def _is_swapped(path: Path, declared: dict[str, str], languages: tuple[str, str]
 
 
 def xliff_languages(path: Path) -> tuple[str, str] | None:
-    """The languages that the file names, if it names both."""
+    """Return the languages that the file names, if it names both."""
     declared: dict[str, str] = {}
 
     def opened(name: str, attributes: dict[str, str]) -> None:

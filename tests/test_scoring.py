@@ -10,8 +10,8 @@ import nmt
 from nmt.config import ModelSettings
 from nmt.data.batch import pad_sources, pad_targets
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID
-from nmt.decoding import forced
-from nmt.decoding.forced import Scored, perplexity, token_log_probs
+from nmt.decoding import scoring
+from nmt.decoding.scoring import Scored, perplexity, token_log_probs
 from nmt.decoding.translator import Translator
 from nmt.errors import ConfigError
 from nmt.model import Seq2Seq
@@ -34,7 +34,7 @@ def stepped(models: list[Seq2Seq], source: list[int], target: list[int]) -> list
 @pytest.mark.parametrize("kinds", [["conditional"], ["luong"], ["bahdanau", "luong"]], ids=" ".join)
 @pytest.mark.parametrize("chunk", [1, 3, 1024])
 def test_forced_equals_stepped(kinds: list[str], chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forced, "CHUNK", chunk)
+    monkeypatch.setattr(scoring, "CHUNK", chunk)
     torch.manual_seed(1)
     models = [Seq2Seq(ModelSettings(embedding=6, hidden=8, decoder=kind), VOCAB, VOCAB).eval() for kind in kinds]
     sources, targets = [[4, 5, 6], [7], []], [[5, 6], [], [8, 4, 4, 7]]

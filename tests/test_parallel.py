@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from nmt.decoding.side_by_side import side_by_side
+from nmt.decoding.parallel import parallel_map
 
 CPU = torch.device("cpu")
 
@@ -25,7 +25,7 @@ def test_results_come_in_the_order_of_the_items() -> None:
         time.sleep(0.02 * (5 - item))
         return item
 
-    assert list(side_by_side(work, range(6), CPU)) == list(range(6))
+    assert list(parallel_map(work, range(6), CPU)) == list(range(6))
 
 
 def test_items_are_worked_on_at_the_same_time_each_with_one_thread_and_without_gradients() -> None:
@@ -35,7 +35,7 @@ def test_items_are_worked_on_at_the_same_time_each_with_one_thread_and_without_g
         meeting.wait()  # nobody passes before three are here
         return torch.get_num_threads(), torch.is_inference_mode_enabled()
 
-    assert list(side_by_side(work, range(6), CPU)) == [(1, True)] * 6
+    assert list(parallel_map(work, range(6), CPU)) == [(1, True)] * 6
     assert torch.get_num_threads() == 3
     assert not torch.is_inference_mode_enabled()
 
@@ -45,7 +45,7 @@ def test_few_items_or_another_device_get_all_threads(count: int, device: str) ->
     def work(_: int) -> tuple[int, bool]:
         return torch.get_num_threads(), torch.is_inference_mode_enabled()
 
-    assert list(side_by_side(work, range(count), torch.device(device))) == [(3, True)] * count
+    assert list(parallel_map(work, range(count), torch.device(device))) == [(3, True)] * count
 
 
 def test_an_error_ends_it_and_nothing_that_waits_is_begun() -> None:
@@ -58,6 +58,6 @@ def test_an_error_ends_it_and_nothing_that_waits_is_begun() -> None:
         time.sleep(0.3)
 
     with pytest.raises(RuntimeError, match="broken"):
-        list(side_by_side(work, range(30), CPU))
+        list(parallel_map(work, range(30), CPU))
     assert len(begun) < 30
     assert torch.get_num_threads() == 3

@@ -1,6 +1,7 @@
-"""One update of the weights: the gradient of one or more batches, clipped and applied, and the moving average.
+"""One training step: the gradient of one or more batches, clipped and applied, and the moving average of the weights.
 
-What does not fit into memory is split and tried again as the same update; what is not finite is left out and explained.
+A batch that does not fit into memory is split and retried as the same step. A step with a non-finite loss or gradient
+is skipped, and the cause is reported.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,23 +18,25 @@ from nmt.data.batch import Batch
 from nmt.errors import ConfigError, OutOfMemory, is_out_of_memory
 from nmt.model import Seq2Seq
 from nmt.training.forcing import forcing
+from nmt.training.initialization import FrozenRows
 from nmt.training.loss import batch_loss
 from nmt.training.optimizer import clip_gradients, make_optimizer, set_learning_rate, update_average
-from nmt.training.vectors import FrozenRows
 
 PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-class Update(NamedTuple):
+class StepResult(NamedTuple):
+    """Hold the result of one training step."""
+
     loss: float  # nats, summed over target tokens
     tokens: int  # target tokens
     norm: float  # of the gradient, before it was clipped
-    fault: str = ""  # what was not finite, so that the weights were left as they were
+    nonfinite: str = ""  # what was not finite, so that the weights were left as they were
     splits: int = 0  # how many batches did not fit into memory as a whole
 
 
-class Updater:
-    """The weights, their moving average and the optimizer, changed together."""
+class TrainStep:
+    """Run training steps: change the weights, their moving average and the optimizer state together."""
 
     def __init__(self, model: Seq2Seq, training: TrainingSettings, device: torch.device) -> None:
         self.model, self.training, self.device = model, training, device
@@ -46,9 +49,11 @@ class Updater:
         self.frozen = FrozenRows(model, {})
         self._splits = 0
 
-    def __call__(self, batches: Sequence[Batch], step: int, learning_rate: float) -> Update:
-        """The loss is the mean over all target tokens of the batches. Raises OutOfMemory if a single sentence does
-        not fit."""
+    def __call__(self, batches: Sequence[Batch], step: int, learning_rate: float) -> StepResult:
+        """Run one step on these batches; the loss is the mean over all their target tokens.
+
+        Raise OutOfMemory if a single sentence does not fit.
+        """
         tokens, self._splits = sum(batch.target_tokens for batch in batches), 0
         torch.manual_seed(self.training.seed * 1_000_003 + step)  # dropout: a function of (seed, step)
         set_learning_rate(self.optimizer, learning_rate)
@@ -60,11 +65,12 @@ class Updater:
         norm = clip_gradients(self.model, self.training.clip_norm)
         finite = bool(np.isfinite(norm) and np.isfinite(loss))
         self._apply(step, finite)
-        fault = "" if finite else self._explain(batches, loss)
-        return Update(loss, tokens, norm, fault, self._splits)
+        nonfinite = "" if finite else self._describe_nonfinite(batches, loss)
+        return StepResult(loss, tokens, norm, nonfinite, self._splits)
 
     def _add_gradients(self, batch: Batch, tokens: int, step: int) -> float:
-        """Adds the batch's share of the gradient; the loss. By halves if the whole does not fit into memory."""
+        """Add the batch's part of the gradient and return its loss; split the batch in halves if it does not fit into
+        memory."""
         try:
             loss, gradients = self._gradients(batch, tokens, step)
         except (RuntimeError, MemoryError) as error:
@@ -85,7 +91,7 @@ class Updater:
         if rows == 1:
             raise OutOfMemory(
                 f"out of memory at step {step + 1:,} with a single sentence of {batch.source.size(1):,} and "
-                f"{batch.target_input.size(1):,} pieces; set data.max_length or model.hidden lower"
+                f"{batch.target_input.size(1):,} tokens; set data.max_length or model.hidden lower"
             )
         self._splits += 1
         parts = (batch.rows(0, rows // 2), batch.rows(rows // 2, rows))
@@ -96,7 +102,7 @@ class Updater:
             loss = self._loss(batch, step)
         scaled = self.scaler.scale(loss / tokens)
         gradients = torch.autograd.grad(scaled, list(self.model.parameters()), allow_unused=True)
-        return float(loss.detach()), _apart(gradients)
+        return float(loss.detach()), _unshared(gradients)
 
     def _loss(self, batch: Batch, step: int) -> Tensor:
         training = self.training
@@ -118,7 +124,7 @@ class Updater:
             yield
 
     def _apply(self, step: int, finite: bool) -> None:
-        """Changes the weights and their average, if loss and gradient are finite."""
+        """Update the weights and their average, if loss and gradient are finite."""
         if finite or self.scaler.is_enabled():  # the scaler leaves it out by itself, and learns from it
             self.scaler.step(self.optimizer)
             self.frozen.put_back()
@@ -126,15 +132,17 @@ class Updater:
         if self.average and finite:
             update_average(self.average, runs.named_weights(self.model), self.training.ema, step)
 
-    def _explain(self, batches: Sequence[Batch], loss: float) -> str:
-        """What is not finite, and where it is so first."""
+    def _describe_nonfinite(self, batches: Sequence[Batch], loss: float) -> str:
+        """Say whether loss or gradient is non-finite, and which module produced the first non-finite output."""
         what = "the gradient" if np.isfinite(loss) else "the loss"
         with torch.no_grad():
-            place = next((found for batch in batches if (found := self._first_bad(batch.to(self.device)))), "")
+            place = next(
+                (found for batch in batches if (found := self._first_nonfinite_module(batch.to(self.device)))), ""
+            )
         return f"{what} is not finite{place and f', first in {place}'}"
 
-    def _first_bad(self, batch: Batch) -> str:
-        """The first module, in the order of computing, whose output is not finite."""
+    def _first_nonfinite_module(self, batch: Batch) -> str:
+        """Return the name of the first module, in order of computation, whose output is not finite; "" if none."""
         bad: list[str] = []
 
         def look(name: str, output: object) -> None:
@@ -155,9 +163,12 @@ class Updater:
         return bad[0] if bad else ""
 
 
-def _apart(gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
-    """Each contiguous and in memory of its own: fused optimizers read weight and gradient in the order of memory, and
-    the two biases of an LSTM come with one gradient, which clipping would scale twice."""
+def _unshared(gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """Return the gradients contiguous and each in memory of its own.
+
+    Fused optimizers read weight and gradient in memory order, and the two biases of an LSTM share one gradient, which
+    clipping would scale twice.
+    """
     seen: set[int] = set()
     apart: list[Tensor | None] = []
     for gradient in gradients:
@@ -177,7 +188,7 @@ def _loss_scaler(settings: TrainingSettings, device: torch.device) -> torch.amp.
 
 
 def _check_precision(model: Seq2Seq, settings: TrainingSettings, device: torch.device) -> None:
-    """Raises ConfigError if this processor has no LSTM in bf16, as torch offers none to those without AVX-512."""
+    """Raise ConfigError if this processor cannot run an LSTM in bf16 (torch supports it with AVX-512 only)."""
     if settings.precision != "bf16" or device.type != "cpu" or not any(isinstance(m, nn.LSTM) for m in model.modules()):
         return
     try:

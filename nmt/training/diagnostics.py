@@ -1,4 +1,5 @@
-"""Diagnostics: what looks wrong in a training, one line each with its remedy, from what validation measures anyway."""
+"""Diagnostics: symptoms of a training that goes wrong, each a warning with its remedy, from what validation measures
+anyway."""
 
 import math
 from collections import Counter
@@ -26,8 +27,8 @@ RISE = 1.05  # validation loss over its best
 WAIT = 3  # validations since then
 
 
-class Signs(NamedTuple):
-    """What a validation measures beside its scores."""
+class Symptoms(NamedTuple):
+    """Hold what a validation measures in addition to its scores."""
 
     same: float  # share of the outputs that are one and the same line
     cut: float  # share of the outputs that reached the maximum length
@@ -36,13 +37,14 @@ class Signs(NamedTuple):
     too_long: float = 0.0  # share of the references that are longer than an output may be
 
 
-def share_of_one(lines: Sequence[str]) -> float:
+def most_frequent_share(lines: Sequence[str]) -> float:
+    """Return the fraction of the lines that are equal to the most frequent one."""
     return max(Counter(lines).values(), default=0) / max(len(lines), 1)
 
 
 @torch.inference_mode()
 def flatness(model: Seq2Seq, batch: Batch) -> float:
-    """See `Signs`; over sentences of two source tokens or more."""
+    """Return the attention's entropy relative to uniform weights, over sentences of at least two source tokens."""
     attention = model(batch.source, batch.target_input).attention
     real = batch.target_output != PAD_ID
     return _mean_entropy(attention, (batch.source != PAD_ID).sum(dim=1), real)
@@ -57,35 +59,41 @@ def _mean_entropy(attention: Float[Tensor, "batch tgt src"], lengths: Tensor, re
 
 @torch.inference_mode()
 def source_gain(model: Seq2Seq, batch: Batch) -> float:
-    """See `Signs`: each sentence gets its neighbour's source, which is about as long."""
+    """Return how much a wrong source raises the loss, in nats per target token.
+
+    Each sentence gets the source of its neighbour, which has about the same length.
+    """
     if batch.source.size(0) < 2:
         return float("inf")
     swapped = batch._replace(source=batch.source.roll(1, dims=0))
     return float(batch_loss(model, swapped) - batch_loss(model, batch)) / batch.target_tokens
 
 
-def remarks(signs: Signs, progress: Progress, training: TrainingSettings) -> dict[str, str]:
-    """{kind: line}. Says nothing in the first epoch and during the warm-up, when all of this is normal."""
+def warnings_for(symptoms: Symptoms, progress: Progress, training: TrainingSettings) -> dict[str, str]:
+    """Return {kind: warning}.
+
+    Empty in the first epoch and during the warm-up, when all of these symptoms are normal.
+    """
     if progress.epochs < 1 or progress.step < training.warmup:
         return {}
     rise = _rise(progress)
     lines = {
-        "source": signs.source_gain < DEAF
-        and "the decoder hardly uses the source: the source of another sentence costs only "
-        f"{max(signs.source_gain, 0.0):.2f} nats per token; check that line N of one file translates line N of the "
+        "source": symptoms.source_gain < DEAF
+        and "the decoder nearly ignores the source: a wrong source sentence raises the loss by only "
+        f"{max(symptoms.source_gain, 0.0):.2f} nats per token; check that line N of one file translates line N of the "
         "other, then train longer",
-        "same": signs.same > MOST
-        and f"{signs.same:.0%} of the validation outputs are the same line; train longer, or set "
+        "same": symptoms.same > MOST
+        and f"{symptoms.same:.0%} of the validation outputs are the same line; train longer, or set "
         "training.learning_rate lower",
-        "cut": signs.cut > MANY
-        and f"{signs.cut:.0%} of the validation outputs reach the maximum length, usually because they repeat "
+        "cut": symptoms.cut > MANY
+        and f"{symptoms.cut:.0%} of the validation outputs reach the maximum length, usually because they repeat "
         "themselves; train longer, or translate with decoding.no_repeat_ngram=3",
-        "too long": signs.too_long > LOST
-        and f"{signs.too_long:.0%} of the validation references are longer than an output may become; set "
+        "too long": symptoms.too_long > LOST
+        and f"{symptoms.too_long:.0%} of the validation references are longer than the maximum output length; set "
         "decoding.max_length=0 and decoding.max_ratio=0, which take the limit from the training pairs",
-        "flat": signs.flatness > FLAT
-        and f"the attention is flat ({signs.flatness:.0%} of the entropy of uniform weights): it has not formed yet; "
-        "train longer, or set model.attention=multihead",
+        "flat": symptoms.flatness > FLAT
+        and f"the attention is flat ({symptoms.flatness:.0%} of the entropy of uniform weights): it has not formed "
+        "yet; train longer, or set model.attention=multihead",
         "overfitting": rise > RISE
         and f"the validation loss has risen by {rise - 1:.0%} since its minimum, {WAIT} or more validations ago: the "
         "model overfits; set model.dropout higher, or set training.patience",
@@ -95,8 +103,10 @@ def remarks(signs: Signs, progress: Progress, training: TrainingSettings) -> dic
 
 
 def _blind_metric(progress: Progress, metric: str) -> str:
-    """A line if the metric has not moved in the last validations while the loss fell, or "". A metric that says that
-    every line is right has nothing left to say."""
+    """Return a warning if the metric was constant in the last validations while the loss fell, or "".
+
+    A metric at its best possible value cannot improve, so it is not reported.
+    """
     if metric == LOSS:
         return ""
     last = progress.regular()[-WAIT:]
@@ -110,19 +120,19 @@ def _blind_metric(progress: Progress, metric: str) -> str:
     return (
         f"{METRICS[metric].name} was {abs(value):.1f} in each of the last {WAIT} validations although the loss fell: "
         f"it cannot tell which checkpoint is better, so the loss decides; set {others}, or data.target_language if "
-        "the log names another target language than that of the text"
+        "the log shows the wrong target language"
     )
 
 
 def _rise(progress: Progress) -> float:
-    """The last validation loss over the lowest, if that is long ago; else 0."""
+    """Return the last validation loss over the lowest one, if that was at least `WAIT` validations ago; else 0."""
     losses = [validation.loss for validation in progress.regular()]
     best = losses.index(min(losses)) if losses else 0
     return losses[-1] / losses[best] if len(losses) - 1 - best >= WAIT else 0.0
 
 
-def of_stopping(reason: str, progress: Progress, training: TrainingSettings) -> str:
-    """A line if training may have stopped too early, or ""."""
+def early_stop_note(reason: str, progress: Progress, training: TrainingSettings) -> str:
+    """Return a warning if early stopping may have ended training too soon, or ""."""
     if "training.patience" in reason and progress.step < training.warmup:
         return (
             f"the learning rate was still warming up (step {progress.step:,} of {training.warmup:,}) when patience ran "

@@ -1,9 +1,9 @@
-"""Products in a loop over positions: what all positions share is prepared once, and gets its gradient once.
+"""Deferred gradients: the products of a loop over positions, whose weight gradients are formed once, after the loop.
 
-Each step uses the same weights, keys and values. By itself autograd would make, at every step, a gradient of their full
-size out of a few rows, and add it to the last: a third of the arithmetic, at a fraction of the machine's speed. Here
-a step's backward pass only notes its rows; after the last one a single product has them all. And weights are packed
-once (`packed.py`), for all steps of a loop or, where the caller says so, of many.
+Every step uses the same weights, keys and values. Left alone, autograd would build a full-size gradient from a few rows
+at each step and accumulate it: a third of all arithmetic, in small inefficient products. Here the backward pass of a
+step only records its rows; after the last step one large product computes the gradient. Weights are also packed once
+(`packed.py`), for all steps of a loop or, within `cached_packing`, for many loops.
 """
 
 import threading
@@ -15,56 +15,57 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nmt.model.packed import Packed, pays
+from nmt.model.packed import Packed, is_worthwhile
 
-Uses = list[tuple[Tensor, Tensor]]  # (gradient of the product, other factor) of each step, noted in the backward pass
+# (gradient of the product, other factor) of each step, recorded in the backward pass
+Uses = list[tuple[Tensor, Tensor]]
 PackedWeights = dict[nn.Parameter, Packed]
 T = TypeVar("T")
-_loop = threading.local()
+_scope = threading.local()
 
 
 @contextmanager
-def loop_over_positions() -> Iterator[None]:
-    """Within this context the functions below prepare things once and put gradients off, unless types are mixed. A loop
-    within a loop is part of it."""
-    before = getattr(_loop, "kept", None)
+def deferred_gradients() -> Iterator[None]:
+    """Defer gradients: within this context the functions below prepare shared tensors once, and form the gradients
+    of weights after the last step. Mixed precision turns that off. A nested context is part of the outer one."""
+    before = getattr(_scope, "kept", None)
     mixed = torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")
-    _loop.kept = None if mixed else {} if before is None else before
+    _scope.kept = None if mixed else {} if before is None else before
     try:
         yield
     finally:
-        _loop.kept = before
+        _scope.kept = before
 
 
 @contextmanager
-def same_weights(packed: PackedWeights) -> Iterator[None]:
-    """Loops within this context find the model's weights packed in `packed`, or put them there; threads may share it.
-    For a model that stays alive and does not change while `packed` is in use."""
-    before = getattr(_loop, "packed", None)
-    _loop.packed = packed
+def cached_packing(packed: PackedWeights) -> Iterator[None]:
+    """Keep packed weights in `packed` from one deferring context to the next; threads may share it. The model must
+    stay alive and unchanged while `packed` is in use."""
+    before = getattr(_scope, "packed", None)
+    _scope.packed = packed
     try:
         yield
     finally:
-        _loop.packed = before
+        _scope.packed = before
 
 
-def in_a_loop() -> bool:
-    return getattr(_loop, "kept", None) is not None
+def is_deferring() -> bool:
+    return getattr(_scope, "kept", None) is not None
 
 
 def shares(rows: int, weight: Tensor) -> bool:
-    """Whether `linear` prepares anything for a product of this weight and so many rows. Packed products by themselves
-    have no gradient, not even for their inputs."""
-    return in_a_loop() and (_puts_off(weight) or (not torch.is_grad_enabled() and pays(rows, weight)))
+    """Return whether `linear` prepares anything for a product with this weight with `rows` rows. A packed product
+    alone has no gradient, not even for its inputs."""
+    return is_deferring() and (_is_deferred(weight) or (not torch.is_grad_enabled() and is_worthwhile(rows, weight)))
 
 
-def _puts_off(factor: Tensor) -> bool:
-    return in_a_loop() and torch.is_grad_enabled() and factor.requires_grad
+def _is_deferred(factor: Tensor) -> bool:
+    return is_deferring() and torch.is_grad_enabled() and factor.requires_grad
 
 
-def once(key: Hashable, make: Callable[[], T]) -> T:
-    """What `make` gave at the first step of the loop."""
-    kept: dict[Hashable, T] = _loop.kept
+def memoize(key: Hashable, make: Callable[[], T]) -> T:
+    """Return what `make` returned the first time within this context."""
+    kept: dict[Hashable, T] = _scope.kept
     if key not in kept:
         kept[key] = make()
     return kept[key]
@@ -73,13 +74,14 @@ def once(key: Hashable, make: Callable[[], T]) -> T:
 def linear(
     inputs: Float[Tensor, "*rows input"], weight: Float[Tensor, "output input"], bias: Float[Tensor, " output"] | None
 ) -> Float[Tensor, "*rows output"]:
-    """torch's; in a loop with a packed weight where that is faster, the gradient of the weight put off."""
+    """Compute as torch's `linear`; when deferring, with a packed weight where that is faster and a deferred
+    gradient."""
     rows = inputs.shape[:-1]
     if not shares(rows.numel(), weight):
         return nn.functional.linear(inputs, weight, bias)
-    if _puts_off(weight):
-        key = ("linear", _place(weight))
-        shared = once(key, lambda: _SharedWeight.make(weight, bias, pays(rows.numel(), weight)))
+    if _is_deferred(weight):
+        key = ("linear", _storage_key(weight))
+        shared = memoize(key, lambda: _SharedWeight.make(weight, bias, is_worthwhile(rows.numel(), weight)))
         outputs = _Linear.apply(inputs.flatten(0, -2), *shared)  # type: ignore[no-untyped-call]
     else:
         outputs = _packed(weight)(inputs.flatten(0, -2), bias)
@@ -88,10 +90,10 @@ def linear(
 
 
 def _packed(weight: Tensor) -> Packed:
-    """Kept beyond the loop if it is the model's own, and the caller wishes it."""
-    longer: PackedWeights | None = getattr(_loop, "packed", None)
+    """Return the packed weight; within `cached_packing`, a parameter's outlives the deferring context."""
+    longer: PackedWeights | None = getattr(_scope, "packed", None)
     if longer is None or not isinstance(weight, nn.Parameter):
-        return once(("packed", _place(weight)), lambda: (Packed(weight), weight))[0]
+        return memoize(("packed", _storage_key(weight)), lambda: (Packed(weight), weight))[0]
     if weight not in longer:
         longer[weight] = Packed(weight)
     return longer[weight]
@@ -100,33 +102,35 @@ def _packed(weight: Tensor) -> Packed:
 def product(
     rows: Float[Tensor, "*batch rows size"], matrix: Float[Tensor, "*batch size out"]
 ) -> Float[Tensor, "*batch rows out"]:
-    """rows @ matrix, one matrix for each of a batch."""
-    if not _puts_off(matrix):
+    """Return rows @ matrix, one matrix for each of a batch."""
+    if not _is_deferred(matrix):
         return rows @ matrix
-    shared = once(("product", _place(matrix)), lambda: _SharedBatch.make(matrix))
+    shared = memoize(("product", _storage_key(matrix)), lambda: _SharedBatch.make(matrix))
     result: Tensor = _Product.apply(rows, *shared)  # type: ignore[no-untyped-call]
     return result
 
 
 class Linear(nn.Linear):
-    """A layer that computes by `linear`."""
+    """Apply a linear layer by `linear`."""
 
     def forward(self, inputs: Float[Tensor, "*rows input"]) -> Float[Tensor, "*rows output"]:
         return linear(inputs, self.weight, self.bias)
 
 
-def _place(tensor: Tensor) -> Hashable:
-    """Tells tensors apart, but not two views of the same, which are made anew at each step. What is kept stays alive
-    until the loop ends, so its place is not taken by another."""
+def _storage_key(tensor: Tensor) -> Hashable:
+    """Identify a tensor by address, shape and strides, so that equal views of one tensor share a key.
+
+    What is kept stays alive until the context ends, so no address is reused.
+    """
     return tensor.data_ptr(), tensor.shape, tensor.stride()
 
 
 class _SharedWeight(torch.autograd.Function):
-    """A weight and a bias as they are. Backwards this comes after all uses, whose gradients it forms."""
+    """Pass a weight and a bias through. Its backward pass follows those of all uses, and forms the gradients."""
 
     @staticmethod
     def make(weight: Tensor, bias: Tensor | None, pack: bool) -> tuple[Tensor, Tensor | None, Packed | None, Uses]:
-        """What `_Linear` takes beside its rows."""
+        """Return what `_Linear` takes besides its rows."""
         uses: Uses = []
         packed = Packed(weight) if pack else None
         weight, bias = _SharedWeight.apply(weight, bias, uses)  # type: ignore[no-untyped-call]
@@ -142,9 +146,10 @@ class _SharedWeight(torch.autograd.Function):
     def backward(ctx: Any, *_: None) -> tuple[Tensor | None, Tensor | None, None]:
         if not ctx.uses:
             return None, None, None
+        # (steps * rows, output), (steps * rows, input)
         gradients, rows = (torch.cat(parts) for parts in zip(*ctx.uses, strict=True))
         ctx.uses.clear()
-        return gradients.t() @ rows, gradients.sum(dim=0) if ctx.biased else None, None
+        return gradients.t() @ rows, gradients.sum(dim=0) if ctx.biased else None, None  # (output, input), (output,)
 
 
 class _Linear(torch.autograd.Function):
@@ -158,7 +163,7 @@ class _Linear(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
-        """With the weight as it is: packing its transpose takes longer than it saves."""
+        """Use the plain weight: packing its transpose takes longer than it saves."""
         rows, weight = ctx.saved_tensors
         gradient = gradient.contiguous()
         ctx.uses.append((gradient, rows))
@@ -166,7 +171,7 @@ class _Linear(torch.autograd.Function):
 
 
 class _SharedBatch(torch.autograd.Function):
-    """As `_SharedWeight`, for one matrix for each of a batch."""
+    """Pass one matrix per element of a batch through, as `_SharedWeight`."""
 
     @staticmethod
     def make(matrix: Tensor) -> tuple[Tensor, Uses]:
@@ -183,9 +188,10 @@ class _SharedBatch(torch.autograd.Function):
     def backward(ctx: Any, *_: None) -> tuple[Tensor | None, None]:
         if not ctx.uses:
             return None, None
+        # (*batch, steps * rows, out or size)
         gradients, rows = (torch.cat(parts, dim=-2) for parts in zip(*ctx.uses, strict=True))
         ctx.uses.clear()
-        return rows.transpose(-2, -1) @ gradients, None
+        return rows.transpose(-2, -1) @ gradients, None  # (*batch, size, out)
 
 
 class _Product(torch.autograd.Function):

@@ -1,4 +1,4 @@
-"""Known targets: how probable each of their tokens is, and where the model looks while it reads them."""
+"""Score given translations by forced decoding: the probability of each token, and the attention."""
 
 import math
 from collections.abc import Sequence
@@ -17,7 +17,8 @@ CHUNK = 1024  # tokens whose distributions are in memory at once
 
 @dataclass(frozen=True)
 class Scored:
-    """A line and a given translation of it. Natural logarithms; tokens are subword pieces, the end counted."""
+    """Hold the log-probabilities of a given translation of a line. Natural logarithms; tokens are subwords, the end
+    counted."""
 
     source: str
     target: str
@@ -31,7 +32,7 @@ class Scored:
 
     @property
     def perplexity(self) -> float:
-        """Per token: exp(-log_prob / tokens)."""
+        """Return the perplexity per token: exp(-log_prob / tokens)."""
         return perplexity(self.log_prob, len(self.tokens))
 
 
@@ -46,7 +47,7 @@ def token_log_probs(
     target_input: Int[Tensor, "batch tgt"],
     target_output: Int[Tensor, "batch tgt"],
 ) -> Float[Tensor, "batch tgt"]:
-    """The log-probability of each target token, by the mean of the members' probabilities; 0 at padding."""
+    """Return the log-probability of each target token, by the mean of the members' probabilities; 0 at padding."""
     real = target_output != PAD_ID
     words = target_output[real]
     found = torch.zeros(target_output.shape, device=source.device)
@@ -85,5 +86,5 @@ def read_targets(
 def attention_to(
     members: Sequence[Seq2Seq], source: Int[Tensor, "batch src"], target_input: Int[Tensor, "batch tgt"]
 ) -> Float[Tensor, "batch tgt src"]:
-    """The attention of a given translation: forward equals stepping, so one pass gives what search saw."""
+    """Return the attention of a given translation: forward equals stepping, so one pass gives what search saw."""
     return mean_attention([member(source, target_input).attention for member in members])

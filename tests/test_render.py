@@ -3,7 +3,7 @@
 import numpy as np
 
 from nmt.decoding.alignment import AttentionMatrix
-from nmt.decoding.drawing import draw
+from nmt.decoding.render import draw
 
 MATRIX = AttentionMatrix(
     ["a", "big", "elephant"], ["un", "éléphant"], np.array([[0.9, 0.006, 0.004], [0.0, 0.25, 1.0]], np.float32)

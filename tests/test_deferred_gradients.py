@@ -8,9 +8,18 @@ import torch
 from torch import Tensor
 
 from nmt.config import ModelSettings
-from nmt.model import Seq2Seq, decoder, loop, make_model
+from nmt.model import Seq2Seq, decoder, make_model
+from nmt.model import deferred_gradients as deferred
 from nmt.model.attention import ATTENTIONS
-from nmt.model.loop import Linear, PackedWeights, in_a_loop, linear, loop_over_positions, product, same_weights
+from nmt.model.deferred_gradients import (
+    Linear,
+    PackedWeights,
+    cached_packing,
+    deferred_gradients,
+    is_deferring,
+    linear,
+    product,
+)
 from nmt.model.lstm import LSTM, _Gates
 from nmt.model.packed import Packed
 
@@ -38,7 +47,7 @@ def test_gradients_are_those_of_the_plain_loop(attention, cell, kind, monkeypatc
     torch.manual_seed(1)
     model = make_model(settings, VOCAB, VOCAB).double().eval()
     found = gradients(model)
-    monkeypatch.setattr(decoder, "loop_over_positions", contextlib.nullcontext)
+    monkeypatch.setattr(decoder, "deferred_gradients", contextlib.nullcontext)
     plain = gradients(model)
     assert found.keys() == plain.keys()
     assert any(gradient.abs().max() > 1e-3 for gradient in plain.values())
@@ -57,7 +66,7 @@ def test_shared_factors_get_their_gradients_by_one_product(bias: bool) -> None:
         return sum(layer(state).sin().sum() + product(state, keys).exp().sum() for state in states)
 
     plain = torch.autograd.grad(total(), wanted)
-    with loop_over_positions():
+    with deferred_gradients():
         looped = total()
     for one, other in zip(torch.autograd.grad(looped, wanted), plain, strict=True):
         torch.testing.assert_close(one, other, **EXACT)
@@ -66,7 +75,7 @@ def test_shared_factors_get_their_gradients_by_one_product(bias: bool) -> None:
 def test_each_shared_factor_is_one_node_of_the_graph() -> None:
     weight, bias, keys = (torch.randn(size, requires_grad=True) for size in ((5, 3), (5,), (4, 3, 6)))
     state = torch.randn(4, 1, 3, requires_grad=True)
-    with loop_over_positions():
+    with deferred_gradients():
         linears = [linear(state, weight, bias) for _ in range(3)]
         products = [product(state, keys) for _ in range(3)]
     assert len({each.grad_fn.next_functions[0][0].next_functions[1][0] for each in linears}) == 1
@@ -77,10 +86,10 @@ def test_outside_of_a_loop_and_without_gradients_nothing_is_put_off() -> None:
     layer, rows, keys = Linear(3, 5), torch.randn(4, 1, 3), torch.randn(4, 3, 6, requires_grad=True)
     assert "_Linear" not in layer(rows).grad_fn.name()
     assert "_Product" not in product(rows, keys).grad_fn.name()
-    with loop_over_positions(), torch.no_grad():
+    with deferred_gradients(), torch.no_grad():
         assert layer(rows).grad_fn is None
-    assert not in_a_loop()
-    with torch.autocast("cpu", torch.bfloat16), loop_over_positions():
+    assert not is_deferring()
+    with torch.autocast("cpu", torch.bfloat16), deferred_gradients():
         assert layer(rows).dtype == torch.bfloat16
 
 
@@ -95,7 +104,7 @@ def test_steps_are_torchs_cell() -> None:
     torch.manual_seed(3)
     layer = LSTM(5, 4)
     inputs, hidden, cell = torch.randn(3, 5), torch.randn(3, 4), torch.randn(3, 4)
-    with loop_over_positions():
+    with deferred_gradients():
         found = layer._step(inputs, hidden, cell)
     for one, other in zip(found, layer._cell(inputs, hidden, cell), strict=True):
         torch.testing.assert_close(one, other)
@@ -114,7 +123,7 @@ def test_packed_weights_give_the_same_outputs_and_gradients() -> None:
         return sum(layer(state).sin().sum() for state in states)
 
     plain = torch.autograd.grad(total(), wanted)
-    with loop_over_positions(), counted_packing() as packed:
+    with deferred_gradients(), counted_packing() as packed:
         looped = total()
     assert packed == [layer.weight]
     for one, other in zip(torch.autograd.grad(looped, wanted), plain, strict=True):
@@ -131,7 +140,7 @@ def counted_packing() -> Iterator[list[Tensor]]:
         return Packed(weight)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "Packed", pack)
+        patch.setattr(deferred, "Packed", pack)
         yield packed
 
 
@@ -141,7 +150,7 @@ def test_weights_are_packed_once_in_a_loop_or_where_they_stay_the_same() -> None
 
     def two_loops() -> None:
         for _ in range(2):
-            with loop_over_positions():
+            with deferred_gradients():
                 for _ in range(3):
                     layer(inputs)
                     linear(inputs, some, None)
@@ -151,7 +160,7 @@ def test_weights_are_packed_once_in_a_loop_or_where_they_stay_the_same() -> None
             two_loops()
         assert [len(weight) for weight in packed] == [SIZE, SIZE - 1] * 2
         kept: PackedWeights = {}
-        with counted_packing() as packed, same_weights(kept):
+        with counted_packing() as packed, cached_packing(kept):
             two_loops()
         # What is not the model's own is not kept: it may be gone, and another in its place.
         assert [len(weight) for weight in packed] == [SIZE, SIZE - 1, SIZE - 1]
@@ -161,6 +170,6 @@ def test_weights_are_packed_once_in_a_loop_or_where_they_stay_the_same() -> None
 def test_inputs_get_their_gradient_from_a_weight_that_has_none() -> None:
     torch.manual_seed(5)
     weight, inputs = torch.randn(SIZE, SIZE), torch.randn(ROWS, SIZE, requires_grad=True)
-    with loop_over_positions():
+    with deferred_gradients():
         [gradient] = torch.autograd.grad(linear(inputs, weight, None).sum(), inputs)
     torch.testing.assert_close(gradient, weight.sum(dim=0).expand(ROWS, SIZE), rtol=1e-4, atol=1e-4)

@@ -1,6 +1,6 @@
-"""The training loop: validate, save, stop, step, log, in this order, until the budget is used.
+"""The training loop: validate, save, check the stopping criteria, step, log, in this order, until a limit is reached.
 
-The order makes restarts exact: whatever is due at a step happens before the next one, and whether it is due is a pure
+The order makes resuming exact: whatever is due at a step happens before the next one, and whether it is due is a pure
 function of the saved progress.
 """
 
@@ -21,26 +21,29 @@ from nmt.metrics import LOSS, signature
 from nmt.model import Seq2Seq
 from nmt.training.batches import EpochBatches
 from nmt.training.checkpoint import load_newest
-from nmt.training.health import of_stopping, remarks
-from nmt.training.keeper import Keeper
+from nmt.training.checkpoint_manager import CheckpointManager
+from nmt.training.diagnostics import early_stop_note, warnings_for
+from nmt.training.initialization import FrozenRows
 from nmt.training.lock import RunFolder
 from nmt.training.log import Log, clock
 from nmt.training.optimizer import load_optimizer, optimizer_tensors
 from nmt.training.report import Report
-from nmt.training.restart import trained_with
-from nmt.training.schedule import Moment, budget_used, interval_count, learning_rate
+from nmt.training.resume import trained_with
+from nmt.training.schedule import ScheduleState, budget_used, interval_count, learning_rate
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import Progress, TrainState, Validation
-from nmt.training.update import Updater
+from nmt.training.step import TrainStep
 from nmt.training.validation import ValidationResult, ValidationSet, validate, validation_loss
-from nmt.training.vectors import FrozenRows
 
 TOO_MANY = 5  # updates in a row that are not finite
 
 
 class Trainer:
-    """One run in training. `progress`, the weights, their average and the optimizer are all that changes. The first
-    validation set is the judge: its scores choose the checkpoint and drive schedule and patience."""
+    """Train one run.
+
+    All state that changes is `progress`, the weights, their average and the optimizer. The scores on the first
+    validation set choose the best checkpoint and drive the schedule and early stopping.
+    """
 
     def __init__(
         self,
@@ -53,15 +56,18 @@ class Trainer:
         signals: Signals,
         owned: RunFolder | None = None,
     ) -> None:
-        """`owned` is the run directory as it is held; without it nothing checks that it stays the same."""
+        """Set up training.
+
+        `owned` is the locked run directory; without it, nothing checks that the directory stays the same.
+        """
         self.settings = settings
         self.training: TrainingSettings = settings.training
         self.model, self.batches, self.validation_sets = model, batches, validation
         self.judge = validation[0].fingerprint(settings.training.metric)
         self.device, self.log, self.signals = device, log, signals
-        self.updater = Updater(model, self.training, device)
+        self.train_step = TrainStep(model, self.training, device)
         self.owned = owned or RunFolder(Path(settings.run))
-        self.keeper = Keeper(settings, validation[0].subwords, log.warn, self.owned)
+        self.checkpoints = CheckpointManager(settings, validation[0].subwords, log.warn, self.owned)
         self.trained_with = trained_with(settings, validation[0].subwords)
         self.progress = Progress(judge=self.judge)
         self.saved_at = (0, 0.0)
@@ -71,7 +77,10 @@ class Trainer:
     # The loop ---------------------------------------------------------------------------------------------------------
 
     def run(self) -> str:
-        """Trains until a limit is reached, and says which. Raises Interrupted, saved, on a signal."""
+        """Train until a limit is reached, and return which.
+
+        Raise Interrupted after saving a checkpoint, on a signal.
+        """
         self._clock = time.monotonic()
         self._load_epoch()
         try:
@@ -87,9 +96,9 @@ class Trainer:
                 self.owned.check()
                 self._step()
                 if self.progress.step % self.training.log_every == 0:
-                    self.report.step(self.progress, self.learning_rate(), self.share())
+                    self.report.step(self.progress, self.learning_rate(), self.budget_used())
             self._finish()
-            if remark := of_stopping(reason, self.progress, self.training):
+            if remark := early_stop_note(reason, self.progress, self.training):
                 self.log.warn(remark)
             self._save(last=True)
         except Interrupted:
@@ -98,7 +107,7 @@ class Trainer:
         return reason
 
     def stop_reason(self) -> str:
-        """Why training is over, or "". A pure function of settings and progress."""
+        """Return why training is over, or "". A pure function of settings and progress."""
         training, progress = self.training, self.progress
         if training.max_steps and progress.step >= training.max_steps:
             return f"training.max_steps={training.max_steps:,} reached"
@@ -111,11 +120,11 @@ class Trainer:
         return ""
 
     def finished(self) -> bool:
-        """Whether a limit is reached and everything that comes after it is done."""
+        """Return whether a limit is reached and the final validation and averaging are done."""
         return bool(self.stop_reason()) and self._validated_at()[0] == self.progress.step and not self._averaging_due()
 
     def _due(self, interval: str, last: tuple[int, float]) -> bool:
-        """Whether an interval has ended since `last`, given as (step, epochs)."""
+        """Return whether an interval has ended since `last`, given as (step, epochs)."""
         return interval_count(interval, self.progress.step, self.progress.epochs) > interval_count(interval, *last)
 
     def _validated_at(self) -> tuple[int, float]:
@@ -125,23 +134,25 @@ class Trainer:
     # Step -------------------------------------------------------------------------------------------------------------
 
     def _step(self) -> None:
-        """One update, from `accumulate` batches."""
+        """Run one training step on `training.accumulate` batches."""
         progress = self.progress
         chosen = self.batches.chosen(progress.batch, self.training.accumulate)
         batches = [self.batches.make(indices) for indices in chosen]
-        update = self.updater(batches, progress.step, self.learning_rate())
+        update = self.train_step(batches, progress.step, self.learning_rate())
         if update.splits:
-            self.log.warn(f"step {progress.step + 1:,}: out of memory, batch split; set training.batch_tokens lower")
+            self.log.warn(
+                f"step {progress.step + 1:,}: out of memory; batch split in halves; set training.batch_tokens lower"
+            )
         self.report.add(update)
-        if not update.fault:
+        if not update.nonfinite:
             progress.loss, progress.tokens = progress.loss + update.loss, progress.tokens + update.tokens
         self._advance(len(chosen))
-        self._watch(update.fault, chosen)
+        self._count_skipped(update.nonfinite, chosen)
 
-    def _watch(self, fault: str, chosen: list[Indices]) -> None:
-        """Counts updates that were left out; after too many in a row training goes back. Raises Diverged."""
+    def _count_skipped(self, nonfinite: str, chosen: list[Indices]) -> None:
+        """Count skipped steps; after too many in a row, roll back. Raise Diverged."""
         progress = self.progress
-        if not fault:
+        if not nonfinite:
             progress.skipped_in_row = 0
             return
         progress.skipped += 1
@@ -151,26 +162,26 @@ class Trainer:
         several = len(names) > 1
         lines = [f"{names[text]}:{line}" if several else str(line) for text, line in places]
         shown = ", ".join(lines[:5]) + (", ..." if len(lines) > 5 else "")
-        self.log.warn(f"step {progress.step:,}: {fault}; update left out (lines {shown} of the training text)")
+        self.log.warn(f"step {progress.step:,}: {nonfinite}; update skipped (lines {shown} of the training text)")
         if progress.skipped_in_row >= TOO_MANY:
-            self._go_back()
+            self._roll_back()
 
-    def _go_back(self) -> None:
-        """To the newest checkpoint, with half the learning rate. Raises Diverged the second time."""
-        skipped, folder = self.progress.skipped, self.keeper.folder
-        what = f"{TOO_MANY} updates in a row were left out, the last at step {self.progress.step:,}"
+    def _roll_back(self) -> None:
+        """Return to the newest checkpoint, with half the learning rate. Raise Diverged the second time."""
+        skipped, folder = self.progress.skipped, self.checkpoints.folder
+        what = f"{TOO_MANY} consecutive updates were skipped, the last at step {self.progress.step:,}"
         self.owned.check()
         state = None if self.progress.setbacks else load_newest(folder, self.log.say)
         if state is None:
             raise Diverged(
-                f"training diverged: {what}; in {folder} {self.keeper.kept()}; set training.learning_rate lower or "
-                "training.warmup higher, and train another run: run=runs/NAME"
+                f"training diverged: {what}; in {folder} {self.checkpoints.kept()}; set training.learning_rate lower "
+                "or training.warmup higher, and start a new run: run=runs/NAME"
             )
         self.restore(state, folder)
         self.progress.setbacks, self.progress.skipped, self.progress.skipped_in_row = 1, skipped, 0
         self._load_epoch()
         self.log.forget_after(self.progress.step, len(self.progress.validations))
-        self.log.warn(f"{what}; going back to step {self.progress.step:,}, with half the learning rate")
+        self.log.warn(f"{what}; rolling back to step {self.progress.step:,}, with half the learning rate")
 
     def _advance(self, batches: int) -> None:
         progress = self.progress
@@ -185,28 +196,31 @@ class Trainer:
         self.batches.begin(self.progress.epoch)
         self.progress.batches = len(self.batches)
         if self.progress.batch > len(self.batches):
-            raise DataError(f"{self.keeper.folder}: the newest checkpoint has more batches than this text")
+            raise DataError(f"{self.checkpoints.folder}: the newest checkpoint has more batches than this text")
 
     def learning_rate(self) -> float:
-        """Of the next step."""
+        """Return the learning rate of the next step."""
         progress = self.progress
         ranks = progress.ranks(self.training.metric)
-        rate = learning_rate(self.training, Moment(progress.step, progress.epochs, self.share(), ranks))
+        rate = learning_rate(self.training, ScheduleState(progress.step, progress.epochs, self.budget_used(), ranks))
         return rate * 0.5**progress.setbacks
 
-    def share(self) -> float:
-        """Share of the budget that is used."""
+    def budget_used(self) -> float:
+        """Return the fraction of the training budget that is used, from 0 to 1."""
         return budget_used(self.training, self.progress.step, self.progress.epochs, self.progress.seconds)
 
     # Validate ---------------------------------------------------------------------------------------------------------
 
     def _validate_first(self) -> None:
-        """Scores the model that training starts from, and at once the one that it continues with if no earlier score is
-        comparable, because other text or another metric judges now. An untrained model has nothing to say yet, and
-        would say it at full length: its loss is enough."""
+        """Validate before the first step, if that is useful.
+
+        Fine-tuning starts with the scores of its initial model. A resumed run whose earlier scores are no longer
+        comparable, because the validation text or metric changed, scores its model again. For a randomly initialized
+        model only the loss is computed: its translations would be long and meaningless.
+        """
         progress, training = self.progress, self.training
         if progress.validations and not progress.regular():
-            held = self.keeper.held()
+            held = self.checkpoints.exported()
             if held and not _same(held, self._current()):
                 self._judge(held, held=True)
             self._validate()
@@ -216,22 +230,24 @@ class Trainer:
             else:
                 loss = validation_loss(self.model, self.validation_sets[0], self.device)
                 self._count_time()
-                self.report.restart()
+                self.report.reset_clock()
                 perplexity = Validation(0, 0.0, loss).perplexity
                 self.log.say(f"before training: loss {loss:.3f}, perplexity {perplexity:.2f}")
 
     def _validate(self) -> None:
         result = self._judge(self._current())
         self.report.samples(result)
-        self.report.remarks(remarks(result.signs, self.progress, self.training))
+        self.report.warnings(warnings_for(result.symptoms, self.progress, self.training))
 
     def _current(self) -> dict[str, Tensor]:
-        """What is scored: the moving average of the weights, or the weights if there is none."""
-        return self.updater.average or runs.named_weights(self.model)
+        """Return the weights to validate: their moving average, or the weights themselves if there is none."""
+        return self.train_step.average or runs.named_weights(self.model)
 
     def _judge(self, weights: dict[str, Tensor], *, averaged: bool = False, held: bool = False) -> ValidationResult:
-        """Scores these weights and saves; the best so far go into the run as its model. In this order a model without
-        a checkpoint is never that of a training to go on with."""
+        """Validate these weights, save a checkpoint, and export them as the run's model if they are the best so far.
+
+        In this order, a model without a checkpoint never belongs to a run that can be resumed.
+        """
         progress = self.progress
         with self._weights(weights):
             result, *others = [self._scores(data) for data in self.validation_sets]
@@ -247,28 +263,28 @@ class Trainer:
         self.report.validation(validation, progress.seconds, best=best)
         self._save()
         if best:
-            self.keeper.publish(weights, progress)
+            self.checkpoints.export_best(weights, progress)
         return result
 
     def _scores(self, data: ValidationSet) -> ValidationResult:
         metrics, decoding = data.metrics(self.training.metric), self.settings.decoding
         result = validate(self.model, data, metrics, decoding, self.device, check=self.signals.check)
         self._count_time()
-        self.report.restart()
+        self.report.reset_clock()
         return result
 
     def _count_time(self) -> None:
-        """Count the time until now as that of training, unless the process stood still in it."""
+        """Add the time since the last call to the training time, unless the process was suspended meanwhile."""
         now = time.monotonic()
         if self.signals.paused():
-            self.report.restart()
+            self.report.reset_clock()
         else:
             self.progress.seconds += now - self._clock
         self._clock = now
 
     @contextmanager
     def _weights(self, weights: dict[str, Tensor]) -> Iterator[None]:
-        """The model has other weights within this context."""
+        """Give the model other weights within this context."""
         own = _copy(runs.named_weights(self.model))
         _assign(self.model, weights)
         try:
@@ -279,30 +295,31 @@ class Trainer:
     # Save -------------------------------------------------------------------------------------------------------------
 
     def state(self) -> TrainState:
-        updater = self.updater
-        self.progress.loss_scale = dict(updater.scaler.state_dict())
+        """Return the current state, as a checkpoint stores it."""
+        train_step = self.train_step
+        self.progress.loss_scale = dict(train_step.scaler.state_dict())
         weights = runs.named_weights(self.model)
-        optimizer = optimizer_tensors(updater.optimizer)
-        return TrainState(self.progress, weights, updater.average, optimizer, self.trained_with)
+        optimizer = optimizer_tensors(train_step.optimizer)
+        return TrainState(self.progress, weights, train_step.average, optimizer, self.trained_with)
 
     def restore(self, state: TrainState, name: Path) -> None:
-        """Puts everything where it was when `state` was saved. `name` is named in errors."""
+        """Restore everything from a saved `state`. `name` is used in error messages."""
         self.progress = state.progress
         self.progress.judge = self.judge
         runs.set_weights(self.model, state.weights, name)
         try:
             self.freeze(state.progress.frozen)
-            if self.updater.average:
-                self.updater.average = self._known_average(state.average)
-            load_optimizer(self.updater.optimizer, state.optimizer)
+            if self.train_step.average:
+                self.train_step.average = self._known_average(state.average)
+            load_optimizer(self.train_step.optimizer, state.optimizer)
             if state.progress.loss_scale:
-                self.updater.scaler.load_state_dict(state.progress.loss_scale)
+                self.train_step.scaler.load_state_dict(state.progress.loss_scale)
         except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-            raise DataError(f"{name}: the newest checkpoint is not one of this training; remove it") from None
+            raise DataError(f"{name}: the newest checkpoint does not belong to this training run; delete it") from None
         self.saved_at = (self.progress.step, self.progress.epochs)
 
     def _known_average(self, average: dict[str, Tensor]) -> dict[str, Tensor]:
-        """On the device. Raise ValueError if it is not one of this model's weights."""
+        """Return the moving average on the device. Raise ValueError if it does not fit the weights of this model."""
         own = runs.named_weights(self.model)
         shapes = {
             key: tensor.shape
@@ -313,28 +330,28 @@ class Trainer:
             raise ValueError("average")
         return {key: tensor.to(self.device) for key, tensor in average.items()}
 
-    def adopt(self, progress: Progress, *, same_text: bool) -> None:
-        """Makes what an earlier start left comparable with what comes, or says that it is not.
+    def carry_over_scores(self, progress: Progress, *, same_text: bool) -> None:
+        """Keep earlier validation scores if they are comparable with those to come; else log that they are not.
 
-        Runs of earlier versions do not tell what their scores were measured on: it was the same if the text is, and if
-        the metric finds words as it did then, without knowing the language.
+        Runs of earlier versions do not record what their scores were measured on. It was the same if the text is
+        unchanged, and if the metric tokenizes as it did then, without knowing the language.
         """
         metric, data = self.training.metric, self.validation_sets[0]
         if same_text and (metric == LOSS or signature(metric, data.language) == signature(metric)):
             progress.validations = [replace(each, judge=each.judge or self.judge) for each in progress.validations]
         if progress.validations and not any(each.judge == self.judge for each in progress.validations):
             self.log.say(
-                f"note: other validation text or another metric ({metric}, on {data.name}) than before: earlier scores "
-                "do not count; the model is scored at once, and the best is chosen anew"
+                f"note: the validation text or the metric has changed ({metric}, on {data.name}): earlier scores "
+                "are not comparable; the model is scored now, and the best checkpoint is chosen by new scores only"
             )
 
     def freeze(self, rows: dict[str, list[int]]) -> None:
-        """From here on these rows of the embeddings, by side, stay as they are."""
+        """Freeze these rows of the embeddings, {side: ids}, from now on."""
         self.progress.frozen = rows
-        self.updater.frozen = FrozenRows(self.model, rows)
+        self.train_step.frozen = FrozenRows(self.model, rows)
 
     def _save(self, *, last: bool = False) -> None:
-        self.keeper.save(self.state(), last=last)
+        self.checkpoints.save(self.state(), last=last)
         self.saved_at = (self.progress.step, self.progress.epochs)
 
     # Finish -----------------------------------------------------------------------------------------------------------
@@ -343,11 +360,11 @@ class Trainer:
         if self._validated_at()[0] != self.progress.step:
             self._validate()
         if self._averaging_due():
-            self._judge(self.keeper.mean_of_best(self.progress) or self._current(), averaged=True)
+            self._judge(self.checkpoints.mean_of_best(self.progress) or self._current(), averaged=True)
 
     def _averaging_due(self) -> bool:
         done = any(v.averaged and v.step == self.progress.step for v in self.progress.validations)
-        return self.training.average and not done and len(self.keeper.best(self.progress)) > 1
+        return self.training.average and not done and len(self.checkpoints.best(self.progress)) > 1
 
 
 def _same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:

@@ -1,4 +1,4 @@
-"""Batches beside each other: on a CPU, a thread for each wastes less than all threads for each product."""
+"""Run batches in parallel: on a CPU, one thread per batch wastes less than all threads for each product."""
 
 import os
 import threading
@@ -18,8 +18,8 @@ _changing = threading.Lock()
 _forked = False
 
 
-def side_by_side(work: Callable[[Item], Result], items: Sequence[Item], device: torch.device) -> Iterator[Result]:
-    """What `work` gives for each item, in their order. An error ends it when the items at hand are done.
+def parallel_map(work: Callable[[Item], Result], items: Sequence[Item], device: torch.device) -> Iterator[Result]:
+    """Yield what `work` returns for each item, in order. After an error no further item is started.
 
     As many items at a time as torch has threads, each with one thread; all threads for one item where there are fewer
     items than threads. Computes without gradients. Several threads of a program may call this at once.
@@ -43,7 +43,7 @@ def own_threads() -> int:
 
 
 def _single_threaded_pool(workers: int) -> ThreadPoolExecutor:
-    """Workers that compute with one thread each, all started."""
+    """Start workers that compute with one thread each."""
     with _unchanged_for_others():
         pool = ThreadPoolExecutor(workers, initializer=_set_own, initargs=(1,))
         started = threading.Barrier(workers + 1)
@@ -60,7 +60,7 @@ def _single_threaded_pool(workers: int) -> ThreadPoolExecutor:
 
 @contextmanager
 def computing_with(threads: int) -> Iterator[None]:
-    """Let this thread compute with so many threads within this context; 0: with as many as it does anyway.
+    """Let this thread compute with `threads` threads within this context; 0: no change.
 
     Other threads keep their number. In a process that was forked there is one thread, whatever is asked for.
     """
@@ -97,7 +97,8 @@ def _set_own(threads: int) -> None:
 
 
 def _after_fork() -> None:
-    """The threads of GNU OpenMP do not survive a fork: the child would wait for them for ever."""
+    """Use one thread in a forked child: the threads of GNU OpenMP do not survive a fork, and waiting for them never
+    ends."""
     global _changing, _forked
     _changing, _forked = threading.Lock(), True
     torch.set_num_threads(1)

@@ -9,10 +9,10 @@ import pytest
 
 import nmt
 from nmt.decoding.alignment import AttentionMatrix, join_attention, join_links
-from nmt.decoding.drawing import draw
-from nmt.decoding.flags import flags_of
+from nmt.decoding.quality_flags import flags_of
+from nmt.decoding.render import draw
 from nmt.decoding.sampling import Sampling
-from nmt.decoding.splitting import Capacity, join, split_line
+from nmt.decoding.segmentation import Capacity, join, split_line
 from nmt.decoding.translator import Translator
 
 

@@ -1,4 +1,4 @@
-"""A model that knows only some of its target pieces, so that its generator has fewer to rank."""
+"""Restrict a model to some of its target tokens, so that its generator ranks fewer."""
 
 from collections.abc import Callable
 from functools import partial
@@ -7,15 +7,15 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from nmt.model.deferred_gradients import linear
 from nmt.model.int8 import Int8Linear
-from nmt.model.loop import linear
 from nmt.model.memory import Memory
 from nmt.model.recurrent import State
 from nmt.model.seq2seq import Seq2Seq
 
 
-class Restricted:
-    """What search needs of a model. The pieces are numbered anew: `tokens` are places in `pieces`."""
+class VocabularyRestriction:
+    """Restrict a model to some target tokens for search. They are renumbered: `tokens` are places in `pieces`."""
 
     def __init__(self, model: Seq2Seq, pieces: Int[Tensor, " pieces"]) -> None:
         self.model = model
@@ -28,14 +28,14 @@ class Restricted:
     def step(
         self, tokens: Int[Tensor, "rows"], state: State, memory: Memory
     ) -> tuple[Float[Tensor, "rows pieces"], State, Float[Tensor, "rows src"]]:
-        words = self.model.target_embedding(self.pieces[tokens].unsqueeze(1))
+        words = self.model.target_embedding(self.pieces[tokens].unsqueeze(1))  # (rows,) -> (rows, 1, embed)
         decoded = self.model.decoder(words, state, memory)
-        logits = self.output(self.model.generator.projection(decoded.features[:, 0]))
+        logits = self.output(self.model.generator.projection(decoded.features[:, 0]))  # (rows, pieces)
         return F.log_softmax(logits.float(), dim=-1), decoded.state, decoded.attention[:, 0]
 
 
 def _only(output: nn.Linear | Int8Linear, pieces: Int[Tensor, " pieces"]) -> Callable[[Tensor], Tensor]:
-    """Some outputs of the generator's last layer."""
+    """Select some outputs of the generator's last layer."""
     if isinstance(output, Int8Linear):
         return output.only(pieces)
     return partial(linear, weight=output.weight.detach()[pieces], bias=output.bias.detach()[pieces])

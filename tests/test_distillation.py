@@ -20,11 +20,11 @@ from nmt.data.subword import PAD_ID
 from nmt.errors import ConfigError, DataError
 from nmt.info import describe_run
 from nmt.run import CHECKPOINTS, CONFIG, PROVENANCE, WEIGHTS, LoadedRun, tensors_hash
-from nmt.training import teachers as module
+from nmt.training import distillation as module
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
+from nmt.training.distillation import load_teachers, teacher_cache
+from nmt.training.initialization import with_inherited_subwords
 from nmt.training.loss import batch_loss
-from nmt.training.pieces import with_inherited_pieces
-from nmt.training.teachers import lessons, load_teachers
 from nmt.training.train import train
 
 CPU = torch.device("cpu")
@@ -58,7 +58,7 @@ def learn(tiny_config: Path, folder: Path, teachers: Sequence[str], *more: str) 
 
 def text_of(tiny_config: Path, teachers: Sequence[str]) -> tuple[list[LoadedRun], Dataset]:
     settings = settings_of(tiny_config, Path("unused"), teachers)
-    return load_teachers(settings, CPU), prepare(with_inherited_pieces(settings)).train
+    return load_teachers(settings, CPU), prepare(with_inherited_subwords(settings)).train
 
 
 @pytest.mark.parametrize(("part", "best"), [(20_000, 16), (70, 5), (1, 1)])
@@ -69,10 +69,10 @@ def test_it_is_the_mean_of_their_probabilities(tiny_config, two, monkeypatch, pa
     loaded, text = text_of(tiny_config, two)
     if part == 1:
         monkeypatch.setattr(Dataset, "__len__", lambda _: 9)
-    known = lessons(loaded, text, CPU, lambda _: None)
+    known = teacher_cache(loaded, text, CPU, lambda _: None)
     indices = [8, 0, 3] if part == 1 else [150, 3, 69, 70, 71, 178]
-    taught = known.add_to(make_batch(text, indices), indices).taught
-    assert taught is not None
+    soft_targets = known.add_to(make_batch(text, indices), indices).soft_targets
+    assert soft_targets is not None
     for row, index in enumerate(indices):
         alone = make_batch(text, [index])
         with torch.inference_mode():
@@ -80,18 +80,18 @@ def test_it_is_the_mean_of_their_probabilities(tiny_config, two, monkeypatch, pa
         probs = torch.stack([logits.softmax(dim=1) for logits in both]).mean(dim=0)
         length = len(probs)
         torch.testing.assert_close(
-            taught.probs[row, :length].sort(descending=True).values, probs.topk(best).values, rtol=2e-3, atol=1e-6
+            soft_targets.probs[row, :length].sort(descending=True).values, probs.topk(best).values, rtol=2e-3, atol=1e-6
         )
-        own = probs.gather(1, taught.pieces[row, :length])
-        torch.testing.assert_close(taught.probs[row, :length], own, rtol=2e-3, atol=1e-6)
-        assert (taught.probs[row, length:] == 0).all() and (taught.pieces[row, length:] == PAD_ID).all()
+        own = probs.gather(1, soft_targets.pieces[row, :length])
+        torch.testing.assert_close(soft_targets.probs[row, :length], own, rtol=2e-3, atol=1e-6)
+        assert (soft_targets.probs[row, length:] == 0).all() and (soft_targets.pieces[row, length:] == PAD_ID).all()
 
 
 def test_a_model_has_nothing_to_learn_from_itself(tiny_config, tiny_run, monkeypatch) -> None:
     """With all pieces of the teacher's distribution and nothing else, the gradient of the loss is zero."""
     loaded, text = text_of(tiny_config, [str(tiny_run)])
     monkeypatch.setattr(module, "BEST", len(loaded[0].subwords.target))
-    known, indices = lessons(loaded, text, CPU, lambda _: None), [5, 9, 120]
+    known, indices = teacher_cache(loaded, text, CPU, lambda _: None), [5, 9, 120]
     model, plain = loaded[0].model, make_batch(text, indices)
     batch = known.add_to(plain, indices)
     largest = {}
@@ -105,7 +105,7 @@ def test_a_model_has_nothing_to_learn_from_itself(tiny_config, tiny_run, monkeyp
 def test_parts_of_a_batch_are_taught_the_same(tiny_config, tiny_run) -> None:
     loaded, text = text_of(tiny_config, [str(tiny_run)])
     indices = np.array([5, 9, 120, 3])
-    batch = lessons(loaded, text, CPU, lambda _: None).add_to(make_batch(text, indices), indices)
+    batch = teacher_cache(loaded, text, CPU, lambda _: None).add_to(make_batch(text, indices), indices)
     model = loaded[0].model
     whole, *parts = (
         batch_loss(model, batch.rows(*ends), teacher_share=0.7).item() for ends in ((0, 4), (0, 1), (1, 4))
@@ -129,12 +129,12 @@ def test_a_share_changes_what_is_learnt(tiny_config, two, tmp_path) -> None:
 def test_they_read_the_text_once(tiny_config, two, tmp_path, capsys, monkeypatch) -> None:
     monkeypatch.setattr(module, "PART", 150)
     learn(tiny_config, tmp_path / "one", two)
-    said = [line for line in capsys.readouterr().out.split("\n") if line.startswith("the teachers read")]
-    assert said == ["the teachers read pairs 1 to 150 of 179", "the teachers read pairs 151 to 179 of 179"]
+    said = [line for line in capsys.readouterr().out.split("\n") if line.startswith("teachers process")]
+    assert said == ["teachers process pairs 1 to 150 of 179", "teachers process pairs 151 to 179 of 179"]
     learn(tiny_config, tmp_path / "other", two, "training.seed=5", "training.teacher_share=0.2")
-    assert "the teachers read" not in capsys.readouterr().out
+    assert "teachers process" not in capsys.readouterr().out
     learn(tiny_config, tmp_path / "third", two[1:])  # other teachers
-    assert "the teachers read pairs 1 to 150 of 179" in capsys.readouterr().out
+    assert "teachers process pairs 1 to 150 of 179" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["kept", "cache lost"])
@@ -155,21 +155,21 @@ def test_what_was_read_before_a_stop_is_kept(tiny_config, two, monkeypatch) -> N
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        lessons(loaded, text, CPU, stop)
+        teacher_cache(loaded, text, CPU, stop)
     said: list[str] = []
-    lessons(loaded, text, CPU, said.append)
-    assert said == ["the teachers read pairs 101 to 150 of 179", "the teachers read pairs 151 to 179 of 179"]
+    teacher_cache(loaded, text, CPU, said.append)
+    assert said == ["teachers process pairs 101 to 150 of 179", "teachers process pairs 151 to 179 of 179"]
 
 
 def test_a_damaged_reading_is_made_again(tiny_config, two) -> None:
     loaded, text = text_of(tiny_config, two)
-    lessons(loaded, text, CPU, lambda _: None)
+    teacher_cache(loaded, text, CPU, lambda _: None)
     [file] = cache_folder().glob("*/probs")
     before, said = file.read_bytes(), []
     file.write_bytes(before[:-4])
-    lessons(loaded, text, CPU, said.append)
+    teacher_cache(loaded, text, CPU, said.append)
     assert file.read_bytes() == before
-    assert "this entry of the cache is damaged (probs has not its" in said[0] and len(said) == 2
+    assert "this cache entry is damaged (probs has not its" in said[0] and len(said) == 2
 
 
 def test_it_is_known_who_taught(tiny_config, two, tmp_path) -> None:
@@ -211,7 +211,8 @@ def test_a_teacher_with_other_subwords(tiny_config, tiny_run, tmp_path) -> None:
     with pytest.raises(DataError) as caught:
         learn(tiny_config, tmp_path / "run", [str(tiny_run), str(tmp_path / "other")])
     assert str(caught.value) == (
-        f"training.teachers: {tmp_path / 'other'}: its subwords differ from this run's; a teacher needs the same"
+        f"training.teachers: {tmp_path / 'other'}: its subwords differ from this run's; a teacher must have the "
+        f"same subwords"
     )
 
 

@@ -1,4 +1,4 @@
-"""What may change between two starts of a run, and what a start must not take away."""
+"""Resuming a run: what may change between two starts, and what a start must not overwrite."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,29 +19,32 @@ from nmt.training.state import TrainState
 
 
 def check_start(settings: Settings, folder: Path) -> None:
-    """Raises ConfigError if a setting is another that cannot change in a run that has begun, which is one with a
-    checkpoint; DataError if a training from the start would replace a model."""
+    """Check whether training may start in this directory.
+
+    Raise ConfigError if a setting differs that cannot change once a run has checkpoints; DataError if training from
+    scratch would overwrite a model.
+    """
     if list_checkpoints(folder / runs.CHECKPOINTS):
         _show_changes(settings, folder)
     elif (folder / runs.WEIGHTS).exists():
         raise DataError(
-            f"{folder}: has a model, which training would replace, and no checkpoints to go on from; train into "
-            f"another directory: run=runs/NAME (or remove {runs.WEIGHTS}, or begin with its weights: "
-            f"training.start_from={folder})"
+            f"{folder}: already contains a trained model but no checkpoints to resume from; "
+            "training here would overwrite it; use another directory: run=runs/NAME "
+            f"(or delete {runs.WEIGHTS}, or fine-tune from it: training.start_from={folder})"
         )
 
 
 def trained_with(settings: Settings, subwords: Subwords) -> dict[str, Any]:
-    """Return what a checkpoint records, so that the next start need not trust files that anyone can edit.
+    """Return what a checkpoint records about its training, so that resuming need not trust files that anyone can edit.
 
-    Of paths, which change when things are moved, only the names.
+    Of paths, which change when files are moved, only the names are recorded.
     """
     unplaced = config.with_paths(settings, lambda _, path: Path(path).name).model_copy(update={"run": "."})
     return {"settings": unplaced.model_dump(mode="json"), "subwords": runs.subwords_hash(subwords)}
 
 
 def _trained_settings(folder: Path) -> Settings | None:
-    """Those of the newest checkpoint; None if it is of a version that did not record them."""
+    """Return the settings recorded in the newest checkpoint; None if its version did not record them."""
     values = read_trained_with(folder / runs.CHECKPOINTS).get("settings")
     try:
         return None if values is None else Settings.model_validate(values)
@@ -54,18 +57,21 @@ def _trained_settings(folder: Path) -> Settings | None:
 
 
 def check_subwords_of(state: TrainState, subwords: Subwords, folder: Path) -> None:
-    """Raises DataError if the checkpoint was trained with other subword models than those in the run."""
+    """Raise DataError if the checkpoint was trained with subword models other than those in the run."""
     wanted = state.trained_with.get("subwords")
     if wanted is not None and wanted != runs.subwords_hash(subwords):
         names = " and ".join(path.name for path in runs.subword_files(folder))
-        raise DataError(f"{folder}: {names}: not what the checkpoints were trained with; restore it from a copy")
+        raise DataError(
+            f"{folder}: {names}: differs from the subword model that the checkpoints were trained "
+            f"with; restore it from a copy"
+        )
 
 
 def _show_changes(settings: Settings, folder: Path) -> None:
-    """Prints old -> new. Raises ConfigError if one of them cannot change.
+    """Print each changed setting as old -> new. Raise ConfigError if one of them cannot change.
 
-    What cannot change is compared with what the checkpoint was trained with, which nobody edits; the rest, and paths,
-    which change when a run moves, with the config file of the run.
+    Settings that cannot change are compared with those recorded in the checkpoint, which nobody edits; all others, and
+    paths (they change when a run is moved), with the config file of the run.
     """
     trained, changed = _trained_settings(folder), {}
     try:
@@ -88,22 +94,22 @@ def _show_changes(settings: Settings, folder: Path) -> None:
     if refused:
         raise ConfigError(
             *(
-                f"{key}: {changed[key][0]} -> {changed[key][1]}: cannot change in a run that has begun"
+                f"{key}: {changed[key][0]} -> {changed[key][1]}: cannot be changed once a run has checkpoints"
                 for key in refused
             ),
-            f"{folder}: resume with the old values, or train into another directory: run=runs/NAME",
+            f"{folder}: resume with the old values, or train in another directory: run=runs/NAME",
         )
     for key, (old, new) in changed.items():
         print(shown(f"changed: {key}: {old} -> {new}"))
 
 
 def _has_older_default(folder: Path) -> bool:
-    """Return whether a run began when the default of `subword.normalization` was another."""
+    """Return whether the run was created when `subword.normalization` had another default."""
     return "source_normalization" not in read_run_file(folder, runs.CONFIG, LARGEST).decode("utf-8", "replace")
 
 
-def is_written(settings: Settings, folder: Path) -> bool:
-    """Whether the config file of the run has these settings."""
+def config_is_current(settings: Settings, folder: Path) -> bool:
+    """Return whether the config file of the run has exactly these settings."""
     try:
         return not config.differences(runs.load_settings(folder), settings)
     except DataError:
@@ -111,29 +117,29 @@ def is_written(settings: Settings, folder: Path) -> bool:
 
 
 def read_provenance(folder: Path) -> dict[str, Any]:
-    """Return the provenance of a run that resumes. Raises DataError if it is missing or not what training wrote."""
+    """Return the provenance of a run that is resumed. Raise DataError if the file is missing or malformed."""
     path = folder / runs.PROVENANCE
     found = read_json(path)
     if not all(isinstance(found.get(name, {}), dict) for name in ("data", "versions")):
-        raise DataError(f"{path}: damaged: lacks what it should hold; restore it from a copy")
+        raise DataError(f"{path}: damaged: required fields are missing; restore it from a copy")
     return found
 
 
-def changed_files(before: dict[str, Any], now: dict[str, Any], allowed: bool) -> list[str]:
-    """Names of the files whose text is not what it was. Raises DataError if that is not allowed."""
+def check_data_unchanged(before: dict[str, Any], now: dict[str, Any], allowed: bool) -> list[str]:
+    """Return the names of the files that changed since the run began. Raise DataError unless that is `allowed`."""
     changed = [name for name, digest in now["data"].items() if before.get("data", {}).get(name) != digest]
     if changed and not allowed:
         raise DataError(
-            f"{changed[0]}: has changed since this run began; restore it, or train another run: run=runs/NAME "
+            f"{changed[0]}: has changed since this run began; restore it, or train in another directory: run=runs/NAME "
             "(or resume with it: --changed-data)"
         )
     return changed
 
 
-def note_changes(before: dict[str, Any], now: dict[str, Any], changed: list[str], say: Callable[[str], None]) -> None:
-    """Says which text is another, and if the results can no longer be equal to the last bit."""
+def report_changes(before: dict[str, Any], now: dict[str, Any], changed: list[str], say: Callable[[str], None]) -> None:
+    """Log which text has changed, and whether results can no longer be bit-identical."""
     if changed:
-        say(f"note: {', '.join(changed)}: other text than when this run began")
+        say(f"note: {', '.join(changed)}: the text has changed since this run began")
     changes = [
         f"{name} {old} -> {new}"
         for name, old, new in (
@@ -143,4 +149,4 @@ def note_changes(before: dict[str, Any], now: dict[str, Any], changed: list[str]
         if old != new
     ]
     if changes:
-        say(f"note: {', '.join(changes)}: the result will not equal an uninterrupted run's to the last bit")
+        say(f"note: {', '.join(changes)}: the result will not be bit-identical to that of an uninterrupted run")

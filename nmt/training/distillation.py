@@ -1,8 +1,7 @@
-"""Learning from other runs: what they hold probable at each position of the training text.
+"""Knowledge distillation (Hinton et al. 2015), token by token (Kim & Rush 2016, section 3.1).
 
-Knowledge distillation (Hinton et al. 2015), word by word (Kim & Rush 2016, section 3.1). The teachers read the text
-once, before training begins. Of each distribution the most probable pieces are kept in the cache, so that an update
-costs no more than without teachers, and a run that goes on finds the same numbers.
+The teachers process the training text once, before training starts. The most probable tokens of each distribution are
+cached, so that a training step costs no more than without teachers, and a resumed run finds the same numbers.
 """
 
 from collections.abc import Sequence
@@ -16,26 +15,26 @@ from torch import Tensor
 
 from nmt import run as runs
 from nmt.config import Settings
-from nmt.data.batch import Batch, Taught, make_batch
+from nmt.data.batch import Batch, SoftTargets, make_batch
 from nmt.data.batching import length_batches
 from nmt.data.cache import Say, cached
 from nmt.data.dataset import Dataset
 from nmt.data.subword import PAD_ID, Subwords
-from nmt.decoding.largest import largest
+from nmt.decoding.topk import topk
 from nmt.errors import DataError
 from nmt.model import Seq2Seq
 from nmt.run import LoadedRun
 from nmt.training.cross_entropy import CHUNK
 
-BEST = 16  # pieces of each distribution that are kept
+BEST = 16  # most probable tokens kept of each distribution
 PART = 20_000  # pairs in a folder of the cache: what is lost if reading is stopped
-BATCH = 4_000  # padded pieces that are read together
+BATCH = 4_000  # padded tokens per batch
 
 PIECE, PROB = np.dtype(np.int32), np.dtype(np.float16)
 
 
 def load_teachers(settings: Settings, device: torch.device) -> list[LoadedRun]:
-    """The runs that `training.teachers` names. Raises DataError if one is none."""
+    """Load the runs that `training.teachers` names. Raise DataError if one of them is not a run."""
     try:
         return [runs.load_run(Path(folder), device) for folder in settings.training.teachers]
     except DataError as error:
@@ -43,43 +42,49 @@ def load_teachers(settings: Settings, device: torch.device) -> list[LoadedRun]:
 
 
 def check_subwords(teachers: Sequence[LoadedRun], subwords: Subwords) -> None:
-    """Raises DataError if a teacher has others than these."""
+    """Raise DataError if a teacher has subwords other than these."""
     for run in teachers:
         if [subword.model for subword in run.subwords] != [subword.model for subword in subwords]:
             raise DataError(
-                f"training.teachers: {run.path}: its subwords differ from this run's; a teacher needs the same"
+                f"training.teachers: {run.path}: its subwords differ from this run's; a teacher must have the "
+                f"same subwords"
             )
 
 
 def teacher_hashes(teachers: Sequence[LoadedRun]) -> dict[str, str]:
-    """SHA-256 of each one's weights."""
+    """Return {setting and path of a teacher: SHA-256 of its weights}."""
     return {f"training.teachers: {run.path}": runs.tensors_hash(runs.named_weights(run.model)) for run in teachers}
 
 
-class Lessons:
-    """What teachers said about each target of a dataset: `BEST` pieces and their probabilities for each position, the
-    end among them. Memory-mapped, in parts."""
+class TeacherCache:
+    """Hold the soft targets of a dataset: the `BEST` most probable tokens at each target position.
+
+    Their probabilities are held too, and positions include eos. The arrays are memory-mapped, in parts.
+    """
 
     def __init__(self, parts: Sequence[tuple[npt.NDArray, npt.NDArray]], lengths: npt.NDArray[np.int64]) -> None:
-        """`lengths` are those of all targets, their ends counted."""
+        """`lengths` are the lengths of all targets, including eos."""
         self._parts = parts
         first = np.arange(len(lengths)) // PART * PART
         starts = np.concatenate([[0], np.cumsum(lengths)])
         self._starts, self._lengths = starts[:-1] - starts[first], lengths
 
     def add_to(self, batch: Batch, indices: Sequence[int] | npt.NDArray[np.int64]) -> Batch:
-        """The batch of the sentences at `indices`, with what the teachers said about them."""
+        """Return the batch of the sentences at `indices` with their soft targets added."""
         shape = (*batch.target_output.shape, self._parts[0][0].shape[1])
         pieces, probs = np.full(shape, PAD_ID, np.int64), np.zeros(shape, np.float32)
         for row, index in enumerate(indices):
             start, length = self._starts[index], self._lengths[index]
             for whole, part in zip((pieces, probs), self._parts[index // PART], strict=True):
                 whole[row, :length] = part[start : start + length]
-        return batch._replace(taught=Taught(torch.from_numpy(pieces), torch.from_numpy(probs)))
+        return batch._replace(soft_targets=SoftTargets(torch.from_numpy(pieces), torch.from_numpy(probs)))
 
 
-def lessons(teachers: Sequence[LoadedRun], dataset: Dataset, device: torch.device, say: Say) -> Lessons:
-    """Of these teachers about this text, now or earlier. Says which pairs they read."""
+def teacher_cache(teachers: Sequence[LoadedRun], dataset: Dataset, device: torch.device, say: Say) -> TeacherCache:
+    """Return the soft targets of these teachers for this text, computed now or read from the cache.
+
+    Log the progress.
+    """
     weights = list(teacher_hashes(teachers).values())
     lengths = dataset.target_lengths() + 1
     size = min(BEST, len(teachers[0].subwords.target))
@@ -98,16 +103,16 @@ def lessons(teachers: Sequence[LoadedRun], dataset: Dataset, device: torch.devic
             return pieces.reshape(tokens, size), probs.reshape(tokens, size)
 
         recipe = ("teachers", weights, "+".join(folder.name for folder in dataset.folders), size, first, PART)
-        doing = f"the teachers read pairs {first + 1:,} to {indices[-1] + 1:,} of {len(dataset):,}"
+        doing = f"teachers process pairs {first + 1:,} to {indices[-1] + 1:,} of {len(dataset):,}"
         parts.append(cached(recipe, make, read, say, doing))
-    return Lessons(parts, lengths)
+    return TeacherCache(parts, lengths)
 
 
 @torch.inference_mode()
 def _read(
     teachers: Sequence[Seq2Seq], dataset: Dataset, indices: npt.NDArray[np.int64], size: int, device: torch.device
 ) -> tuple[npt.NDArray, npt.NDArray]:
-    """(tokens x size pieces, tokens x size probabilities), in the order of `indices`."""
+    """Return (tokens x size ids, tokens x size probabilities), in the order of `indices`."""
     source, target = dataset.source_lengths()[indices], dataset.target_lengths()[indices] + 1
     ends = np.cumsum(target)
     pieces, probs = np.empty((ends[-1], size), PIECE), np.empty((ends[-1], size), PROB)
@@ -122,13 +127,13 @@ def _read(
 def _most_probable(
     teachers: Sequence[Seq2Seq], batch: Batch, size: int
 ) -> tuple[Float[Tensor, "tokens size"], Int[Tensor, "tokens size"]]:
-    """By the mean of the teachers' probabilities, for each real position of the targets."""
+    """Return the `size` most probable tokens at each real target position, by the mean of the teachers."""
     real = batch.target_output != PAD_ID
     features = [teacher(batch.source, batch.target_input).features[real] for teacher in teachers]
     rows = max(1, CHUNK // teachers[0].generator.output.out_features)
     found = []
     for chunk in zip(*(part.split(rows) for part in features), strict=True):
         probs = [teacher.generator(part).softmax(dim=-1) for teacher, part in zip(teachers, chunk, strict=True)]
-        found.append(largest(torch.stack(probs).mean(dim=0), size))
+        found.append(topk(torch.stack(probs).mean(dim=0), size))
     values, pieces = zip(*found, strict=True)
     return torch.cat(values), torch.cat(pieces)

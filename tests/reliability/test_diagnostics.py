@@ -10,11 +10,18 @@ import torch
 from nmt.config import ModelSettings, TrainingSettings
 from nmt.data.batch import Batch
 from nmt.model import make_model
-from nmt.training.health import Signs, _mean_entropy, of_stopping, remarks, share_of_one, source_gain
+from nmt.training.diagnostics import (
+    Symptoms,
+    _mean_entropy,
+    early_stop_note,
+    most_frequent_share,
+    source_gain,
+    warnings_for,
+)
 from nmt.training.state import Progress, Validation
 from reliability.job import CONFIG, run
 
-SOUND = Signs(same=0.1, cut=0.0, flatness=0.3, source_gain=2.0)
+SOUND = Symptoms(same=0.1, cut=0.0, flatness=0.3, source_gain=2.0)
 LATER = Progress(step=5000, epoch=3, batches=10)
 
 
@@ -27,7 +34,7 @@ def after(*losses: float) -> Progress:
 
 
 @pytest.mark.parametrize(
-    ("signs", "kind", "words"),
+    ("symptoms", "kind", "words"),
     [
         ({"source_gain": 0.01}, "source", "another sentence costs only 0.01 nats per token"),
         ({"source_gain": -0.4}, "source", "another sentence costs only 0.00 nats per token"),
@@ -36,13 +43,13 @@ def after(*losses: float) -> Progress:
         ({"flatness": 0.97}, "flat", "the attention is flat (97% of the entropy of uniform weights)"),
     ],
 )
-def test_each_sign_has_its_words(signs: dict[str, float], kind: str, words: str) -> None:
-    found = remarks(SOUND._replace(**signs), LATER, TrainingSettings())
+def test_each_sign_has_its_words(symptoms: dict[str, float], kind: str, words: str) -> None:
+    found = warnings_for(SOUND._replace(**symptoms), LATER, TrainingSettings())
     assert list(found) == [kind]
     assert words in found[kind] and "\n" not in found[kind]
-    assert remarks(SOUND, LATER, TrainingSettings()) == {}
+    assert warnings_for(SOUND, LATER, TrainingSettings()) == {}
     early = Progress(step=5000, epoch=0, batch=9, batches=10)
-    assert remarks(SOUND._replace(**signs), early, TrainingSettings()) == {}
+    assert warnings_for(SOUND._replace(**symptoms), early, TrainingSettings()) == {}
 
 
 @pytest.mark.parametrize(
@@ -55,7 +62,7 @@ def test_each_sign_has_its_words(signs: dict[str, float], kind: str, words: str)
     ],
 )
 def test_overfitting(losses: tuple[float, ...], rise: str) -> None:
-    found = remarks(SOUND, after(*losses), TrainingSettings())
+    found = warnings_for(SOUND, after(*losses), TrainingSettings())
     assert list(found) == (["overfitting"] if rise else [])
     assert not rise or f"has risen by {rise}" in found["overfitting"]
 
@@ -74,7 +81,7 @@ def test_a_metric_that_does_not_move_while_the_loss_falls(metric: str, value: fl
         return Progress(step=5000, epoch=len(losses), validations=scores)
 
     def found(progress: Progress) -> str:
-        return remarks(SOUND, progress, TrainingSettings(metric=metric)).get("metric", "")
+        return warnings_for(SOUND, progress, TrainingSettings(metric=metric)).get("metric", "")
 
     line = found(progress(4.0, 3.0, 2.5))
     assert bool(line) == warned
@@ -84,15 +91,15 @@ def test_a_metric_that_does_not_move_while_the_loss_falls(metric: str, value: fl
 
 def test_a_warm_up_that_was_not_over() -> None:
     settings, reason = TrainingSettings(warmup=4000), "no better bleu in 5 validations (training.patience)"
-    line = of_stopping(reason, Progress(step=1500), settings)
+    line = early_stop_note(reason, Progress(step=1500), settings)
     assert line.startswith("the learning rate was still warming up (step 1,500 of 4,000) when patience ran out")
-    assert of_stopping(reason, Progress(step=4500), settings) == ""
-    assert of_stopping("training.max_steps=1500 reached", Progress(step=1500), settings) == ""
+    assert early_stop_note(reason, Progress(step=4500), settings) == ""
+    assert early_stop_note("training.max_steps=1500 reached", Progress(step=1500), settings) == ""
 
 
 def test_measures_by_hand() -> None:
-    assert share_of_one(["a", "b", "a", "a"]) == 0.75
-    assert share_of_one([]) == 0.0
+    assert most_frequent_share(["a", "b", "a", "a"]) == 0.75
+    assert most_frequent_share([]) == 0.0
     even = torch.full((1, 2, 4), 0.25)
     sharp = torch.tensor([[[1.0, 0.0, 0.0, 0.0], [0.5, 0.5, 0.0, 0.0]]])
     real = torch.ones(1, 2, dtype=torch.bool)
@@ -140,7 +147,7 @@ def test_a_sound_training_gets_no_remark(learning, tmp_path, capsys) -> None:
 @pytest.mark.slow
 def test_a_corpus_whose_lines_do_not_fit(learning, tmp_path, capsys) -> None:
     run(learning, tmp_path / "run", f"data.folder={learning / 'shuffled'}")
-    assert [line for line in notes(capsys) if line.startswith("warning: the decoder hardly uses the source")]
+    assert [line for line in notes(capsys) if line.startswith("warning: the decoder nearly ignores the source")]
 
 
 @pytest.mark.slow

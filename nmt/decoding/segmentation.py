@@ -1,4 +1,4 @@
-"""Lines that hold more than the lines of training: split at sentence ends, translated in parts, and joined again."""
+"""Segment lines that hold more than the training lines: at sentence ends, each segment translated by itself."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -16,7 +16,7 @@ _SPACE = regex.compile(r"\s+")
 
 
 class Capacity(NamedTuple):
-    """What a line may hold to be translated as a whole."""
+    """Hold the limits within which a line is translated as a whole."""
 
     sentences: int  # 0: any number
     pieces: int  # of several sentences
@@ -32,38 +32,38 @@ class Capacity(NamedTuple):
 
 
 def capacity(statistics: TrainingStatistics) -> Capacity:
-    """As much as the lines of training usually held; a single sentence as much as the longest of them."""
+    """Return what training lines usually held; a single sentence may be as long as the longest of them."""
     return Capacity(statistics.usual_sentences, statistics.usual_source, statistics.longest_source)
 
 
-class Parts(NamedTuple):
-    """`texts`, and whether a space stood between each and the one before it."""
+class Segments(NamedTuple):
+    """Hold the segments of a line, and whether a space stood before each of them."""
 
     texts: list[str]
     spaced: list[bool]
 
 
-def split_line(line: str, size: Callable[[str], int], most: Capacity) -> Parts:
-    """As few parts as possible that hold no more than `most`; `size` counts the pieces of a text.
+def split_line(line: str, size: Callable[[str], int], most: Capacity) -> Segments:
+    """Split a line into as few segments as possible within the limits `most`; `size` counts the subwords of a text.
 
-    A part is whole sentences. A sentence that is longer by itself is split at commas and the like, or else at spaces.
+    A segment holds whole sentences. A sentence that is too long is split at commas and the like, or else at spaces.
     """
-    parts, spaced_before = Parts([], []), False
-    for text in _grouped(split_sentences(line), size, most):
-        for piece in _shortened(text, size, most.longest):
-            if not piece.strip():
+    segments, spaced_before = Segments([], []), False
+    for text in _group_sentences(split_sentences(line), size, most):
+        for segment in _split_long(text, size, most.longest):
+            if not segment.strip():
                 continue
-            parts.texts.append(piece.strip())
-            parts.spaced.append(spaced_before or piece != piece.lstrip())
-            spaced_before = piece != piece.rstrip()
-    if not parts.texts:
-        return Parts([line], [False])
-    parts.spaced[0] = False
-    return parts
+            segments.texts.append(segment.strip())
+            segments.spaced.append(spaced_before or segment != segment.lstrip())
+            spaced_before = segment != segment.rstrip()
+    if not segments.texts:
+        return Segments([line], [False])
+    segments.spaced[0] = False
+    return segments
 
 
-def _grouped(sentences: list[str], size: Callable[[str], int], most: Capacity) -> list[str]:
-    """Sentences in groups that a line may hold. Sizes are added, not counted anew for each group."""
+def _group_sentences(sentences: list[str], size: Callable[[str], int], most: Capacity) -> list[str]:
+    """Group sentences within the limits. Sizes are added, not counted again for each group."""
     if most.sentences == 1:
         return sentences
     groups: list[list[str]] = []
@@ -79,8 +79,9 @@ def _grouped(sentences: list[str], size: Callable[[str], int], most: Capacity) -
     return ["".join(group) for group in groups]
 
 
-def _shortened(text: str, size: Callable[[str], int], longest: int) -> list[str]:
-    """A text in parts of at most `longest` pieces, as equal as its commas and spaces allow; whole if it has none."""
+def _split_long(text: str, size: Callable[[str], int], longest: int) -> list[str]:
+    """Split a text into segments of at most `longest` subwords, as equal as its commas and spaces allow; return it
+    whole if it has none."""
     if not longest or size(text.strip()) <= longest:
         return [text]
     first, last = len(text) - len(text.lstrip()), len(text.rstrip())
@@ -89,12 +90,12 @@ def _shortened(text: str, size: Callable[[str], int], longest: int) -> list[str]
         ends = [match.end() for match in separator.finditer(text, low, high) if first < match.end() < last]
         if ends:
             nearest = min(ends, key=lambda end: abs(end - middle))
-            return _shortened(text[:nearest], size, longest) + _shortened(text[nearest:], size, longest)
+            return _split_long(text[:nearest], size, longest) + _split_long(text[nearest:], size, longest)
     return [text]
 
 
 def join(texts: Sequence[str], spaced: Sequence[bool]) -> str:
-    """The texts with the spaces that stood between them. One that is empty leaves no space of its own."""
+    """Join the texts with the spaces that stood between them. An empty text adds no space."""
     joined: list[str] = []
     begun = False
     for text, space in zip(texts, spaced, strict=True):

@@ -1,4 +1,4 @@
-"""Attention as text, for a terminal."""
+"""Render attention as text, for a terminal."""
 
 import unicodedata
 from dataclasses import replace
@@ -8,9 +8,9 @@ from nmt.shown import shown
 
 
 def draw(matrix: Attention, width: int = 100) -> str:
-    """The matrix as text: source words above, target words on the left, in as many blocks as the width needs.
+    """Render the matrix as text: source words above, target words on the left, in as many blocks as the width needs.
 
-    Of a line that was translated in parts, the matrix of each part.
+    A line that was translated in segments has a matrix for each segment.
     """
     return "\n\n".join(_draw_part(part, width) for part in matrix.parts)
 
@@ -40,12 +40,13 @@ def _column(word: str) -> int:
 
 
 def _spaces(width: int, word: str) -> str:
-    """What fills a word up to a width."""
+    """Return the spaces that fill a word up to a width."""
     return " " * (width - _width(word))
 
 
 def _width(word: str) -> int:
-    """Columns of a terminal: 2 for a Chinese or Korean character, 0 for a combining mark."""
+    """Return the columns that a word takes in a terminal: 2 for a Chinese or Korean character, 0 for a combining
+    mark."""
     return sum(_columns(character) for character in word)
 
 

@@ -59,7 +59,7 @@ def test_weights_and_subwords_are_the_parents(place: Path, capsys: pytest.Captur
             torch.testing.assert_close(after[name], tensor, rtol=0, atol=1e-6)
     pieces = [(place / name / "subword.model").read_bytes() for name in ("parent", "child")]
     assert pieces[0] == pieces[1]
-    line = f"starting from the weights and subwords of {place / 'parent'}\n"
+    line = f"fine-tuning: initialized with the weights and subwords of {place / 'parent'}\n"
     assert line in capsys.readouterr().out and line in (place / "child" / LOG).read_text()
 
 
@@ -129,7 +129,7 @@ def test_another_kind_of_model(place: Path, action: str) -> None:
     with pytest.raises(ConfigError) as caught:
         train(settings, ["nmt"]) if action == "train" else check_config(settings, lambda _: None)
     assert caught.value.problems == tuple(
-        f"training.start_from: {place / 'parent'} has {key}={old}, and here it is {new}; set {key}={old}"
+        f"training.start_from: {place / 'parent'} has {key}={old}, but this config has {new}; set {key}={old}"
         for key, old, new in (("model.hidden", 16, 32), ("model.attention", "multihead", "dot"))
     )
     assert not (place / "child").exists()
@@ -166,7 +166,7 @@ def test_what_has_no_effect_beside_a_parent_is_refused(place: Path, key: str) ->
 
 def test_a_run_cannot_get_a_parent_later(place: Path) -> None:
     train(config.load(place / "child.yaml", [f"run={place / 'child'}", "training.max_steps=1"]), ["nmt"])
-    with pytest.raises(ConfigError, match=r"training\.start_from: .* cannot change in a run that has begun"):
+    with pytest.raises(ConfigError, match=r"training\.start_from: .* cannot be changed once a run has checkpoints"):
         run(place)
 
 

@@ -26,7 +26,7 @@ DOUBT = 1.5  # nats per word
 
 
 class Evidence(NamedTuple):
-    """A line and its translation, as text and in words; `log_prob` is the natural log, summed.
+    """Hold a line and its translation, as text and as words; `log_prob` is the natural log, summed.
 
     `ratio` is how many target words come for a source word in the training text: lowest, median, highest.
     """
@@ -65,7 +65,7 @@ def flags(
 
 
 def repetition(evidence: Evidence) -> bool:
-    """A word three times in a row, or a group of words twice, where the source repeats nothing.
+    """Return whether a word comes three times in a row, or a group of words twice, where the source repeats nothing.
 
     Of characters that are words, which many words double, a group of four twice, or a shorter one more often.
     """
@@ -90,7 +90,8 @@ def _repeats(words: Sequence[Word]) -> bool:
 
 
 def length(evidence: Evidence) -> bool:
-    """One side has more than LONGER times the words that the other suggests, and no training pair was like it."""
+    """Return whether one side has more than LONGER times the words expected from the other, unlike any training
+    pair."""
     lowest, median, highest = evidence.ratio
     source, target = len(evidence.source), len(evidence.target)
     short, long = sorted((source * median, float(target)))
@@ -98,7 +99,7 @@ def length(evidence: Evidence) -> bool:
 
 
 def uncovered(evidence: Evidence) -> bool:
-    """SKIPPED words of the source in a row to which no word of the target looked. Two characters count as a word."""
+    """Return whether no target word attends to SKIPPED source words in a row. Two characters count as a word."""
     if evidence.attention is None:
         return False
     received = evidence.attention.weights.sum(axis=0)
@@ -113,21 +114,22 @@ def uncovered(evidence: Evidence) -> bool:
 
 
 def copied(evidence: Evidence) -> bool:
-    """Nearly all words of the target are words of the source."""
+    """Return whether nearly all words of the target are words of the source."""
     target = [word.text for word in evidence.target if word.text.isalpha()]
     known = {word.text.lower() for word in evidence.source}
     return len(target) >= SHORT and sum(word.lower() in known for word in target) > SAME * len(target)
 
 
 def numbers(evidence: Evidence) -> bool:
-    """The numbers in figures differ; 1,250 and 1 250 are one. One of a single digit may be spelt out: 3, trois."""
+    """Return whether the numbers in figures differ; 1,250 and 1 250 are equal. A single digit may be spelt out: 3,
+    trois."""
     source, target = (Counter(re.sub(r"\D", "", found) for found in NUMBER.findall(text)) for text in evidence.texts)
     lost, new = source - target, target - source
     return bool(lost and new) or any(len(number) > 1 for number in lost | new)
 
 
 def improbable(evidence: Evidence) -> bool:
-    """The model itself gives it little: more than DOUBT nats a word."""
+    """Return whether the model itself finds the translation improbable: more than DOUBT nats per word."""
     return -evidence.log_prob > DOUBT * max(len(evidence.target), 1)
 
 

@@ -1,4 +1,5 @@
-"""What a training keeps on disk: checkpoints, and the best weights as the run's model; also when the disk is full."""
+"""What training keeps on disk: checkpoints, and the best weights exported as the run's model; also when the disk is
+full."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,80 +24,84 @@ from nmt.training.lock import RunFolder
 from nmt.training.state import Progress, TrainState, Validation
 
 
-class Keeper:
-    """`warn` says what could not be written; training continues, and the next time it may be possible.
+class CheckpointManager:
+    """Save checkpoints and export the best model; `warn` reports what could not be written, and training continues.
 
-    Checks before each write that the run directory is still `owned`, and writes through it, so that nothing ever gets
-    into a directory that took its place. Reads by name.
+    Before each write it checks that the run directory is still `owned`, and it writes through the open directory, so
+    that nothing is ever written into a directory that took its place. It reads by name.
     """
 
     def __init__(self, settings: Settings, subwords: Subwords, warn: Callable[[str], None], owned: RunFolder) -> None:
         self.settings, self.subwords, self.warn, self.owned = settings, subwords, warn, owned
         self.model = Path(settings.run) / runs.WEIGHTS
         self.folder = Path(settings.run) / runs.CHECKPOINTS
-        self.behind = False  # the run's model is not that of the best validation
+        self.export_due = False  # the run's model is not that of the best validation
 
     def save(self, state: TrainState, *, last: bool = False) -> None:
-        """A checkpoint; those that are no longer needed go. Raises NotSaved if the `last` one cannot be written."""
+        """Save a checkpoint and delete those that are no longer needed.
+
+        Raise NotSaved if the `last` one cannot be written.
+        """
         training, folder = self.settings.training, self.owned.path / runs.CHECKPOINTS
         self.owned.check()
         try:
             save_checkpoint(folder, state)
-            if self.behind:
-                self._catch_up(state.progress)
+            if self.export_due:
+                self._export_kept(state.progress)
             best = best_names(state.progress, training.metric, training.keep_best)
             prune(folder, best, training.keep_last)
         except OSError as error:
             self.owned.check()
             problem = f"{self.folder}: cannot save step {state.progress.step:,}: {error.strerror}; {self.kept()}"
             if last:
-                raise NotSaved(f"{problem}; make room, and the same command goes on from there") from None
-            self.warn(f"{problem}; training goes on")
+                raise NotSaved(f"{problem}; free some space, then run the same command again to resume") from None
+            self.warn(f"{problem}; training continues")
 
     def kept(self) -> str:
+        """Say which checkpoint is the newest one kept, for messages."""
         checkpoints = list_checkpoints(self.folder)
         return f"{checkpoints[-1].name} is kept" if checkpoints else "there is no checkpoint yet"
 
     def best(self, progress: Progress) -> list[Path]:
-        """The checkpoints with the best scores that are kept, the best first."""
+        """Return the kept checkpoints with the best scores, best first."""
         training = self.settings.training
         paths = [self.folder / name for name in best_names(progress, training.metric, training.keep_best)]
         return [path for path in paths if is_folder(path)]
 
     def mean_of_best(self, progress: Progress) -> dict[str, Tensor]:
-        """The mean of the best checkpoints, damaged ones left out; empty if there is none."""
+        """Return the mean of the best checkpoints, skipping damaged ones; empty if there is none."""
         weights = checkpoint_weights(self.best(progress), self.warn)
         return mean_weights(list(weights.values())) if weights else {}
 
-    def publish(self, weights: Mapping[str, Tensor], progress: Progress) -> None:
-        """These weights, those of the newest validation, become the run's model."""
+    def export_best(self, weights: Mapping[str, Tensor], progress: Progress) -> None:
+        """Export these weights, which the newest validation scored, as the run's model."""
         try:
             self._write_model(weights, _name(progress, progress.validations[-1]))
         except OSError as error:
             self.owned.check()
-            self.behind = True
-            self.warn(f"{self.model}: cannot write: {error.strerror}; training goes on")
+            self.export_due = True
+            self.warn(f"{self.model}: cannot write: {error.strerror}; training continues")
 
-    def held(self) -> dict[str, Tensor]:
-        """The weights of the run's model; empty if it is missing or damaged."""
+    def exported(self) -> dict[str, Tensor]:
+        """Return the weights of the run's model; empty if the file is missing or damaged."""
         try:
             return runs.read_weights(self.model.parent, self.model.name)[0]
         except DataError:
             return {}
 
-    def restore(self, progress: Progress) -> None:
-        """Publishes what was not, for lack of room or of time, before training ended. Raises OSError if it cannot."""
+    def export_pending(self, progress: Progress) -> None:
+        """Export the best model if that was not done before training ended. Raise OSError if it cannot be written."""
         best = progress.best(self.settings.training.metric)
         if best is None:
             return
         name = _name(progress, best)
         # A model that is newer than all checkpoints stays, since training is yet to come to it again.
-        self.behind = _published(self.model, name) < name
-        if self.behind:
-            self._catch_up(progress)
+        self.export_due = _exported_validation(self.model, name) < name
+        if self.export_due:
+            self._export_kept(progress)
 
-    def _catch_up(self, progress: Progress) -> None:
-        """With the best of what is kept: there may have been no room for the best checkpoint either."""
+    def _export_kept(self, progress: Progress) -> None:
+        """Export the best of the kept checkpoints: the disk may have been too full for the best one."""
         best, kept = progress.best(self.settings.training.metric), self.best(progress)
         if best is None or not kept or best.held:  # then the model is there, or lost
             return
@@ -106,8 +111,8 @@ class Keeper:
         try:
             state = load_checkpoint(kept[0])
         except DataError as error:
-            self.warn(f"{error}; {self.model} keeps what it has")
-            self.behind = False
+            self.warn(f"{error}; {self.model} was left unchanged")
+            self.export_due = False
         else:
             self._write_model(state.average or state.weights, kept[0].name)
 
@@ -115,11 +120,12 @@ class Keeper:
         content = runs.pack_weights(weights, self.settings, self.subwords, validation)
         self.owned.check()
         write_atomic(self.owned.path / runs.WEIGHTS, content)
-        self.behind = False
+        self.export_due = False
 
 
-def _published(model: Path, unknown: str) -> str:
-    """The validation whose weights a model has; "" if it is missing or damaged, `unknown` if the file does not say."""
+def _exported_validation(model: Path, unknown: str) -> str:
+    """Return the validation that scored the run's model; "" if it is missing or damaged, `unknown` if the file does not
+    say."""
     try:
         return runs.read_weights(model.parent, model.name)[1].get("validation", unknown)
     except DataError:
@@ -127,5 +133,5 @@ def _published(model: Path, unknown: str) -> str:
 
 
 def _name(progress: Progress, validation: Validation) -> str:
-    """That of the checkpoint after a validation."""
+    """Return the name of the checkpoint saved after a validation."""
     return checkpoint_name(validation.step, progress.validations.index(validation) + 1)
