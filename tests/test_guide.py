@@ -111,9 +111,9 @@ def test_guided_attention_follows_the_links_before_unguided_does(swapped: Path, 
         training = config.load(swapped, [f"training.guided_attention={weight}"]).training
         torch.manual_seed(2)
         model = make_model(config.load(swapped, []).model, 100, 100)
-        updater = TrainStep(model, training, torch.device("cpu"))
+        train_step = TrainStep(model, training, torch.device("cpu"))
         for step in range(10):
-            updater([batches[step % len(batches)]], step, 1e-2)
+            train_step([batches[step % len(batches)]], step, 1e-2)
         shares[weight] = right_links(model.eval(), batches[:4])
     assert shares[0] < 0.4
     assert shares[1] > 0.65
@@ -130,7 +130,7 @@ def test_every_model_that_is_not_refused_can_be_guided(swapped: Path, batches: l
     batch = batches[2]
     torch.manual_seed(1)
     model = make_model(settings.model, 100, 100)
-    updater = TrainStep(model, settings.training, torch.device("cpu"))
+    train_step = TrainStep(model, settings.training, torch.device("cpu"))
 
     def distance() -> float:
         assert batch.alignment is not None
@@ -139,7 +139,7 @@ def test_every_model_that_is_not_refused_can_be_guided(swapped: Path, batches: l
 
     before = distance()
     for step in range(4):
-        updater([batch], step, 1e-2)
+        train_step([batch], step, 1e-2)
     assert distance() < 0.95 * before
 
 
