@@ -121,7 +121,7 @@ def attend(encoded: Encoded, steps: int, rows: int) -> None:
     assert isinstance(decoder, RecurrentDecoder)
     attention = decoder.attention
     query, word = torch.ones(rows, 1, settings.hidden), torch.ones(rows, 1, settings.embedding)
-    past = tuple(part.repeat_interleave(rows, dim=1) for part in attention.start(encoded.memory))
+    past = tuple(part.repeat_interleave(rows, dim=1) for part in attention.initial_state(encoded.memory))
     for _ in range(steps):
         past = attention(query, encoded.memory, word, past).past
 

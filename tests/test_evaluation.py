@@ -239,7 +239,7 @@ def test_gold_alignments_are_read_only_for_the_error_rate(run: Path, translator:
     (run.parent / "corpus" / "test.align").write_text("0-0 99-99\n", encoding="utf-8")
     found, _ = result(run, translator, None, Wanted(("bleu",)))
     assert list(found.sets["test"].scores) == ["bleu"]
-    with pytest.raises(DataError, match=r"test\.align: has 1 lines, and the texts have 20"):
+    with pytest.raises(DataError, match=r"test\.align: has 1 lines, but the texts have 20"):
         result(run, translator, None, Wanted(("bleu", "aer")))
 
 

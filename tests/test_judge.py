@@ -176,7 +176,7 @@ def test_runs_of_earlier_versions_go_on_with_their_scores(done, tmp_path) -> Non
         progress = Progress(validations=[Validation(1, 0.1, 2.0, {"bleu": 3.0})])
         trainer.carry_over_scores(progress, same_text=same_text)
         assert progress.validations[0].judge == judge
-    assert len(said) == 1 and said[0].startswith("note: other validation text or another metric (bleu, on valid)")
+    assert len(said) == 1 and said[0].startswith("note: the validation text or the metric has changed (bleu, on valid)")
 
 
 def test_a_fingerprint_is_that_of_text_and_metric() -> None:

@@ -389,7 +389,7 @@ RULES = [
     ),
     (
         ["training.target_vectors=x", "model.tying=all", "subword.joint=true"],
-        "training.target_vectors: with model.tying=all both languages share one table, which training.source_vectors "
+        "training.target_vectors: with model.tying=all both languages share one embedding table, which training.source_vectors "
         "fills; remove this, or set model.tying=target",
     ),
     (

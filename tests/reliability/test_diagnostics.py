@@ -36,8 +36,8 @@ def after(*losses: float) -> Progress:
 @pytest.mark.parametrize(
     ("symptoms", "kind", "words"),
     [
-        ({"source_gain": 0.01}, "source", "another sentence costs only 0.01 nats per token"),
-        ({"source_gain": -0.4}, "source", "another sentence costs only 0.00 nats per token"),
+        ({"source_gain": 0.01}, "source", "raises the loss by only 0.01 nats per token"),
+        ({"source_gain": -0.4}, "source", "raises the loss by only 0.00 nats per token"),
         ({"same": 0.8}, "same", "80% of the validation outputs are the same line"),
         ({"cut": 0.25}, "cut", "25% of the validation outputs reach the maximum length"),
         ({"flatness": 0.97}, "flat", "the attention is flat (97% of the entropy of uniform weights)"),

@@ -47,7 +47,7 @@ def test_training_goes_on(workplace, whole, tmp_path, monkeypatch, capsys, first
     full_between(monkeypatch, first, last)
     run(workplace, tmp_path / "run", "training.average=false")  # an average has fewer to choose from
     lines = warnings(capsys)
-    assert lines and all("No space left on device" in line and line.endswith("training goes on") for line in lines)
+    assert lines and all("No space left on device" in line and line.endswith("training continues") for line in lines)
     check_equal(tmp_path / "run", whole)
     load_run(tmp_path / "run", torch.device("cpu"))
 

@@ -63,7 +63,7 @@ def test_other_errors_are_not_swallowed(monkeypatch) -> None:
 
 def test_a_single_sentence_that_does_not_fit_ends_it(monkeypatch) -> None:
     full_above(monkeypatch, 0)
-    with pytest.raises(OutOfMemory, match=r"out of memory at step 8 with a single sentence of \d+ and \d+ pieces"):
+    with pytest.raises(OutOfMemory, match=r"out of memory at step 8 with a single sentence of \d+ and \d+ tokens"):
         train_step()([BATCH], 7, 0.01)
     assert OutOfMemory.status == 5
 

@@ -305,7 +305,10 @@ def test_other_subwords_than_those_it_was_trained_with(workplace, copy) -> None:
     models = [folder / "subword.model" for folder in (copy, workplace / "other subwords")]
     assert models[0].read_bytes() != models[1].read_bytes()
     shutil.copy(models[1], models[0])
-    with pytest.raises(DataError, match=r"subword\.model: not what the checkpoints were trained with; restore it"):
+    with pytest.raises(
+        DataError,
+        match=r"subword\.model: differs from the subword model that the checkpoints were trained with; restore it",
+    ):
         run(workplace, copy, "training.max_steps=9", "training.average=false")
 
 
@@ -321,7 +324,7 @@ def test_a_checkpoint_of_before_is_resumed_as_before(workplace, whole, copy) -> 
 
         manifest[STATE] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         (path / MANIFEST).write_text(json.dumps(manifest))
-    with pytest.raises(ConfigError, match=r"training\.seed: 1 -> 2: cannot change"):
+    with pytest.raises(ConfigError, match=r"training\.seed: 1 -> 2: cannot be changed"):
         run(workplace, copy, *WORDS, "training.seed=2")
     run(workplace, copy, *WORDS)
     check_equal(copy, whole)
