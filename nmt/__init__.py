@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nmt.decoding.translator import Translator
 
 if sys.platform == "win32":
-    _LINE = "nmt runs on Linux and macOS; on Windows, use WSL: wsl --install, then install nmt inside it"
+    _LINE = "nmt runs on Linux and macOS; on Windows, use WSL: open a WSL shell and install nmt inside it"
     if PurePath(sys.argv[0]).stem in {"nmt", "-m"}:  # the command
         sys.exit(f"error: {_LINE}")
     raise ImportError(_LINE)

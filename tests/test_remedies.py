@@ -213,7 +213,7 @@ COMMANDS: list[tuple[Callable[[Place], None], list[str], str, str]] = [
     (changed_text, TRAIN, r"\(or resume with it: (--changed-data)\)", "add"),
     (nothing, [*TRAIN, "model.hidden=20"], INTO_ANOTHER, "add"),
     (nothing, [*TRAIN, "model.hidden=20"], r"resume with the old values", "drop"),
-    (without_checkpoints, TRAIN, r"or remove (model\.safetensors)", "remove"),
+    (without_checkpoints, TRAIN, r"delete \S*(model\.safetensors)", "remove"),
     (without_model, TRANSLATE, r"resume it with: nmt (train) CONFIG", "train"),
     (damaged_scores, ["info", "runs/tiny"], r"(scores\.json): damaged: .* or remove the file", "remove"),
     (nothing, ["translate", "runs/tiny", "--jsonl", "-i", "data/test.en", "--scores"], r"remove it", "drop"),

@@ -50,6 +50,6 @@ def test_what_makes_it_inexact_is_said_once(workplace, tmp_path, capsys, old, wo
         run(workplace, tmp_path / "run", "training.max_steps=2", "training.schedule=constant", *words)
     finally:
         torch.set_num_threads(1)
-    said = [line for line in capsys.readouterr().out.splitlines() if "to the last bit" in line]
+    said = [line for line in capsys.readouterr().out.splitlines() if "bit-identical" in line]
     assert len(said) == bool(change)
     assert all(line.startswith(f"note: {change}") for line in said), said

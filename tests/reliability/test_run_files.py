@@ -228,7 +228,7 @@ def test_checkpoints_elsewhere_are_never_touched(tmp_path: Path, capsys) -> None
     shutil.copytree(tmp_path / "victim", tmp_path / "a")
     shutil.rmtree(tmp_path / "a" / CHECKPOINTS)
     (tmp_path / "a" / CHECKPOINTS).symlink_to("../victim/checkpoints")
-    with pytest.raises(DataError, match="a link"):
+    with pytest.raises(DataError, match="a symbolic link"):
         run(workplace, tmp_path / "a", "training.max_steps=9")
     shutil.copytree(tmp_path / "victim", tmp_path / "b")
     first = list_checkpoints(tmp_path / "victim" / CHECKPOINTS)[0]
