@@ -58,7 +58,7 @@ def check_config(settings: Settings, say: Callable[[str], None]) -> None:
 
 
 def _check_text(settings: Settings, data: Prepared) -> Iterator[str]:
-    """Count pairs, what looks wrong in them, and what the texts have in common."""
+    """Count pairs, suspicious pairs by kind, and pairs that several texts share."""
     known_sources, known_pairs = [], []
     for number, (source, _) in enumerate(data.corpora.train):
         survey = Survey(source, settings.data.filters)

@@ -24,8 +24,10 @@ def choose_device(settings: Settings) -> torch.device:
 
 
 def check_threads(threads: int) -> None:
-    """Raises ConfigError if the limits of the shell (`ulimit -v`, `ulimit -u`) do not let so many be started: the
-    library that starts them would end the process."""
+    """Check that the limits of the shell (`ulimit -v`, `ulimit -u`) allow this number of threads.
+
+    Raises ConfigError if not; the threading library would end the process.
+    """
     stack = resource.getrlimit(resource.RLIMIT_STACK)[0]
     needed = threads * (stack if 0 < stack < 2**40 else STACK)
     most, processes = address_space_at_hand(), resource.getrlimit(resource.RLIMIT_NPROC)[0]

@@ -18,9 +18,11 @@ from nmt.training.initialization import with_subwords_of
 def export(
     run: Path, out: Path, *, eight_bits: bool, shortlist: int | None, command: list[str], say: Callable[[str], None]
 ) -> None:
-    """Export a run without checkpoints and logs; with weights in 8 bits if asked, and with a shortlist of so many
-    translations of each source piece, which is learnt from the training data; or with that of the run, if it has
-    one."""
+    """Export a run for translation: without checkpoints and logs, with 8-bit weights if `eight_bits`.
+
+    `shortlist` is the number of translations per source token in a shortlist learnt from the training data. Without it,
+    the shortlist of the run is exported, if there is one.
+    """
     check_new(out)
     loaded = runs.load_run(run, torch.device("cpu"))
     found = _learn(loaded, shortlist, say) if shortlist else runs.load_shortlist(loaded)

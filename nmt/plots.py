@@ -90,7 +90,7 @@ def _draw_lengths(axes: Any, metric: str, lines: Mapping[str, Sequence["Group"]]
 
 @contextmanager
 def picture(path: Path, width: float | int, height: float | int) -> Iterator["Figure"]:
-    """Yield a figure of so many inches, written when it is complete; equal figures give equal bytes."""
+    """Yield a figure of `width` x `height` inches, written when it is complete; equal figures give equal bytes."""
     import matplotlib
     from matplotlib.figure import Figure
     from matplotlib.font_manager import fontManager

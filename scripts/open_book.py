@@ -123,7 +123,7 @@ def attend(encoded: Encoded, steps: int, rows: int) -> None:
     query, word = torch.ones(rows, 1, settings.hidden), torch.ones(rows, 1, settings.embedding)
     past = tuple(part.repeat_interleave(rows, dim=1) for part in attention.initial_state(encoded.memory))
     for _ in range(steps):
-        past = attention(query, encoded.memory, word, past).past
+        past = attention(query, encoded.memory, word, past).cache
 
 
 def search(encoded: Encoded, steps: int) -> None:

@@ -74,13 +74,16 @@ def with_gold(run: Path) -> Path:
     return run
 
 
-def test_the_test_sets_of_a_run_and_their_parts(run: Path, translator: Translator) -> None:
+def test_the_test_sets_of_a_run_and_their_parts(
+    run: Path, translator: Translator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation.time, "perf_counter", iter([100.0, 107.5]).__next__)
     found, said = result(run, translator)
     assert said == ["translating test: 20 lines"]
     assert {name: scores.sentences for name, scores in found.sets.items()} == {"test": 20, "test/odd": 2}
     assert list(found.sets["test"].scores) == ["bleu", "chrf", "ter"]
     assert {scores.decoding for scores in found.sets.values()} == {"beam 1, length penalty 1"}
-    assert found.sets["test"].seconds > 0
+    assert found.sets["test"].seconds == 7.5
     assert found.sets["test/odd"].seconds == 0
     assert not (run / runs.SCORES).exists()
     save(run, found)

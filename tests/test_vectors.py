@@ -389,8 +389,8 @@ RULES = [
     ),
     (
         ["training.target_vectors=x", "model.tying=all", "subword.joint=true"],
-        "training.target_vectors: with model.tying=all both languages share one embedding table, which training.source_vectors "
-        "fills; remove this, or set model.tying=target",
+        "training.target_vectors: with model.tying=all both languages share one embedding table, which "
+        "training.source_vectors initializes; remove this, or set model.tying=target",
     ),
     (
         ["training.source_vectors=''", "training.freeze_vectors=true"],

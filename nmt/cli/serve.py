@@ -46,14 +46,14 @@ def serve(
 
     names = (*Access().hosts, *([] if host in {"0.0.0.0", "::"} else [host]), *(allow_host or []))
     limits = Limits(max_body, max_chars, max_texts, max_beam, max_alternatives, max_queue, max_seconds)
-    listening = _listen(host, port)
-    models = Models(runs or [newest()], device, threads)
-    app = make_app(models, limits, Access(names, tuple(cors or ()), tuple(api_key or ())))
-    for run in models.runs.values():
-        print(f"{run.name}: {run.source} -> {run.target}", flush=True)
-    print(f"open http://{host}:{listening.getsockname()[1]}/ (end with Ctrl-C)", flush=True)
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=30, server_header=False)
-    uvicorn.Server(config).run(sockets=[listening])
+    with _listen(host, port) as listening:
+        models = Models(runs or [newest()], device, threads)
+        app = make_app(models, limits, Access(names, tuple(cors or ()), tuple(api_key or ())))
+        for run in models.runs.values():
+            print(f"{run.name}: {run.source} -> {run.target}", flush=True)
+        print(f"open http://{host}:{listening.getsockname()[1]}/ (end with Ctrl-C)", flush=True)
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=30, server_header=False)
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 def _listen(host: str, port: int) -> Any:

@@ -7,7 +7,7 @@ configs/, which were measured on corpora of these sizes, and are interpolated in
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-HELD_OUT = 20  # one of so many pairs goes into the validation set, and one into the test set
+HELD_OUT = 20  # one pair in 20 is held out for validation, and one for the test set
 MOST_HELD_OUT = 500  # pairs of either
 FEWEST = 10  # pairs that a training can begin with
 

@@ -25,7 +25,7 @@ from nmt.errors import DataError
 Item = TypeVar("Item")
 
 NAMED = 4  # files that a message names
-SERIOUS = 0.05  # share of the training pairs; what looks wrong in more of them is warned of when they are encoded
+SERIOUS = 0.05  # share of the training pairs; a problem in more of them gives a warning when they are encoded
 
 
 class Prepared(NamedTuple):

@@ -24,7 +24,7 @@ USUAL = 95.0  # percentile of the sentences in a line, up to which a line stays 
 RARE = 99.9  # percentile of target lengths that a limit is taken from
 BUCKET = 200  # pairs of about one source length, at least, that give one limit
 MOST_BUCKETS = 200
-SLACK, MORE = 1.25, 5  # times the length seen in training, and so many pieces more, are allowed
+SLACK, MORE = 1.25, 5  # limit: SLACK times the length seen in training, plus MORE tokens
 LARGEST = 10**9  # of any number in a file
 LONGEST = 100_000  # pieces: what data.max_length may be
 
@@ -40,8 +40,11 @@ class TargetLengths:
     targets: tuple[int, ...]
 
     def limits(self, source: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Return the most pieces that the translation of a source of so many pieces may have: with slack, and for a
-        source longer than all of training in proportion."""
+        """Return the maximum number of tokens in the translation of a source of `source` tokens.
+
+        This is the length seen in training plus slack; for a source longer than any in training, the longest in
+        proportion.
+        """
         bounds, targets = np.array(self.sources), np.array(self.targets)
         place = np.searchsorted(bounds, source).clip(max=len(bounds) - 1)
         longer = np.maximum(source / bounds[-1], 1.0)

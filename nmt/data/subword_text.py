@@ -24,7 +24,7 @@ def cut_long(line: str) -> Iterator[str]:
 
 
 def common_characters(lines: Iterable[str], *, share: float = 1.0, most: int = 0) -> set[str]:
-    """Return the most frequent characters that together are this share of the text; or so many of them."""
+    """Return the most frequent characters: those that cover `share` of the text, or at most `most` of them."""
     counts: Counter[str] = Counter()
     for line in lines:
         counts.update(line)

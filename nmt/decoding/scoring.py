@@ -48,20 +48,7 @@ def token_log_probs(
     target_output: Int[Tensor, "batch tgt"],
 ) -> Float[Tensor, "batch tgt"]:
     """Return the log-probability of each target token, by the mean of the members' probabilities; 0 at padding."""
-    real = target_output != PAD_ID
-    words = target_output[real]
-    found = torch.zeros(target_output.shape, device=source.device)
-    found[real] = mean_log_probs(
-        [_of_words(member, member(source, target_input).features[real], words) for member in members]
-    )
-    return found
-
-
-def _of_words(
-    model: Seq2Seq, features: Float[Tensor, "tokens features"], words: Int[Tensor, "tokens"]
-) -> Float[Tensor, "tokens"]:
-    chunks = zip(features.split(CHUNK), words.split(CHUNK), strict=True)
-    return torch.cat([model.generator.log_probs(part).gather(1, own.unsqueeze(1)).squeeze(1) for part, own in chunks])
+    return read_targets(members, source, target_input, target_output)[1]
 
 
 @torch.inference_mode()
@@ -74,13 +61,20 @@ def read_targets(
     """Return attention and log-probability of each target token, as `attention_to` and `token_log_probs`, in one
     pass."""
     real = target_output != PAD_ID
-    words = target_output[real]
+    tokens = target_output[real]
     decoded = [member(source, target_input) for member in members]
-    found = torch.zeros(target_output.shape, device=source.device)
-    found[real] = mean_log_probs(
-        [_of_words(member, each.features[real], words) for member, each in zip(members, decoded, strict=True)]
+    log_probs = torch.zeros(target_output.shape, device=source.device)
+    log_probs[real] = mean_log_probs(
+        [_of_tokens(member, each.features[real], tokens) for member, each in zip(members, decoded, strict=True)]
     )
-    return mean_attention([each.attention for each in decoded]), found
+    return mean_attention([each.attention for each in decoded]), log_probs
+
+
+def _of_tokens(
+    model: Seq2Seq, features: Float[Tensor, "tokens features"], tokens: Int[Tensor, "tokens"]
+) -> Float[Tensor, "tokens"]:
+    chunks = zip(features.split(CHUNK), tokens.split(CHUNK), strict=True)
+    return torch.cat([model.generator.log_probs(part).gather(1, own.unsqueeze(1)).squeeze(1) for part, own in chunks])
 
 
 @torch.inference_mode()

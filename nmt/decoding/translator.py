@@ -75,7 +75,7 @@ class Translation:
     piece_attention: Attention | None = None
     alignment: list[tuple[int, int]] = field(default_factory=list)  # (source word, target word), from 0
     cut: bool = False  # the line was longer than `decoding.max_source` and only its beginning was translated
-    parts: int = 1  # more if the line held more than those in training, and was translated in so many parts
+    parts: int = 1  # more if the line held more than those in training, and was translated in this number of parts
     unknown: int = 0  # words outside the vocabulary, copied from the source
     limited: bool = False  # it reached the longest length that was allowed, and may lack its end
     details: Details | None = None  # of each word, if asked for
@@ -194,9 +194,10 @@ class Translator:
         run is wide widen it. `words` says what a word is in attention and alignment, out of WORDS.
 
         `attention` costs one more pass of the model over the result; without it there is no alignment either.
-        With `sampling`, `n_best` translations are drawn. With `mbr`, so many are drawn (without `sampling`, from the
-        model's own distribution) and those with the highest mean chrF to the others taken. What is drawn for a line
-        depends on the seed and its number, counted from `first_line`; each part of a split line has draws of its own.
+        With `sampling`, `n_best` translations are drawn. `mbr` is the number of samples to draw (without `sampling`,
+        from the model's own distribution); those with the highest mean chrF to the others are returned.
+        The samples of a line depend on the seed and its number, counted from `first_line`; each part of a split line
+        has samples of its own.
 
         `prefixes` has a text for each line, with which its translation begins; "" for none. A line with a prefix is
         translated as a whole, however long it is. `options` describe the whole request in place of the others.

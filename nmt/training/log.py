@@ -17,7 +17,7 @@ from nmt.run import LOG, METRICS
 from nmt.shown import shown
 
 LARGEST_METRICS = 256 * MEGA  # bytes of metrics.jsonl; a million entries have as many
-QUIET_SECONDS = 20.0  # without a terminal, at most one progress line in so many
+QUIET_SECONDS = 20.0  # without a terminal, the shortest interval between two progress lines
 
 
 class Log:

@@ -6,7 +6,6 @@ import resource
 import shutil
 import struct
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from nmt.run import CHECKPOINTS, WEIGHTS, load_run, unpack_weights
 from nmt.training.checkpoint import list_checkpoints
 from reliability.job import sampled
 
-SECONDS, MEGABYTES = 1.0, 60
+MEGABYTES = 60
 
 
 class Canary:
@@ -115,13 +114,12 @@ def crafted() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", sampled(crafted(), 3))
-def test_crafted_weights_are_refused_at_once(tiny_run: Path, tmp_path: Path, name: str) -> None:
+def test_crafted_weights_are_refused_before_memory_is_taken(tiny_run: Path, tmp_path: Path, name: str) -> None:
     shutil.copytree(tiny_run, tmp_path / "run", ignore=shutil.ignore_patterns(CHECKPOINTS))
     (tmp_path / "run" / WEIGHTS).write_bytes(crafted()[name])
-    memory, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(DataError) as caught:
         load_run(tmp_path / "run", torch.device("cpu"))
-    assert time.monotonic() - started < SECONDS
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) / 1024 < MEGABYTES
     assert WEIGHTS in str(caught.value) and "\n" not in str(caught.value)
 
