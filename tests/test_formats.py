@@ -14,8 +14,9 @@ from nmt.data.corpus import Pair
 from nmt.data.documents import DOCUMENTS
 from nmt.data.formats import FORMATS
 from nmt.data.formats.codes import is_code, language_index, same_language
+from nmt.data.formats.guess_languages import guess_languages
 from nmt.data.formats.text import is_markup
-from nmt.data.sources import TextSource, find_source, guess_languages
+from nmt.data.sources import TextSource, find_source
 from nmt.errors import DataError
 
 EN_FR = ("en", "fr")

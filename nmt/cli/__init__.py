@@ -20,8 +20,9 @@ from nmt.cli.align import align
 from nmt.cli.average import average
 from nmt.cli.bench import bench
 from nmt.cli.commands import Command
-from nmt.cli.evaluate import ManyMetrics, evaluate, info
+from nmt.cli.evaluate import ManyMetrics, evaluate
 from nmt.cli.export import export
+from nmt.cli.info import info
 from nmt.cli.score import score
 from nmt.cli.serve import serve
 from nmt.cli.streams import CLOSED, prepare_streams

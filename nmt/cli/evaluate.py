@@ -1,4 +1,4 @@
-"""`nmt eval` and `nmt info`."""
+"""`nmt eval`."""
 
 import json
 import sys
@@ -15,7 +15,6 @@ from nmt.cli.options import (
     BeamSize,
     Device,
     LengthPenalty,
-    RunArgument,
     TextEncoding,
     Threads,
     WordKind,
@@ -299,12 +298,3 @@ def _draw(results: "list[Evaluation]", path: Path) -> None:
 
     names = [name for name in results[0].sets if results[0].sets[name].by_length]
     length_picture({name: {result.run: result.sets[name].by_length for result in results} for name in names}, path)
-
-
-def info(run: RunArgument = None) -> None:
-    """Show a run: settings, parameter counts, data, scores and provenance."""
-    from nmt.info import describe_run
-    from nmt.run import newest
-
-    for line in describe_run(newest() if run is None else run):
-        print(line)

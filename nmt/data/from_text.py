@@ -13,8 +13,9 @@ from nmt import config
 from nmt.config import Settings
 from nmt.config.defaults_for import FEWEST, defaults_for, describe_rule
 from nmt.data.corpus import is_blank
+from nmt.data.formats.guess_languages import guess_languages
 from nmt.data.formats.recognise import format_of_file
-from nmt.data.sources import TextSource, find_source, guess_languages
+from nmt.data.sources import TextSource, find_source
 from nmt.errors import ConfigError, DataError
 
 CONFIG_ENDINGS = {".yaml", ".yml"}

@@ -25,19 +25,15 @@ from nmt.data import layouts
 from nmt.data.corpus import Pair
 from nmt.data.encodings import AUTO
 from nmt.data.formats import FORMATS
-from nmt.data.formats.codes import is_code, normal, same_language
-from nmt.data.formats.columns import SOURCE_NAMES, TARGET_NAMES
-from nmt.data.formats.recognise import ANY, format_of_file, format_of_pair, plain_suffix
-from nmt.data.formats.tables import csv_rows, tab_rows
+from nmt.data.formats.guess_languages import guess_languages, is_reversed
+from nmt.data.formats.recognise import format_of_file, format_of_pair, plain_suffix
 from nmt.data.opening import check_regular
 from nmt.errors import DataError
 
 LISTED = 8  # files that an error names
 TRIED = 200  # a bigger folder is only listed: no proposal is looked for
-_NO_LANGUAGES = {*SOURCE_NAMES, *TARGET_NAMES, "id", "url"}  # in a header, though they look like codes
 _ENDINGS = {ending for kind in FORMATS.values() for ending in kind.endings}
 _GLOB = re.compile(r"[*?\[]")
-_PAIR_IN_NAME = re.compile(r"(?:^|[._-])([A-Za-z]{2,3}(?:_[A-Za-z]{2,4})?)-([A-Za-z]{2,3}(?:_[A-Za-z]{2,4})?)$")
 
 
 class NoSuchText(DataError):
@@ -198,7 +194,7 @@ def _one_file(path: Path, name: str, wish: _Wish) -> TextSource:
             f"{wish.key}: {{source: {path.name}, target: OTHER FILE}}"
         )
     columns = wish.columns
-    if not columns and found in {"tsv", "bars"} and _is_reversed(path, found, wish.languages):
+    if not columns and found in {"tsv", "bars"} and is_reversed(path, found, wish.languages):
         columns = ("2", "1")
     return TextSource(name, (path,), found, wish.languages, columns)
 
@@ -207,16 +203,6 @@ def _with_language(name: str, wanted: str, other: str) -> Iterator[str]:
     """Yield the names that a file would have in the other language: each place of its own, the last first."""
     for found in reversed(list(re.finditer(rf"(?<![A-Za-z]){re.escape(wanted)}(?![A-Za-z])", name))):
         yield f"{name[: found.start()]}{other}{name[found.end() :]}"
-
-
-def _is_reversed(path: Path, format_name: str, languages: tuple[str, str]) -> bool:
-    """Return whether a table without a header has the target first, as its name says: `pairs.fr-en.tsv` for en into
-    fr."""
-    named = _languages_in_name(path)
-    if not (named and same_language(languages[1], named[0]) and same_language(languages[0], named[1])):
-        return False
-    _, first = next(tab_rows(path, Counter(), ANY), (1, []))
-    return format_name == "bars" or not _languages_in_header(first)
 
 
 def _archive(path: Path, wish: _Wish) -> TextSource:
@@ -263,51 +249,6 @@ def _shards(place: Path, pattern: str, wish: _Wish) -> TextSource | None:
     if not sources:
         return None
     return replace(next(iter(sources.values())), name=pattern, files=tuple(path for files in sources for path in files))
-
-
-def guess_languages(path: Path) -> tuple[str, str] | None:
-    """Guess the source and target language of a file with both sides: as it names them, or as its name does; else
-    None."""
-    name = format_of_file(path)
-    if name is None:
-        return None
-    if declared := FORMATS[name].languages(path):
-        return declared
-    if name in {"tsv", "csv"}:
-        rows = (tab_rows if name == "tsv" else csv_rows)(path, Counter(), ANY)
-        if found := _languages_in_header(next(rows, (1, []))[1]):
-            return found
-    if name == "jsonl" and (found := _languages_in_json(path)):
-        return found
-    return _languages_in_name(path)
-
-
-def _languages_in_header(first: Sequence[str]) -> tuple[str, str] | None:
-    codes = [normal(cell) for cell in first if is_code(cell) and cell.strip().lower() not in _NO_LANGUAGES]
-    return (codes[0], codes[1]) if len(codes) == 2 else None
-
-
-def _languages_in_json(path: Path) -> tuple[str, str] | None:
-    from nmt.data.formats.json_rows import json_rows
-
-    _, first = next(json_rows(path, Counter(), ANY), (1, {}))
-    inner = next((value for value in first.values() if isinstance(value, dict)), first)
-    codes = [
-        key for key, value in inner.items() if isinstance(value, str) and is_code(key) and key not in _NO_LANGUAGES
-    ]
-    return (codes[0], codes[1]) if len(codes) == 2 else None
-
-
-def _languages_in_name(path: Path) -> tuple[str, str] | None:
-    """Find the languages in a name: `pairs.en-fr.tsv`, `en-fr.tsv`, `news_en-fr` -> en, fr."""
-    name = path.name
-    while name:
-        if found := _PAIR_IN_NAME.search(name):
-            return found[1], found[2]
-        if "." not in name:
-            return None
-        name = name.rpartition(".")[0]
-    return None
 
 
 def _nothing_fits(place: Path, name: str, wish: _Wish) -> str:
