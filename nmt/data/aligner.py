@@ -27,7 +27,8 @@ PRIOR = 0.01  # Dirichlet prior of the translation table, which makes it sparse
 
 
 class Candidates(NamedTuple):
-    """Every source position for every target token of some sentence pairs, token by token; nothing is position -1."""
+    """Hold every source position for every target token of some sentence pairs, token by token. "No word" is position
+    -1."""
 
     key: Counts  # source id * target vocabulary + target id; the id of nothing is the size of the source vocabulary
     position: Counts  # source position; -1 for nothing, which comes last
@@ -36,14 +37,14 @@ class Candidates(NamedTuple):
 
 
 class Direction(NamedTuple):
-    """What EM has learnt about target tokens given source tokens."""
+    """Hold what EM has learnt about target tokens given source tokens."""
 
     keys: Counts  # sorted
     probability: Numbers
     tension: float
 
     def links(self, found: Candidates) -> Counts:
-        """The source position of each target token; -1 for nothing."""
+        """Return the source position of each target token; -1 for no word."""
         if not len(found.start):
             return np.zeros(0, np.int64)
         place = np.searchsorted(self.keys, found.key).clip(max=len(self.keys) - 1)
@@ -108,7 +109,7 @@ def _candidates(
 
 
 def _prior(found: Candidates, tension: float) -> Numbers:
-    """The probability of each candidate before its words are seen."""
+    """Return the prior probability of each candidate, from the positions alone."""
     real = found.position >= 0
     weight = np.where(real, np.exp(tension * found.nearness), 0.0)
     total = np.add.reduceat(weight, found.start)
@@ -134,7 +135,7 @@ def _learn(found: Candidates, target_vocab: int) -> Direction:
 
 
 def _fit_tension(found: Candidates, posterior: Numbers, tension: float) -> float:
-    """Climbs the expected log-likelihood, whose slope is the mean nearness seen minus the mean expected."""
+    """Climb the expected log-likelihood, whose slope is the mean nearness seen minus the mean expected."""
     real = found.position >= 0
     if not real.any():
         return tension
@@ -148,7 +149,7 @@ def _fit_tension(found: Candidates, posterior: Numbers, tension: float) -> float
 
 
 def _digamma(x: Numbers) -> Numbers:
-    """The asymptotic series, after moving x above 6."""
+    """Compute the digamma function by its asymptotic series, after moving x above 6."""
     result = np.zeros_like(x)
     x = x.copy()
     for _ in range(6):
@@ -160,8 +161,11 @@ def _digamma(x: Numbers) -> Numbers:
 
 
 def symmetrised(forward: set[Link], backward: set[Link]) -> list[Link]:
-    """grow-diag-final-and: starts from the links of both directions, adds neighbours that one of them has and that
-    link a word without links, and at last links between two words that have none."""
+    """Merge two directions by grow-diag-final-and.
+
+    Start from the links that both have. Add links of either direction that are next to a link and reach a word without
+    one, then links between two words without any.
+    """
     links, union = forward & backward, forward | backward
     sources, targets = {s for s, _ in links}, {t for _, t in links}
     grown = bool(links)

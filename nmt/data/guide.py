@@ -25,7 +25,7 @@ Weights = npt.NDArray[np.float32]
 
 
 class Guide:
-    """For each pair of a dataset, how much each target token should look at each source token."""
+    """Hold, for each pair of a dataset, how much each target token should attend to each source token."""
 
     def __init__(self, entries: npt.NDArray, offsets: npt.NDArray[np.int64]) -> None:
         """`entries` are those of all pairs, end to end; pair i has those from `offsets[i]` to `offsets[i + 1]`."""
@@ -41,7 +41,7 @@ class Guide:
 
 
 def guide(dataset: Dataset, subwords: Subwords, say: Say) -> Guide:
-    """Align the words of a dataset, now or earlier."""
+    """Align the words of a dataset, or read the alignment from the cache."""
 
     def make(folder: Path) -> None:
         folder.mkdir(parents=True)

@@ -40,6 +40,11 @@ class _Job:
         same = self.translator is other.translator and self.options == other.options
         return same and not (self.options.drawn or self.options.mbr)
 
+    def fail(self, error: Exception) -> None:
+        """End the request with an error. One that is cancelled at this moment stays cancelled."""
+        if self.future.set_running_or_notify_cancel():
+            self.future.set_exception(error)
+
 
 class TranslationService:
     """Own the thread that translates. Close it to finish what has begun."""
@@ -95,18 +100,17 @@ class TranslationService:
                 if not self._jobs:
                     return
             time.sleep(GATHER)
-            for jobs in self._next():
+            if jobs := self._next():
                 self._translate(jobs)
 
-    def _next(self) -> list[list[_Job]]:
+    def _next(self) -> list[_Job]:
         """Take the first request and those that may join it; drop what nobody waits for."""
         with self._changed:
             now = time.monotonic()
             for job in [job for job in self._jobs if job.future.cancelled() or now > job.deadline]:
                 self._jobs.remove(job)
-                if not job.future.cancelled():
-                    limit = f"--max-seconds allows {self.seconds:g} seconds for a request"
-                    job.future.set_exception(Late(f"not translated in time: {limit}; send less text"))
+                limit = f"--max-seconds allows {self.seconds:g} seconds for a request"
+                job.fail(Late(f"not translated in time: {limit}; send less text"))
             if not self._jobs:
                 return []
             first = self._jobs[0]
@@ -118,7 +122,7 @@ class TranslationService:
                     lines += more
             for job in jobs:
                 self._jobs.remove(job)
-            return [jobs]
+            return jobs
 
     def _translate(self, jobs: list[_Job]) -> None:
         parts = [slice(len(job.done), len(job.done) + SHARE) for job in jobs]
@@ -136,8 +140,7 @@ class TranslationService:
             )
         except Exception as error:
             if len(jobs) == 1:
-                if not first.future.cancelled():
-                    first.future.set_exception(error)
+                first.fail(error)
                 return
             for job in jobs:  # one of them is at fault: each by itself
                 self._translate([job])

@@ -33,7 +33,7 @@ HEADERS = {
 
 
 def make_app(models: Models, limits: Limits | None = None, access: Access | None = None) -> FastAPI:
-    """The application that serves some runs. Its end finishes what has begun."""
+    """Make the application that serves some runs. When it shuts down, it finishes the requests it has begun."""
     limits, access = limits or Limits(), access or Access()
     service = TranslationService(queue=limits.max_queue, seconds=limits.max_seconds)
     desk = Desk(models, service, limits, keyed=bool(access.keys))
@@ -110,14 +110,14 @@ async def _checked(
         allowed |= {"Access-Control-Allow-Headers": "Content-Type, Authorization", "Access-Control-Allow-Methods": "*"}
         return Response(status_code=204, headers=allowed)
     length = request.headers.get("content-length", "0")
-    body = b""
+    body = bytearray()
     if length.isdigit() and int(length) > limits.max_body:
         raise Refused(413, f"a body of {int(length):,} bytes is more than --max-body {limits.max_body:,} allows")
     async for chunk in request.stream():
         body += chunk
         if len(body) > limits.max_body:
             raise Refused(413, f"the body is more than --max-body {limits.max_body:,} bytes allow")
-    request._body = body  # for those who read it next
+    request._body = bytes(body)  # for those who read it next
     path = request.url.path
     public = path in PUBLIC or path.startswith("/static/")
     if access.keys and not public and not await _has_key(request, access.keys):
@@ -128,7 +128,7 @@ async def _checked(
 
 
 async def _has_key(request: Request, keys: tuple[str, ...]) -> bool:
-    """Whether a request has one of the keys, in a header, the query string or the body. Takes constant time."""
+    """Return whether a request has one of the keys, in a header, the query string or the body, in constant time."""
     given = [request.headers.get("authorization", "").rpartition(" ")[2], request.query_params.get("api_key", "")]
     if request.method == "POST":
         with suppress(Refused):
@@ -144,6 +144,6 @@ def _status(error: Exception) -> int:
 
 
 def _answer(code: int, problem: str) -> JSONResponse:
-    """An error as the clients of LibreTranslate (`error`) and of DeepL (`message`) read it."""
+    """Answer with an error as the clients of LibreTranslate (`error`) and of DeepL (`message`) read it."""
     retry = {"Retry-After": "1"} if code in {429, 503} else {}
     return JSONResponse({"error": problem, "message": problem}, code, retry)

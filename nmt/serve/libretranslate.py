@@ -12,7 +12,7 @@ from nmt.serve.texts import Desk, Refused, plain_values, text_of
 
 
 async def values_of(request: Request) -> dict[str, Any]:
-    """Everything that a request says, in its query string and in its body. A list in a form is a name given twice."""
+    """Return the values of a request, from query string and body. A name given twice in a form is a list."""
     values: dict[str, Any] = dict(request.query_params)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = await request.body()
@@ -33,7 +33,7 @@ async def values_of(request: Request) -> dict[str, Any]:
 
 
 def texts_of(values: dict[str, Any], name: str) -> list[str]:
-    """The texts of a request. Raises Refused if there are none, or if something else stands there."""
+    """Return the texts of a request. Raises Refused if there are none, or if they are not texts."""
     found = values.get(name)
     texts = [found] if isinstance(found, str) else found
     if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
@@ -42,7 +42,7 @@ def texts_of(values: dict[str, Any], name: str) -> list[str]:
 
 
 def detect(texts: str, models: Models) -> tuple[str, float]:
-    """The likeliest language out of those that are served, and how sure that is, 0 to 100."""
+    """Detect the language of a text. Returns it with a confidence from 0 to 100."""
     sources = sorted(models.sources)
     if len(sources) == 1 and not texts.strip():
         return sources[0], 0.0
@@ -61,7 +61,7 @@ _identifier: Any = None
 
 
 def make_router(desk: Desk) -> APIRouter:
-    """The paths of LibreTranslate."""
+    """Make the paths of LibreTranslate."""
     router, models = APIRouter(tags=["LibreTranslate"]), desk.models
 
     def run_of(source: str, target: str, texts: list[str]) -> tuple[Served, dict[str, Any] | None]:

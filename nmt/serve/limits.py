@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """Finite in every respect; an option has the name of the field."""
+    """Limit what a request may cost. Each field is an option of the same name; every default is finite."""
 
     max_body: int = 1_000_000  # bytes of a request
     max_chars: int = 20_000  # characters of a request, over all its texts
@@ -18,7 +18,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Access:
-    """Who may ask."""
+    """Say which hosts, origins and keys are accepted."""
 
     hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")  # values of the Host header, without port; "*": any
     cors: tuple[str, ...] = ()  # origins of other pages that may ask

@@ -11,7 +11,7 @@ from nmt.run import WEIGHTS, load_settings, load_translator
 
 
 class Stamp(NamedTuple):
-    """What tells one file from another under the same name."""
+    """Tell one file from another under the same name."""
 
     inode: int
     modified: int
@@ -19,10 +19,10 @@ class Stamp(NamedTuple):
 
 
 class Served:
-    """A run with its languages and its translator."""
+    """Hold a run with its languages and its translator."""
 
     def __init__(self, path: Path, device: str | None, threads: int | None) -> None:
-        """Raises DataError if the run is damaged or has no model yet."""
+        """Load the run. Raises DataError if it is damaged or has no model yet."""
         settings = load_settings(path)
         self.path, self.name = path, path.resolve().name
         self.source = settings.data.source_language or language_of(settings.data.source) or settings.data.source
@@ -56,10 +56,10 @@ class Served:
 
 
 class Models:
-    """All that is served, by name and by direction."""
+    """Hold all served runs, by name and by direction."""
 
     def __init__(self, paths: Sequence[Path], device: str | None = None, threads: int | None = None) -> None:
-        """Raises DataError for a run that cannot be used, or for two runs of one name."""
+        """Load the runs. Raises DataError for a run that cannot be used, or for two runs of one name."""
         self.runs: dict[str, Served] = {}
         for path in paths:
             run = Served(path, device, threads)
@@ -86,7 +86,7 @@ class Models:
         return next(iter(self.runs.values()))
 
     def find(self, source: str, target: str) -> Served | None:
-        """The first run of a direction; None if there is none."""
+        """Return the first run of a direction; None if there is none."""
         wanted = [language_of(code) or code.lower() for code in (source, target)]
         for run in self.runs.values():
             if [run.source, run.target] == wanted:
@@ -95,7 +95,7 @@ class Models:
 
     @property
     def sources(self) -> dict[str, list[str]]:
-        """Source languages, each with its targets."""
+        """Return the source languages, each with its target languages."""
         found: dict[str, list[str]] = {}
         for run in self.runs.values():
             if run.target not in found.setdefault(run.source, []):

@@ -16,7 +16,7 @@ SAFE = ("beam_size", "length_penalty", "coverage_penalty", "min_length", "max_le
 
 
 class Asked(BaseModel):
-    """What is to be translated, and how. Only the text is needed."""
+    """Describe what to translate, and how. Only the text is required."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -37,7 +37,7 @@ class Asked(BaseModel):
 
 
 def make_router(desk: Desk) -> APIRouter:
-    """The paths of our own API."""
+    """Make the paths of our own API."""
     router = APIRouter(prefix="/v1", tags=["nmt"])
 
     def run_of(name: str) -> Served:

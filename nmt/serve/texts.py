@@ -13,7 +13,7 @@ from nmt.serve.models import Models, Served
 
 
 class Refused(UserError):
-    """A request that is not answered. `code` is the HTTP status."""
+    """Refuse a request. `code` is the HTTP status."""
 
     def __init__(self, code: int, problem: str) -> None:
         super().__init__(problem)
@@ -21,7 +21,7 @@ class Refused(UserError):
 
 
 class Desk:
-    """Takes texts, checks them against the limits and has them translated."""
+    """Take texts, check them against the limits and have them translated."""
 
     def __init__(self, models: Models, service: TranslationService, limits: Limits, *, keyed: bool = False) -> None:
         """`keyed`: clients need an API key."""
@@ -69,14 +69,14 @@ class Desk:
 
 
 def text_of(lines: Sequence[Translation], rank: int = 0) -> str:
-    """The translation of a text out of those of its lines; `rank` 0 is the best."""
+    """Join the translations of the lines of a text; `rank` 0 is the best."""
     return "\n".join(
         line.candidates[min(rank, len(line.candidates) - 1)].text if line.candidates else line.text for line in lines
     )
 
 
 def plain_values(values: Any) -> dict[str, Any]:
-    """A JSON object, or Refused."""
+    """Return a JSON object. Raises Refused for anything else."""
     if not isinstance(values, dict):
         raise Refused(400, "the body must be a JSON object")
     return values
