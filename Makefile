@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo serve test test-browser check docs pictures proof bench-check format reference corpus clean
+.PHONY: demo serve test test-browser check docs pages pictures proof bench-check format reference corpus clean
 
 demo: $(INSTALLED)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh
@@ -25,6 +25,10 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Every command of docs/how-to.md and every cell of the Colab notebook.
+pages: $(INSTALLED)
+	$(BIN)/python -m pytest -m slow tests/test_notebook.py tests/test_documentation.py
 
 # The documentation site, in build/docs: open build/docs/index.html. A broken link or anchor is an error.
 docs: $(INSTALLED)
