@@ -59,7 +59,7 @@ def test_synthetic_sentences_are_as_long_as_those_of_multi30k() -> None:
 def test_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(benchmark, "MATRIX", 64)
     sentences = Synthetic(400, 50)
-    order = [np.arange(start, start + 40) for start in range(0, 160, 40)]
+    order = [np.arange(start, start + 10) for start in range(0, 40, 10)]
     model = ModelSettings(embedding=8, hidden=8)
     work = benchmark.Work("tiny", model, TrainingSettings(), (50, 50), sentences, order)
     found = bench(work, SETTINGS, 2, lambda line: None)
