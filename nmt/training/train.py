@@ -54,6 +54,7 @@ from nmt.training.resume import (
     config_is_current,
     read_provenance,
     report_changes,
+    with_earlier_defaults,
 )
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import TrainState, share_state
@@ -88,14 +89,16 @@ def train(
     """
     folder = Path(settings.run)
     log, signals = Log() if ranks.leads else NoLog(), Signals()
-    ranks.check_equal(_alike(settings), SAME)
     try:
         with ExitStack() as stack:
             run = RunFolder(folder)
+            # The lock comes before anything is checked or read, so that nobody changes it in between.
             if ranks.leads:
                 with _writing(folder):
                     run = stack.enter_context(owned(folder, log.warn))
-                # The lock comes before anything is checked or read, so that nobody changes it in between.
+            settings = with_earlier_defaults(settings, folder)
+            ranks.check_equal(_alike(settings), SAME)
+            if ranks.leads:
                 check_start(settings, folder)
             device = choose_device(settings, ranks.local_rank)
             ranks.use(device)
