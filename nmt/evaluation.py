@@ -190,6 +190,13 @@ def _scores(
     return SetScores(len(sources), scores, seconds, decoding, groups, counts)
 
 
+def score_lines(
+    hypotheses: list[str], references: list[str], sources: list[str], wanted: Wanted, decoding: str
+) -> SetScores:
+    """Score translations of lines, each against one reference. `wanted` has its metrics."""
+    return _scores(text_statistics(hypotheses, [references], wanted), sources, wanted, decoding=decoding)
+
+
 def score_files(
     hypothesis: Path, references: Sequence[Path], source: Path | None, wanted: Wanted, encoding: str = AUTO
 ) -> Evaluation:

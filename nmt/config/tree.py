@@ -390,6 +390,19 @@ class TrainingSettings(Section):
     samples: Count = setting(
         3, "number of validation sentences to show with their translations", resume=True, ge=0, le=10_000
     )
+    snapshots: Count = setting(
+        0,
+        "number of snapshots of the weights to keep from all over training, in 16 bits, so that `nmt serve` can show "
+        "how a translation was learnt; 0: none",
+        resume=True,
+        ge=0,
+        le=50,
+    )
+    track: Annotated[
+        list[Annotated[str, Registered("training/track.py", "TRACKERS")]],
+        BeforeValidator(many),
+        written_as(["array", "string"], "one or more"),
+    ] = setting([], "trackers that receive what metrics.jsonl records, while training runs", resume=True)
 
 
 class DecodingSettings(Section):

@@ -19,6 +19,7 @@ from nmt.data.batching import Indices
 from nmt.errors import DataError, Diverged
 from nmt.metrics import LOSS, signature
 from nmt.model import Seq2Seq
+from nmt.outputs import Outputs, save_outputs
 from nmt.training.batches import EpochBatches
 from nmt.training.checkpoint import load_newest
 from nmt.training.checkpoint_manager import CheckpointManager
@@ -31,6 +32,7 @@ from nmt.training.report import Report
 from nmt.training.resume import trained_with
 from nmt.training.schedule import ScheduleState, budget_used, interval_count, learning_rate
 from nmt.training.signals import Interrupted, Signals
+from nmt.training.snapshots import Snapshots
 from nmt.training.state import Progress, TrainState, Validation
 from nmt.training.step import TrainStep
 from nmt.training.validation import ValidationResult, ValidationSet, validate, validation_loss
@@ -71,6 +73,7 @@ class Trainer:
         self.trained_with = trained_with(settings, validation[0].subwords)
         self.progress = Progress(judge=self.judge)
         self.saved_at = (0, 0.0)
+        self.snapshots = Snapshots(settings, validation[0].subwords, self.owned, log.warn)
         self.report = Report(log, validation[0].pairs, self.training.samples)
         self._clock = time.monotonic()
 
@@ -95,11 +98,13 @@ class Trainer:
                 self.signals.check()
                 self.owned.check()
                 self._step()
+                self.snapshots.take(self.progress.step, runs.named_weights(self.model))
                 if self.progress.step % self.training.log_every == 0:
                     self.report.step(self.progress, self.learning_rate(), self.budget_used())
             self._finish()
             if remark := early_stop_note(reason, self.progress, self.training):
                 self.log.warn(remark)
+            self.snapshots.take(self.progress.step, runs.named_weights(self.model), last=True)
             self._save(last=True)
         except Interrupted:
             self._save(last=True)
@@ -260,11 +265,23 @@ class Trainer:
         )
         progress.validations.append(validation)
         best = progress.best(self.training.metric) is validation
-        self.report.validation(validation, progress.seconds, best=best)
+        self.report.validation(validation, progress.seconds, best=best, hypotheses=result.hypotheses)
         self._save()
         if best:
             self.checkpoints.export_best(weights, progress)
+            self._keep_outputs(result)
         return result
+
+    def _keep_outputs(self, result: ValidationResult) -> None:
+        """Keep the translations of the best model, for the report of the run."""
+        data = self.validation_sets[0]
+        sources, references = [pair.source for pair in data.pairs], [data.visible(pair.target) for pair in data.pairs]
+        outputs = Outputs.of(self.progress.step, data.language, sources, references, result.hypotheses)
+        self.owned.check()
+        try:
+            save_outputs(self.owned.path, outputs)
+        except OSError as error:
+            self.log.warn(f"{runs.OUTPUTS}: cannot write: {error.strerror}; training continues, without it")
 
     def _scores(self, data: ValidationSet) -> ValidationResult:
         metrics, decoding = data.metrics(self.training.metric), self.settings.decoding
