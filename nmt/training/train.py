@@ -57,6 +57,7 @@ from nmt.training.resume import (
     config_is_current,
     read_provenance,
     report_changes,
+    with_earlier_defaults,
 )
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import TrainState
@@ -91,6 +92,7 @@ def train(
             with _writing(folder):
                 run = stack.enter_context(owned(folder, log.warn))
             # The lock comes before anything is checked or read, so that nobody changes it in between.
+            settings = with_earlier_defaults(settings, folder)
             check_start(settings, folder)
             check_trackers(settings.training.track)
             device = choose_device(settings)
