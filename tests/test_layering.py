@@ -18,7 +18,7 @@ LAYERS: list[set[str]] = [
     {"memory"},
     {"bootstrap", "error_rates", "config", "metrics", "files"},
     {"data", "model"},
-    {"device", "run", "decoding", "outputs"},
+    {"device", "distributed", "run", "decoding", "outputs"},
     {"test_sets", "evaluation", "training", "derived", "export"},
     {"info", "plots", "benchmark", "report"},
     {"check", "serve"},

@@ -256,6 +256,16 @@ class TrainingSettings(Section):
         0, "batch size in sentences instead; 0: use training.batch_tokens", "sentences", ge=0, le=10_000_000
     )
     accumulate: Count = setting(1, "gradient accumulation: batches per training step", "batches", ge=1, le=1_000_000)
+    parts: Count = setting(
+        0,
+        "number of parts that each batch is divided into, which the processes of torchrun share; decides dropout, so "
+        "that any number of processes trains the same model; 0: whole batches in one process, and under torchrun four "
+        "parts per training step, or one per process if there are more",
+        "parts",
+        resume=True,
+        ge=0,
+        le=100_000,
+    )
     optimizer: Annotated[str, Registered("training/optimizer.py", "OPTIMIZERS")] = setting("adam", "optimizer")
     learning_rate: float = setting(2e-3, "peak learning rate", gt=0, le=100)
     betas: Annotated[list[Share], Field(min_length=2, max_length=2)] = setting(

@@ -59,6 +59,15 @@ class Dataset:
     def target_lengths(self) -> npt.NDArray[np.int64]:
         return _joined([np.diff(shard.offsets["target"]) for shard in self._shards])
 
+    def target_tokens(self, indices: npt.NDArray[np.int64]) -> int:
+        """Return the number of target tokens of some pairs, ends included, without reading them."""
+        number = np.searchsorted(self._first, indices, side="right") - 1
+        tokens = len(indices)
+        for each in np.unique(number).tolist():
+            own, offsets = indices[number == each] - self._first[each], self._shards[each].offsets["target"]
+            tokens += int((offsets[own + 1] - offsets[own]).sum())
+        return tokens
+
     def _find(self, index: int) -> tuple["_Shard", int]:
         number = self.text_of(index)
         return self._shards[number], index - self._first[number]

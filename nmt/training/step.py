@@ -15,11 +15,13 @@ from torch import Tensor, nn
 from nmt import run as runs
 from nmt.config import TrainingSettings
 from nmt.data.batch import Batch
+from nmt.distributed import ALONE, Ranks
 from nmt.errors import ConfigError, OutOfMemory, is_out_of_memory
 from nmt.model import Seq2Seq
 from nmt.training.forcing import forcing
 from nmt.training.initialization import FrozenRows
 from nmt.training.loss import batch_loss
+from nmt.training.micro_batches import MicroBatches, scale_gradients, seed_of, sum_gradients
 from nmt.training.optimizer import clip_gradients, make_optimizer, set_learning_rate, update_average
 
 PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -33,13 +35,14 @@ class StepResult(NamedTuple):
     norm: float  # of the gradient, before it was clipped
     nonfinite: str = ""  # what was not finite, so that the weights were left as they were
     splits: int = 0  # how many batches did not fit into memory as a whole
+    notes: tuple[int, ...] = ()  # sums over all ranks of what each has noted
 
 
 class TrainStep:
     """Run training steps: change the weights, their moving average and the optimizer state together."""
 
-    def __init__(self, model: Seq2Seq, training: TrainingSettings, device: torch.device) -> None:
-        self.model, self.training, self.device = model, training, device
+    def __init__(self, model: Seq2Seq, training: TrainingSettings, device: torch.device, ranks: Ranks = ALONE) -> None:
+        self.model, self.training, self.device, self.ranks = model, training, device, ranks
         _check_precision(model, training, device)
         self.optimizer = make_optimizer(model, training)
         self.scaler = _loss_scaler(training, device)
@@ -49,24 +52,43 @@ class TrainStep:
         self.frozen = FrozenRows(model, {})
         self._splits = 0
 
-    def __call__(self, batches: Sequence[Batch], step: int, learning_rate: float) -> StepResult:
+    def __call__(
+        self,
+        batches: Sequence[Batch],
+        step: int,
+        learning_rate: float,
+        micro: MicroBatches | None = None,
+    ) -> StepResult:
         """Run one step on these batches; the loss is the mean over all their target tokens.
 
+        With `micro` they are this rank's share of a step, and so are loss and tokens of the result those of all ranks.
         Raise OutOfMemory if a single sentence does not fit.
         """
-        tokens, self._splits = sum(batch.target_tokens for batch in batches), 0
+        own, self._splits = sum(batch.target_tokens for batch in batches), 0
+        tokens = micro.tokens if micro else own
         torch.manual_seed(self.training.seed * 1_000_003 + step)  # dropout: a function of (seed, step)
         set_learning_rate(self.optimizer, learning_rate)
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
-        loss = sum(self._add_gradients(batch.to(self.device), tokens, step) for batch in batches)
+        loss = 0.0
+        for place, batch in enumerate(batches):
+            if micro:  # dropout: a function of (seed, step, micro-batch)
+                torch.manual_seed(seed_of(self.training.seed, step, micro.numbers[place]))
+            loss += self._add_gradients(batch.to(self.device), tokens, step)
+        notes: tuple[int, ...] = ()
+        if micro:
+            loss, (tokens, self._splits, *noted) = sum_gradients(
+                self.model, loss, [own, self._splits, *micro.notes], self.ranks
+            )
+            scale_gradients(list(self.model.parameters()), micro.tokens / tokens)
+            notes = tuple(noted)
         self.scaler.unscale_(self.optimizer)
         self.frozen.drop_gradients()
         norm = clip_gradients(self.model, self.training.clip_norm)
         finite = bool(np.isfinite(norm) and np.isfinite(loss))
         self._apply(step, finite)
         nonfinite = "" if finite else self._describe_nonfinite(batches, loss)
-        return StepResult(loss, tokens, norm, nonfinite, self._splits)
+        return StepResult(loss, tokens, norm, nonfinite, self._splits, notes)
 
     def _add_gradients(self, batch: Batch, tokens: int, step: int) -> float:
         """Add the batch's part of the gradient and return its loss; split the batch in halves if it does not fit into
@@ -139,6 +161,7 @@ class TrainStep:
             place = next(
                 (found for batch in batches if (found := self._first_nonfinite_module(batch.to(self.device)))), ""
             )
+        place = next(filter(None, self.ranks.gather(place)), "")
         return f"{what} is not finite{place and f', first in {place}'}"
 
     def _first_nonfinite_module(self, batch: Batch) -> str:
