@@ -18,7 +18,7 @@ LAYERS: list[set[str]] = [
     {"memory"},
     {"bootstrap", "error_rates", "config", "metrics", "files"},
     {"data", "model"},
-    {"device", "run", "decoding"},
+    {"device", "precision", "run", "decoding"},
     {"test_sets", "evaluation", "training", "derived", "export"},
     {"info", "plots", "benchmark"},
     {"check", "serve"},

@@ -28,6 +28,7 @@ from nmt.languages import find_language
 from nmt.memory import memory_at_hand
 from nmt.metrics import LOSS, METRICS, signature, tokenizer_note
 from nmt.model import Seq2Seq, make_model, model_shapes
+from nmt.precision import with_precision
 from nmt.run import LoadedRun
 from nmt.training.batches import EpochBatches
 from nmt.training.checkpoint import list_checkpoints, load_newest
@@ -53,6 +54,7 @@ from nmt.training.resume import (
     config_is_current,
     read_provenance,
     report_changes,
+    with_recorded_precision,
 )
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import TrainState
@@ -86,9 +88,11 @@ def train(
             with _writing(folder):
                 run = stack.enter_context(owned(folder, log.warn))
             # The lock comes before anything is checked or read, so that nobody changes it in between.
+            settings = with_recorded_precision(settings, folder)
             check_start(settings, folder)
             device = choose_device(settings)
             log.say(f"nmt {__version__}, torch {torch.__version__}, {describe(device)}, run {_shown(folder)}")
+            settings = with_precision(settings, device, log.say)
             data = prepare(_with_known_subwords(folder, settings), log.say)
             with _writing(folder, run):
                 trainer = _make_trainer(settings, data, command, device, log, signals, run, changed_data)

@@ -32,7 +32,7 @@ from nmt.training.resume import trained_with
 from nmt.training.schedule import ScheduleState, budget_used, interval_count, learning_rate
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import Progress, TrainState, Validation
-from nmt.training.step import TrainStep
+from nmt.training.step import Pending, StepResult, TrainStep, settle
 from nmt.training.validation import ValidationResult, ValidationSet, validate, validation_loss
 
 TOO_MANY = 5  # updates in a row that are not finite
@@ -71,6 +71,7 @@ class Trainer:
         self.trained_with = trained_with(settings, validation[0].subwords)
         self.progress = Progress(judge=self.judge)
         self.saved_at = (0, 0.0)
+        self._pending: list[tuple[Pending, list[Indices]]] = []  # steps whose results a GPU still has
         self.report = Report(log, validation[0].pairs, self.training.samples)
         self._clock = time.monotonic()
 
@@ -138,18 +139,37 @@ class Trainer:
         progress = self.progress
         chosen = self.batches.chosen(progress.batch, self.training.accumulate)
         batches = [self.batches.make(indices) for indices in chosen]
-        update = self.train_step(batches, progress.step, self.learning_rate())
-        if update.splits:
-            self.log.warn(
-                f"step {progress.step + 1:,}: out of memory; batch split in halves; set training.batch_tokens lower"
-            )
-        self.report.add(update)
-        if not update.nonfinite:
-            progress.loss, progress.tokens = progress.loss + update.loss, progress.tokens + update.tokens
+        if self.train_step.waits:
+            result = self.train_step(batches, progress.step, self.learning_rate())
+            self._advance(len(chosen))
+            self._count(result, progress.step, chosen)
+            return
+        self._pending.append((self.train_step.start(batches, progress.step, self.learning_rate()), chosen))
         self._advance(len(chosen))
-        self._count_skipped(update.nonfinite, chosen)
+        if progress.step % self.training.log_every == 0:
+            self._settle()
 
-    def _count_skipped(self, nonfinite: str, chosen: list[Indices]) -> None:
+    def _settle(self) -> None:
+        """Wait for the steps that a GPU is still computing, and count their results. Raise Diverged."""
+        progress, pending = self.progress, self._pending
+        self._pending = []
+        first = progress.step - len(pending) + 1
+        for index, result in enumerate(settle([step for step, _ in pending])):
+            self._count(result, first + index, pending[index][1])
+            if self.progress is not progress:  # rolled back: the steps after this one do not count
+                return
+
+    def _count(self, result: StepResult, step: int, chosen: list[Indices]) -> None:
+        """Count the result of a step, the `step`-th."""
+        progress = self.progress
+        if result.splits:
+            self.log.warn(f"step {step:,}: out of memory; batch split in halves; set training.batch_tokens lower")
+        self.report.add(result)
+        if not result.nonfinite:
+            progress.loss, progress.tokens = progress.loss + result.loss, progress.tokens + result.tokens
+        self._count_skipped(result.nonfinite, step, chosen)
+
+    def _count_skipped(self, nonfinite: str, step: int, chosen: list[Indices]) -> None:
         """Count skipped steps; after too many in a row, roll back. Raise Diverged."""
         progress = self.progress
         if not nonfinite:
@@ -162,7 +182,7 @@ class Trainer:
         several = len(names) > 1
         lines = [f"{names[text]}:{line}" if several else str(line) for text, line in places]
         shown = ", ".join(lines[:5]) + (", ..." if len(lines) > 5 else "")
-        self.log.warn(f"step {progress.step:,}: {nonfinite}; update skipped (lines {shown} of the training text)")
+        self.log.warn(f"step {step:,}: {nonfinite}; update skipped (lines {shown} of the training text)")
         if progress.skipped_in_row >= TOO_MANY:
             self._roll_back()
 
@@ -235,6 +255,7 @@ class Trainer:
                 self.log.say(f"before training: loss {loss:.3f}, perplexity {perplexity:.2f}")
 
     def _validate(self) -> None:
+        self._settle()
         result = self._judge(self._current())
         self.report.samples(result)
         self.report.warnings(warnings_for(result.symptoms, self.progress, self.training))
@@ -351,6 +372,7 @@ class Trainer:
         self.train_step.frozen = FrozenRows(self.model, rows)
 
     def _save(self, *, last: bool = False) -> None:
+        self._settle()
         self.checkpoints.save(self.state(), last=last)
         self.saved_at = (self.progress.step, self.progress.epochs)
 
