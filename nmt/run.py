@@ -315,7 +315,7 @@ def load_translator(
     """
     from nmt.decoding.translator import Translator
     from nmt.device import check_threads, find_device
-    from nmt.model.int8 import quantize
+    from nmt.model.int8 import multiplies_int8, quantize
 
     folders = [Path(path) for path in ([paths] if isinstance(paths, Path | str) else paths)]
     settings = load_settings(folders[0])
@@ -326,7 +326,7 @@ def load_translator(
     loaded = [load_run(path, chosen) for path in folders]
     check_same_subwords(loaded)
     for run in loaded:
-        if run.eight_bits and chosen.type == "cpu":
+        if run.eight_bits and chosen.type == "cpu" and multiplies_int8():
             quantize(run.model)
     first = loaded[0].settings
     return Translator(

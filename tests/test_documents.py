@@ -1,12 +1,16 @@
 """Files that are translated and kept: what is filled in, and that nothing else changes."""
 
+import gzip
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from nmt.data import documents
 from nmt.data.documents import DOCUMENTS, document_format, open_document
 from nmt.data.documents.segments import Document
+from nmt.data.formats import json_rows
 from nmt.data.sources import find_source
 from nmt.errors import DataError
 
@@ -273,3 +277,27 @@ def test_columns_are_for_tables_and_json(tmp_path: Path) -> None:
     assert json.dumps({name: kind.columns for name, kind in DOCUMENTS.items() if kind.columns}) == (
         '{"tsv": true, "csv": true, "jsonl": true}'
     )
+
+
+def test_a_document_has_a_limit_however_it_is_compressed(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(documents, "LARGEST", 1000)
+    for name, content in (("a.po", b"#" * 1001), ("a.po.gz", gzip.compress(b"#" * 1001))):
+        with pytest.raises(DataError, match="has more than 1,000 bytes; split it, or translate its lines"):
+            opened(tmp_path, name, content)
+
+
+def test_an_object_across_many_blocks_is_not_read_again_for_each(tmp_path: Path, monkeypatch) -> None:
+    tried = []
+
+    class Counting(json.JSONDecoder):
+        def raw_decode(self, s: str, idx: int = 0):
+            tried.append(idx)
+            return super().raw_decode(s, idx)
+
+    text = json.dumps([{"en": "a" * 5000, "fr": "b"}, {"en": "c", "fr": "d"}])
+    monkeypatch.setattr(json_rows.json, "JSONDecoder", Counting)
+    monkeypatch.setattr(json_rows, "_blocks", lambda *_: iter(text))  # blocks of one character
+    (tmp_path / "a.json").write_text(text)
+    rows = list(json_rows.json_rows(tmp_path / "a.json", Counter()))
+    assert [(number, len(row["en"])) for number, row in rows] == [(1, 5000), (2, 1)]
+    assert len(tried) < 40

@@ -15,11 +15,12 @@ from reliability.job import CASES, check_equal, make_workplace, result, run
 
 from nmt import config
 from nmt.errors import ConfigError, DataError, UserError
-from nmt.run import CHECKPOINTS, METRICS, WEIGHTS
+from nmt.run import CHECKPOINTS, METRICS, WEIGHTS, load_settings
 from nmt.training import resume
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
 from nmt.training.signals import Signals
 from nmt.training.train import TrainResult
+from nmt.training.train import train as resume_train
 
 
 @pytest.fixture(scope="module")
@@ -355,3 +356,20 @@ def test_two_at_once_are_not_possible(workplace, uninterrupted, monkeypatch, tmp
         "wait until it ends, or train in another directory: run=runs/NAME"
     ]
     check_equal(tmp_path / "run", uninterrupted("conditional"))
+
+
+def test_a_run_of_an_earlier_version_resumes_as_it_began(tiny_config: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    words = ["subword.model_type=word", f"run={folder}", "training.max_steps=2"]
+    settings = config.load(tiny_config, [*words, "training.hide_words=0"])
+    resume_train(settings, ["nmt", "train"])
+    path = folder / "config.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text("".join(line for line in text.splitlines(True) if "hide_words" not in line), encoding="utf-8")
+    again = config.load(tiny_config, [*words, "training.max_steps=4"])
+    assert again.training.hide_words == 0.1
+    resume_train(again, ["nmt", "train"])
+    assert load_settings(folder).training.hide_words == 0  # it stays so when the run is resumed once more
+    assert resume.with_earlier_defaults(again, folder).training.hide_words == 0
+    given = config.load(tiny_config, [*words, "training.hide_words=0.1"])
+    assert resume.with_earlier_defaults(given, folder) == given

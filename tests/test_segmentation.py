@@ -44,8 +44,16 @@ def test_parts_come_together_as_they_stood() -> None:
     for line in ("One two. Three four. Five.", "\u4e00\u4e8c\u3002\u4e09\u56db\u3002", "A! \u4e00\u3002B."):
         parts = split_line(line, len, Capacity(1, 99, 99))
         assert len(parts.texts) > 1
-        assert join(parts.texts, parts.spaced) == line
-    assert join(["", "a", "", "b"], [False, True, True, True]) == "a b"
+        assert join(parts.texts, parts.spaces) == line
+    assert join(["", "a", "", "b"], ["", " ", " ", " "]) == "a b"
+
+
+def test_white_space_stays_where_every_character_counts() -> None:
+    line = "  One two.   Three four.\tFive.  "
+    parts = split_line(line, len, Capacity(1, 99, 99), verbatim=True)
+    assert join(parts.texts, parts.spaces) == line.rstrip()
+    parts = split_line(line, len, Capacity(1, 99, 99))
+    assert join(parts.texts, parts.spaces) == "One two. Three four. Five."
 
 
 def test_attention_is_that_of_the_parts() -> None:

@@ -37,28 +37,33 @@ def capacity(statistics: TrainingStatistics) -> Capacity:
 
 
 class Segments(NamedTuple):
-    """Hold the segments of a line, and whether a space stood before each of them."""
+    """Hold the segments of a line, and the white space before each of them."""
 
     texts: list[str]
-    spaced: list[bool]
+    spaces: list[str]
 
 
-def split_line(line: str, size: Callable[[str], int], most: Capacity) -> Segments:
+def split_line(line: str, size: Callable[[str], int], most: Capacity, verbatim: bool = False) -> Segments:
     """Split a line into as few segments as possible within the limits `most`; `size` counts the subwords of a text.
 
     A segment holds whole sentences. A sentence that is too long is split at commas and the like, or else at spaces.
+    White space between segments becomes one space, unless `verbatim`; then the indentation of the line stays too.
     """
-    segments, spaced_before = Segments([], []), False
-    for text in _group_sentences(split_sentences(line), size, most):
-        for segment in _split_long(text, size, most.longest):
-            if not segment.strip():
+    segments, before = Segments([], []), ""
+    for group in _group_sentences(split_sentences(line), size, most):
+        for segment in _split_long(group, size, most.longest):
+            text = segment.strip()
+            if not text:
+                before += segment
                 continue
-            segments.texts.append(segment.strip())
-            segments.spaced.append(spaced_before or segment != segment.lstrip())
-            spaced_before = segment != segment.rstrip()
+            start = segment.index(text)
+            segments.texts.append(text)
+            segments.spaces.append(before + segment[:start])
+            before = segment[start + len(text) :]
     if not segments.texts:
-        return Segments([line], [False])
-    segments.spaced[0] = False
+        return Segments([line], [""])
+    if not verbatim:
+        return Segments(segments.texts, ["", *(" " if space else "" for space in segments.spaces[1:])])
     return segments
 
 
@@ -94,11 +99,10 @@ def _split_long(text: str, size: Callable[[str], int], longest: int) -> list[str
     return [text]
 
 
-def join(texts: Sequence[str], spaced: Sequence[bool]) -> str:
-    """Join the texts with the spaces that stood between them. An empty text adds no space."""
+def join(texts: Sequence[str], spaces: Sequence[str]) -> str:
+    """Join the texts with the white space that stood between them. An empty text adds none."""
     joined: list[str] = []
-    begun = False
-    for text, space in zip(texts, spaced, strict=True):
-        joined.append(f" {text}" if space and text and begun else text)
-        begun = begun or bool(text)
+    for text, space in zip(texts, spaces, strict=True):
+        if text:
+            joined += [space if joined else spaces[0], text]
     return "".join(joined)

@@ -221,7 +221,7 @@ class Translator:
         with computing_with(self.threads):
             found = iter(self._translate(batch, settings, options))
         return [
-            _join_segments(line, each.parts.spaced, [next(found) for _ in each.ids], mean_score=bool(options.mbr))
+            _join_segments(line, each.parts.spaces, [next(found) for _ in each.ids], mean_score=bool(options.mbr))
             for line, each in zip(lines, encoded, strict=True)
         ]
 
@@ -233,14 +233,15 @@ class Translator:
         the beginning."""
         line = line[:LONGEST_LINE]
         if prefix := prefix_of(begun[:LONGEST_LINE], self.subwords.target):
-            return _Encoded(Segments([line], [False]), [self._encode(line)], prefix)
+            return _Encoded(Segments([line], [""]), [self._encode(line)], prefix)
         most = self.capacity
         sentences = count_sentences(line) if most else 1
         if not most or most.holds_sentences(sentences):
             ids = self._encode(line)
             if not most or most.holds(sentences, len(ids)):
-                return _Encoded(Segments([line], [False]), [ids])
-        parts = split_line(line, lambda text: len(self._encode(text)), most)
+                return _Encoded(Segments([line], [""]), [ids])
+        verbatim = self.subwords.target.normalizer.name == "identity"
+        parts = split_line(line, lambda text: len(self._encode(text)), most, verbatim)
         return _Encoded(parts, [self._encode(text) for text in parts.texts])
 
     def _translate(self, whole: _Batch, settings: DecodingSettings, options: TranslateOptions) -> list[Translation]:
@@ -460,14 +461,14 @@ def warnings_of(translations: Iterable[Translation], n_best: int = 1) -> Counter
     return notes
 
 
-def _join_segments(line: str, spaced: list[bool], parts: list[Translation], mean_score: bool) -> Translation:
+def _join_segments(line: str, spaces: list[str], parts: list[Translation], mean_score: bool) -> Translation:
     """Join the translations of a line's segments into one; scores are summed, or averaged with `mean_score`."""
     if len(parts) == 1:
         return replace(parts[0], source=line, cut=parts[0].cut or len(line) > LONGEST_LINE)
     ranks = _ranks([part.candidates or [Candidate("", 0.0, 0.0)] for part in parts])
     candidates = [
         Candidate(
-            join([one.text for one in rank], spaced),
+            join([one.text for one in rank], spaces),
             math.fsum(one.score for one in rank) / (len(rank) if mean_score else 1),
             math.fsum(one.log_prob for one in rank),
         )
@@ -487,7 +488,7 @@ def _join_segments(line: str, spaced: list[bool], parts: list[Translation], mean
         parts=len(parts),
         unknown=sum(part.unknown for part in parts),
         limited=any(part.limited for part in parts),
-        details=_joined_details(line, join([part.text for part in parts], spaced), parts),
+        details=_joined_details(line, join([part.text for part in parts], spaces), parts),
         of=tuple(parts),
     )
 

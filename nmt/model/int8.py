@@ -1,4 +1,4 @@
-"""Weights in 8 bits: a quarter of the size, and on CPUs with instructions for it several times the speed.
+"""Weights in 8 bits: a quarter of the size, and faster decoding on CPUs that multiply 8-bit integers natively.
 
 Symmetric, one scale for each row of a weight: w = s q with q in [-127, 127]. Inputs are rounded as they come, with a
 scale for each row, and products are summed in 32-bit integers (as Wu et al. 2016, section 6, did for GNMT).
@@ -62,6 +62,12 @@ def unpack(packed: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 # Computing -----------------------------------------------------------------------------------------------------------
+
+
+def multiplies_int8() -> bool:
+    """Return whether this CPU multiplies 8-bit integers natively (VNNI). Elsewhere such products take ten times as long
+    as those in float32, which compute with the same rounded weights instead."""
+    return bool(torch.cpu._is_vnni_supported())
 
 
 class Int8Linear(nn.Module):

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from nmt import config
 from nmt import run as runs
 from nmt.config import Settings
-from nmt.config.text import LARGEST
+from nmt.config.text import LARGEST, parse
 from nmt.data.subword import Subwords
 from nmt.errors import ConfigError, DataError
 from nmt.files import read_json, read_run_file
@@ -57,6 +57,29 @@ def _with_older_default(settings: Settings) -> Settings:
 def _with_precision(settings: Settings, precision: str) -> Settings:
     training = settings.training.model_copy(update={"precision": precision})
     return settings.model_copy(update={"training": training})
+
+
+# Settings that runs of earlier versions were trained without: {key: the value that trains as those versions did}.
+EARLIER: dict[str, Any] = {"training.hide_words": 0.0}
+
+
+def with_earlier_defaults(settings: Settings, folder: Path) -> Settings:
+    """Return settings with which a run of an earlier version resumes exactly.
+
+    A setting of `EARLIER` that the config does not mention stays as it was when the run began.
+    """
+    if not list_checkpoints(folder / runs.CHECKPOINTS):
+        return settings
+    try:
+        given = parse(read_run_file(folder, runs.CONFIG, LARGEST), folder / runs.CONFIG)
+    except DataError:
+        return settings
+    for key, earlier in EARLIER.items():
+        section, _, name = key.partition(".")
+        part = getattr(settings, section)
+        if name not in part.model_fields_set and (key not in given or given[key].value == earlier):
+            settings = settings.model_copy(update={section: part.model_copy(update={name: earlier})})
+    return settings
 
 
 def trained_with(settings: Settings, subwords: Subwords) -> dict[str, Any]:

@@ -54,6 +54,7 @@ from nmt.training.resume import (
     config_is_current,
     read_provenance,
     report_changes,
+    with_earlier_defaults,
     with_recorded_precision,
 )
 from nmt.training.signals import Interrupted, Signals
@@ -88,7 +89,7 @@ def train(
             with _writing(folder):
                 run = stack.enter_context(owned(folder, log.warn))
             # The lock comes before anything is checked or read, so that nobody changes it in between.
-            settings = with_recorded_precision(settings, folder)
+            settings = with_recorded_precision(with_earlier_defaults(settings, folder), folder)
             check_start(settings, folder)
             device = choose_device(settings)
             log.say(f"nmt {__version__}, torch {torch.__version__}, {describe(device)}, run {_shown(folder)}")

@@ -1,6 +1,8 @@
 """Environments: no home, no name for the user, odd file names, few descriptors, threads, forks: all as documented."""
 
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,7 +70,9 @@ STRANGE = {
     "a temporary folder that is not there": "import os; os.environ['TMPDIR'] = os.environ['HOME'] = '/nonexistent'",
     "32 descriptors": "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))",
     "a clock that jumps": ("import time; real = time.time; time.time = lambda: real() - 1e9 * (int(real() * 10) % 2)"),
-    "nothing may be assumed": "import os; os.umask(0o777 ^ 0o700)",
+    "files for the owner alone": "import os; os.umask(0o077)",
+    "files for everybody": "import os; os.umask(0)",
+    "a home and a temporary folder that are read-only": "import os; os.environ['HOME'] = os.environ['TMPDIR'] = '/sys'",
 }
 
 
@@ -81,6 +85,34 @@ def test_training_and_translating_in(tmp_path: Path, what: str) -> None:
     done = command(workplace, "translate", "runs/digits", "-i", "corpus/valid.a", before=STRANGE[what])
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("\n") == 6
+
+
+@pytest.mark.slow
+def test_a_home_and_a_temporary_folder_that_are_full(tmp_path: Path) -> None:
+    """The cache is in the home: one warning, and a training without it, or one line that names the remedy."""
+    (tmp_path / "full").mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path / "full")]
+    if shutil.which("mount") is None or subprocess.run(words, check=False, capture_output=True).returncode:
+        pytest.skip("this user may not mount a file system")
+    try:
+        (tmp_path / "full" / "filler").write_bytes(bytes(4096))
+        with contextlib.suppress(OSError), (tmp_path / "full" / "more").open("wb", buffering=0) as file:
+            while file.write(bytes(4096)):
+                pass
+        full = tmp_path / "full"
+        before = f"import os; os.environ['HOME'] = os.environ['TMPDIR'] = {str(full)!r}; os.environ.pop('NMT_CACHE')"
+        workplace = make_workplace(tmp_path)
+        done = command(workplace, "train", "digits.yaml", "training.max_steps=2", before=before)
+        assert "Traceback" not in done.stderr
+        if done.returncode:
+            assert done.returncode in {2, 3} and "NMT_CACHE" in done.stderr, done.stderr
+        # With a cache elsewhere nothing needs either folder.
+        done = command(workplace, "train", "digits.yaml", "training.max_steps=2", before=before.rpartition(";")[0])
+        assert done.returncode == 0, done.stderr
+        done = command(workplace, "translate", "runs/digits", "-i", "corpus/valid.a", before=before)
+        assert done.returncode == 0 and done.stdout.count("\n") == 6, done.stderr
+    finally:
+        subprocess.run(["umount", str(tmp_path / "full")], check=False)
 
 
 @pytest.mark.slow

@@ -11,19 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from nmt import config
 from nmt.data.corpus import ParallelFiles, read_pairs
+from nmt.data.documents import document_format, open_document
+from nmt.data.sources import find_source
 from nmt.errors import UserError
 from nmt.info import describe_run
-from nmt.run import CHECKPOINTS, load_translator
+from nmt.run import CHECKPOINTS, CONFIG, WEIGHTS, load_run, load_translator, named_weights, pack_weights
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
 from reliability.job import call, make_workplace, run
 
 KEYS = config.keys()
-KINDS = [pytest.param(50, id="quick"), pytest.param(2500, id="long", marks=pytest.mark.slow)]  # of four kinds
+KINDS = [pytest.param(50, id="quick"), pytest.param(2500, id="long", marks=pytest.mark.slow)]  # of each test
 OPTIONS: dict[str, Any] = {
     "deadline": None,
     "database": None,
@@ -197,3 +201,108 @@ def test_corpora_and_lines(trained: Path, tmp_path: Path, record_property, examp
 
     fuzz()
     record_property("cases", examples)
+
+
+# Crafted runs: their checksums are right, as those of a stranger who has this program would be -----------------
+
+
+def tensors() -> some.SearchStrategy[torch.Tensor]:
+    kinds = some.sampled_from([torch.float32, torch.float16, torch.float64, torch.int64, torch.bool, torch.uint8])
+    shapes = some.lists(some.integers(0, 5), max_size=4)
+    values = some.sampled_from([0.0, 1.0, -1.0, 3e38, float("inf"), float("nan")])
+    return some.builds(lambda kind, shape, value: torch.full(shape, value).to(kind), kinds, shapes, values)
+
+
+def settings_of_a_stranger() -> some.SearchStrategy[tuple[str, str]]:
+    numbers = some.sampled_from(
+        ["-1", "0", "1", "7", "8", "9", "100", "65536", "1e9", "nan", "true", "[]", "''", "gru"]
+    )
+    return some.tuples(some.sampled_from([key for key in KEYS if key.startswith(("model.", "decoding."))]), numbers)
+
+
+@pytest.mark.parametrize("examples", KINDS)
+def test_crafted_runs(trained: Path, record_property, examples: int) -> None:
+    """Weights of any name, shape, type and value, under settings that may ask for others: loaded, or one line."""
+    whole = load_run(trained, torch.device("cpu"))
+    weights = named_weights(whole.model)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(shutil.copytree(trained, Path(folder) / "run", ignore=shutil.ignore_patterns(CHECKPOINTS)))
+        original = (copy / CONFIG).read_text(encoding="utf-8")
+        names = some.one_of(some.sampled_from(sorted(weights)), some.text(max_size=4))
+
+        @settings(max_examples=examples, **OPTIONS)
+        @given(
+            some.dictionaries(names, tensors(), max_size=2),
+            some.sets(some.sampled_from(sorted(weights)), max_size=1),
+            some.one_of(some.none(), settings_of_a_stranger()),
+        )
+        def fuzz(new: dict[str, torch.Tensor], gone: set[str], change: tuple[str, str] | None) -> None:
+            written = {name: tensor for name, tensor in (weights | new).items() if name not in gone}
+            written = {name.encode(errors="replace").decode(): tensor for name, tensor in written.items()}
+            given_settings = whole.settings
+            with contextlib.suppress(UserError):
+                if change is not None:
+                    section, _, key = change[0].partition(".")
+                    values = yaml.safe_load(original)
+                    values[section][key] = yaml.safe_load(change[1])
+                    (copy / CONFIG).write_text(yaml.safe_dump(values), encoding="utf-8")
+                    given_settings = config.load(copy / CONFIG)
+                (copy / WEIGHTS).write_bytes(pack_weights(written, given_settings, whole.subwords))
+                translator = load_translator(copy, threads=1)
+                [found] = translator.translate(["1 2 3"], beam_size=2)
+                assert "\n" not in found.text
+            (copy / CONFIG).write_text(original, encoding="utf-8")
+
+        fuzz()
+    record_property("cases", examples)
+
+
+# Files of every format -----------------------------------------------------------------------------------------------
+
+SAMPLES = {
+    "a.po": 'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n#, c-format\nmsgid "a %d"\nmsgstr ""\n',
+    "a.xlf": '<xliff version="1.2"><file source-language="a" target-language="b"><body><trans-unit id="1"><source>1'
+    "</source><target>2</target></trans-unit></body></file></xliff>",
+    "a.tmx": '<tmx version="1.4"><header/><body><tu><tuv xml:lang="a"><seg>1 <ph>x</ph></seg></tuv><tuv xml:lang="b">'
+    "<seg>2</seg></tuv></tu></body></tmx>",
+    "a.tsv": "a\tb\n1\t2\n", "a.csv": 'a,b\n"1, ""1""",2\n', "a.jsonl": '{"a": "1", "b": ""}\n',
+    "a.json": '[{"a": "1", "b": ""},\n {"translation": {"a": "1"}}]', "a.bars": "1 ||| 2\n",
+    "a.sgm": '<srcset setid="x"><doc docid="d"><seg id="1">1</seg></doc></srcset>',
+    "a.srt": "1\n00:00:01,000 --> 00:00:02,000\n1\n\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("examples", KINDS)
+def test_formats(tmp_path: Path, record_property, examples: int) -> None:
+    """A changed file of each format: read as a corpus, filled as a document, or one line. Nothing spans two lines."""
+    changes = some.lists(
+        some.tuples(some.integers(0, 400), some.integers(0, 8), some.one_of(some.binary(max_size=6), odd_bytes())),
+        max_size=4,
+    )
+
+    @settings(max_examples=examples, **OPTIONS)
+    @given(some.sampled_from(sorted(SAMPLES)), changes)
+    def fuzz(name: str, changes: list[tuple[int, int, bytes]]) -> None:
+        path, content = tmp_path / name, SAMPLES[name].encode()
+        for place, cut, new in changes:
+            at = place % (len(content) + 1)
+            content = content[:at] + new + content[at + cut :]
+        path.write_bytes(content)
+        with contextlib.suppress(UserError):
+            for pair in find_source(tmp_path, name, ("a", "b")).pairs():
+                assert not {"\n", "\0"} & {*pair.source, *pair.target}
+        with contextlib.suppress(UserError):
+            kind = document_format(path)
+            if kind is not None:
+                document = open_document(path, kind, ("a", "b"))
+                assert not any("\n" in text for text in document.texts)
+                document.filled([text.upper() for text in document.texts])
+
+    fuzz()
+    record_property("cases", examples)
+
+
+def odd_bytes() -> some.SearchStrategy[bytes]:
+    return some.sampled_from(
+        [b"\0", b"\r", b"\n", b'"', b"<", b">", b"&", b"\xff\xfe", b"\xef\xbb\xbf", b"</", b"\\", b"]"]
+    )

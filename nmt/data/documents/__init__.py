@@ -22,6 +22,8 @@ from nmt.data.formats.recognise import plain_suffix, root_format
 from nmt.data.opening import BLOCK, open_binary
 from nmt.errors import DataError
 
+LARGEST = 256_000_000  # bytes of a document: it is kept in memory as a whole
+
 
 @dataclass(frozen=True)
 class DocumentFormat:
@@ -68,8 +70,8 @@ def open_document(
 ) -> Document:
     """Read a file whose texts are to be translated. It is written in the encoding in which it was.
 
-    `encoding` is that of text which is not UTF-8 and does not name its own. Raises DataError with file and line if the
-    file is damaged, and for `columns` that the format does not have.
+    `encoding` is that of text which is not UTF-8 and does not name its own. Raise DataError with file and line if the
+    file is damaged or too large, and for `columns` that the format does not have.
     """
     kind = DOCUMENTS[format_name]
     if columns and not kind.columns:
@@ -77,7 +79,9 @@ def open_document(
     if len(columns) > 2:
         raise DataError(f"{path}: {len(columns)} columns are given; give the source, and the target if it is there")
     with open_binary(path) as file:
-        raw = file.read()
+        raw = file.read(LARGEST + 1)
+    if len(raw) > LARGEST:
+        raise DataError(f"{path}: has more than {LARGEST:,} bytes; split it, or translate its lines with --format text")
     found = _encoding(raw, format_name, encoding)
     try:
         text = raw.decode(found)
