@@ -114,10 +114,12 @@ def _lacks_kernel(inputs: Tensor) -> bool:
 
 @functools.cache
 def _knows_bf16() -> bool:
-    """Return whether this CPU can run an LSTM in bf16 (torch supports it with AVX-512 only), by trying."""
+    """Return whether this CPU can run an LSTM in bf16 (torch supports it with AVX-512 only), by trying. No random
+    number is drawn: a run that is resumed would draw others."""
+    state, weights = torch.zeros(1, 1, 8), [torch.zeros(32, 8), torch.zeros(32, 8), torch.zeros(32), torch.zeros(32)]
     try:
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-            nn.LSTM(8, 8)(torch.zeros(1, 1, 8))
+            torch.lstm(torch.zeros(1, 1, 8), (state, state), weights, True, 1, 0.0, False, False, True)
     except RuntimeError:
         return False
     return True
