@@ -14,6 +14,7 @@ import torch
 
 from nmt import __version__, config
 from nmt import run as runs
+from nmt.allocation import bound_allocator
 from nmt.config import Settings
 from nmt.data.corpora import HELD_OUT, held_out_files
 from nmt.data.guide import guide
@@ -92,6 +93,7 @@ def train(
             settings = with_recorded_precision(with_earlier_defaults(settings, folder), folder)
             check_start(settings, folder)
             device = choose_device(settings)
+            bound_allocator()
             log.say(f"nmt {__version__}, torch {torch.__version__}, {describe(device)}, run {_shown(folder)}")
             settings = with_precision(settings, device, log.say)
             data = prepare(_with_known_subwords(folder, settings), log.say)
