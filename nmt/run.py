@@ -129,7 +129,7 @@ def tensor_file(tensors: Mapping[str, "Tensor"], metadata: Mapping[str, str] | N
     header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     packed = header.encode()
     packed += b" " * (-len(packed) % 8)  # so that the tensors are aligned
-    return struct.pack("<Q", len(packed)) + packed + content[8 + length :]
+    return b"".join((struct.pack("<Q", len(packed)), packed, memoryview(content)[8 + length :]))
 
 
 def _checksum(weights: Mapping[str, "Tensor"], validation: str) -> str:

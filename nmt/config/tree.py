@@ -308,8 +308,11 @@ class TrainingSettings(Section):
         " no average",
         "fraction",
     )
-    precision: Literal["float32", "bf16", "fp16"] = setting(
-        "float32", "numeric precision of matrix products (autocast)"
+    precision: Literal["auto", "float32", "bf16", "fp16"] = setting(
+        "auto",
+        "numeric precision of matrix products; weights, optimizer, softmax and loss are always float32. auto: bf16 "
+        "where the device multiplies it natively and model.hidden is 128 or more, else float32; a run keeps the "
+        "precision that it began with",
     )
     guided_attention: float = setting(
         0.0,

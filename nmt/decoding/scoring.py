@@ -63,7 +63,7 @@ def read_targets(
     real = target_output != PAD_ID
     tokens = target_output[real]
     decoded = [member(source, target_input) for member in members]
-    log_probs = torch.zeros(target_output.shape, device=source.device)
+    log_probs = torch.zeros(target_output.shape, device=target_output.device)
     log_probs[real] = mean_log_probs(
         [_of_tokens(member, each.features[real], tokens) for member, each in zip(members, decoded, strict=True)]
     )

@@ -471,7 +471,7 @@ class Translator:
         return [found[index] for index in range(len(pairs))]
 
     def _padded(self, sources: Sequence[list[int]]) -> Tensor:
-        return pad_sources(sources).to(self.device)
+        return pad_sources(sources)  # on the host: the model reads the lengths there, and copies it
 
     def _with_attention(
         self,

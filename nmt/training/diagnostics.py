@@ -47,7 +47,7 @@ def flatness(model: Seq2Seq, batch: Batch) -> float:
     """Return the attention's entropy relative to uniform weights, over sentences of at least two source tokens."""
     attention = model(batch.source, batch.target_input).attention
     real = batch.target_output != PAD_ID
-    return _mean_entropy(attention, (batch.source != PAD_ID).sum(dim=1), real)
+    return _mean_entropy(attention, (batch.source != PAD_ID).sum(dim=1).to(attention.device), real)
 
 
 def _mean_entropy(attention: Float[Tensor, "batch tgt src"], lengths: Tensor, real: Bool[Tensor, "batch tgt"]) -> float:

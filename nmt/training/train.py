@@ -17,6 +17,7 @@ import torch
 
 from nmt import __version__, config
 from nmt import run as runs
+from nmt.allocation import bound_allocator
 from nmt.config import Settings
 from nmt.data.corpora import HELD_OUT, held_out_files
 from nmt.data.guide import guide
@@ -33,6 +34,7 @@ from nmt.memory import memory_at_hand
 from nmt.metrics import LOSS, METRICS, signature, tokenizer_note
 from nmt.model import Seq2Seq, make_model, model_shapes
 from nmt.outputs import count_words, load_outputs, save_outputs
+from nmt.precision import with_precision
 from nmt.run import LoadedRun
 from nmt.training.batches import EpochBatches
 from nmt.training.checkpoint import list_checkpoints, load_newest
@@ -59,6 +61,7 @@ from nmt.training.resume import (
     read_provenance,
     report_changes,
     with_earlier_defaults,
+    with_recorded_precision,
 )
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import TrainState, share_state
@@ -101,14 +104,16 @@ def train(
             if ranks.leads:
                 with _writing(folder):
                     run = stack.enter_context(owned(folder, log.warn))
-            settings = with_earlier_defaults(settings, folder)
+            settings = with_recorded_precision(with_earlier_defaults(settings, folder), folder)
             ranks.check_equal(_alike(settings), SAME)
             if ranks.leads:
                 check_start(settings, folder)
                 check_trackers(settings.training.track)
             device = choose_device(settings, ranks.local_rank)
             ranks.use(device)
+            bound_allocator()
             log.say(f"nmt {__version__}, torch {torch.__version__}, {describe(device)}, run {_shown(folder)}")
+            settings = with_precision(settings, device, log.say)
             with ranks.in_turn():
                 data = prepare(_with_known_subwords(folder, settings), log.say)
             with _writing(folder, run):

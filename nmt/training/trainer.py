@@ -36,7 +36,7 @@ from nmt.training.schedule import ScheduleState, budget_used, interval_count, le
 from nmt.training.signals import NUMBERS, Interrupted, Signals
 from nmt.training.snapshots import Snapshots
 from nmt.training.state import Progress, TrainState, Validation, share_state
-from nmt.training.step import TrainStep
+from nmt.training.step import Pending, StepResult, TrainStep, settle
 from nmt.training.validation import ValidationResult, ValidationSet, validate, validation_loss
 
 TOO_MANY = 5  # updates in a row that are not finite
@@ -80,6 +80,7 @@ class Trainer:
         self.progress = Progress(judge=self.judge)
         self.saved_at = (0, 0.0)
         self.snapshots = Snapshots(settings, validation[0].subwords, self.owned, log.warn)
+        self._pending: list[tuple[Pending, list[Indices]]] = []  # steps whose results a GPU still has
         self.report = Report(log, validation[0].pairs, self.training.samples)
         self._clock = time.monotonic()
         self._agreed_signal = 0
@@ -185,18 +186,17 @@ class Trainer:
         if self.division.parts:
             numbers = [number for number, _ in own]
             micro = MicroBatches(numbers, self.batches.target_tokens(chosen), self._noted())
-        update = self.train_step(batches, progress.step, rate, micro)
-        if update.splits:
-            self.log.warn(
-                f"step {progress.step + 1:,}: out of memory; batch split in halves; set training.batch_tokens lower"
-            )
-        self.report.add(update)
-        if not update.nonfinite:
-            progress.loss, progress.tokens = progress.loss + update.loss, progress.tokens + update.tokens
+        if self.train_step.waits or micro:
+            result = self.train_step(batches, progress.step, rate, micro)
+            self._advance(len(chosen))
+            if self.ranks.launched:
+                self._follow(result.notes)
+            self._count(result, progress.step, chosen)
+            return
+        self._pending.append((self.train_step.start(batches, progress.step, rate), chosen))
         self._advance(len(chosen))
-        if self.ranks.launched:
-            self._follow(update.notes)
-        self._count_skipped(update.nonfinite, chosen)
+        if progress.step % self.training.log_every == 0:
+            self._settle()
 
     def _noted(self) -> list[int]:
         """Return what this rank tells the others with its gradients: the leader's clock, and signals."""
@@ -211,7 +211,27 @@ class Trainer:
         self.progress.seconds = microseconds / 1e6
         self._agreed_signal = next((number for number, count in zip(NUMBERS, received, strict=True) if count), 0)
 
-    def _count_skipped(self, nonfinite: str, chosen: list[Indices]) -> None:
+    def _settle(self) -> None:
+        """Wait for the steps that a GPU is still computing, and count their results. Raise Diverged."""
+        progress, pending = self.progress, self._pending
+        self._pending = []
+        first = progress.step - len(pending) + 1
+        for index, result in enumerate(settle([step for step, _ in pending])):
+            self._count(result, first + index, pending[index][1])
+            if self.progress is not progress:  # rolled back: the steps after this one do not count
+                return
+
+    def _count(self, result: StepResult, step: int, chosen: list[Indices]) -> None:
+        """Count the result of a step, the `step`-th."""
+        progress = self.progress
+        if result.splits:
+            self.log.warn(f"step {step:,}: out of memory; batch split in halves; set training.batch_tokens lower")
+        self.report.add(result)
+        if not result.nonfinite:
+            progress.loss, progress.tokens = progress.loss + result.loss, progress.tokens + result.tokens
+        self._count_skipped(result.nonfinite, step, chosen)
+
+    def _count_skipped(self, nonfinite: str, step: int, chosen: list[Indices]) -> None:
         """Count skipped steps; after too many in a row, roll back. Raise Diverged."""
         progress = self.progress
         if not nonfinite:
@@ -224,7 +244,7 @@ class Trainer:
         several = len(names) > 1
         lines = [f"{names[text]}:{line}" if several else str(line) for text, line in places]
         shown = ", ".join(lines[:5]) + (", ..." if len(lines) > 5 else "")
-        self.log.warn(f"step {progress.step:,}: {nonfinite}; update skipped (lines {shown} of the training text)")
+        self.log.warn(f"step {step:,}: {nonfinite}; update skipped (lines {shown} of the training text)")
         if progress.skipped_in_row >= TOO_MANY:
             self._roll_back()
 
@@ -299,6 +319,7 @@ class Trainer:
                 self.log.say(f"before training: loss {loss:.3f}, perplexity {perplexity:.2f}")
 
     def _validate(self) -> None:
+        self._settle()
         result = self._judge(self._current())
         self.report.samples(result)
         self.report.warnings(warnings_for(result.symptoms, self.progress, self.training))
@@ -427,6 +448,7 @@ class Trainer:
         self.train_step.frozen = FrozenRows(self.model, rows)
 
     def _save(self, *, last: bool = False) -> None:
+        self._settle()
         self.checkpoints.save(self.state(), last=last)
         self.saved_at = (self.progress.step, self.progress.epochs)
 
