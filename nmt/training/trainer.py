@@ -110,8 +110,8 @@ class Trainer:
                 if self.progress.step % self.training.log_every == 0:
                     self.report.step(self.progress, self.learning_rate(), self.budget_used())
             self._led(self._finish)
-            if remark := early_stop_note(reason, self.progress, self.training):
-                self.log.warn(remark)
+            if self._out_of_patience() and (note := early_stop_note(self.progress, self.training)):
+                self.log.warn(note)
             self._take_snapshot(last=True)
             self._led(self._save_last)
         except (Interrupted, OtherRankInterrupted) as stop:
@@ -158,9 +158,13 @@ class Trainer:
             return f"training.max_epochs={training.max_epochs} reached"
         if training.max_time and progress.seconds >= training.max_time:
             return f"training.max_time={clock(training.max_time)} reached"
-        if training.patience and progress.without_progress(training.metric) >= training.patience:
+        if self._out_of_patience():
             return f"no better {training.metric} in {training.patience} validations (training.patience)"
         return ""
+
+    def _out_of_patience(self) -> bool:
+        patience = self.training.patience
+        return bool(patience) and self.progress.without_progress(self.training.metric) >= patience
 
     def finished(self) -> bool:
         """Return whether a limit is reached and the final validation and averaging are done."""
