@@ -67,6 +67,8 @@ Corpora = Annotated[
 
 
 class DataSettings(Section):
+    """Say which text is read, and how."""
+
     folder: str = setting(".", "folder of the corpus; by default the folder of the config file", resume=True)
     source: str = setting(..., "source language: the ending of the source files, such as en", min_length=1)
     target: str = setting(..., "target language: the ending of the target files, such as fr", min_length=1)
@@ -127,6 +129,8 @@ class DataSettings(Section):
 
 
 class SubwordSettings(Section):
+    """Say how text is cut into subwords."""
+
     vocab_size: Count = setting(
         8000,
         "maximum vocabulary size (of each language, if not joint); smaller if the text yields fewer subwords",
@@ -175,6 +179,8 @@ class SubwordSettings(Section):
 
 
 class ModelSettings(Section):
+    """Describe the network."""
+
     architecture: Annotated[str, Registered("model/architecture.py", "ARCHITECTURES")] = setting(
         "recurrent", "model architecture"
     )
@@ -243,6 +249,8 @@ class ModelSettings(Section):
 
 
 class TrainingSettings(Section):
+    """Say how the weights are learnt: optimizer, schedule, limits, validation, checkpoints."""
+
     # What torch takes as a seed has 64 bits, and is a million times this one (training/step.py).
     seed: Count = setting(1, "random seed; all randomness derives from it", ge=0, le=18 * 10**12)
     batch_tokens: Count = setting(
@@ -419,6 +427,8 @@ class TrainingSettings(Section):
 
 
 class DecodingSettings(Section):
+    """Say how translations are searched for."""
+
     beam_size: Count = setting(
         5, "beam size: hypotheses kept at each position; 1 is greedy search", resume=True, ge=1, le=1000
     )
@@ -480,6 +490,8 @@ class DecodingSettings(Section):
 
 
 class Settings(Section):
+    """Hold everything that a config file can set, one attribute per section."""
+
     data: DataSettings
     subword: SubwordSettings = SubwordSettings()
     model: ModelSettings = ModelSettings()

@@ -56,6 +56,8 @@ class TracedNode:
 
 @dataclass(frozen=True)
 class Details:
+    """Hold what is known of each word of a line and of its translation."""
+
     source: list[WordDetail] = field(default_factory=list)
     target: list[WordDetail] = field(default_factory=list)
     probability: float = 1.0  # geometric mean over the tokens, the end counted
