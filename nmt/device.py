@@ -58,6 +58,7 @@ def find_device(settings: Settings) -> torch.device:
 
 
 def describe(device: torch.device) -> str:
+    """Return the device in words, for the log."""
     if device.type == "cuda":
         return f"cuda ({torch.cuda.get_device_name(device)})"
     return f"{device.type} ({torch.get_num_threads()} threads)" if device.type == "cpu" else device.type

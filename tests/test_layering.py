@@ -15,19 +15,19 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS: list[set[str]] = [
     {"shown"},
     {"errors", "languages"},
-    {"memory"},
+    {"memory", "allocation"},
     {"bootstrap", "error_rates", "config", "metrics", "files"},
     {"data", "model"},
-    {"device", "distributed", "run", "decoding"},
+    {"device", "distributed", "precision", "run", "decoding", "outputs"},
     {"test_sets", "evaluation", "training", "derived", "export"},
-    {"info", "plots", "benchmark"},
+    {"info", "plots", "benchmark", "report"},
     {"check", "serve"},
     {"cli"},
     {"__main__"},
 ]
 TORCH_FREE = {
-    "shown", "errors", "memory", "files", "languages", "bootstrap", "error_rates", "config", "metrics", "cli",
-    "__init__", "__main__",
+    "shown", "errors", "memory", "allocation", "files", "languages", "bootstrap", "error_rates", "config", "metrics",
+    "cli", "__init__", "__main__",
 }  # fmt: skip
 BANNED_FILES = {"utils", "util", "helpers", "helper", "common", "builders", "constants", "misc"}
 

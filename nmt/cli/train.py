@@ -32,6 +32,9 @@ def train(
         result = train_run(start.settings, sys.argv, changed_data, start.files, ranks or ALONE)
     if result.signal:
         sys.exit(128 + result.signal)
+    from nmt.report.finish import finish
+
+    finish(result.run, lambda line: print(shown(line)), start.settings.threads or None)
 
 
 def check(

@@ -67,6 +67,8 @@ Corpora = Annotated[
 
 
 class DataSettings(Section):
+    """Say which text is read, and how."""
+
     folder: str = setting(".", "folder of the corpus; by default the folder of the config file", resume=True)
     source: str = setting(..., "source language: the ending of the source files, such as en", min_length=1)
     target: str = setting(..., "target language: the ending of the target files, such as fr", min_length=1)
@@ -142,6 +144,8 @@ class DataSettings(Section):
 
 
 class SubwordSettings(Section):
+    """Say how text is cut into subwords."""
+
     vocab_size: Count = setting(
         8000,
         "maximum vocabulary size (of each language, if not joint); smaller if the text yields fewer subwords",
@@ -190,6 +194,8 @@ class SubwordSettings(Section):
 
 
 class ModelSettings(Section):
+    """Describe the network."""
+
     architecture: Annotated[str, Registered("model/architecture.py", "ARCHITECTURES")] = setting(
         "recurrent", "model architecture"
     )
@@ -258,6 +264,8 @@ class ModelSettings(Section):
 
 
 class TrainingSettings(Section):
+    """Say how the weights are learnt: optimizer, schedule, limits, validation, checkpoints."""
+
     # What torch takes as a seed has 64 bits, and is a million times this one (training/step.py).
     seed: Count = setting(1, "random seed; all randomness derives from it", ge=0, le=18 * 10**12)
     batch_tokens: Count = setting(
@@ -330,8 +338,11 @@ class TrainingSettings(Section):
         " no average",
         "fraction",
     )
-    precision: Literal["float32", "bf16", "fp16"] = setting(
-        "float32", "numeric precision of matrix products (autocast)"
+    precision: Literal["auto", "float32", "bf16", "fp16"] = setting(
+        "auto",
+        "numeric precision of matrix products; weights, optimizer, softmax and loss are always float32. auto: bf16 "
+        "where the device multiplies it natively and model.hidden is 128 or more, else float32; a run keeps the "
+        "precision that it began with",
     )
     guided_attention: float = setting(
         0.0,
@@ -422,9 +433,24 @@ class TrainingSettings(Section):
     samples: Count = setting(
         3, "number of validation sentences to show with their translations", resume=True, ge=0, le=10_000
     )
+    snapshots: Count = setting(
+        0,
+        "number of snapshots of the weights to keep from all over training, in 16 bits, so that `nmt serve` can show "
+        "how a translation was learnt; 0: none",
+        resume=True,
+        ge=0,
+        le=50,
+    )
+    track: Annotated[
+        list[Annotated[str, Registered("training/track.py", "TRACKERS")]],
+        BeforeValidator(many),
+        written_as(["array", "string"], "one or more"),
+    ] = setting([], "trackers that receive what metrics.jsonl records, while training runs", resume=True)
 
 
 class DecodingSettings(Section):
+    """Say how translations are searched for."""
+
     beam_size: Count = setting(
         5, "beam size: hypotheses kept at each position; 1 is greedy search", resume=True, ge=1, le=1000
     )
@@ -486,6 +512,8 @@ class DecodingSettings(Section):
 
 
 class Settings(Section):
+    """Hold everything that a config file can set, one attribute per section."""
+
     data: DataSettings
     subword: SubwordSettings = SubwordSettings()
     model: ModelSettings = ModelSettings()

@@ -44,10 +44,12 @@ class Dataset:
         return int(self._first[-1])
 
     def source(self, index: int) -> Ids:
+        """Return the source token ids of a pair."""
         shard, own = self._find(index)
         return shard.sentence("source", own)
 
     def target(self, index: int) -> Ids:
+        """Return the target token ids of a pair."""
         shard, own = self._find(index)
         return shard.sentence("target", own)
 
@@ -60,6 +62,7 @@ class Dataset:
         return _joined([np.diff(shard.offsets["source"]) for shard in self._shards])
 
     def target_lengths(self) -> npt.NDArray[np.int64]:
+        """Return the number of target tokens of every pair."""
         return _joined([np.diff(shard.offsets["target"]) for shard in self._shards])
 
     def target_tokens(self, indices: npt.NDArray[np.int64]) -> int:

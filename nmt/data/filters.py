@@ -47,6 +47,7 @@ def identical(_: TextSource) -> Check:
 
 
 def is_copy(pair: Pair) -> bool:
+    """Return whether the target repeats the source."""
     text = pair.source.strip()
     return text == pair.target.strip() and any(map(str.isalpha, text))
 
@@ -165,6 +166,7 @@ class Survey:
         self.pairs = 0
 
     def read(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
+        """Count what is suspicious in these pairs."""
         for pair in pairs:
             if self.pairs == SURVEYED:
                 yield pair

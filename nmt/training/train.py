@@ -4,8 +4,11 @@ import json
 import math
 import os
 import platform
+import resource
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +17,7 @@ import torch
 
 from nmt import __version__, config
 from nmt import run as runs
+from nmt.allocation import bound_allocator
 from nmt.config import Settings
 from nmt.data.corpora import HELD_OUT, held_out_files
 from nmt.data.guide import guide
@@ -29,6 +33,8 @@ from nmt.languages import find_language
 from nmt.memory import memory_at_hand
 from nmt.metrics import LOSS, METRICS, signature, tokenizer_note
 from nmt.model import Seq2Seq, make_model, model_shapes
+from nmt.outputs import count_words, load_outputs, save_outputs
+from nmt.precision import with_precision
 from nmt.run import LoadedRun
 from nmt.training.batches import EpochBatches
 from nmt.training.checkpoint import list_checkpoints, load_newest
@@ -55,9 +61,11 @@ from nmt.training.resume import (
     read_provenance,
     report_changes,
     with_earlier_defaults,
+    with_recorded_precision,
 )
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import TrainState, share_state
+from nmt.training.track import Tracking, check_trackers
 from nmt.training.trainer import Trainer
 from nmt.training.validation import ValidationSet
 
@@ -96,20 +104,23 @@ def train(
             if ranks.leads:
                 with _writing(folder):
                     run = stack.enter_context(owned(folder, log.warn))
-            settings = with_earlier_defaults(settings, folder)
+            settings = with_recorded_precision(with_earlier_defaults(settings, folder), folder)
             ranks.check_equal(_alike(settings), SAME)
             if ranks.leads:
                 check_start(settings, folder)
+                check_trackers(settings.training.track)
             device = choose_device(settings, ranks.local_rank)
             ranks.use(device)
+            bound_allocator()
             log.say(f"nmt {__version__}, torch {torch.__version__}, {describe(device)}, run {_shown(folder)}")
+            settings = with_precision(settings, device, log.say)
             with ranks.in_turn():
                 data = prepare(_with_known_subwords(folder, settings), log.say)
             with _writing(folder, run):
                 trainer = _make_trainer(settings, data, command, device, log, signals, run, changed_data, ranks)
                 for name, text in (files or {}).items() if ranks.leads else ():
                     write_atomic(run.path / name, text.encode())
-            return _train(trainer, log, signals)
+            return _train(trainer, data, log, signals)
     finally:
         log.close()
 
@@ -130,11 +141,15 @@ def _with_known_subwords(folder: Path, settings: Settings) -> Settings:
     return with_inherited_subwords(settings)
 
 
-def _train(trainer: Trainer, log: Log, signals: Signals) -> TrainResult:
+def _train(trainer: Trainer, data: Prepared, log: Log, signals: Signals) -> TrainResult:
     if trainer.finished():
         log.say(f"already finished: {trainer.stop_reason()}")
         _show_result(trainer, log)
         return TrainResult(Path(trainer.settings.run), trainer.stop_reason())
+    if (names := trainer.training.track) and trainer.ranks.leads:
+        log.tracking = Tracking(names, trainer.owned.path, config.flat(trainer.settings), log.warn)
+    if trainer.progress.step:
+        log.record("resume", step=trainer.progress.step)
     try:
         with signals:
             reason = trainer.run()
@@ -142,8 +157,29 @@ def _train(trainer: Trainer, log: Log, signals: Signals) -> TrainResult:
         log.say(f"stopped at step {trainer.progress.step:,}, saved; run the same command again to resume")
         return TrainResult(Path(trainer.settings.run), "stopped", signals.received)
     log.say(f"finished: {reason}")
+    if trainer.ranks.leads:
+        _keep_word_counts(trainer, data)
+    log.record("end", step=trainer.progress.step, seconds=trainer.progress.seconds, **_peak_memory(trainer.device))
     _show_result(trainer, log)
     return TrainResult(Path(trainer.settings.run), reason)
+
+
+def _peak_memory(device: torch.device) -> dict[str, int]:
+    """Return the most bytes that this process has held, in memory and on its device."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    found = {"peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}
+    return found | ({"peak_device_memory": torch.cuda.max_memory_allocated(device)} if device.type == "cuda" else {})
+
+
+def _keep_word_counts(trainer: Trainer, data: Prepared) -> None:
+    """Count how often the words of the kept translations occur in the training text, for the report."""
+    run = trainer.owned.path
+    try:
+        if outputs := load_outputs(run):
+            counts = count_words(data.train, data.subwords.target, outputs.words_seen())
+            save_outputs(run, replace(outputs, **counts))
+    except (OSError, DataError) as error:
+        trainer.log.warn(f"{runs.OUTPUTS}: cannot write: {error}; nmt report will lack scores by word frequency")
 
 
 @contextmanager

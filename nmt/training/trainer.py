@@ -20,6 +20,7 @@ from nmt.distributed import ALONE, OtherRankFailed, OtherRankInterrupted, RankLo
 from nmt.errors import DataError, Diverged
 from nmt.metrics import LOSS, signature
 from nmt.model import Seq2Seq
+from nmt.outputs import Outputs, save_outputs
 from nmt.training.batches import EpochBatches
 from nmt.training.checkpoint import load_newest
 from nmt.training.checkpoint_manager import CheckpointManager
@@ -33,8 +34,9 @@ from nmt.training.report import Report
 from nmt.training.resume import trained_with
 from nmt.training.schedule import ScheduleState, budget_used, interval_count, learning_rate
 from nmt.training.signals import NUMBERS, Interrupted, Signals
+from nmt.training.snapshots import Snapshots
 from nmt.training.state import Progress, TrainState, Validation, share_state
-from nmt.training.step import TrainStep
+from nmt.training.step import Pending, StepResult, TrainStep, settle
 from nmt.training.validation import ValidationResult, ValidationSet, validate, validation_loss
 
 TOO_MANY = 5  # updates in a row that are not finite
@@ -77,6 +79,8 @@ class Trainer:
         self.trained_with = trained_with(settings, validation[0].subwords)
         self.progress = Progress(judge=self.judge)
         self.saved_at = (0, 0.0)
+        self.snapshots = Snapshots(settings, validation[0].subwords, self.owned, log.warn)
+        self._pending: list[tuple[Pending, list[Indices]]] = []  # steps whose results a GPU still has
         self.report = Report(log, validation[0].pairs, self.training.samples)
         self._clock = time.monotonic()
         self._agreed_signal = 0
@@ -102,11 +106,13 @@ class Trainer:
                 self._check_signals()
                 self.owned.check()
                 self._step()
+                self._take_snapshot()
                 if self.progress.step % self.training.log_every == 0:
                     self.report.step(self.progress, self.learning_rate(), self.budget_used())
             self._led(self._finish)
-            if remark := early_stop_note(reason, self.progress, self.training):
-                self.log.warn(remark)
+            if self._out_of_patience() and (note := early_stop_note(self.progress, self.training)):
+                self.log.warn(note)
+            self._take_snapshot(last=True)
             self._led(self._save_last)
         except (Interrupted, OtherRankInterrupted) as stop:
             self.signals.received = getattr(stop, "number", self.signals.received)
@@ -139,6 +145,10 @@ class Trainer:
             self.signals.received = self._agreed_signal
             raise Interrupted
 
+    def _take_snapshot(self, last: bool = False) -> None:
+        if self.ranks.leads:
+            self.snapshots.take(self.progress.step, runs.named_weights(self.model), last=last)
+
     def stop_reason(self) -> str:
         """Return why training is over, or "". A pure function of settings and progress."""
         training, progress = self.training, self.progress
@@ -148,9 +158,13 @@ class Trainer:
             return f"training.max_epochs={training.max_epochs} reached"
         if training.max_time and progress.seconds >= training.max_time:
             return f"training.max_time={clock(training.max_time)} reached"
-        if training.patience and progress.without_progress(training.metric) >= training.patience:
+        if self._out_of_patience():
             return f"no better {training.metric} in {training.patience} validations (training.patience)"
         return ""
+
+    def _out_of_patience(self) -> bool:
+        patience = self.training.patience
+        return bool(patience) and self.progress.without_progress(self.training.metric) >= patience
 
     def finished(self) -> bool:
         """Return whether a limit is reached and the final validation and averaging are done."""
@@ -176,18 +190,17 @@ class Trainer:
         if self.division.parts:
             numbers = [number for number, _ in own]
             micro = MicroBatches(numbers, self.batches.target_tokens(chosen), self._noted())
-        update = self.train_step(batches, progress.step, rate, micro)
-        if update.splits:
-            self.log.warn(
-                f"step {progress.step + 1:,}: out of memory; batch split in halves; set training.batch_tokens lower"
-            )
-        self.report.add(update)
-        if not update.nonfinite:
-            progress.loss, progress.tokens = progress.loss + update.loss, progress.tokens + update.tokens
+        if self.train_step.waits or micro:
+            result = self.train_step(batches, progress.step, rate, micro)
+            self._advance(len(chosen))
+            if self.ranks.launched:
+                self._follow(result.notes)
+            self._count(result, progress.step, chosen)
+            return
+        self._pending.append((self.train_step.start(batches, progress.step, rate), chosen))
         self._advance(len(chosen))
-        if self.ranks.launched:
-            self._follow(update.notes)
-        self._count_skipped(update.nonfinite, chosen)
+        if progress.step % self.training.log_every == 0:
+            self._settle()
 
     def _noted(self) -> list[int]:
         """Return what this rank tells the others with its gradients: the leader's clock, and signals."""
@@ -202,7 +215,27 @@ class Trainer:
         self.progress.seconds = microseconds / 1e6
         self._agreed_signal = next((number for number, count in zip(NUMBERS, received, strict=True) if count), 0)
 
-    def _count_skipped(self, nonfinite: str, chosen: list[Indices]) -> None:
+    def _settle(self) -> None:
+        """Wait for the steps that a GPU is still computing, and count their results. Raise Diverged."""
+        progress, pending = self.progress, self._pending
+        self._pending = []
+        first = progress.step - len(pending) + 1
+        for index, result in enumerate(settle([step for step, _ in pending])):
+            self._count(result, first + index, pending[index][1])
+            if self.progress is not progress:  # rolled back: the steps after this one do not count
+                return
+
+    def _count(self, result: StepResult, step: int, chosen: list[Indices]) -> None:
+        """Count the result of a step, the `step`-th."""
+        progress = self.progress
+        if result.splits:
+            self.log.warn(f"step {step:,}: out of memory; batch split in halves; set training.batch_tokens lower")
+        self.report.add(result)
+        if not result.nonfinite:
+            progress.loss, progress.tokens = progress.loss + result.loss, progress.tokens + result.tokens
+        self._count_skipped(result.nonfinite, step, chosen)
+
+    def _count_skipped(self, nonfinite: str, step: int, chosen: list[Indices]) -> None:
         """Count skipped steps; after too many in a row, roll back. Raise Diverged."""
         progress = self.progress
         if not nonfinite:
@@ -215,7 +248,7 @@ class Trainer:
         several = len(names) > 1
         lines = [f"{names[text]}:{line}" if several else str(line) for text, line in places]
         shown = ", ".join(lines[:5]) + (", ..." if len(lines) > 5 else "")
-        self.log.warn(f"step {progress.step:,}: {nonfinite}; update skipped (lines {shown} of the training text)")
+        self.log.warn(f"step {step:,}: {nonfinite}; update skipped (lines {shown} of the training text)")
         if progress.skipped_in_row >= TOO_MANY:
             self._roll_back()
 
@@ -292,6 +325,7 @@ class Trainer:
                 self.log.say(f"before training: loss {loss:.3f}, perplexity {perplexity:.2f}")
 
     def _validate(self) -> None:
+        self._settle()
         result = self._judge(self._current())
         self.report.samples(result)
         self.report.warnings(warnings_for(result.symptoms, self.progress, self.training))
@@ -317,11 +351,23 @@ class Trainer:
         )
         progress.validations.append(validation)
         best = progress.best(self.training.metric) is validation
-        self.report.validation(validation, progress.seconds, best=best)
+        self.report.validation(validation, progress.seconds, best=best, hypotheses=result.hypotheses)
         self._save()
         if best:
             self.checkpoints.export_best(weights, progress)
+            self._keep_outputs(result)
         return result
+
+    def _keep_outputs(self, result: ValidationResult) -> None:
+        """Keep the translations of the best model, for the report of the run."""
+        data = self.validation_sets[0]
+        sources, references = [pair.source for pair in data.pairs], [data.visible(pair.target) for pair in data.pairs]
+        outputs = Outputs.of(self.progress.step, data.language, sources, references, result.hypotheses)
+        self.owned.check()
+        try:
+            save_outputs(self.owned.path, outputs)
+        except OSError as error:
+            self.log.warn(f"{runs.OUTPUTS}: cannot write: {error.strerror}; training continues, without it")
 
     def _scores(self, data: ValidationSet) -> ValidationResult:
         metrics, decoding = data.metrics(self.training.metric), self.settings.decoding
@@ -408,6 +454,7 @@ class Trainer:
         self.train_step.frozen = FrozenRows(self.model, rows)
 
     def _save(self, *, last: bool = False) -> None:
+        self._settle()
         self.checkpoints.save(self.state(), last=last)
         self.saved_at = (self.progress.step, self.progress.epochs)
 
