@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nmt.cli.documents import check_document_options, chosen_format, read_document, translate_document
+from nmt.cli.documents import check_document_options, chosen_format, prefixes_of, read_document, translate_document
 from nmt.cli.options import (
     BatchSize,
     BeamSize,
@@ -121,6 +121,10 @@ def translate(  # noqa: PLR0915
             help="Column number, column name or JSON key to translate; give a second one for the output",
         ),
     ] = None,
+    prefix_field: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="Key of a JSONL file whose text the translation of its row begins with"),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace translations that the file already has")
     ] = False,
@@ -164,6 +168,7 @@ def translate(  # noqa: PLR0915
     }
     check_document_options(kind, {"--column": column, "--overwrite": overwrite, **text_only})
     document = read_document(input_file, kind, runs, column, overwrite, encoding) if kind and input_file else None
+    begun = prefixes_of(document, prefix_field)
     translator = translator_of(runs, device, threads)
     from nmt.decoding.quality_flags import flags_of
     from nmt.decoding.render import draw as draw_matrix
@@ -174,7 +179,8 @@ def translate(  # noqa: PLR0915
     if document and input_file:
 
         def translated(texts: list[str], first: int) -> "list[Translation]":
-            found = translator.translate(texts, first_line=first, options=options)
+            own = begun[first - 1 : first - 1 + len(texts)] if begun else None
+            found = translator.translate(texts, first_line=first, prefixes=own, options=options)
             document.notes.update(warnings_of(found))
             return found
 

@@ -14,9 +14,9 @@ from nmt.serve.texts import Desk, Refused, plain_values, text_of
 FILES = (".txt", ".html")  # what /translate_file takes
 
 
-async def values_of(request: Request, files: tuple[str, ...] = ()) -> dict[str, Any]:
+async def values_of(request: Request, *, files: bool = False) -> dict[str, Any]:
     """Return the values of a request, from query string and body. A name given twice in a form is a list. With `files`,
-    which are their endings, `file` is the name and the text of an uploaded file."""
+    `file` is the name and the content of an uploaded file."""
     values: dict[str, Any] = dict(request.query_params)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = await request.body()
@@ -29,10 +29,11 @@ async def values_of(request: Request, files: tuple[str, ...] = ()) -> dict[str, 
             uploaded = form.get(name)
             if isinstance(uploaded, UploadFile):
                 if files and name == "file":
-                    values["file"] = await _named_text(uploaded, files)
+                    values["file"] = (uploaded.filename or "", await uploaded.read())
                 continue
             given = [str(value) for value in form.getlist(name)]
             values[name] = given[0] if len(given) == 1 else given
+        await form.close()
     elif body.strip():
         try:
             values |= plain_values(json.loads(body.decode("utf-8")))
@@ -41,14 +42,14 @@ async def values_of(request: Request, files: tuple[str, ...] = ()) -> dict[str, 
     return values
 
 
-async def _named_text(uploaded: UploadFile, endings: tuple[str, ...]) -> tuple[str, str]:
-    """Return a plain name for the translation of an uploaded file, and its text."""
-    given = (uploaded.filename or "").lower()
-    ending = next((each for each in endings if given.endswith(each)), None)
+def named_text(file: Any, endings: tuple[str, ...]) -> tuple[str, str]:
+    """Return a plain name for the translation of an uploaded file, and its text. Raises Refused."""
+    given, content = file if isinstance(file, tuple) else ("", b"")
+    ending = next((each for each in endings if given.lower().endswith(each)), None)
     if ending is None:
-        raise Refused(400, f"file: {', '.join(endings)} are supported")
+        raise Refused(400, f"file: send one, as multipart/form-data; {', '.join(endings)} are supported")
     try:
-        return f"translated{ending}", (await uploaded.read()).decode("utf-8-sig")
+        return f"translated{ending}", content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise Refused(400, "file: is not text in UTF-8; save it as UTF-8") from None
 

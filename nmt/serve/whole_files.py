@@ -6,7 +6,7 @@ import secrets
 from fastapi import APIRouter, Request, Response
 
 from nmt.decoding.request import TranslateOptions
-from nmt.serve.libretranslate import FILES, check_direction, run_of, values_of
+from nmt.serve.libretranslate import FILES, check_direction, named_text, run_of, values_of
 from nmt.serve.texts import Desk, Refused, text_of
 
 MOST_FILES = 20  # translated files that wait to be fetched
@@ -19,11 +19,9 @@ def make_router(desk: Desk) -> APIRouter:
 
     @router.post("/translate_file")
     async def translate_file(request: Request) -> dict[str, str]:
-        values = await values_of(request, files=FILES)
-        if "file" not in values:
-            raise Refused(400, f"file: send one, as multipart/form-data; {', '.join(FILES)} are supported")
+        values = await values_of(request, files=True)
         check_direction(values)
-        name, text = values["file"]
+        name, text = named_text(values.get("file"), FILES)
         run, _ = run_of(desk.models, values["source"], values["target"], [text])
         if name.endswith(".html"):
             [found] = await desk.translate_html(run, [text])
