@@ -8,6 +8,7 @@ import sys
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from nmt.allocation import bound_primitives
 from nmt.errors import ConfigError, DataError, UserError
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if sys.platform == "win32":
     if PurePath(sys.argv[0]).stem in {"nmt", "-m"}:  # the command
         sys.exit(f"error: {_LINE}")
     raise ImportError(_LINE)
+
+bound_primitives()  # before torch is used, from the command line as from Python
 
 __version__ = "0.1.0"
 __all__ = ["ConfigError", "DataError", "UserError", "__version__", "load"]

@@ -28,9 +28,10 @@ from nmt.decoding.search import search
 from nmt.device import choose_device, describe
 from nmt.model import Seq2Seq, make_model
 from nmt.model.deferred_gradients import PackedWeights, cached_packing
+from nmt.precision import PRECISIONS, choose_precision, cpu_features
 from nmt.training.initialization import with_inherited_subwords
 from nmt.training.loss import batch_loss
-from nmt.training.step import PRECISIONS, TrainStep
+from nmt.training.step import TrainStep, settle
 
 MATRIX = 2048  # rows and columns of the product that stands for the machine's own rate
 WARM_UP = 3  # updates before the first that counts
@@ -59,9 +60,11 @@ class Synthetic:
         self.targets: list[Ids] = [random.integers(EOS_ID + 1, vocab, length, np.int32) for length in others]
 
     def source(self, index: int) -> Ids:
+        """Return the source token ids of a pair."""
         return self.sources[index]
 
     def target(self, index: int) -> Ids:
+        """Return the target token ids of a pair."""
         return self.targets[index]
 
 
@@ -90,7 +93,10 @@ def work_of(settings: Settings, batches: int, say: Callable[[str], None]) -> Wor
 
 def bench(work: Work, settings: Settings, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     """Measure figures by name; see `lines` for what they are."""
-    device, precision = choose_device(settings), work.training.precision
+    device = choose_device(settings)
+    choice = choose_precision(work.training.precision, device, work.model)
+    work = work._replace(training=work.training.model_copy(update={"precision": choice.precision}))
+    precision = choice.precision
     torch.manual_seed(1)
     model = make_model(work.model, *work.vocab).to(device)
     say(f"{work.name}: {sum(p.numel() for p in model.parameters()):,} parameters, {describe(device)}")
@@ -103,6 +109,8 @@ def bench(work: Work, settings: Settings, rounds: int, say: Callable[[str], None
         "decoding": _decoding(model, work, device, rounds),
         "start_up_seconds": _start_up(rounds),
         "precision": precision,
+        "precision_reason": choice.reason,
+        "cpu_features": list(cpu_features()),
         "matmul_gflops": round(statistics.median(_matmul_rate(device, precision) for _ in range(rounds)) / 1e9, 1),
         "peak_memory_mb": _peak_memory(),
     }
@@ -119,9 +127,7 @@ def _training(model: Seq2Seq, work: Work, device: torch.device, rounds: int) -> 
     flops = _training_flops(model, batches[len(batches) // 2].to(device))
     for _ in range(rounds):
         begun = time.perf_counter()
-        for step, batch in enumerate(batches):
-            train_step([batch], step, 1e-4)
-        _wait(device)
+        settle([train_step.start([batch], step, 1e-4) for step, batch in enumerate(batches)])
         rates.append(tokens / (time.perf_counter() - begun))
         shares.append(rates[-1] * flops / _matmul_rate(device, work.training.precision))
     return {
@@ -210,7 +216,9 @@ def _wait(device: torch.device) -> None:
 def lines(found: dict[str, Any]) -> Iterator[str]:
     """Format the figures for people."""
     training = found["training"]
-    yield f"large matrix products, {found['precision']}: {found['matmul_gflops']:,.0f} GFLOP/s"
+    reason = f" ({found['precision_reason']})" if found["precision_reason"] else ""
+    yield f"large matrix products, {found['precision']}{reason}: {found['matmul_gflops']:,.0f} GFLOP/s"
+    yield f"this CPU has {', '.join(found['cpu_features']) or 'none of the features that matter here'}"
     yield (
         f"training: {training['target_tokens_per_second']:,.0f} target tokens/s, {100 * training['mfu']:.0f} % of what "
         f"the products alone would allow ({training['mflop_per_target_token']:.1f} MFLOP a token); "

@@ -129,7 +129,7 @@ def tensor_file(tensors: Mapping[str, "Tensor"], metadata: Mapping[str, str] | N
     header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     packed = header.encode()
     packed += b" " * (-len(packed) % 8)  # so that the tensors are aligned
-    return struct.pack("<Q", len(packed)) + packed + content[8 + length :]
+    return b"".join((struct.pack("<Q", len(packed)), packed, memoryview(content)[8 + length :]))
 
 
 def _checksum(weights: Mapping[str, "Tensor"], validation: str) -> str:
@@ -246,6 +246,8 @@ def check_shapes(header: Header, shapes: Mapping[str, tuple[int, ...]], name: Pa
 
 
 class LoadedRun(NamedTuple):
+    """Hold a run that was read: settings, subwords and model."""
+
     path: Path
     settings: Settings
     subwords: Subwords
@@ -281,11 +283,13 @@ def subword_files(path: Path) -> list[Path]:
 
 
 def load_subwords(path: Path) -> Subwords:
+    """Read the subword models of a run. Raise DataError if one is damaged."""
     files = subword_files(path)
     return Subwords.of_models([(read_run_file(path, file.name, LARGEST_SUBWORDS), file) for file in files])
 
 
 def save_subwords(path: Path, subwords: Subwords) -> None:
+    """Write the subword models of a run."""
     if subwords.joint:
         write_atomic(path / SUBWORDS[0], subwords.source.model)
         return
@@ -396,6 +400,7 @@ def _statistics_of_all(folders: Sequence[Path]) -> "TrainingStatistics | None":
 
 
 def save_statistics(path: Path, statistics: "TrainingStatistics") -> None:
+    """Write the statistics of the training text."""
     from nmt.data.statistics import to_json
 
     write_atomic(path / STATISTICS, to_json(statistics))
@@ -416,6 +421,7 @@ def load_statistics(path: Path) -> "TrainingStatistics | None":
 
 
 def save_calibration(path: Path, calibration: "Calibration") -> None:
+    """Write the calibration of the confidence."""
     from nmt.decoding.confidence import to_json
 
     write_atomic(path / CALIBRATION, to_json(calibration))
@@ -442,6 +448,7 @@ def model_hash(path: Path) -> str:
 
 
 def check_same_subwords(loaded: Sequence[LoadedRun]) -> None:
+    """Raise DataError if the runs of an ensemble do not share their subwords."""
     first = loaded[0]
     for other in loaded[1:]:
         if subwords_hash(other.subwords) != subwords_hash(first.subwords):
@@ -452,6 +459,7 @@ def check_same_subwords(loaded: Sequence[LoadedRun]) -> None:
 
 
 def save_shortlist(path: Path, shortlist: "Shortlist", run: LoadedRun) -> None:
+    """Write the shortlist of a run."""
     tensors = {"table": shortlist.table, "common": shortlist.common}
     write_atomic(path / SHORTLIST, pack_weights(tensors, run.settings, run.subwords))
 

@@ -15,10 +15,10 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS: list[set[str]] = [
     {"shown"},
     {"errors", "languages"},
-    {"memory"},
+    {"memory", "allocation"},
     {"bootstrap", "error_rates", "config", "metrics", "files"},
     {"data", "model"},
-    {"device", "run", "decoding", "outputs"},
+    {"device", "distributed", "precision", "run", "decoding", "outputs"},
     {"test_sets", "evaluation", "training", "derived", "export"},
     {"info", "plots", "benchmark", "report"},
     {"check", "serve"},
@@ -26,8 +26,8 @@ LAYERS: list[set[str]] = [
     {"__main__"},
 ]
 TORCH_FREE = {
-    "shown", "errors", "memory", "files", "languages", "bootstrap", "error_rates", "config", "metrics", "cli",
-    "__init__", "__main__",
+    "shown", "errors", "memory", "allocation", "files", "languages", "bootstrap", "error_rates", "config", "metrics",
+    "cli", "__init__", "__main__",
 }  # fmt: skip
 BANNED_FILES = {"utils", "util", "helpers", "helper", "common", "builders", "constants", "misc"}
 

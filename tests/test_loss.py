@@ -102,18 +102,16 @@ def test_accumulated_batches_equal_one(tiny_config, tmp_path) -> None:
 def test_repeated_attention_by_hand() -> None:
     """Each position's overlap with what the positions before have looked at; the padded third one does not count."""
     attention = torch.tensor([[[0.75, 0.25], [0.5, 0.5], [0.0, 1.0]]])
-    real = torch.tensor([[True, True, False]])
+    real = torch.tensor([0, 1])  # places in (batch * tgt)
     # position 1: min(0.5, 0.75) + min(0.5, 0.25) = 0.75; position 2 would be min(0, 1.25) + min(1, 0.75) = 0.75
     assert repeated_attention(attention, real).item() == pytest.approx(0.75)
-    assert repeated_attention(attention, torch.ones_like(real)).item() == pytest.approx(1.5)
+    assert repeated_attention(attention, torch.tensor([0, 1, 2])).item() == pytest.approx(1.5)
 
 
 @torch.inference_mode()
 def test_coverage_loss_is_added_with_its_weight() -> None:
     built = model()
     plain = batch_loss(built, BATCH).item()
-    repeated = repeated_attention(
-        built(BATCH.source, BATCH.target_input).attention, BATCH.target_output != PAD_ID
-    ).item()
+    repeated = repeated_attention(built(BATCH.source, BATCH.target_input).attention, BATCH.real_places()).item()
     assert repeated > 0.1
     assert batch_loss(built, BATCH, coverage_loss=0.5).item() == pytest.approx(plain + 0.5 * repeated, abs=1e-4)

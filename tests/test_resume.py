@@ -318,7 +318,7 @@ def test_a_model_is_not_replaced_by_a_training_from_the_start(workplace, uninter
 
 @pytest.mark.parametrize(
     ("word", "message"),
-    [("training.precision=fp16", "set training.precision=bf16"), ("model.hidden=60000", "does not fit into memory")],
+    [("training.precision=fp16", "set training.precision=auto"), ("model.hidden=60000", "does not fit into memory")],
 )
 def test_a_start_that_fails_does_not_bind_the_next(workplace, uninterrupted, tmp_path, word: str, message: str) -> None:
     with pytest.raises(UserError, match=message):

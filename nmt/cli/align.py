@@ -100,7 +100,7 @@ def align(
     elif plot is not None:
         attention_picture(drawn[0], plot, _warn)
     if cut:
-        print(f"warning: lines cut to decoding.max_source pieces: {cut:,}", file=sys.stderr)
+        print(f"warning: lines cut to decoding.max_source tokens: {cut:,}", file=sys.stderr)
     if known is not None:
         print(_describe(total, len(pairs)), file=sys.stderr)
 

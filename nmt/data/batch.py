@@ -29,7 +29,10 @@ class SoftTargets(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Hold a padded batch: `target_input` is begin + target, `target_output` is target + end; padding is PAD_ID."""
+    """Hold a padded batch: `target_input` is begin + target, `target_output` is target + end; padding is PAD_ID.
+
+    `source` stays on the host: the model reads the lengths of the sentences there, and copies it.
+    """
 
     source: Int[Tensor, "batch src"]
     target_input: Int[Tensor, "batch tgt"]
@@ -37,14 +40,31 @@ class Batch(NamedTuple):
     target_tokens: int  # real ones, end included
     soft_targets: SoftTargets | None = None
     alignment: Float[Tensor, "batch tgt src"] | None = None  # rows sum to 1, or to 0 where a token has no link
+    places: Int[Tensor, " tokens"] | None = None  # of the real target tokens in (batch * tgt); None: still to be found
 
     def to(self, device: torch.device) -> "Batch":
-        source, target_input, target_output = (part.to(device, non_blocking=True) for part in self[:3])
-        soft_targets = self.soft_targets and SoftTargets(
-            *(part.to(device, non_blocking=True) for part in self.soft_targets)
+        """Return the batch on a device, without waiting for it."""
+        if device.type == "cpu":
+            return self if self.places is not None else self._replace(places=self.real_places())
+
+        def moved(part: Tensor) -> Tensor:
+            pinned = part.pin_memory() if device.type == "cuda" else part
+            return pinned.to(device, non_blocking=True)
+
+        return self._replace(
+            source=self.source.pin_memory() if device.type == "cuda" else self.source,
+            target_input=moved(self.target_input),
+            target_output=moved(self.target_output),
+            soft_targets=self.soft_targets and SoftTargets(*map(moved, self.soft_targets)),
+            alignment=None if self.alignment is None else moved(self.alignment),
+            places=moved(self.real_places()),
         )
-        alignment = None if self.alignment is None else self.alignment.to(device, non_blocking=True)
-        return Batch(source, target_input, target_output, self.target_tokens, soft_targets, alignment)
+
+    def real_places(self) -> Int[Tensor, " tokens"]:
+        """Return the places of the real target tokens in (batch * tgt), in order."""
+        if self.places is not None:
+            return self.places
+        return (self.target_output != PAD_ID).flatten().nonzero().squeeze(1)
 
     def rows(self, first: int, end: int) -> "Batch":
         """Select some of the sentences, with no more padding than they need."""

@@ -109,6 +109,7 @@ def held_out(run: Path, data: DataSettings, part: str) -> TextSource:
 
 
 def held_out_files(run: Path, data: DataSettings, part: str) -> tuple[Path, ...]:
+    """Return the paths, within a run, of the source and target text that was held out for `part`."""
     return tuple(run / HELD_OUT / f"{part}.{language}" for language in (data.source, data.target))
 
 

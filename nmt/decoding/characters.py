@@ -80,6 +80,7 @@ class Characters:
         return cls(*map(torch.from_numpy, (byte.astype(np.int64), size, illegal, allowed, following)))
 
     def to(self, device: torch.device) -> "Characters":
+        """Move the tensors to a device."""
         return Characters(*(getattr(self, part.name).to(device) for part in fields(self)))
 
     def among(self, tokens: Int[Tensor, " tokens"]) -> "Characters | None":
@@ -95,38 +96,38 @@ class Characters:
             state = self.following[state, self.byte[token]]
         return state
 
-    def within(self, log_probs: Float[Tensor, "rows vocab"], tokens: Int[Tensor, "rows time"]) -> "_Within | None":
-        """Return what may come next where a character has begun, if anywhere. Call it before other constraints."""
-        if not (self.byte[tokens[:, -1]] != NO_BYTE).any():
-            return None
-        state = self.states(tokens)
-        rows = state.nonzero().squeeze(1)
-        if not len(rows):
-            return None
-        return _Within(rows, log_probs[rows].masked_fill(~self.allowed[state[rows]], -math.inf))
+    @property
+    def longest(self) -> int:
+        """Return the most tokens that a character may take."""
+        return _LONGEST
 
-    def forbid(
-        self,
-        log_probs: Float[Tensor, "rows vocab"],
-        within: "_Within | None",
-        room: Int[Tensor, " rows"],
-    ) -> None:
-        """Set what would spell no character to -inf, in place. `room` is how many tokens each row may still have."""
-        log_probs[:, self.illegal] = -math.inf
-        rows = (room < _LONGEST).nonzero().squeeze(1)
-        if len(rows):
-            too_long = self.size > room[rows].clamp(min=1).unsqueeze(1)
-            log_probs[rows] = log_probs[rows].masked_fill(too_long, -math.inf)
-        if within:
-            log_probs[within.rows] = within.log_probs
+    def begun(self, tokens: Int[Tensor, "rows time"]) -> Bool[Tensor, " rows"]:
+        """Return which hypotheses end in a byte, and may be in the middle of a character."""
+        return self.byte[tokens[:, -1]] != NO_BYTE
+
+    def within(self, log_probs: Float[Tensor, "rows vocab"], tokens: Int[Tensor, "rows time"]) -> "_Within":
+        """Return what may come next in the hypotheses that are in the middle of a character. Call it before other
+        constraints."""
+        state = self.states(tokens)
+        inside = state != BORDER
+        return _Within(inside, log_probs.masked_fill(~(self.allowed[state] & inside.unsqueeze(1)), -math.inf))
+
+    def leave_room(self, log_probs: Float[Tensor, "rows vocab"], room: Int[Tensor, " rows"]) -> None:
+        """Forbid, in place, tokens that begin a longer character than there is room for; `room` is how many tokens
+        each row may still have."""
+        log_probs.masked_fill_(self.size > room.clamp(min=1).unsqueeze(1), -math.inf)
 
 
 @dataclass(frozen=True)
 class _Within:
-    """Hold the hypotheses in the middle of a character, and the log-probabilities of what may come next."""
+    """Hold which hypotheses are in the middle of a character, and the log-probabilities of what may come next."""
 
-    rows: Int[Tensor, " rows"]
+    rows: Bool[Tensor, " rows"]
     log_probs: Float[Tensor, "rows vocab"]
+
+    def put_back(self, log_probs: Float[Tensor, "rows vocab"]) -> Float[Tensor, "rows vocab"]:
+        """Return the log-probabilities of all hypotheses, whatever other constraints did to these."""
+        return torch.where(self.rows.unsqueeze(1), self.log_probs, log_probs)
 
 
 def _possible(known: set[int]) -> dict[tuple[int, int], int]:

@@ -150,6 +150,7 @@ def _reliability(sure: Floats, right: Floats) -> tuple[tuple[tuple[float, float,
 
 
 def to_json(calibration: Calibration) -> bytes:
+    """Return a calibration as it is saved in a run."""
     return json.dumps({"format": FORMAT, **asdict(calibration)}).encode()
 
 

@@ -1,4 +1,8 @@
-"""Which tokens may come next: no padding, no half character, no repetition if asked; an end neither early nor late."""
+"""Which tokens may come next: no padding, no half character, no repetition if asked; an end neither early nor late.
+
+A CPU looks whether a constraint concerns any hypothesis and skips the work where it does not. A GPU is not asked: it
+does the work for all, since waiting for its answer would take longer.
+"""
 
 import math
 from dataclasses import dataclass, replace
@@ -28,10 +32,12 @@ class Constraints:
 
     @classmethod
     def of(cls, target: Subword, lengths: TargetLengths | None = None) -> "Constraints":
+        """Return the constraints of a target vocabulary and of given lengths."""
         blank = torch.from_numpy(target.blank())
         return cls(lengths, blank, Characters.of(target.byte_values), unknown=not target.has_bytes)
 
     def to(self, device: torch.device) -> "Constraints":
+        """Move the tensors to a device."""
         blank, characters = self.blank, self.characters
         return replace(
             self,
@@ -60,7 +66,7 @@ def longest_allowed(
     `max_ratio` and `max_length` decide where they are set, otherwise the training pairs. A prefix always has room.
     """
     limit = _longest_by_source(source, settings, constraints)
-    return limit if constraints.least is None else torch.maximum(limit, constraints.least)
+    return limit if constraints.least is None else torch.maximum(limit, constraints.least.to(limit.device))
 
 
 def _longest_by_source(
@@ -78,60 +84,84 @@ def _longest_by_source(
     return torch.from_numpy(constraints.lengths.limits(pieces.cpu().numpy())).to(pieces.device)
 
 
-def allow(
-    log_probs: Float[Tensor, "rows vocab"],
-    tokens: Int[Tensor, "rows time"],
-    limit: Int[Tensor, "rows"],
-    settings: DecodingSettings,
-    constraints: Constraints = NO_CONSTRAINTS,
-) -> Float[Tensor, "rows vocab"]:
-    """Sets everything that may not come next to -inf, in place. `tokens` starts with begin.
-
-    A given prefix comes first: where all that it allows would be forbidden, as a repetition, it comes all the same.
-    """
-    if constraints.least is None:
-        return _allow(log_probs, tokens, limit, settings, constraints)
-    before = log_probs.clone()
-    log_probs = _allow(log_probs, tokens, limit, settings, constraints)
-    stuck = log_probs.amax(dim=1).isneginf()
-    log_probs[stuck] = before[stuck]
-    return log_probs
+def concerns_any(rows: Bool[Tensor, "*shape"]) -> bool:
+    """Return whether any value is true; of a GPU, which is not waited for, assume it."""
+    return rows.device.type != "cpu" or bool(rows.any())
 
 
-def _allow(
-    log_probs: Float[Tensor, "rows vocab"],
-    tokens: Int[Tensor, "rows time"],
-    limit: Int[Tensor, "rows"],
-    settings: DecodingSettings,
-    constraints: Constraints,
-) -> Float[Tensor, "rows vocab"]:
-    length = tokens.size(1) - 1
-    shortest = max(settings.min_length, 0 if settings.allow_empty else 1)
-    log_probs[:, [PAD_ID, BOS_ID]] = -math.inf
-    if not (constraints.unknown and settings.replace_unknown):
-        log_probs[:, UNK_ID] = -math.inf
-    characters = constraints.characters
-    within = characters.within(log_probs, tokens) if characters else None
-    if settings.no_repeat_ngram:
-        _forbid_repeats(log_probs, tokens, settings.no_repeat_ngram)
-    if not settings.allow_empty and constraints.blank is not None:
-        _show_something(log_probs, tokens, limit, constraints.blank)
-    if characters:
-        characters.forbid(log_probs, within, limit - length)
-    early, late = length < shortest, length >= limit
-    at_the_limit = bool(late.any())
-    if not (early or at_the_limit):
+class Allowed:
+    """Apply the constraints of one search to the log-probabilities of each step."""
+
+    def __init__(self, settings: DecodingSettings, constraints: Constraints, first_limit: int) -> None:
+        """`first_limit` is the smallest number of tokens that a translation of this search may have at most."""
+        self.settings, self.constraints, self.first_limit = settings, constraints, first_limit
+        self.shortest = max(settings.min_length, 0 if settings.allow_empty else 1)
+        keeps_unknown = constraints.unknown and settings.replace_unknown
+        self._special = [PAD_ID, BOS_ID] if keeps_unknown else [PAD_ID, BOS_ID, UNK_ID]
+        self._never: dict[torch.device, tuple[Tensor, Tensor]] = {}
+
+    def __call__(
+        self, log_probs: Float[Tensor, "rows vocab"], tokens: Int[Tensor, "rows time"], limit: Int[Tensor, "rows"]
+    ) -> Float[Tensor, "rows vocab"]:
+        """Set everything that may not come next to -inf, in place. `tokens` starts with begin.
+
+        A given prefix comes first: where all that it allows would be forbidden, as a repetition, it comes all the same.
+        """
+        if self.constraints.least is None:
+            return self._forbid(log_probs, tokens, limit)
+        before = log_probs.clone()
+        log_probs = self._forbid(log_probs, tokens, limit)
+        stuck = log_probs.amax(dim=1).isneginf().unsqueeze(1)
+        return torch.where(stuck, before, log_probs)
+
+    def _forbid(
+        self, log_probs: Float[Tensor, "rows vocab"], tokens: Int[Tensor, "rows time"], limit: Int[Tensor, "rows"]
+    ) -> Float[Tensor, "rows vocab"]:
+        settings, constraints, characters = self.settings, self.constraints, self.constraints.characters
+        length = tokens.size(1) - 1
+        special, never = self._forbidden(log_probs.device)
+        begun = characters is not None and concerns_any(characters.begun(tokens))
+        log_probs.index_fill_(1, special if begun else never, -math.inf)
+        within = characters.within(log_probs, tokens) if characters and begun else None
+        if settings.no_repeat_ngram:
+            _forbid_repeats(log_probs, tokens, settings.no_repeat_ngram)
+        if not settings.allow_empty and constraints.blank is not None:
+            _show_something(log_probs, tokens, limit, constraints.blank, self.first_limit)
+        if characters and begun:
+            log_probs.index_fill_(1, never, -math.inf)
+        if characters and length + characters.longest > self.first_limit:
+            characters.leave_room(log_probs, limit - length)
+        if within is not None:
+            log_probs = within.put_back(log_probs)
+        return self._end_in_time(log_probs, length, limit)
+
+    def _end_in_time(
+        self, log_probs: Float[Tensor, "rows vocab"], length: int, limit: Int[Tensor, "rows"]
+    ) -> Float[Tensor, "rows vocab"]:
+        """Forbid an end that comes too early, and everything but the end where it is late."""
+        early = length < self.shortest
+        late = length >= limit if length >= self.first_limit else None
+        at_the_limit = late is not None and concerns_any(late)
+        if not (early or at_the_limit):
+            return log_probs
+        end = log_probs[:, EOS_ID].clone()
+        if late is not None and at_the_limit:
+            log_probs.masked_fill_(late.unsqueeze(1), -math.inf)
+            log_probs[:, EOS_ID] = end
+        if early:
+            log_probs[:, EOS_ID].fill_(-math.inf)
+            if at_the_limit or self.settings.no_repeat_ngram:  # where no word is left, the end may come all the same
+                stuck = log_probs.amax(dim=1).isneginf()
+                log_probs[:, EOS_ID] = torch.where(stuck, end, -math.inf)
         return log_probs
-    end = log_probs[:, EOS_ID].clone()
-    if at_the_limit:
-        log_probs.masked_fill_(late.unsqueeze(1), -math.inf)
-        log_probs[:, EOS_ID] = end
-    if early:
-        log_probs[:, EOS_ID] = -math.inf
-        if at_the_limit or settings.no_repeat_ngram:  # where no word is left, the end may come all the same
-            stuck = log_probs.amax(dim=1).isneginf()
-            log_probs[:, EOS_ID] = torch.where(stuck, end, -math.inf)
-    return log_probs
+
+    def _forbidden(self, device: torch.device) -> tuple[Int[Tensor, " special"], Int[Tensor, " never"]]:
+        """Return the tokens that no hypothesis has, and with them those that begin no character."""
+        if device not in self._never:
+            special = torch.tensor(self._special).to(device, non_blocking=True)
+            characters = self.constraints.characters
+            self._never[device] = special, torch.cat([special, characters.illegal]) if characters else special
+        return self._never[device]
 
 
 def _show_something(
@@ -139,18 +169,20 @@ def _show_something(
     tokens: Int[Tensor, "rows time"],
     limit: Int[Tensor, "rows"],
     blank: Bool[Tensor, "vocab"],
+    first_limit: int,
 ) -> None:
     """Forbid, in place, translations of blank tokens alone: such tokens, as the indentation of code, may begin a
     translation, but neither the end nor, where only one token is left, another blank one may follow them."""
     length = tokens.size(1) - 1
-    rows = blank[tokens[:, 1]] if length else torch.ones_like(limit, dtype=torch.bool)
-    if not rows.any():
+    if length and not concerns_any(blank[tokens[:, 1]]):
         return
-    rows = rows & blank[tokens[:, 1:]].all(dim=1)
+    rows = blank[tokens[:, 1:]].all(dim=1)  # all rows where there is no token yet
     if length:
-        log_probs[rows, EOS_ID] = -math.inf
+        log_probs[:, EOS_ID].masked_fill_(rows, -math.inf)
+    if length + 1 < first_limit:
+        return
     last = rows & (limit - length <= 1)
-    if last.any():
+    if concerns_any(last):
         log_probs.masked_fill_(last.unsqueeze(1) & blank.unsqueeze(0), -math.inf)
 
 

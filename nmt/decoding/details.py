@@ -56,6 +56,8 @@ class TracedNode:
 
 @dataclass(frozen=True)
 class Details:
+    """Hold what is known of each word of a line and of its translation."""
+
     source: list[WordDetail] = field(default_factory=list)
     target: list[WordDetail] = field(default_factory=list)
     probability: float = 1.0  # geometric mean over the tokens, the end counted
@@ -166,7 +168,7 @@ def next_words(
         memory, state = model.encode(source)
         last = BOS_ID
         for place in range(max(starts, default=-1) + 1):
-            log_probs, state, _ = model.step(torch.tensor([last], device=source.device), state, memory)
+            log_probs, state, _ = model.step(torch.tensor([last], device=memory.mask.device), state, memory)
             last = tokens[place] if place < len(tokens) else EOS_ID
             if place in starts:
                 found[place] = _at_place(model, memory, state, log_probs, tokens[:place], count, target)

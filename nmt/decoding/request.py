@@ -87,6 +87,7 @@ class TranslateOptions:
 
     @property
     def drawn(self) -> bool:
+        """Return whether translations are sampled, not searched for."""
         return self.sampling is not None
 
     @property

@@ -35,10 +35,13 @@ def sample(
     """
     limit = int(longest_allowed(source, settings, constraints).max()) + 1
     chance = uniforms(sampling.seed, places or [(row, 0) for row in range(len(source))], count, limit)
+    device: torch.device | None = getattr(model, "device", None)
+    if device is not None and device.type == "cuda":  # MPS has no float64
+        chance = chance.to(device, non_blocking=True)
 
     def choose(log_probs: Tensor, rows: Tensor, position: int) -> Tensor:
         cooled = (log_probs - log_probs.amax(dim=-1, keepdim=True)) / sampling.temperature
-        return draw(truncate(cooled, sampling.top_k, sampling.top_p), chance[rows.cpu(), position])
+        return draw(truncate(cooled, sampling.top_k, sampling.top_p), chance[rows.to(chance.device), position])
 
     with torch.inference_mode():
         return word_by_word(model, source, settings, choose, count, constraints)

@@ -28,6 +28,7 @@ class Scored:
 
     @property
     def log_prob(self) -> float:
+        """Return the natural log-probability of the whole target."""
         return math.fsum(self.log_probs)
 
     @property
@@ -37,6 +38,7 @@ class Scored:
 
 
 def perplexity(log_prob: float, tokens: int) -> float:
+    """Return exp(-log-probability per token)."""
     return math.exp(min(-log_prob / max(tokens, 1), 700.0))  # e^710 is more than a float holds
 
 
@@ -63,7 +65,7 @@ def read_targets(
     real = target_output != PAD_ID
     tokens = target_output[real]
     decoded = [member(source, target_input) for member in members]
-    log_probs = torch.zeros(target_output.shape, device=source.device)
+    log_probs = torch.zeros(target_output.shape, device=target_output.device)
     log_probs[real] = mean_log_probs(
         [_of_tokens(member, each.features[real], tokens) for member, each in zip(members, decoded, strict=True)]
     )

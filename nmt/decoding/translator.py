@@ -467,7 +467,7 @@ class Translator:
         return [found[index] for index in range(len(pairs))]
 
     def _padded(self, sources: Sequence[list[int]]) -> Tensor:
-        return pad_sources(sources).to(self.device)
+        return pad_sources(sources)  # on the host: the model reads the lengths there, and copies it
 
     def _with_attention(
         self,
@@ -494,7 +494,7 @@ def warnings_of(translations: Iterable[Translation], n_best: int = 1) -> Counter
     """Count, for each warning about these translations, the lines that it concerns."""
     notes: Counter[str] = Counter()
     for each in translations:
-        notes["lines cut to decoding.max_source pieces"] += each.cut
+        notes["lines cut to decoding.max_source tokens"] += each.cut
         notes["lines longer than those in training, translated in segments"] += each.parts > 1
         notes[
             "translations that reached the longest length allowed (decoding.max_length=N allows another) and may be "

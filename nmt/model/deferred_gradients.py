@@ -3,7 +3,8 @@
 Every step uses the same weights, keys and values. Left alone, autograd would build a full-size gradient from a few rows
 at each step and accumulate it: a third of all arithmetic, in small inefficient products. Here the backward pass of a
 step only records its rows; after the last step one large product computes the gradient. Weights are also packed once
-(`packed.py`), for all steps of a loop or, within `cached_packing`, for many loops.
+(`packed.py`), for all steps of a loop or, within `cached_packing`, for many loops. Under autocast, as for training in
+bf16, weights, keys and values are rounded once for all steps, and their gradients come back in float32.
 """
 
 import threading
@@ -19,7 +20,8 @@ from nmt.model.packed import Packed, is_worthwhile
 
 # (gradient of the product, other factor) of each step, recorded in the backward pass
 Uses = list[tuple[Tensor, Tensor]]
-PackedWeights = dict[nn.Parameter, Packed]
+# The version of each weight, which changes when it is written to, and what it was packed to, by type
+PackedWeights = dict[nn.Parameter, tuple[int, dict[torch.dtype, Packed]]]
 T = TypeVar("T")
 _scope = threading.local()
 
@@ -27,11 +29,9 @@ _scope = threading.local()
 @contextmanager
 def deferred_gradients() -> Iterator[None]:
     """Defer gradients: within this context the functions below prepare shared tensors once, and form the
-    gradients of weights after the last step. Mixed precision turns that off. A nested context is part of the outer
-    one."""
+    gradients of weights after the last step. A nested context is part of the outer one."""
     before = getattr(_scope, "kept", None)
-    mixed = torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")
-    _scope.kept = None if mixed else {} if before is None else before
+    _scope.kept = {} if before is None else before
     try:
         yield
     finally:
@@ -40,8 +40,7 @@ def deferred_gradients() -> Iterator[None]:
 
 @contextmanager
 def cached_packing(packed: PackedWeights) -> Iterator[None]:
-    """Keep packed weights in `packed` from one deferring context to the next; threads may share it. The model must
-    stay alive and unchanged while `packed` is in use."""
+    """Keep packed weights in `packed` from one deferring context to the next; threads may share it."""
     before = getattr(_scope, "packed", None)
     _scope.packed = packed
     try:
@@ -51,13 +50,25 @@ def cached_packing(packed: PackedWeights) -> Iterator[None]:
 
 
 def is_deferring() -> bool:
+    """Return whether weight gradients are being collected, to be computed together."""
     return getattr(_scope, "kept", None) is not None
 
 
 def shares(rows: int, weight: Tensor) -> bool:
     """Return whether `linear` prepares anything for a product with this weight with `rows` rows. A packed product
     alone has no gradient, not even for its inputs."""
-    return is_deferring() and (_is_deferred(weight) or (not torch.is_grad_enabled() and is_worthwhile(rows, weight)))
+    if not is_deferring():
+        return False
+    packs = not torch.is_grad_enabled() and is_worthwhile(rows, weight, compute_dtype(weight))
+    return _is_deferred(weight) or packs
+
+
+def compute_dtype(tensor: Tensor) -> torch.dtype:
+    """Return the type that products with this tensor are computed in: autocast's, where it applies."""
+    kind = tensor.device.type
+    if tensor.dtype == torch.float64 or tensor.is_meta or not torch.is_autocast_enabled(kind):
+        return tensor.dtype
+    return torch.get_autocast_dtype(kind)
 
 
 def _is_deferred(factor: Tensor) -> bool:
@@ -80,24 +91,33 @@ def linear(
     rows = inputs.shape[:-1]
     if not shares(rows.numel(), weight):
         return nn.functional.linear(inputs, weight, bias)
+    dtype = compute_dtype(weight)
     if _is_deferred(weight):
-        key = ("linear", _storage_key(weight))
-        shared = memoize(key, lambda: _SharedWeight.make(weight, bias, is_worthwhile(rows.numel(), weight)))
-        outputs = _Linear.apply(inputs.flatten(0, -2), *shared)  # type: ignore[no-untyped-call]
+        key = ("linear", _storage_key(weight), dtype)
+        pack = is_worthwhile(rows.numel(), weight, dtype)
+        shared = memoize(key, lambda: _SharedWeight.make(weight, bias, pack, dtype))
+        outputs = _Linear.apply(inputs.flatten(0, -2).to(dtype), *shared)  # type: ignore[no-untyped-call]
     else:
-        outputs = _packed(weight)(inputs.flatten(0, -2), bias)
+        outputs = _packed(weight, dtype)(inputs.flatten(0, -2).to(dtype), bias)
     result: Tensor = outputs.unflatten(0, rows)
     return result
 
 
-def _packed(weight: Tensor) -> Packed:
+def _packed(weight: Tensor, dtype: torch.dtype) -> Packed:
     """Return the packed weight; within `cached_packing`, a parameter's outlives the deferring context."""
     longer: PackedWeights | None = getattr(_scope, "packed", None)
     if longer is None or not isinstance(weight, nn.Parameter):
-        return memoize(("packed", _storage_key(weight)), lambda: (Packed(weight), weight))[0]
-    if weight not in longer:
-        longer[weight] = Packed(weight)
-    return longer[weight]
+        return memoize(("packed", _storage_key(weight), dtype), lambda: (_pack(weight, dtype), weight))[0]
+    version = -1 if weight.is_inference() else weight._version
+    known, packed = longer.get(weight, (version, {}))
+    if known != version or dtype not in packed:
+        packed = {**(packed if known == version else {}), dtype: _pack(weight, dtype)}
+        longer[weight] = version, packed
+    return packed[dtype]
+
+
+def _pack(weight: Tensor, dtype: torch.dtype) -> Packed:
+    return Packed(weight) if dtype == weight.dtype else Packed(weight, dtype)
 
 
 def product(
@@ -106,8 +126,9 @@ def product(
     """Return rows @ matrix, one matrix for each of a batch."""
     if not _is_deferred(matrix):
         return rows @ matrix
-    shared = memoize(("product", _storage_key(matrix)), lambda: _SharedBatch.make(matrix))
-    result: Tensor = _Product.apply(rows, *shared)  # type: ignore[no-untyped-call]
+    dtype = compute_dtype(matrix)
+    shared = memoize(("product", _storage_key(matrix), dtype), lambda: _SharedBatch.make(matrix, dtype))
+    result: Tensor = _Product.apply(rows.to(dtype), *shared)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -126,31 +147,41 @@ def _storage_key(tensor: Tensor) -> Hashable:
     return tensor.data_ptr(), tensor.shape, tensor.stride()
 
 
+def _view_or_rounded(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    return tensor.view_as(tensor) if tensor.dtype == dtype else tensor.to(dtype)
+
+
 class _SharedWeight(torch.autograd.Function):
     """Pass a weight and a bias through. Its backward pass follows those of all uses, and forms the gradients."""
 
     @staticmethod
-    def make(weight: Tensor, bias: Tensor | None, pack: bool) -> tuple[Tensor, Tensor | None, Packed | None, Uses]:
+    def make(
+        weight: Tensor, bias: Tensor | None, pack: bool, dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor | None, Packed | None, Uses]:
         """Return what `_Linear` takes besides its rows."""
         uses: Uses = []
-        packed = Packed(weight) if pack else None
-        weight, bias = _SharedWeight.apply(weight, bias, uses)  # type: ignore[no-untyped-call]
+        packed = _pack(weight, dtype) if pack else None
+        weight, bias = _SharedWeight.apply(weight, bias, uses, dtype)  # type: ignore[no-untyped-call]
         return weight, bias, packed, uses
 
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, bias: Tensor | None, uses: Uses) -> tuple[Tensor, Tensor | None]:
-        ctx.uses, ctx.biased = uses, bias is not None
+    def forward(
+        ctx: Any, weight: Tensor, bias: Tensor | None, uses: Uses, dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor | None]:
+        ctx.uses, ctx.dtype = uses, weight.dtype
+        ctx.bias_dtype = None if bias is None else bias.dtype
         ctx.set_materialize_grads(False)
-        return weight.view_as(weight), None if bias is None else bias.view_as(bias)
+        return _view_or_rounded(weight, dtype), None if bias is None else _view_or_rounded(bias, dtype)
 
     @staticmethod
-    def backward(ctx: Any, *_: None) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, *_: None) -> tuple[Tensor | None, Tensor | None, None, None]:
         if not ctx.uses:
-            return None, None, None
+            return None, None, None, None
         # (steps * rows, output), (steps * rows, input)
         gradients, rows = (torch.cat(parts) for parts in zip(*ctx.uses, strict=True))
         ctx.uses.clear()
-        return gradients.t() @ rows, gradients.sum(dim=0) if ctx.biased else None, None  # (output, input), (output,)
+        of_bias = None if ctx.bias_dtype is None else gradients.sum(dim=0, dtype=ctx.bias_dtype)  # (output,)
+        return (gradients.t() @ rows).to(ctx.dtype), of_bias, None, None  # (output, input)
 
 
 class _Linear(torch.autograd.Function):
@@ -175,24 +206,24 @@ class _SharedBatch(torch.autograd.Function):
     """Pass one matrix per element of a batch through, as `_SharedWeight`."""
 
     @staticmethod
-    def make(matrix: Tensor) -> tuple[Tensor, Uses]:
+    def make(matrix: Tensor, dtype: torch.dtype) -> tuple[Tensor, Uses]:
         uses: Uses = []
-        return _SharedBatch.apply(matrix, uses), uses  # type: ignore[no-untyped-call]
+        return _SharedBatch.apply(matrix, uses, dtype), uses  # type: ignore[no-untyped-call]
 
     @staticmethod
-    def forward(ctx: Any, matrix: Tensor, uses: Uses) -> Tensor:
-        ctx.uses = uses
+    def forward(ctx: Any, matrix: Tensor, uses: Uses, dtype: torch.dtype) -> Tensor:
+        ctx.uses, ctx.dtype = uses, matrix.dtype
         ctx.set_materialize_grads(False)
-        return matrix.view_as(matrix)
+        return _view_or_rounded(matrix, dtype)
 
     @staticmethod
-    def backward(ctx: Any, *_: None) -> tuple[Tensor | None, None]:
+    def backward(ctx: Any, *_: None) -> tuple[Tensor | None, None, None]:
         if not ctx.uses:
-            return None, None
+            return None, None, None
         # (*batch, steps * rows, out or size)
         gradients, rows = (torch.cat(parts, dim=-2) for parts in zip(*ctx.uses, strict=True))
         ctx.uses.clear()
-        return rows.transpose(-2, -1) @ gradients, None  # (*batch, size, out)
+        return (rows.transpose(-2, -1) @ gradients).to(ctx.dtype), None, None  # (*batch, size, out)
 
 
 class _Product(torch.autograd.Function):

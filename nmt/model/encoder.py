@@ -1,5 +1,7 @@
 """The encoder: source ids -> one vector per source token, and the recurrent state at the end of the sentence."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -7,7 +9,7 @@ from torch import Tensor, nn
 from nmt.config import ModelSettings
 from nmt.model.attention import ATTENTIONS
 from nmt.model.embedding import Embedding
-from nmt.model.padding import run_layer
+from nmt.model.padding import Packing, run_layer
 from nmt.model.recurrent import SequenceDropout, State, make_layer
 
 
@@ -40,14 +42,20 @@ class Encoder(nn.Module):
         self.on_top = nn.ModuleList([SelfAttention(settings)] if settings.self_attention != "none" else [])
 
     def forward(
-        self, source: Int[Tensor, "batch src"], mask: Bool[Tensor, "batch src"]
+        self, source: Int[Tensor, "batch src"], mask: Bool[Tensor, "batch src"], lengths: Sequence[int]
     ) -> tuple[Float[Tensor, "batch src hidden"], State]:
-        """Return encoded tokens (zero at padding), and the final state of each layer, the directions side by side."""
+        """Return encoded tokens (zero at padding), and the final state of each layer, the directions side by side.
+
+        `lengths` are those that `mask` shows.
+        """
         outputs = self.embedding(source)  # (batch, src, embed)
+        packing = None if source.device.type == "cpu" else Packing.of(lengths, source.size(1), source.device)
         states: list[State] = []
         for index, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
             layer_input = self.dropout(outputs) if index > 0 else outputs
-            outputs, state = run_layer(layer, layer_input, mask)  # (batch, src, hidden), (batch, hidden)
+            outputs, state = run_layer(
+                layer, layer_input, mask, lengths, packing
+            )  # (batch, src, hidden), (batch, hidden)
             outputs = norm(outputs + layer_input if self.residual and index > 0 else outputs)
             states.append(state)
         for layer in self.on_top:

@@ -1,8 +1,11 @@
 """Packed weights: arranged for products with few rows, as in a loop over positions.
 
 Once oneDNN has rearranged a large weight into the blocks that its kernels read, a product with 5 to 200 rows takes
-between 0.4 and 0.9 of the time (docs/lab/benchmarks.md). Other types and devices stay as they are.
+between 0.4 and 0.9 of the time (docs/lab/benchmarks.md). In bf16 the weight is rounded at the same time. Other types
+and devices stay as they are.
 """
+
+import functools
 
 import torch
 from jaxtyping import Float
@@ -12,26 +15,42 @@ ROWS = 32  # that the blocks are chosen for; as good for 5 and for 300
 WORTH = 2_000_000  # multiplications, from which on a product gains more than the call costs
 
 
-def is_worthwhile(rows: int, weight: Tensor) -> bool:
-    """Return whether a product with `rows` rows is faster with a packed weight. Memory bandwidth limits a single
-    row."""
-    return rows > 1 and rows * weight.numel() >= WORTH and _known(weight)
-
-
-def _known(weight: Tensor) -> bool:
+def is_worthwhile(rows: int, weight: Tensor, dtype: torch.dtype | None = None) -> bool:
+    """Return whether a product with `rows` rows, computed in `dtype` (by default the weight's), is faster with a packed
+    weight. In float32, memory bandwidth limits a single row; in bf16, packing also saves rounding the weight."""
+    dtype = dtype or weight.dtype
     if weight.device.type != "cpu" or weight.dtype != torch.float32:
         return False
-    return bool(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled)
+    if not (torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled):
+        return False
+    if dtype == torch.bfloat16:
+        return rows * weight.numel() >= WORTH // 8 and _packs_bf16()
+    return dtype == torch.float32 and rows > 1 and rows * weight.numel() >= WORTH
+
+
+@functools.cache
+def _packs_bf16() -> bool:
+    """Return whether packed products in bf16 work here, by trying one."""
+    rows, weight = torch.arange(64.0).view(2, 32) / 64, torch.arange(32.0 * 48).view(48, 32) / 999
+    try:
+        found = Packed(weight, torch.bfloat16)(rows.bfloat16(), torch.ones(48))
+    except RuntimeError:
+        return False
+    expected = torch.nn.functional.linear(rows.bfloat16(), weight.bfloat16(), torch.ones(48).bfloat16())
+    return found.dtype == torch.bfloat16 and torch.allclose(found.float(), expected.float(), rtol=0.02, atol=0.02)
 
 
 class Packed:
     """Compute x W^T + b, for a weight that does not change meanwhile."""
 
-    def __init__(self, weight: Float[Tensor, "output input"]) -> None:
-        self._blocks = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), ROWS)
+    def __init__(self, weight: Float[Tensor, "output input"], dtype: torch.dtype | None = None) -> None:
+        self.dtype = dtype or weight.dtype
+        self._blocks = torch.ops.mkldnn._reorder_linear_weight(weight.detach().to(self.dtype), ROWS)
 
     def __call__(
         self, inputs: Float[Tensor, "rows input"], bias: Float[Tensor, " output"] | None
     ) -> Float[Tensor, "rows output"]:
+        """Return the outputs; the inputs must have the type of the packed weight."""
+        bias = None if bias is None else bias.to(self.dtype)
         result: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, self._blocks, bias, "none", [], "")
         return result

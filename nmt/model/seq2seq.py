@@ -59,10 +59,21 @@ class Seq2Seq(nn.Module):
     def _decoder(self) -> Decoder:
         return DECODERS[self.settings.decoder](self.settings)
 
+    @property
+    def device(self) -> torch.device:
+        """Return the device of the weights."""
+        return self.target_embedding.table.weight.device
+
     def encode(self, source: Int[Tensor, "batch src"]) -> tuple[Memory, State]:
-        """Return the memory that the decoder reads, and its first state. Padding is `PAD_ID`."""
+        """Return the memory that the decoder reads, and its first state. Padding is `PAD_ID`.
+
+        A source that is still on the host is copied without waiting for the device; one on a GPU has to be waited for,
+        since the host must know the lengths.
+        """
+        lengths = (source != PAD_ID).sum(dim=1).tolist()
+        source = source.to(self.device, non_blocking=True)
         mask: Bool[Tensor, "batch src"] = source != PAD_ID
-        encoded, state = self.encoder(source, mask)  # (batch, src, hidden), (layers, batch, hidden)
+        encoded, state = self.encoder(source, mask, lengths)  # (batch, src, hidden), (layers, batch, hidden)
         memory = self.decoder.encode_memory(encoded, mask)
         return memory, self.decoder.initial_state(self.bridge(state, encoded, mask), memory)
 
@@ -94,7 +105,7 @@ class Seq2Seq(nn.Module):
         masks: Masks = ()
         if teacher_forcing < 1:
             coins = (target_input.size(0), 1) if whole_sentences else target_input.shape  # (batch, 1) or (batch, tgt)
-            forced = (torch.rand(coins, device=source.device) < teacher_forcing).expand_as(target_input)
+            forced = (torch.rand(coins, device=target_input.device) < teacher_forcing).expand_as(target_input)
             word_mask = self.target_embedding.new_mask(target_input.size(0))
             masks = self.decoder.new_masks(target_input.size(0), state[0])
             target_input = self._sample_inputs(target_input, forced, state, memory, word_mask, masks)
@@ -116,10 +127,13 @@ class Seq2Seq(nn.Module):
         No gradient flows through a choice of words, so only the choices are made here; the pass that is learned from
         then reads all of them at once. The first word is given, and nothing is chosen after the last free position.
         """
-        free = (~forced & (target_input != PAD_ID)).any(dim=0).nonzero().flatten().tolist()
+        last_free = target_input.size(1) - 1  # a GPU is not waited for: it chooses at every position
+        if target_input.device.type == "cpu":
+            free = (~forced & (target_input != PAD_ID)).any(dim=0).nonzero().flatten().tolist()
+            last_free = max(free, default=0)
         words = target_input.clone()
         with deferred_gradients():
-            for position in range(1, max(free, default=0) + 1):
+            for position in range(1, last_free + 1):
                 last = words[:, position - 1 : position]  # (batch, 1)
                 decoded = self.decoder(self.target_embedding(last, word_mask), state, memory, masks)
                 own = self.generator(decoded.features[:, 0]).argmax(dim=-1)  # (batch, vocab) -> (batch,)

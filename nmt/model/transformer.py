@@ -5,6 +5,7 @@ It grows along dimension 0, so it also tells the position, and a beam is reorder
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -167,7 +168,7 @@ class TransformerEncoder(nn.Module):
         self.norm = _last_norm(settings)
 
     def forward(
-        self, source: Int[Tensor, "batch src"], mask: Bool[Tensor, "batch src"]
+        self, source: Int[Tensor, "batch src"], mask: Bool[Tensor, "batch src"], lengths: Sequence[int]
     ) -> tuple[Float[Tensor, "batch src hidden"], State]:
         tokens = self.inputs(self.embedding(source))
         for layer in self.layers:

@@ -2,7 +2,7 @@
 
 The gradient of a chunk is the softmax of its logits minus the target distribution. It is computed in the memory of the
 logits during the forward pass; the backward pass only scales it. This also saves the memory traffic of a separate log-
-softmax and its gradient.
+softmax and its gradient. In bf16 the products are rounded; softmax, loss and the sum of the weight's gradient are not.
 """
 
 from itertools import zip_longest
@@ -13,7 +13,11 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from nmt.model.deferred_gradients import compute_dtype
+
 CHUNK = 2**21  # logits at a time, 8 MB: they stay in a cache
+CHUNK_OF_PRODUCTS = 2**23  # logits in bf16 at a time: the gradient of the weight is added up once for all of them
+CHUNK_ON_GPU = 2**27  # logits at a time on a GPU, which has the memory and needs few, large kernels
 
 
 class TargetDistribution(NamedTuple):
@@ -56,11 +60,16 @@ def cross_entropy(
     rows: Float[Tensor, "rows features"], output: nn.Linear, target: TargetDistribution
 ) -> Float[Tensor, ""]:
     """Return the cross-entropy of output(rows) against `target`, in nats, summed over the rows."""
-    size = max(1, CHUNK // output.out_features)
-    mixed = torch.is_autocast_enabled(rows.device.type)
-    if torch.is_grad_enabled() and not mixed:
+    chunk = CHUNK if rows.device.type == "cpu" else CHUNK_ON_GPU
+    size = max(1, chunk // output.out_features)
+    dtype = compute_dtype(output.weight)
+    if torch.is_grad_enabled() and dtype == output.weight.dtype:
         loss: Tensor = _CrossEntropy.apply(rows, output.weight, output.bias, target, size)  # type: ignore[no-untyped-call]
         return loss
+    if torch.is_grad_enabled() and dtype == torch.bfloat16:
+        wide = max(size, CHUNK_OF_PRODUCTS // output.out_features)
+        rounded: Tensor = _RoundedCrossEntropy.apply(rows, output.weight, output.bias, target, size, wide)  # type: ignore[no-untyped-call]
+        return rounded
     chunks = zip(rows.split(size), target.split(size), strict=True)
     losses = [_plain(_exact(output(part)), chunk_target) for part, chunk_target in chunks]
     return torch.stack(losses).sum()
@@ -98,6 +107,39 @@ class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         return (*(part * gradient for part in ctx.saved_tensors), None, None)
+
+
+class _RoundedCrossEntropy(torch.autograd.Function):
+    """Compute the same with products in bf16: those of `wide` rows at a time, softmax and loss of `size` rows at a time
+    in float32."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor, target: TargetDistribution, size: int, wide: int
+    ) -> Tensor:
+        rounded = weight.to(torch.bfloat16)
+        with torch.autocast(rows.device.type, enabled=False):
+            loss = weight.new_zeros(())
+            of_rows = torch.empty_like(rows, dtype=torch.bfloat16)
+            of_weight, of_bias = torch.zeros_like(weight), torch.zeros_like(bias)
+            parts = zip(rows.to(torch.bfloat16).split(wide), target.split(wide), of_rows.split(wide), strict=True)
+            for part, part_target, place in parts:
+                logits = part @ rounded.t()  # (wide, vocab), which becomes the slopes
+                for some, some_target in zip(logits.split(size), part_target.split(size), strict=True):
+                    losses, slopes = _slopes(some.float().add_(bias), some_target)
+                    loss += losses.sum()
+                    of_bias += slopes.sum(dim=0)
+                    some.copy_(slopes)
+                torch.mm(logits, rounded, out=place)
+                of_weight += logits.t() @ part
+        ctx.save_for_backward(of_rows, of_weight, of_bias)
+        ctx.dtype = rows.dtype
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        of_rows, of_weight, of_bias = ctx.saved_tensors
+        return (of_rows.to(ctx.dtype) * gradient, of_weight * gradient, of_bias * gradient, None, None, None)
 
 
 def _slopes(

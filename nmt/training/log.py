@@ -139,6 +139,25 @@ class Log:
                 self.file.close()
 
 
+class NoLog(Log):
+    """Log nothing: of several processes that train together, one logs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.terminal = False
+
+    def say(self, line: str = "") -> None:
+        """Ignore a line."""
+
+    entry = say
+
+    def record(self, kind: str, **values: Any) -> None:
+        """Ignore a record."""
+
+    def forget_after(self, step: int, validations: int) -> None:
+        """Leave the records to the process that writes them."""
+
+
 def _step(line: str) -> int:
     """Return the step of a recorded line; a truncated or foreign line counts as too late."""
     try:

@@ -1,11 +1,10 @@
 """The training loss: cross-entropy with label smoothing and soft targets, over real tokens only."""
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from nmt.data.batch import Batch
-from nmt.data.subword import PAD_ID
 from nmt.model import Seq2Seq
 from nmt.training.cross_entropy import cross_entropy, smoothed, with_soft_targets
 
@@ -25,15 +24,15 @@ def batch_loss(
 
     `label_smoothing` is passed to `smoothed`, `teacher_share` to `with_soft_targets`. `coverage_loss` is the weight of
     `repeated_attention`, `guided_attention` that of `disagreement`. The other options are passed to `Seq2Seq.forward`.
-    Padding is removed before the output layer, which is half of the work.
+    Padding is removed before the output layer, which is half of the work; where it is, the batch knows (`Batch.to`).
     """
     decoded = model(batch.source, batch.target_input, teacher_forcing, whole_sentences)
-    real = batch.target_output != PAD_ID
-    rows = model.generator.projection(decoded.features[real])
-    target = smoothed(batch.target_output[real], label_smoothing)
+    real = batch.real_places()
+    rows = model.generator.projection(_at(decoded.features, real))
+    target = smoothed(_at(batch.target_output, real), label_smoothing)
     if batch.soft_targets is not None:
         target = with_soft_targets(
-            target, batch.soft_targets.pieces[real], batch.soft_targets.probs[real], teacher_share
+            target, _at(batch.soft_targets.pieces, real), _at(batch.soft_targets.probs, real), teacher_share
         )
     loss = cross_entropy(rows, model.generator.output, target)
     if coverage_loss:
@@ -41,6 +40,11 @@ def batch_loss(
     if guided_attention and batch.alignment is not None:
         loss = loss + guided_attention * disagreement(decoded.attention, batch.alignment)
     return loss
+
+
+def _at(values: Shaped[Tensor, "batch tgt *size"], places: Int[Tensor, " tokens"]) -> Shaped[Tensor, "tokens *size"]:
+    """Return the values at some places in (batch * tgt)."""
+    return values.flatten(0, 1).index_select(0, places)
 
 
 def disagreement(
@@ -53,10 +57,11 @@ def disagreement(
     return -(alignment * attention.float().clamp(min=1e-6).log()).sum()
 
 
-def repeated_attention(attention: Float[Tensor, "batch tgt src"], real: Bool[Tensor, "batch tgt"]) -> Float[Tensor, ""]:
-    """Return the coverage loss (See et al. 2017, equation 12), summed over positions: sum_i min(a_i, c_i).
+def repeated_attention(attention: Float[Tensor, "batch tgt src"], real: Int[Tensor, " tokens"]) -> Float[Tensor, ""]:
+    """Return the coverage loss (See et al. 2017, equation 12), summed over the positions `real` of (batch * tgt):
+    sum_i min(a_i, c_i).
 
     c is the sum of the attention at earlier positions, so this is the attention to what was attended to before.
     """
     coverage = attention.cumsum(dim=1) - attention
-    return torch.minimum(attention, coverage).sum(dim=-1)[real].sum()
+    return _at(torch.minimum(attention, coverage).sum(dim=-1), real).sum()

@@ -9,27 +9,42 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from nmt.config import TrainingSettings
 
-Parameters = Iterable[nn.Parameter]
+Parameters = Sequence[nn.Parameter]
 
 
 def make_optimizer(model: nn.Module, settings: TrainingSettings) -> Optimizer:
     """Return the optimizer that `training.optimizer` names."""
-    return OPTIMIZERS[settings.optimizer](model.parameters(), settings)
+    return OPTIMIZERS[settings.optimizer](list(model.parameters()), settings)
+
+
+def is_fused(optimizer: Optimizer) -> bool:
+    """Return whether one kernel updates all weights. It leaves them alone where `found_inf` is set."""
+    return bool(optimizer.param_groups[0]["fused"])
+
+
+def _fused(parameters: Parameters) -> bool:
+    """Return whether the device has fused optimizers: all but the meta device, on which only shapes are computed."""
+    return not any(parameter.is_meta for parameter in parameters)
 
 
 def _adam(parameters: Parameters, settings: TrainingSettings) -> Optimizer:
     """Adam (Kingma & Ba 2015); `training.weight_decay` is added to the gradient."""
-    return Adam(parameters, betas=_betas(settings), weight_decay=settings.weight_decay, eps=1e-9, fused=True)
+    return Adam(
+        parameters, betas=_betas(settings), weight_decay=settings.weight_decay, eps=1e-9, fused=_fused(parameters)
+    )
 
 
 def _adamw(parameters: Parameters, settings: TrainingSettings) -> Optimizer:
     """AdamW: Adam with `training.weight_decay` decoupled from the gradient (Loshchilov & Hutter 2019)."""
-    return AdamW(parameters, betas=_betas(settings), weight_decay=settings.weight_decay, eps=1e-9, fused=True)
+    return AdamW(
+        parameters, betas=_betas(settings), weight_decay=settings.weight_decay, eps=1e-9, fused=_fused(parameters)
+    )
 
 
 def _sgd(parameters: Parameters, settings: TrainingSettings) -> Optimizer:
     """Stochastic gradient descent, with `training.momentum`."""
-    return SGD(parameters, lr=1.0, momentum=settings.momentum, weight_decay=settings.weight_decay, fused=True)
+    fused = _fused(parameters)
+    return SGD(parameters, lr=1.0, momentum=settings.momentum, weight_decay=settings.weight_decay, fused=fused)
 
 
 def _betas(settings: TrainingSettings) -> tuple[float, float]:
@@ -57,19 +72,30 @@ def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
         group["lr"] = rate
 
 
-def clip_gradients(model: nn.Module, norm: float) -> float:
+def clip_gradients(model: nn.Module, norm: float) -> Tensor:
     """Return the norm of all gradients together, and scale them down to `norm` if it is not 0."""
     parameters = list(model.parameters())
     if norm:
-        return float(nn.utils.clip_grad_norm_(parameters, norm))
-    return float(nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None]))
+        return nn.utils.clip_grad_norm_(parameters, norm)
+    return nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
 
 
 @torch.no_grad()
-def update_average(average: dict[str, Tensor], weights: dict[str, Tensor], decay: float, step: int) -> None:
-    """Update average <- decay * average + (1 - decay) * weights, with a smaller decay early on to forget the start."""
-    decay = min(decay, (1 + step) / (10 + step))
-    torch._foreach_lerp_(list(average.values()), [weights[name] for name in average], 1 - decay)
+def update_average(
+    average: dict[str, Tensor], weights: dict[str, Tensor], decay: float, step: int, finite: Tensor | None = None
+) -> None:
+    """Update average <- decay * average + (1 - decay) * weights, with a smaller decay early on to forget the start.
+
+    Where `finite`, a value on the device, is false, nothing changes.
+    """
+    share = 1 - min(decay, (1 + step) / (10 + step))
+    others = [weights[name] for name in average]
+    if finite is None:
+        torch._foreach_lerp_(list(average.values()), others, share)
+        return
+    wanted = finite.float() * share
+    for own, other in zip(average.values(), others, strict=True):
+        own.lerp_(other, wanted)
 
 
 def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:

@@ -1,6 +1,7 @@
 """Resuming a run: what may change between two starts, and what a start must not overwrite."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from nmt.shown import shown
 from nmt.training.checkpoint import list_checkpoints, read_trained_with
 from nmt.training.state import TrainState
 
+OLDER_PRECISION = "float32"  # of runs that began before training.precision was recorded
+
 
 def check_start(settings: Settings, folder: Path) -> None:
     """Check whether training may start in this directory.
@@ -25,13 +28,35 @@ def check_start(settings: Settings, folder: Path) -> None:
     scratch would overwrite a model.
     """
     if list_checkpoints(folder / runs.CHECKPOINTS):
-        _show_changes(settings, folder)
+        _show_changes(with_recorded_precision(settings, folder), folder)
     elif (folder / runs.WEIGHTS).exists():
         raise DataError(
             f"{folder}: already contains a trained model but no checkpoints to resume from; "
             "training here would overwrite it; use another directory: run=runs/NAME "
             f"(or delete {runs.WEIGHTS}, or fine-tune from it: training.start_from={folder})"
         )
+
+
+def with_recorded_precision(settings: Settings, folder: Path) -> Settings:
+    """Return settings in which `training.precision: auto` is what a run that is resumed began with; a run that is older
+    than the setting began with float32. Others are returned as they are."""
+    if settings.training.precision != "auto" or not list_checkpoints(folder / runs.CHECKPOINTS):
+        return settings
+    trained = _trained_settings(folder)
+    if trained is None:
+        with suppress(DataError):  # a damaged config is reported later
+            trained = _with_older_default(runs.load_settings(folder))
+    return _with_precision(settings, trained.training.precision if trained else OLDER_PRECISION)
+
+
+def _with_older_default(settings: Settings) -> Settings:
+    """Return the settings of a run, which names its precision unless it is older than that setting."""
+    return _with_precision(settings, OLDER_PRECISION) if settings.training.precision == "auto" else settings
+
+
+def _with_precision(settings: Settings, precision: str) -> Settings:
+    training = settings.training.model_copy(update={"precision": precision})
+    return settings.model_copy(update={"training": training})
 
 
 # Settings that runs of earlier versions were trained without: {key: the value that trains as those versions did}.
@@ -70,7 +95,7 @@ def _trained_settings(folder: Path) -> Settings | None:
     """Return the settings recorded in the newest checkpoint; None if its version did not record them."""
     values = read_trained_with(folder / runs.CHECKPOINTS).get("settings")
     try:
-        return None if values is None else Settings.model_validate(values)
+        return None if values is None else _with_older_default(Settings.model_validate(values))
     except ValidationError as error:
         key = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise DataError(
@@ -98,7 +123,7 @@ def _show_changes(settings: Settings, folder: Path) -> None:
     """
     trained, changed = _trained_settings(folder), {}
     try:
-        changed = config.differences(runs.load_settings(folder), settings)
+        changed = config.differences(_with_older_default(runs.load_settings(folder)), settings)
     except DataError:
         if trained is None:
             raise

@@ -4,25 +4,26 @@ A batch that does not fit into memory is split and retried as the same step. A s
 is skipped, and the cause is reported.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nmt import run as runs
 from nmt.config import TrainingSettings
 from nmt.data.batch import Batch
-from nmt.errors import ConfigError, OutOfMemory, is_out_of_memory
+from nmt.distributed import ALONE, Ranks
+from nmt.errors import OutOfMemory, is_out_of_memory
 from nmt.model import Seq2Seq
+from nmt.precision import choose_precision, computing_in
 from nmt.training.forcing import forcing
 from nmt.training.initialization import FrozenRows
 from nmt.training.loss import batch_loss
-from nmt.training.optimizer import clip_gradients, make_optimizer, set_learning_rate, update_average
-
-PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+from nmt.training.micro_batches import MicroBatches, scale_gradients, seed_of, sum_gradients
+from nmt.training.optimizer import clip_gradients, is_fused, make_optimizer, set_learning_rate, update_average
 
 
 class StepResult(NamedTuple):
@@ -33,42 +34,96 @@ class StepResult(NamedTuple):
     norm: float  # of the gradient, before it was clipped
     nonfinite: str = ""  # what was not finite, so that the weights were left as they were
     splits: int = 0  # how many batches did not fit into memory as a whole
+    notes: tuple[int, ...] = ()  # sums over all ranks of what each has noted
+
+
+class Pending(NamedTuple):
+    """Hold the result of a step that the device may still be computing."""
+
+    values: Tensor  # loss and norm
+    tokens: int
+    splits: int
+    notes: tuple[int, ...] = ()
+
+
+def settle(steps: Sequence[Pending]) -> list[StepResult]:
+    """Return the results of steps. This is where the host waits for the device: once, however many steps there are."""
+    values = torch.stack([step.values for step in steps]).tolist() if steps else []
+    return [
+        StepResult(loss, step.tokens, norm, _nonfinite(loss, norm), step.splits, step.notes)
+        for (loss, norm), step in zip(values, steps, strict=True)
+    ]
+
+
+def _nonfinite(loss: float, norm: float) -> str:
+    if np.isfinite(norm) and np.isfinite(loss):
+        return ""
+    return f"{'the gradient' if np.isfinite(loss) else 'the loss'} is not finite"
 
 
 class TrainStep:
-    """Run training steps: change the weights, their moving average and the optimizer state together."""
+    """Run training steps: change the weights, their moving average and the optimizer state together.
 
-    def __init__(self, model: Seq2Seq, training: TrainingSettings, device: torch.device) -> None:
-        self.model, self.training, self.device = model, training, device
-        _check_precision(model, training, device)
+    On a GPU no step waits for it: a step with a non-finite loss or gradient leaves the weights alone without the host
+    knowing, and `settle` tells later.
+    """
+
+    def __init__(self, model: Seq2Seq, training: TrainingSettings, device: torch.device, ranks: Ranks = ALONE) -> None:
+        """Raise ConfigError if the device cannot compute with `training.precision`."""
+        self.model, self.training, self.device, self.ranks = model, training, device, ranks
+        self.precision = choose_precision(training.precision, device, model.settings).precision
         self.optimizer = make_optimizer(model, training)
-        self.scaler = _loss_scaler(training, device)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
         self.average = (
             {name: tensor.clone() for name, tensor in runs.named_weights(model).items()} if training.ema else {}
         )
         self.frozen = FrozenRows(model, {})
+        self.waits = device.type not in {"cuda", "meta"}  # the host decides whether the weights change
         self._splits = 0
 
-    def __call__(self, batches: Sequence[Batch], step: int, learning_rate: float) -> StepResult:
-        """Run one step on these batches; the loss is the mean over all their target tokens.
+    def __call__(
+        self, batches: Sequence[Batch], step: int, learning_rate: float, micro: MicroBatches | None = None
+    ) -> StepResult:
+        """Run one step on these batches and wait for its result; the loss is the mean over all their target tokens.
 
+        With `micro` they are this rank's share of a step, and so are loss and tokens of the result those of all ranks.
         Raise OutOfMemory if a single sentence does not fit.
         """
-        tokens, self._splits = sum(batch.target_tokens for batch in batches), 0
+        [result] = settle([self.start(batches, step, learning_rate, micro)])
+        if result.nonfinite:
+            result = result._replace(nonfinite=result.nonfinite + self._cause(batches))
+        return result
+
+    def start(
+        self, batches: Sequence[Batch], step: int, learning_rate: float, micro: MicroBatches | None = None
+    ) -> Pending:
+        """Run one step as `__call__`, and return without waiting for its result, unless other ranks have a share."""
+        own, self._splits = sum(batch.target_tokens for batch in batches), 0
+        tokens = micro.tokens if micro else own
         torch.manual_seed(self.training.seed * 1_000_003 + step)  # dropout: a function of (seed, step)
         set_learning_rate(self.optimizer, learning_rate)
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
-        loss = sum(self._add_gradients(batch.to(self.device), tokens, step) for batch in batches)
+        losses = []
+        for place, batch in enumerate(batches):
+            if micro:  # dropout: a function of (seed, step, micro-batch)
+                torch.manual_seed(seed_of(self.training.seed, step, micro.numbers[place]))
+            losses.append(self._add_gradients(batch.to(self.device), tokens, step))
+        loss = reduce(torch.add, losses) if losses else _summable(torch.zeros((), device=self.device))
+        notes: tuple[int, ...] = ()
+        if micro:
+            counts = [own, self._splits, *micro.notes]
+            total, (tokens, self._splits, *noted) = sum_gradients(self.model, float(loss), counts, self.ranks)
+            scale_gradients(list(self.model.parameters()), micro.tokens / tokens)
+            loss, notes = torch.full_like(loss, total), tuple(noted)
         self.scaler.unscale_(self.optimizer)
         self.frozen.drop_gradients()
         norm = clip_gradients(self.model, self.training.clip_norm)
-        finite = bool(np.isfinite(norm) and np.isfinite(loss))
-        self._apply(step, finite)
-        nonfinite = "" if finite else self._describe_nonfinite(batches, loss)
-        return StepResult(loss, tokens, norm, nonfinite, self._splits)
+        values = torch.stack([loss, norm.to(loss.dtype)])
+        self._apply(step, values.isfinite().all())
+        return Pending(values, tokens, self._splits, notes)
 
-    def _add_gradients(self, batch: Batch, tokens: int, step: int) -> float:
+    def _add_gradients(self, batch: Batch, tokens: int, step: int) -> Tensor:
         """Add the batch's part of the gradient and return its loss; split the batch in halves if it does not fit into
         memory."""
         try:
@@ -84,7 +139,7 @@ class TrainStep:
                 parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
         return loss
 
-    def _add_halves(self, batch: Batch, tokens: int, step: int) -> float:
+    def _add_halves(self, batch: Batch, tokens: int, step: int) -> Tensor:
         rows = batch.source.size(0)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -94,15 +149,15 @@ class TrainStep:
                 f"{batch.target_input.size(1):,} tokens; set data.max_length or model.hidden lower"
             )
         self._splits += 1
-        parts = (batch.rows(0, rows // 2), batch.rows(rows // 2, rows))
-        return sum(self._add_gradients(part, tokens, step) for part in parts)
+        first, second = batch.rows(0, rows // 2), batch.rows(rows // 2, rows)
+        return self._add_gradients(first, tokens, step) + self._add_gradients(second, tokens, step)
 
-    def _gradients(self, batch: Batch, tokens: int, step: int) -> tuple[float, list[Tensor | None]]:
-        with self._autocast():
+    def _gradients(self, batch: Batch, tokens: int, step: int) -> tuple[Tensor, list[Tensor | None]]:
+        with computing_in(self.precision, self.device):
             loss = self._loss(batch, step)
         scaled = self.scaler.scale(loss / tokens)
         gradients = torch.autograd.grad(scaled, list(self.model.parameters()), allow_unused=True)
-        return float(loss.detach()), _unshared(gradients)
+        return _summable(loss.detach()), _unshared(gradients)
 
     def _loss(self, batch: Batch, step: int) -> Tensor:
         training = self.training
@@ -117,29 +172,30 @@ class TrainStep:
             guided_attention=training.guided_attention,
         )
 
-    @contextmanager
-    def _autocast(self) -> Iterator[None]:
-        dtype = PRECISIONS[self.training.precision]
-        with torch.autocast(self.device.type, dtype=dtype, enabled=dtype != torch.float32):
-            yield
-
-    def _apply(self, step: int, finite: bool) -> None:
+    def _apply(self, step: int, finite: Tensor) -> None:
         """Update the weights and their average, if loss and gradient are finite."""
-        if finite or self.scaler.is_enabled():  # the scaler leaves it out by itself, and learns from it
-            self.scaler.step(self.optimizer)
-            self.frozen.put_back()
+        if self.waits:
+            if not finite and not self.scaler.is_enabled():
+                return
+        elif not self.scaler.is_enabled() and is_fused(self.optimizer):
+            # A fused optimizer leaves the weights alone where this is 1, as for a scaler of gradients.
+            setattr(self.optimizer, "found_inf", (~finite).float())  # noqa: B010
+        self.scaler.step(self.optimizer)  # the scaler leaves a step out by itself, and learns from it
+        self.frozen.put_back()
         self.scaler.update()
-        if self.average and finite:
+        if self.average and not self.waits:
+            update_average(self.average, runs.named_weights(self.model), self.training.ema, step, finite)
+        elif self.average and finite:
             update_average(self.average, runs.named_weights(self.model), self.training.ema, step)
 
-    def _describe_nonfinite(self, batches: Sequence[Batch], loss: float) -> str:
-        """Say whether loss or gradient is non-finite, and which module produced the first non-finite output."""
-        what = "the gradient" if np.isfinite(loss) else "the loss"
+    def _cause(self, batches: Sequence[Batch]) -> str:
+        """Return which module produced the first non-finite output, as the end of a sentence; "" if none did."""
         with torch.no_grad():
             place = next(
                 (found for batch in batches if (found := self._first_nonfinite_module(batch.to(self.device)))), ""
             )
-        return f"{what} is not finite{place and f', first in {place}'}"
+        place = next(filter(None, self.ranks.gather(place)), "")
+        return place and f", first in {place}"
 
     def _first_nonfinite_module(self, batch: Batch) -> str:
         """Return the name of the first module, in order of computation, whose output is not finite; "" if none."""
@@ -179,23 +235,6 @@ def _unshared(gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
     return apart
 
 
-def _loss_scaler(settings: TrainingSettings, device: torch.device) -> torch.amp.GradScaler:
-    if settings.precision == "fp16" and device.type != "cuda":
-        raise ConfigError(
-            f"training.precision: fp16 needs a CUDA device, and this is {device.type}; set training.precision=bf16"
-        )
-    return torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
-
-
-def _check_precision(model: Seq2Seq, settings: TrainingSettings, device: torch.device) -> None:
-    """Raise ConfigError if this processor cannot run an LSTM in bf16 (torch supports it with AVX-512 only)."""
-    if settings.precision != "bf16" or device.type != "cpu" or not any(isinstance(m, nn.LSTM) for m in model.modules()):
-        return
-    try:
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-            nn.LSTM(8, 8)(torch.zeros(1, 1, 8))
-    except RuntimeError:
-        raise ConfigError(
-            "training.precision: bf16: this processor cannot compute an LSTM in it; set training.precision=float32, or "
-            "model.cell=gru"
-        ) from None
+def _summable(loss: Tensor) -> Tensor:
+    """Return the loss in 64 bits, so that the order of a sum of losses hardly matters. MPS has none."""
+    return loss if loss.device.type == "mps" else loss.double()

@@ -55,6 +55,8 @@ class ValidationSet(NamedTuple):
 
 
 class ValidationResult(NamedTuple):
+    """Hold what a validation found."""
+
     loss: float  # nats per target token
     scores: dict[str, float]  # by metric
     hypotheses: list[str]

@@ -1,0 +1,116 @@
+"""Precision of matrix products: bf16 where the hardware multiplies it natively, float32 elsewhere.
+
+Master weights, optimizer state, softmax, loss and scores are float32 in every precision. Only the inputs of matrix
+products, and what flows between them, are rounded.
+"""
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from nmt.config import ModelSettings, Settings
+from nmt.errors import ConfigError
+
+PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+SMALLEST = 128  # model.hidden from which on `auto` takes bf16: below, conversions cost more than the products gain
+CPU_FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd", "bf16", "i8mm")
+
+
+class Choice(NamedTuple):
+    """Hold a precision and why it was chosen; "" if the settings name it."""
+
+    precision: str
+    reason: str = ""
+
+
+def choose_precision(
+    wanted: str, device: torch.device, model: ModelSettings, key: str = "training.precision"
+) -> Choice:
+    """Return the precision to compute with; `wanted` is the setting, `key` its name.
+
+    `auto` takes bf16 if the device multiplies it natively and the model is large enough to gain from it. Raise
+    ConfigError if the device cannot compute with the precision that is named.
+    """
+    if wanted != "auto":
+        if problem := _obstacle(wanted, device):
+            raise ConfigError(f"{key}: {problem}; set {key}=auto")
+        return Choice(wanted)
+    unit = native_bf16(device)
+    if not unit:
+        return Choice("float32", f"this {device.type} has no native bf16")
+    if model.hidden < SMALLEST:
+        return Choice("float32", f"model.hidden={model.hidden} is below {SMALLEST}, too small to gain from bf16")
+    return Choice("bf16", unit)
+
+
+def with_precision(settings: Settings, device: torch.device, say: Callable[[str], None]) -> Settings:
+    """Return settings in which `training.precision` is the precision to compute with. Say what `auto` chose, and that a
+    CPU only emulates the precision. Raise ConfigError if the device cannot compute with it."""
+    training = settings.training
+    choice = choose_precision(training.precision, device, settings.model)
+    if choice.reason:
+        say(f"training.precision=auto: {choice.precision} ({choice.reason})")
+    elif choice.precision == "bf16" and device.type == "cpu" and not native_bf16(device):
+        say("note: training.precision=bf16: this CPU has no native bf16; float32 is faster here, in a new run")
+    return settings.model_copy(update={"training": training.model_copy(update={"precision": choice.precision})})
+
+
+def native_bf16(device: torch.device) -> str:
+    """Return the name of what multiplies bf16 natively in this device; "" if nothing does.
+
+    On MPS nothing counts: no measurement shows a gain there.
+    """
+    if device.type == "cuda":
+        major, minor = torch.cuda.get_device_capability(device)
+        return f"CUDA compute capability {major}.{minor}" if major >= 8 else ""
+    return _cpu_bf16() if device.type == "cpu" else ""
+
+
+@functools.cache
+def _cpu_bf16() -> str:
+    """Return `amx_bf16`, `avx512_bf16` or "". What torch may not use (ATEN_CPU_CAPABILITY) does not count."""
+    if torch.backends.cpu.get_cpu_capability() not in {"AVX512", "AMX"} or not torch.backends.mkldnn.is_available():
+        return ""
+    return next((name for name in ("amx_bf16", "avx512_bf16") if name in cpu_features()), "")
+
+
+@functools.cache
+def cpu_features() -> tuple[str, ...]:
+    """Return those of CPU_FEATURES that this CPU has, as /proc/cpuinfo or torch report them."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split("\n")
+    except OSError:
+        lines = []
+    flags = next(
+        (set(line.partition(":")[2].split()) for line in lines if line.startswith(("flags", "Features"))), set()
+    )
+    for name, probe in (("avx512_bf16", "_is_avx512_bf16_supported"), ("avx512f", "_is_avx512_supported")):
+        if hasattr(torch.cpu, probe) and getattr(torch.cpu, probe)():
+            flags.add(name)
+    return tuple(name for name in CPU_FEATURES if name in flags)
+
+
+def _obstacle(wanted: str, device: torch.device) -> str:
+    """Return why the device cannot compute with a precision; "" if it can."""
+    if wanted == "fp16" and device.type != "cuda":
+        return f"fp16 needs a CUDA device, and this is {device.type}"
+    if wanted == "bf16" and device.type == "cuda" and not native_bf16(device):
+        return "bf16 needs a CUDA device of compute capability 8.0 or more, and this one has less"
+    if wanted == "int8" and device.type != "cpu":
+        return f"int8 needs a CPU, and this is {device.type}"
+    return ""
+
+
+@contextmanager
+def computing_in(precision: str, device: torch.device) -> Iterator[None]:
+    """Let matrix products in this context run in a precision."""
+    dtype = PRECISIONS.get(precision, torch.float32)
+    if dtype == torch.float32:
+        yield
+        return
+    with torch.autocast(device.type, dtype=dtype):
+        yield
