@@ -27,6 +27,7 @@ from nmt.test_sets import configured_sets
 
 SETTLED = 0.3  # share of the time after which memory must not grow any more
 GROWTH = 1.05  # of memory, from then on
+JUDGED = 300.0  # seconds; in less time, caches are still filling, and memory is shown alone
 
 
 def main() -> None:
@@ -51,7 +52,8 @@ def main() -> None:
         server.wait(60)
     found["lines per second of the library alone"] = round(alone, 1)
     print(json.dumps(found, indent=1))
-    if found["wrong answers"] or found["failed requests"] or found["memory grew by"] > GROWTH:
+    grew = options.seconds >= JUDGED and float(str(found["memory grew by"])) > GROWTH
+    if found["wrong answers"] or found["failed requests"] or grew:
         sys.exit("failed: an answer was lost or wrong, or memory grew")
 
 
