@@ -60,9 +60,11 @@ class Synthetic:
         self.targets: list[Ids] = [random.integers(EOS_ID + 1, vocab, length, np.int32) for length in others]
 
     def source(self, index: int) -> Ids:
+        """Return the source token ids of a pair."""
         return self.sources[index]
 
     def target(self, index: int) -> Ids:
+        """Return the target token ids of a pair."""
         return self.targets[index]
 
 

@@ -51,6 +51,7 @@ class Statistics:
 
     @property
     def signature(self) -> str:
+        """Return how the score was computed."""
         return self.describe(self.rows.sum(0))
 
     def select(self, lines: Sequence[int]) -> "Statistics":
@@ -58,6 +59,7 @@ class Statistics:
         return Statistics(self.name, self.describe, self.rows[list(lines)], self.value)
 
     def score(self, *, confidence: bool = False) -> Score:
+        """Return the score of all lines."""
         value = self.value(self.rows.sum(0))
         if not confidence or len(self.rows) < 2:
             return Score(self.name, value, 0.0, self.signature)

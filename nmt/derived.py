@@ -16,6 +16,7 @@ from nmt.run import LoadedRun
 
 
 def check_new(out: Path) -> None:
+    """Raise ConfigError if the directory of a new run exists already."""
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise ConfigError(f"{out}: already exists; name a new directory")
 

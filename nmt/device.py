@@ -15,12 +15,24 @@ THREADS = torch.get_num_threads()
 STACK = 8_000_000  # bytes of address space that a thread takes, if the system does not say
 
 
-def choose_device(settings: Settings) -> torch.device:
-    """Choose the device of the settings, and set the number of CPU threads. Raises ConfigError if the device is not
-    there."""
+def choose_device(settings: Settings, local_rank: int = 0) -> torch.device:
+    """Choose the device of the settings, and set the number of CPU threads.
+
+    Of several processes on a machine, each takes the GPU of its `local_rank`. Raise ConfigError if the device is not
+    there.
+    """
     check_threads(settings.threads)
     torch.set_num_threads(settings.threads or THREADS)
-    return find_device(settings)
+    device = find_device(settings)
+    if device.type == "cuda":
+        count = torch.cuda.device_count()
+        if local_rank >= count:
+            raise ConfigError(
+                f"device: process {local_rank + 1} on this machine has no GPU of its own, since there are {count}; "
+                f"start with --nproc-per-node={count}, or set device=cpu"
+            )
+        torch.cuda.set_device(local_rank)
+    return device
 
 
 def check_threads(threads: int) -> None:
@@ -46,6 +58,7 @@ def find_device(settings: Settings) -> torch.device:
 
 
 def describe(device: torch.device) -> str:
+    """Return the device in words, for the log."""
     if device.type == "cuda":
         return f"cuda ({torch.cuda.get_device_name(device)})"
     return f"{device.type} ({torch.get_num_threads()} threads)" if device.type == "cpu" else device.type

@@ -54,6 +54,8 @@ class SetScores:
 
 @dataclass(frozen=True)
 class Evaluation:
+    """Hold the scores of a test set."""
+
     run: str
     sets: dict[str, SetScores]
     language: str = ""  # of the references, as the metrics take it
@@ -160,6 +162,7 @@ def _score_set(
 
 
 def text_statistics(hypotheses: list[str], references: list[list[str]], wanted: Wanted) -> dict[str, Statistics]:
+    """Return the statistics of each line, by metric; a sum of them gives the score of a corpus."""
     return {
         metric: statistics(metric, hypotheses, references, language=wanted.language)
         for metric in wanted.metrics
@@ -188,6 +191,13 @@ def _scores(
     scores = {metric: found.score(confidence=True) for metric, found in counts.items()}
     groups = _score_groups(counts, sources, wanted.words) if wanted.by_length else []
     return SetScores(len(sources), scores, seconds, decoding, groups, counts)
+
+
+def score_lines(
+    hypotheses: list[str], references: list[str], sources: list[str], wanted: Wanted, decoding: str
+) -> SetScores:
+    """Score translations of lines, each against one reference. `wanted` has its metrics."""
+    return _scores(text_statistics(hypotheses, [references], wanted), sources, wanted, decoding=decoding)
 
 
 def score_files(
@@ -257,6 +267,7 @@ def save(run: Path, evaluation: Evaluation) -> None:
 
 
 def to_json(evaluation: Evaluation) -> dict[str, Any]:
+    """Return an evaluation as it is saved and printed."""
     return {"run": evaluation.run, "sets": {name: _set_json(scores) for name, scores in evaluation.sets.items()}}
 
 

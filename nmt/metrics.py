@@ -37,6 +37,8 @@ class Scorer(ABC):
 
 
 class Metric(NamedTuple):
+    """Score translations: statistics of each line, and a score of their sum."""
+
     name: str  # as it is printed
     make: Callable[[str], Scorer]  # language of the text, "" if it is unknown -> scorer; raises ConfigError
     higher_is_better: bool = True

@@ -11,6 +11,10 @@ train.log              what the terminal showed
 provenance.json        data hashes, versions, command, where the text was
 held_out/              validation and test text that was taken from the training text (data.hold_out)
 scores.json            the last result of `nmt eval`
+outputs.json           the validation text with the translations of the kept model
+calibration.json       what the probabilities of this model are worth (see decoding/confidence.py)
+snapshots/             the weights at some steps of training (training.snapshots)
+report.html            what `nmt report` tells about the run
 train.lock             while training, or after a kill: who trains in it
 """
 
@@ -19,6 +23,7 @@ import io
 import json
 import math
 import os
+import re
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -29,13 +34,23 @@ from nmt.config import ModelSettings, Settings
 from nmt.config.text import LARGEST
 from nmt.data.subword import Subwords
 from nmt.errors import ConfigError, DataError, is_out_of_memory
-from nmt.files import open_run_file, read_bounded, read_json, read_run_file, readable, run_file_exists, write_atomic
+from nmt.files import (
+    is_folder,
+    open_run_file,
+    read_bounded,
+    read_json,
+    read_run_file,
+    readable,
+    run_file_exists,
+    write_atomic,
+)
 
 if TYPE_CHECKING:  # torch takes seconds to import, and `newest` is needed before
     import torch
     from torch import Tensor
 
     from nmt.data.statistics import TrainingStatistics
+    from nmt.decoding.confidence import Calibration
     from nmt.decoding.shortlist import Shortlist
     from nmt.decoding.translator import Translator
     from nmt.model import Seq2Seq
@@ -44,8 +59,11 @@ CONFIG, WEIGHTS, METRICS, LOG = "config.yaml", "model.safetensors", "metrics.jso
 SHORTLIST = "shortlist.safetensors"
 PROVENANCE, SCORES, CHECKPOINTS = "provenance.json", "scores.json", "checkpoints"
 STATISTICS = "statistics.json"
+OUTPUTS, CALIBRATION, SNAPSHOTS, REPORT = "outputs.json", "calibration.json", "snapshots", "report.html"
 SUBWORDS = ("subword.model", "subword.source.model", "subword.target.model")
-FILES = (CONFIG, WEIGHTS, METRICS, LOG, SHORTLIST, PROVENANCE, SCORES, STATISTICS, *SUBWORDS)  # may lie unfinished
+FILES = (
+    CONFIG, WEIGHTS, METRICS, LOG, SHORTLIST, PROVENANCE, SCORES, STATISTICS, OUTPUTS, CALIBRATION, REPORT, *SUBWORDS
+)  # may lie unfinished  # fmt: skip
 FORMAT = "1"
 LARGEST_SUBWORDS = 10_000_000  # bytes of a SentencePiece model; one of 500,000 pieces has 8 million
 MAX_HEADER = 1_000_000  # bytes of names and shapes in a weights file: thousands of tensors
@@ -59,6 +77,13 @@ def newest(folder: Path = Path("runs")) -> Path:
     if not models:
         raise DataError(f"no trained run in {folder.absolute()}; name a run directory, or train one: nmt train CONFIG")
     return models[-1].parent
+
+
+def newest_started(folder: Path = Path("runs")) -> Path:
+    """Return the run in `folder` that recorded something last, whether it has a model or not. Raises DataError if
+    there is none."""
+    found = sorted(folder.glob(f"*/{METRICS}"), key=lambda path: path.stat().st_mtime)
+    return found[-1].parent if found else newest(folder)
 
 
 # Weights -------------------------------------------------------------------------------------------------------------
@@ -195,6 +220,12 @@ def read_weights(
         return unpack_weights(read_bounded(file, path, header.size), path)
 
 
+def read_header_of(run: Path, name: str) -> Header:
+    """Read the beginning of a weights file of a run."""
+    with readable(run / name), open_run_file(run, name) as file:
+        return read_header(file, run / name)
+
+
 def check_shapes(header: Header, shapes: Mapping[str, tuple[int, ...]], name: Path) -> None:
     """Raise DataError if a weights file announces other tensors than a model has; in 8 bits, scales come with them."""
     found = dict(header.shapes)
@@ -215,6 +246,8 @@ def check_shapes(header: Header, shapes: Mapping[str, tuple[int, ...]], name: Pa
 
 
 class LoadedRun(NamedTuple):
+    """Hold a run that was read: settings, subwords and model."""
+
     path: Path
     settings: Settings
     subwords: Subwords
@@ -250,11 +283,13 @@ def subword_files(path: Path) -> list[Path]:
 
 
 def load_subwords(path: Path) -> Subwords:
+    """Read the subword models of a run. Raise DataError if one is damaged."""
     files = subword_files(path)
     return Subwords.of_models([(read_run_file(path, file.name, LARGEST_SUBWORDS), file) for file in files])
 
 
 def save_subwords(path: Path, subwords: Subwords) -> None:
+    """Write the subword models of a run."""
     if subwords.joint:
         write_atomic(path / SUBWORDS[0], subwords.source.model)
         return
@@ -264,12 +299,19 @@ def save_subwords(path: Path, subwords: Subwords) -> None:
 
 def load_run(path: Path, device: "torch.device") -> LoadedRun:
     """Load the settings, subwords and best weights of a run. Raises DataError if any is missing, damaged or unfit."""
+    if run_file_exists(path, CONFIG) and not run_file_exists(path, WEIGHTS):
+        what = "no such file: the run has no validated model yet; resume it with: nmt train CONFIG"
+        load_settings(path), load_subwords(path)  # whose problems come first
+        raise DataError(f"{path / WEIGHTS}: {what}")
+    return _load(path, WEIGHTS, device)
+
+
+def _load(path: Path, name: str, device: "torch.device") -> LoadedRun:
+    """Load a run with the weights of one of its files."""
     from nmt.model import int8, make_model, model_shapes
 
     settings, subwords = load_settings(path), load_subwords(path)
-    file = path / WEIGHTS
-    if not run_file_exists(path, WEIGHTS):
-        raise DataError(f"{file}: no such file: the run has no validated model yet; resume it with: nmt train CONFIG")
+    file = path / name
 
     def check(header: Header) -> None:
         if not _is_model_of(header.metadata.get("model", ""), settings):
@@ -280,7 +322,7 @@ def load_run(path: Path, device: "torch.device") -> LoadedRun:
             raise DataError(f"{file}: was trained with another subword model than the one beside it; restore that file")
         check_shapes(header, model_shapes(settings.model, [len(subword) for subword in subwords]), file)
 
-    weights, _ = read_weights(path, WEIGHTS, check)
+    weights, _ = read_weights(path, name, check)
     model = make_model(settings.model, len(subwords.source), len(subwords.target))
     set_weights(model, int8.unpack(weights), file)
     return LoadedRun(path, settings, subwords, model.to(device).eval(), int8.is_packed(weights))
@@ -314,13 +356,18 @@ def set_weights(model: "Seq2Seq", weights: Mapping[str, "Tensor"], name: Path) -
 
 
 def load_translator(
-    paths: Path | str | Sequence[Path | str], device: str | None = None, threads: int | None = None
+    paths: Path | str | Sequence[Path | str],
+    device: str | None = None,
+    threads: int | None = None,
+    *,
+    snapshot: int = 0,
 ) -> "Translator":
     """Load a translator from a run directory, or an ensemble from several.
 
     Device and decoding settings are those of the first run where none are given; threads are not, as the machine that
     trained it had others: the translator computes with as many as torch has, or with `threads`, and leaves torch's
-    own number as it is. Raises DataError if a run is damaged, or if the runs do not share their subwords.
+    own number as it is. `snapshot` is a step of which the run has a snapshot, to load that instead of its best model.
+    Raises DataError if a run is damaged, or if the runs do not share their subwords.
     """
     from nmt.decoding.translator import Translator
     from nmt.device import check_threads, find_device
@@ -332,19 +379,21 @@ def load_translator(
     settings = config.changed(settings, device=where, threads=0 if threads is None else threads)
     check_threads(settings.threads)
     chosen = find_device(settings)
-    if where == "auto" and all(is_in_8_bits(path) for path in folders):
-        chosen = find_device(config.changed(settings, device="cpu"))
-    loaded = [load_run(path, chosen) for path in folders]
+    if any(in_8_bits := [is_in_8_bits(path) for path in folders]):
+        if where == "auto":
+            chosen = find_device(config.changed(settings, device="cpu"))
+        if chosen.type != "cpu":
+            raise ConfigError(
+                f"{folders[in_8_bits.index(True)]}: has 8-bit weights, which need a CPU, and device={chosen.type}; set "
+                "device=cpu (--device cpu), or use the run that it was exported from"
+            )
+    loaded = [load_snapshot(path, snapshot, chosen) if snapshot else load_run(path, chosen) for path in folders]
     check_same_subwords(loaded)
     for run in loaded:
-        if run.eight_bits and chosen.type != "cpu":
-            raise ConfigError(
-                f"{run.path}: has 8-bit weights, which need a CPU, and device={chosen.type}; set device=cpu (--device "
-                "cpu), or use the run that it was exported from"
-            )
         if run.eight_bits and multiplies_int8():
             quantize(run.model)
     first = loaded[0].settings
+    calibration = load_calibration(folders[0]) if len(folders) == 1 and not snapshot else None
     return Translator(
         [run.model for run in loaded],
         loaded[0].subwords,
@@ -354,6 +403,7 @@ def load_translator(
         load_shortlist(loaded[0]) if len(loaded) == 1 and chosen.type == "cpu" else None,
         _statistics_of_all(folders),
         settings.threads,
+        (calibration.words.curve, calibration.sentences.curve) if calibration else None,
     )
 
 
@@ -367,6 +417,7 @@ def _statistics_of_all(folders: Sequence[Path]) -> "TrainingStatistics | None":
 
 
 def save_statistics(path: Path, statistics: "TrainingStatistics") -> None:
+    """Write the statistics of the training text."""
     from nmt.data.statistics import to_json
 
     write_atomic(path / STATISTICS, to_json(statistics))
@@ -386,7 +437,35 @@ def load_statistics(path: Path) -> "TrainingStatistics | None":
         raise DataError(f"{file}: damaged: {error}; copy the run again, or remove the file") from None
 
 
+def save_calibration(path: Path, calibration: "Calibration") -> None:
+    """Write the calibration of the confidence."""
+    from nmt.decoding.confidence import to_json
+
+    write_atomic(path / CALIBRATION, to_json(calibration))
+
+
+def load_calibration(path: Path) -> "Calibration | None":
+    """Load the calibration of a run's model; None if there is none, or if it is that of another model. Raises
+    DataError if the file is damaged."""
+    from nmt.decoding.confidence import from_json
+
+    file = path / CALIBRATION
+    if not run_file_exists(path, CALIBRATION):
+        return None
+    try:
+        found = from_json(read_json(file))
+    except ValueError as error:
+        raise DataError(f"{file}: damaged: {error}; copy the run again, or remove the file") from None
+    return found if found.model == model_hash(path) else None
+
+
+def model_hash(path: Path) -> str:
+    """Return the checksum that the weights of a run announce."""
+    return read_header_of(path, WEIGHTS).metadata.get("sha256", "")
+
+
 def check_same_subwords(loaded: Sequence[LoadedRun]) -> None:
+    """Raise DataError if the runs of an ensemble do not share their subwords."""
     first = loaded[0]
     for other in loaded[1:]:
         if subwords_hash(other.subwords) != subwords_hash(first.subwords):
@@ -397,6 +476,7 @@ def check_same_subwords(loaded: Sequence[LoadedRun]) -> None:
 
 
 def save_shortlist(path: Path, shortlist: "Shortlist", run: LoadedRun) -> None:
+    """Write the shortlist of a run."""
     tensors = {"table": shortlist.table, "common": shortlist.common}
     write_atomic(path / SHORTLIST, pack_weights(tensors, run.settings, run.subwords))
 
@@ -429,6 +509,24 @@ def load_shortlist(run: LoadedRun) -> "Shortlist | None":
     if not fits:
         raise DataError(f"{file}: not a shortlist of this model; export it again, or remove the file")
     return Shortlist(table, common)
+
+
+def snapshot_name(step: int) -> str:
+    """Return the name of a snapshot in its folder."""
+    return f"step-{step:08d}.safetensors"
+
+
+def snapshot_steps(path: Path) -> list[int]:
+    """Return the steps of which a run has snapshots, ascending."""
+    if not is_folder(path / SNAPSHOTS):
+        return []
+    matches = (re.fullmatch(r"step-(\d{8,12})\.safetensors", file.name) for file in (path / SNAPSHOTS).iterdir())
+    return sorted(int(match[1]) for match in matches if match)
+
+
+def load_snapshot(path: Path, step: int, device: "torch.device") -> LoadedRun:
+    """Load a run with the weights of a snapshot. Raises DataError if it is missing, damaged or unfit."""
+    return _load(path, f"{SNAPSHOTS}/{snapshot_name(step)}", device)
 
 
 def save_run(path: Path, settings: Settings, subwords: Subwords, weights: Mapping[str, "Tensor"]) -> None:

@@ -33,6 +33,8 @@ training:
   save_every: 2
   log_every: 1
   warmup: 2
+decoding:
+  max_length: 16
 threads: 1
 """
 

@@ -944,7 +944,7 @@ def test_align(nmt: Run, aligned_files: list[object]) -> None:
 def test_align_says_which_lines_were_cut(nmt: Run) -> None:
     Path("long.txt").write_text("word " * 1_100 + "\nword\n", encoding="utf-8")
     result = nmt("align", "--source", "long.txt", "--target", "long.txt")
-    assert (result.status, result.err) == (0, "warning: lines cut to decoding.max_source pieces: 1\n")
+    assert (result.status, result.err) == (0, "warning: lines cut to decoding.max_source tokens: 1\n")
     assert len(result.out.split("\n")) == 3
 
 

@@ -23,6 +23,7 @@ from nmt.cli.commands import Command
 from nmt.cli.evaluate import ManyMetrics, evaluate
 from nmt.cli.export import export
 from nmt.cli.info import info
+from nmt.cli.report import compare, report, watch
 from nmt.cli.score import score
 from nmt.cli.serve import serve
 from nmt.cli.streams import CLOSED, prepare_streams
@@ -174,5 +175,8 @@ app.command(cls=Command)(score)
 app.command(cls=Command)(average)
 app.command(cls=Command)(export)
 app.command(cls=Command)(info)
+app.command(cls=Command)(report)
+app.command(cls=Command)(compare)
+app.command(cls=Command)(watch)
 app.command(cls=Command)(bench)
 app.command(cls=Command)(serve)

@@ -89,7 +89,7 @@ def align(
             if known is not None:
                 total = Agreement(*map(sum, zip(total, agreement(found.links, known[index]), strict=True)))
     if cut:
-        print(f"warning: lines cut to decoding.max_source pieces: {cut:,}", file=sys.stderr)
+        print(f"warning: lines cut to decoding.max_source tokens: {cut:,}", file=sys.stderr)
     if known is not None:
         print(_describe(total, len(pairs)), file=sys.stderr)
 

@@ -1,5 +1,6 @@
 """Arguments and options that several commands share, and the code that interprets them."""
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from nmt.errors import ConfigError
 
 if TYPE_CHECKING:
     from nmt.decoding.translator import Translator
+    from nmt.distributed import Ranks
 
 Value = TypeVar("Value")
 
@@ -81,6 +83,18 @@ def runs_and_settings(words: list[str] | None, most: int | None = None) -> tuple
     if most is not None and len(runs) > most:
         raise ConfigError(f"{runs[most]}: too many runs; give at most {most}")
     return runs, settings
+
+
+@contextmanager
+def joined_ranks() -> Iterator["Ranks | None"]:
+    """Join the processes that torchrun started; None without torchrun, where torch need not be imported yet."""
+    if "RANK" not in os.environ:
+        yield None
+        return
+    from nmt.distributed import joined
+
+    with joined() as ranks:
+        yield ranks
 
 
 def check_words(kind: str) -> None:

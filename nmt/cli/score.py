@@ -66,7 +66,7 @@ def score(
                 log_prob += scored.log_prob
             file.flush()
     if cut:
-        print(f"warning: lines cut to decoding.max_source pieces: {cut:,}", file=sys.stderr)
+        print(f"warning: lines cut to decoding.max_source tokens: {cut:,}", file=sys.stderr)
     print(
         f"{lines:,} lines, {tokens:,} tokens (eos included): log-probability {log_prob:.4f}, "
         f"perplexity {perplexity(log_prob, tokens):.4f} per token",

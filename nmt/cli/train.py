@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nmt.cli.options import ConfigArgument, Overrides
+from nmt.cli.options import ConfigArgument, Overrides, joined_ranks
 from nmt.shown import shown
 
 
@@ -16,17 +16,25 @@ def train(
         bool, typer.Option("--changed-data", help="Resume even if the training or validation text has changed")
     ] = False,
 ) -> None:
-    """Train a model on raw parallel text. Run the same command again to resume."""
-    from nmt.data.from_text import settings_of
+    """Train a model on raw parallel text. Run the same command again to resume.
 
-    start = settings_of(config_file, overrides or [])
-    for line in start.notes:
-        print(shown(line))
-    from nmt.training.train import train as train_run
+    Several processes: torchrun --nproc-per-node=N -m nmt train CONFIG
+    """
+    with joined_ranks() as ranks:
+        from nmt.data.from_text import settings_of
 
-    result = train_run(start.settings, sys.argv, changed_data, start.files)
+        start = settings_of(config_file, overrides or [])
+        for line in start.notes if ranks is None or ranks.leads else ():
+            print(shown(line))
+        from nmt.distributed import ALONE
+        from nmt.training.train import train as train_run
+
+        result = train_run(start.settings, sys.argv, changed_data, start.files, ranks or ALONE)
     if result.signal:
         sys.exit(128 + result.signal)
+    from nmt.report.finish import finish
+
+    finish(result.run, lambda line: print(shown(line)), start.settings.threads or None)
 
 
 def check(

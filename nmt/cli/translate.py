@@ -5,12 +5,14 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nmt.cli.documents import check_document_options, chosen_format, read_document, translate_document
+from nmt.cli.in_parts import check_files, recipe_of, translate_in_parts
 from nmt.cli.options import (
     BatchSize,
     BeamSize,
@@ -23,6 +25,7 @@ from nmt.cli.options import (
     as_typed,
     changes_of,
     check_alone,
+    joined_ranks,
     option,
     runs_and_settings,
     translator_of,
@@ -33,6 +36,7 @@ from nmt.errors import ConfigError, DataError
 from nmt.shown import json_line, shown
 
 if TYPE_CHECKING:
+    from nmt.data.corpus import Text
     from nmt.decoding.translator import Translation
 
 
@@ -163,54 +167,82 @@ def translate(  # noqa: PLR0915
         "--line-numbers": line_numbers,
     }
     check_document_options(kind, {"--column": column, "--overwrite": overwrite, **text_only})
-    document = read_document(input_file, kind, runs, column, overwrite, encoding) if kind and input_file else None
-    translator = translator_of(runs, device, threads)
-    from nmt.decoding.quality_flags import flags_of
-    from nmt.decoding.render import draw as draw_matrix
-    from nmt.decoding.translator import warnings_of
+    with joined_ranks() as ranks:
+        files = check_files(input_file, output_file, kind) if ranks else None
+        document = read_document(input_file, kind, runs, column, overwrite, encoding) if kind and input_file else None
+        translator = translator_of(runs, device, threads)
+        from nmt.decoding.quality_flags import flags_of
+        from nmt.decoding.render import draw as draw_matrix
+        from nmt.decoding.translator import warnings_of
+        from nmt.run import WEIGHTS, newest
 
-    translator.translate([], options=options)
-    window_size = int(changes.get("window", translator.settings.window))
-    if document and input_file:
+        translator.translate([], options=options)
+        window_size = int(changes.get("window", translator.settings.window))
+        if document and input_file:
 
-        def translated(texts: list[str], first: int) -> "list[Translation]":
-            found = translator.translate(texts, first_line=first, options=options)
-            document.notes.update(warnings_of(found))
-            return found
+            def translated(texts: list[str], first: int) -> "list[Translation]":
+                found = translator.translate(texts, first_line=first, options=options)
+                document.notes.update(warnings_of(found))
+                return found
 
-        translate_document(document, translated, window_size, input_file, output_file)
-        return
-    draw = attention or pieces
-    if (draw or alignments) and not translator.attends:
-        raise ConfigError("--attention, --pieces and --alignments: this model has no attention")
-    notes: Counter[str] = Counter()
-    lines = 0
-    prefixes = iter(_prefixes(prefix_file, encoding, notes) if prefix_file else [])
-    with open_input(input_file, encoding) as source, open_output(output_file) as target:
-        for window in windows_of(source, window_size, notes):
-            begun = [next(prefixes, "") for _ in window] if prefix_file else None
-            translations = translator.translate(window, first_line=lines + 1, prefixes=begun, options=options)
+            translate_document(document, translated, window_size, input_file, output_file)
+            return
+        draw = attention or pieces
+        if (draw or alignments) and not translator.attends:
+            raise ConfigError("--attention, --pieces and --alignments: this model has no attention")
+
+        def rendered(window: list[str], first: int, begun: list[str] | None, notes: Counter[str]) -> Iterator[bytes]:
+            """Yield the output of a window of lines, of which `first` is the number of the first one."""
+            translations = translator.translate(window, first_line=first, prefixes=begun, options=options)
             notes.update(warnings_of(translations, n_best))
-            for translation in translations:
-                lines += 1
+            for number, translation in enumerate(translations, first):
                 doubts = flags_of(translation, translator, word_kind) if flags or as_json else None
                 if as_json:
-                    target.write(
-                        json_line({"line": lines, **translation.to_dict(), "flags": doubts or []}).encode() + b"\n"
-                    )
+                    record = {"line": number, **translation.to_dict(), "flags": doubts or []}
+                    yield json_line(record).encode() + b"\n"
                     continue
-                first = f"{lines}\t" if line_numbers else ""
-                for line in _render(translation, n_best, first, scores, alignments, doubts):
-                    target.write(line.encode() + b"\n")
+                before = f"{number}\t" if line_numbers else ""
+                for line in _render(translation, n_best, before, scores, alignments, doubts):
+                    yield line.encode() + b"\n"
                 matrix = translation.piece_attention if pieces else translation.attention
                 if draw and matrix is not None:
-                    target.write(f"{draw_matrix(matrix, shutil.get_terminal_size().columns)}\n\n".encode())
-            target.flush()
-    if prefix_file and next(prefixes, None) is not None:
-        raise DataError(f"--prefix-file {prefix_file}: has more lines than the text, {lines:,}; give one for each line")
-    for note, count in notes.items():
-        if count:
-            print(shown(f"warning: {note}: {count:,}"), file=sys.stderr)
+                    yield f"{draw_matrix(matrix, shutil.get_terminal_size().columns)}\n\n".encode()
+
+        notes: Counter[str] = Counter()
+        lines = 0
+        prefixes = iter(_prefixes(prefix_file, encoding, notes) if prefix_file else [])
+
+        def windows(source: "Text") -> "Iterator[tuple[list[str], int, list[str] | None]]":
+            """Yield each window of lines, the number of its first line, and the prefixes of its translations."""
+            nonlocal lines
+            for window in windows_of(source, window_size, notes):
+                begun = [next(prefixes, "") for _ in window] if prefix_file else None
+                lines += len(window)
+                yield window, lines - len(window) + 1, begun
+
+        with open_input(input_file, encoding) as source:
+            if ranks and files:
+                tasks = (
+                    (len(window), partial(rendered, window, first, begun)) for window, first, begun in windows(source)
+                )
+                models = [run / WEIGHTS for run in runs or [newest()]]
+                columns = [line_numbers, scores, as_json, draw, pieces, alignments, flags, word_kind, prefix_file]
+                recipe = recipe_of(files[0], models, [options, window_size, *columns])
+                read_by_all, notes = notes, translate_in_parts(tasks, recipe, files[1], ranks)
+                notes.update(read_by_all)
+            else:
+                with open_output(output_file) as target:
+                    for window, first, begun in windows(source):
+                        for line in rendered(window, first, begun, notes):
+                            target.write(line)
+                        target.flush()
+        if prefix_file and next(prefixes, None) is not None:
+            raise DataError(
+                f"--prefix-file {prefix_file}: has more lines than the text, {lines:,}; give one for each line"
+            )
+        for note, count in notes.items() if ranks is None or ranks.leads else ():
+            if count:
+                print(shown(f"warning: {note}: {count:,}"), file=sys.stderr)
 
 
 def _prefixes(path: Path, encoding: str, notes: Counter[str]) -> list[str]:

@@ -60,6 +60,7 @@ class Given:
 
     @property
     def on_command_line(self) -> bool:
+        """Return whether the value was given as `key=value`, not in a file."""
         return self.where == COMMAND_LINE
 
 

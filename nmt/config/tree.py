@@ -67,6 +67,8 @@ Corpora = Annotated[
 
 
 class DataSettings(Section):
+    """Say which text is read, and how."""
+
     folder: str = setting(".", "folder of the corpus; by default the folder of the config file", resume=True)
     source: str = setting(..., "source language: the ending of the source files, such as en", min_length=1)
     target: str = setting(..., "target language: the ending of the target files, such as fr", min_length=1)
@@ -127,6 +129,8 @@ class DataSettings(Section):
 
 
 class SubwordSettings(Section):
+    """Say how text is cut into subwords."""
+
     vocab_size: Count = setting(
         8000,
         "maximum vocabulary size (of each language, if not joint); smaller if the text yields fewer subwords",
@@ -175,6 +179,8 @@ class SubwordSettings(Section):
 
 
 class ModelSettings(Section):
+    """Describe the network."""
+
     architecture: Annotated[str, Registered("model/architecture.py", "ARCHITECTURES")] = setting(
         "recurrent", "model architecture"
     )
@@ -243,6 +249,8 @@ class ModelSettings(Section):
 
 
 class TrainingSettings(Section):
+    """Say how the weights are learnt: optimizer, schedule, limits, validation, checkpoints."""
+
     # What torch takes as a seed has 64 bits, and is a million times this one (training/step.py).
     seed: Count = setting(1, "random seed; all randomness derives from it", ge=0, le=18 * 10**12)
     batch_tokens: Count = setting(
@@ -256,6 +264,16 @@ class TrainingSettings(Section):
         0, "batch size in sentences instead; 0: use training.batch_tokens", "sentences", ge=0, le=10_000_000
     )
     accumulate: Count = setting(1, "gradient accumulation: batches per training step", "batches", ge=1, le=1_000_000)
+    parts: Count = setting(
+        0,
+        "number of parts that each batch is divided into, which the processes of torchrun share; decides dropout, so "
+        "that any number of processes trains the same model; 0: whole batches in one process, and under torchrun four "
+        "parts per training step, or one per process if there are more",
+        "parts",
+        resume=True,
+        ge=0,
+        le=100_000,
+    )
     optimizer: Annotated[str, Registered("training/optimizer.py", "OPTIMIZERS")] = setting("adam", "optimizer")
     learning_rate: float = setting(2e-3, "peak learning rate", gt=0, le=100)
     betas: Annotated[list[Share], Field(min_length=2, max_length=2)] = setting(
@@ -393,9 +411,24 @@ class TrainingSettings(Section):
     samples: Count = setting(
         3, "number of validation sentences to show with their translations", resume=True, ge=0, le=10_000
     )
+    snapshots: Count = setting(
+        0,
+        "number of snapshots of the weights to keep from all over training, in 16 bits, so that `nmt serve` can show "
+        "how a translation was learnt; 0: none",
+        resume=True,
+        ge=0,
+        le=50,
+    )
+    track: Annotated[
+        list[Annotated[str, Registered("training/track.py", "TRACKERS")]],
+        BeforeValidator(many),
+        written_as(["array", "string"], "one or more"),
+    ] = setting([], "trackers that receive what metrics.jsonl records, while training runs", resume=True)
 
 
 class DecodingSettings(Section):
+    """Say how translations are searched for."""
+
     beam_size: Count = setting(
         5, "beam size: hypotheses kept at each position; 1 is greedy search", resume=True, ge=1, le=1000
     )
@@ -464,6 +497,8 @@ class DecodingSettings(Section):
 
 
 class Settings(Section):
+    """Hold everything that a config file can set, one attribute per section."""
+
     data: DataSettings
     subword: SubwordSettings = SubwordSettings()
     model: ModelSettings = ModelSettings()

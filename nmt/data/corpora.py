@@ -48,6 +48,11 @@ def find_corpora(data: DataSettings) -> Corpora:
     return Corpora(train, valid)
 
 
+def find_valid(data: DataSettings, run: Path) -> TextSource:
+    """Find the validation text that chooses the checkpoint of a run. Raises DataError if it is missing."""
+    return held_out(run, data, "valid") if data.hold_out else _find(data, data.valid[0], "data.valid")
+
+
 def find_tests(data: DataSettings, run: Path | None = None) -> list[TextSource]:
     """Find the test text: what the config names, or what a run has held out. Raises DataError if a text is missing."""
     if data.hold_out_test:
@@ -104,6 +109,7 @@ def held_out(run: Path, data: DataSettings, part: str) -> TextSource:
 
 
 def held_out_files(run: Path, data: DataSettings, part: str) -> tuple[Path, ...]:
+    """Return the paths, within a run, of the source and target text that was held out for `part`."""
     return tuple(run / HELD_OUT / f"{part}.{language}" for language in (data.source, data.target))
 
 

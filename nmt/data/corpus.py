@@ -24,6 +24,8 @@ _INVISIBLE = {"Zs", "Zl", "Zp", "Cc", "Cf"}  # not Cn and Co: a character too ne
 
 
 class Pair(NamedTuple):
+    """Hold a source text, its translation, and where they were read."""
+
     line: int  # 1-based, in both files
     source: str
     target: str

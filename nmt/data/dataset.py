@@ -41,10 +41,12 @@ class Dataset:
         return int(self._first[-1])
 
     def source(self, index: int) -> Ids:
+        """Return the source token ids of a pair."""
         shard, own = self._find(index)
         return shard.sentence("source", own)
 
     def target(self, index: int) -> Ids:
+        """Return the target token ids of a pair."""
         shard, own = self._find(index)
         return shard.sentence("target", own)
 
@@ -57,7 +59,17 @@ class Dataset:
         return _joined([np.diff(shard.offsets["source"]) for shard in self._shards])
 
     def target_lengths(self) -> npt.NDArray[np.int64]:
+        """Return the number of target tokens of every pair."""
         return _joined([np.diff(shard.offsets["target"]) for shard in self._shards])
+
+    def target_tokens(self, indices: npt.NDArray[np.int64]) -> int:
+        """Return the number of target tokens of some pairs, ends included, without reading them."""
+        number = np.searchsorted(self._first, indices, side="right") - 1
+        tokens = len(indices)
+        for each in np.unique(number).tolist():
+            own, offsets = indices[number == each] - self._first[each], self._shards[each].offsets["target"]
+            tokens += int((offsets[own + 1] - offsets[own]).sum())
+        return tokens
 
     def _find(self, index: int) -> tuple["_Shard", int]:
         number = self.text_of(index)

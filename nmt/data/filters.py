@@ -46,6 +46,7 @@ def identical(_: TextSource) -> Check:
 
 
 def is_copy(pair: Pair) -> bool:
+    """Return whether the target repeats the source."""
     text = pair.source.strip()
     return text == pair.target.strip() and any(map(str.isalpha, text))
 
@@ -164,6 +165,7 @@ class Survey:
         self.pairs = 0
 
     def read(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
+        """Count what is suspicious in these pairs."""
         for pair in pairs:
             self.pairs += 1
             for name, check in self._checks.items():

@@ -21,10 +21,12 @@ class Hidden:
         self._same = _same_words(subwords)
 
     def source(self, index: int) -> Ids:
+        """Return the source token ids of a pair, some words hidden."""
         ids = self.dataset.source(index)
         return np.where(np.isin(self._same[ids], self._hidden(index)), UNK_ID, ids).astype(ids.dtype)
 
     def target(self, index: int) -> Ids:
+        """Return the target token ids of a pair, the same words hidden."""
         ids = self.dataset.target(index)
         return np.where(np.isin(ids, self._hidden(index)), UNK_ID, ids).astype(ids.dtype)
 

@@ -27,6 +27,8 @@ def _script(names: str) -> str:
 
 
 class Rule(NamedTuple):
+    """Say when an invisible character is removed."""
+
     characters: str  # inside the brackets of a character class
     kept: str  # a pattern of the places where they mean something; "" where they never do
     meaning: str

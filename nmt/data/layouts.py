@@ -24,6 +24,7 @@ class Layout(NamedTuple):
     target: str
 
     def filled(self, stem: str, languages: tuple[str, str]) -> tuple[str, str]:
+        """Return the file names of this layout for a stem and two languages."""
         one, other = (
             name.replace("STEM", stem).replace("SRC", languages[0]).replace("TRG", languages[1]) for name in self
         )

@@ -33,6 +33,7 @@ class Lexicon(NamedTuple):
 
 
 def learn_lexicon(data: Dataset, source_vocab: int, target_vocab: int) -> Lexicon:
+    """Learn the probability of each target token given each source token by IBM model 1 (Brown et al. 1993)."""
     links = data.source_lengths() * data.target_lengths()
     every = max(1, -(-int(links.sum()) // LINKS))
     chosen = range(0, len(data), every)

@@ -26,6 +26,8 @@ STANDARD_INPUT = {"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"}
 
 
 class Compression(NamedTuple):
+    """Say how a kind of compressed file is recognised and opened."""
+
     name: str
     magic: bytes  # the first bytes of such a file
     open: Callable[[io.BufferedReader], Any]

@@ -29,6 +29,8 @@ SERIOUS = 0.05  # share of the training pairs; a problem in more of them gives a
 
 
 class Prepared(NamedTuple):
+    """Hold everything that training reads."""
+
     subwords: Subwords
     train: Dataset
     valid_sets: tuple[tuple[TextSource, Dataset], ...]  # the first one chooses the checkpoint
@@ -44,6 +46,7 @@ class Prepared(NamedTuple):
 
     @property
     def valid(self) -> Dataset:
+        """Return the validation set that judges the checkpoints."""
         return self.valid_sets[0][1]
 
     @property
@@ -67,6 +70,7 @@ class TrainingText(NamedTuple):
         return self.held_out.rest(number, kept(source, source.pairs(notes), self.filters, notes))
 
     def fingerprint(self) -> list[object]:
+        """Return a hash of all that decides the text."""
         return [part for source in self.sources for part in fingerprint(source, self.hashes)]
 
     def check_unchanged(self) -> None:

@@ -33,9 +33,11 @@ class Resampled:
         self.seed, self.epoch = seed, epoch
 
     def source(self, index: int) -> Ids:
+        """Return a sampled segmentation of the source of a pair."""
         return self._draw(self.subwords.source, self.dataset.source(index), (index, 0))
 
     def target(self, index: int) -> Ids:
+        """Return a sampled segmentation of the target of a pair."""
         return self._draw(self.subwords.target, self.dataset.target(index), (index, 1))
 
     def _draw(self, subword: Subword, ids: Ids, place: tuple[int, int]) -> Ids:

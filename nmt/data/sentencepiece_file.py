@@ -16,6 +16,8 @@ _NAME, _CHARACTER_MAP = 1, 2  # of the normaliser's part
 
 
 class Facts(NamedTuple):
+    """Hold what a SentencePiece model file says about itself."""
+
     normalization: str  # the name that the model was trained with
     kind: str  # unigram, bpe, word or char
     maps_characters: bool  # whether SentencePiece itself replaces characters

@@ -72,6 +72,7 @@ def split_sentences(line: str) -> list[str]:
 
 
 def count_sentences(line: str) -> int:
+    """Return the number of sentences in a line."""
     return 1 + sum(1 for _ in _starts(line))
 
 

@@ -103,6 +103,7 @@ def target_lengths(source: npt.NDArray[np.int64], target: npt.NDArray[np.int64])
 
 
 def to_json(statistics: TrainingStatistics) -> bytes:
+    """Return the statistics as they are saved in a run."""
     return json.dumps({"format": FORMAT, **asdict(statistics)}, indent=1).encode()
 
 

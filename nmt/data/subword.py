@@ -42,6 +42,8 @@ _TAB = {code: " " for code in _NO_CONTROLS if chr(code) != "\t"}  # tabs of a mo
 
 
 class Piece(NamedTuple):
+    """Hold a subword and where its text stands in the decoded line."""
+
     text: str
     start: int  # offsets in the raw text, in characters; `end` is excluded
     end: int
@@ -123,6 +125,7 @@ class Subword:
         return self.encode(text)[:count]
 
     def encode_many(self, texts: list[str]) -> list[np.ndarray]:
+        """Return the token ids of each text."""
         prepared = [self._known(text).replace(SPACE_MARK, STAND_IN) for text in self.normalizer.many(texts)]
         arrays: list[np.ndarray] = self.processor.encode(prepared, return_type="numpy")
         return arrays
@@ -275,6 +278,7 @@ class Subwords(NamedTuple):
 
     @property
     def joint(self) -> bool:
+        """Return whether both sides share one model."""
         return self.source.model == self.target.model
 
 
@@ -393,6 +397,7 @@ def _explain(message: str, settings: SubwordSettings) -> str:
 
 
 def load_subword(path: Path, side: Side = "target") -> Subword:
+    """Load a subword model from a file. Raise DataError if it is damaged."""
     try:
         return Subword(path.read_bytes(), str(path), side)
     except OSError as error:

@@ -33,6 +33,8 @@ _PLAIN = regex.compile(r"[\x00-\u02ff\u0370-\u052f\u1e00-\u1fff\u2010-\u2027\u20
 
 
 class Word(NamedTuple):
+    """Hold a word and where it stands in its line."""
+
     text: str
     start: int  # offsets in the line, in characters; `end` is excluded
     end: int

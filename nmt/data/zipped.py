@@ -10,6 +10,8 @@ from nmt.errors import DataError
 
 
 class Member(NamedTuple):
+    """Name a file in a zip archive."""
+
     archive: Path
     name: str  # inside the archive, with `/` between its parts
 

@@ -15,6 +15,8 @@ ENOUGH = 5_000  # characters whose words are looked at in any case
 
 
 class Aligned(NamedTuple):
+    """Hold the words of a pair, their attention weights and links."""
+
     words: AttentionMatrix
     links: list[Link]
     cut: bool  # a side was longer than `decoding.max_source` and only its beginning was read

@@ -80,6 +80,7 @@ class Characters:
         return cls(*map(torch.from_numpy, (byte.astype(np.int64), size, illegal, allowed, following)))
 
     def to(self, device: torch.device) -> "Characters":
+        """Move the tensors to a device."""
         return Characters(*(getattr(self, part.name).to(device) for part in fields(self)))
 
     def among(self, tokens: Int[Tensor, " tokens"]) -> "Characters | None":

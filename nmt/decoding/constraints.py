@@ -32,10 +32,12 @@ class Constraints:
 
     @classmethod
     def of(cls, target: Subword, lengths: TargetLengths | None = None) -> "Constraints":
+        """Return the constraints of a target vocabulary and of given lengths."""
         blank = torch.from_numpy(target.blank())
         return cls(lengths, blank, Characters.of(target.byte_values), unknown=not target.has_bytes)
 
     def to(self, device: torch.device) -> "Constraints":
+        """Move the tensors to a device."""
         blank, characters = self.blank, self.characters
         return replace(
             self,

@@ -39,6 +39,7 @@ class WordDetail:
     start16: int
     end16: int
     probability: float | None = None  # geometric mean over its tokens; None for words of the source
+    confidence: float | None = None  # chance that it is right; None if the run has no calibration
     alternatives: tuple[Alternative, ...] = ()
 
 
@@ -55,11 +56,14 @@ class TracedNode:
 
 @dataclass(frozen=True)
 class Details:
+    """Hold what is known of each word of a line and of its translation."""
+
     source: list[WordDetail] = field(default_factory=list)
     target: list[WordDetail] = field(default_factory=list)
     probability: float = 1.0  # geometric mean over the tokens, the end counted
     tokens: int = 0
     trace: tuple[TracedNode, ...] = ()
+    confidence: float | None = None  # expected share of right words; None if the run has no calibration
 
     def moved(self, source: str, target: str) -> "Details":
         """Return the same behind other text, on both sides."""
@@ -73,6 +77,7 @@ class Details:
         """Return it as JSON has it."""
         found: dict[str, Any] = {
             "probability": self.probability,
+            "confidence": self.confidence,
             "source": [_as_dict(word, source=True) for word in self.source],
             "target": [_as_dict(word) for word in self.target],
         }
@@ -88,7 +93,16 @@ def joined(details: Sequence[Details]) -> Details:
         [word for each in details for word in each.target],
         math.exp(log_prob / max(tokens, 1)),
         tokens,
+        confidence=_joined_confidence(details),
     )
+
+
+def _joined_confidence(details: Sequence[Details]) -> float | None:
+    """Return the mean over the words of all parts; None if a part has none."""
+    known = [(each.confidence, len(each.target)) for each in details if each.target]
+    if not known or any(confidence is None for confidence, _ in known):
+        return None
+    return sum((confidence or 0.0) * words for confidence, words in known) / sum(words for _, words in known)
 
 
 def _moved(word: WordDetail, before: str) -> WordDetail:
@@ -107,7 +121,8 @@ def _as_dict(word: WordDetail, *, source: bool = False) -> dict[str, Any]:
     found = {name: getattr(word, name) for name in ("text", "start", "end", "start16", "end16")}
     if source:
         return found
-    return {**found, "probability": word.probability, "alternatives": [vars(each) for each in word.alternatives]}
+    found |= {"probability": word.probability, "confidence": word.confidence}
+    return {**found, "alternatives": [vars(each) for each in word.alternatives]}
 
 
 def utf16(text: str) -> int:

@@ -86,13 +86,16 @@ class Agreement(NamedTuple):
 
     @property
     def precision(self) -> float:
+        """Return the share of the links found that are in the gold alignment."""
         return self.possible_found / self.found if self.found else 1.0
 
     @property
     def recall(self) -> float:
+        """Return the share of the sure gold links that were found."""
         return self.sure_found / self.sure if self.sure else 1.0
 
 
 def agreement(links: Sequence[Link], gold: Gold) -> Agreement:
+    """Count how the links of a pair agree with its gold alignment."""
     found = set(links)
     return Agreement(len(found & gold.sure), len(found & gold.possible), len(found), len(gold.sure))

@@ -61,6 +61,7 @@ class TranslateOptions:
     details: bool = False  # offsets and probability of each word
     alternatives: int = 0  # the likeliest other words at each position; needs details
     trace: bool = False  # every hypothesis of the search; needs details
+    heads: bool = False  # the attention of each head, if the model has several; needs attention
     changes: Mapping[str, Any] = field(default_factory=dict)  # decoding settings that replace those of the run
 
     def __post_init__(self) -> None:
@@ -77,6 +78,8 @@ class TranslateOptions:
             for name in ("alternatives", "trace")
             if getattr(self, name) and not self.details
         ]
+        if self.heads and not self.attention:
+            problems.append("heads: needs attention=true")
         if self.trace and (self.drawn or self.mbr):
             problems.append("trace: has no effect on samples, which need no search; remove it")
         if problems:
@@ -84,6 +87,7 @@ class TranslateOptions:
 
     @property
     def drawn(self) -> bool:
+        """Return whether translations are sampled, not searched for."""
         return self.sampling is not None
 
     @property

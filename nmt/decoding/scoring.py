@@ -28,6 +28,7 @@ class Scored:
 
     @property
     def log_prob(self) -> float:
+        """Return the natural log-probability of the whole target."""
         return math.fsum(self.log_probs)
 
     @property
@@ -37,6 +38,7 @@ class Scored:
 
 
 def perplexity(log_prob: float, tokens: int) -> float:
+    """Return exp(-log-probability per token)."""
     return math.exp(min(-log_prob / max(tokens, 1), 700.0))  # e^710 is more than a float holds
 
 

@@ -57,6 +57,8 @@ Choose = Callable[[Tensor, Tensor, int], Tensor]
 
 
 class Hypothesis(NamedTuple):
+    """Hold a translation, finished or not, and its scores."""
+
     tokens: list[int]  # without begin and end
     score: float  # log-probability / length penalty + coverage penalty: what search maximises
     log_prob: float  # natural log, summed over the tokens and the end

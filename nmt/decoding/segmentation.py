@@ -23,9 +23,11 @@ class Capacity(NamedTuple):
     longest: int  # pieces of a single sentence; 0: any number
 
     def holds_sentences(self, sentences: int) -> bool:
+        """Return whether a line of this number of sentences is translated as a whole."""
         return not self.sentences or sentences <= max(self.sentences, 1)
 
     def holds(self, sentences: int, pieces: int) -> bool:
+        """Return whether a line of this number of sentences and subwords is translated as a whole."""
         if sentences == 1:
             return not self.longest or pieces <= self.longest
         return self.holds_sentences(sentences) and pieces <= self.pieces

@@ -60,6 +60,7 @@ class TranslationService:
 
     @property
     def waiting(self) -> int:
+        """Return the number of requests in the queue."""
         return len(self._jobs)
 
     def submit(

@@ -34,6 +34,7 @@ class Shortlist:
 
     @classmethod
     def of(cls, lexicon: Lexicon, count: int, source_vocab: int) -> "Shortlist":
+        """Return the `count` likeliest target tokens of each source token."""
         common = np.argsort(-lexicon.frequency, kind="stable")[:COMMON]
         return cls(torch.from_numpy(lexicon.best(count, source_vocab)), torch.from_numpy(common))
 

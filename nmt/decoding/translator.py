@@ -3,7 +3,7 @@
 import functools
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy, deepcopy
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
@@ -23,6 +23,7 @@ from nmt.data.subword import LONGEST_LINE, UNK_ID, Piece, Subwords
 from nmt.decoding.alignment import (
     END,
     Attention,
+    AttentionMatrix,
     join_attention,
     join_links,
     piece_attention,
@@ -31,6 +32,7 @@ from nmt.decoding.alignment import (
 from nmt.decoding.constraints import Constraints, longest_allowed
 from nmt.decoding.details import Alternative, Details, joined, next_words, place_words, traced, word_probabilities
 from nmt.decoding.ensemble import Ensemble
+from nmt.decoding.heads import head_attention
 from nmt.decoding.mbr import rank_by_chrf
 from nmt.decoding.parallel import computing_with, parallel_map
 from nmt.decoding.prefix import Prefix, Prefixed, Prefixes, Spelling, prefix_of
@@ -47,6 +49,8 @@ from nmt.model import Seq2Seq
 from nmt.model.deferred_gradients import PackedWeights, cached_packing
 from nmt.model.int8 import Int8Linear, quantize
 from nmt.precision import choose_precision, computing_in
+
+Confidence = tuple[Callable[[float], float], Callable[[float], float]]
 
 MOST_VALUES = 2**26  # log-probabilities of a step, over all hypotheses of a batch; wide beams get smaller batches
 MOST_TARGET = 20_000  # pieces of a given translation that are scored
@@ -82,6 +86,7 @@ class Translation:
     unknown: int = 0  # words outside the vocabulary, copied from the source
     limited: bool = False  # it reached the longest length that was allowed, and may lack its end
     details: Details | None = None  # of each word, if asked for
+    heads: list[AttentionMatrix] = field(default_factory=list)  # between words, of each head, if asked for
     of: "tuple[Translation, ...]" = field(default=(), repr=False)  # the translations of the parts, if there are several
 
     @property
@@ -91,14 +96,14 @@ class Translation:
             return any(part.is_empty for part in self.of)
         return is_blank(self.text) and not is_blank(self.source)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self, *, pieces: bool = False) -> dict[str, Any]:
         """Return it as JSON has it. `attention` is that of a line translated as a whole; of one translated in parts,
-        `attention_parts` has a matrix for each part and where its words begin."""
+        `attention_parts` has a matrix for each part and where its words begin. `pieces` adds the attention between
+        subwords."""
         blocks = []
         source = target = 0
         for part in self.attention.parts if self.attention else ():
-            rows = [[round(float(weight), 4) for weight in row] for row in part.weights]
-            blocks.append({"source": source, "target": target, "attention": rows})
+            blocks.append({"source": source, "target": target, "attention": _rounded(part)})
             source, target = source + len(part.source), target + len(part.target)
         return {
             "source": self.source,
@@ -112,7 +117,17 @@ class Translation:
             "attention_parts": blocks if len(blocks) > 1 else [],
             "alignment": self.alignment,
             **({"details": self.details.to_dict()} if self.details else {}),
+            **({"heads": [_rounded(head) for head in self.heads]} if self.heads else {}),
+            **({"pieces": _as_dict(self.piece_attention)} if pieces and self.piece_attention else {}),
         }
+
+
+def _rounded(matrix: Attention) -> list[list[float]]:
+    return [[round(float(weight), 4) for weight in row] for row in matrix.weights]
+
+
+def _as_dict(matrix: Attention) -> dict[str, Any]:
+    return {"source": matrix.source, "target": matrix.target, "attention": _rounded(matrix)}
 
 
 class _Encoded(NamedTuple):
@@ -149,6 +164,7 @@ class Translator:
         shortlist: Shortlist | None = None,
         statistics: TrainingStatistics | None = None,
         threads: int = 0,
+        confidence: Confidence | None = None,
     ) -> None:
         """Take `statistics` of the training text, which decide when a line is split and how long a translation may
         become. Without them, lines with more subwords than `longest` are split at sentence ends; 0: never. A shortlist
@@ -167,6 +183,7 @@ class Translator:
         self.device = device or torch.device("cpu")
         self.shortlist = shortlist
         self.threads = threads
+        self.confidence = confidence  # (of words, of sentences): from probability to confidence
         self.constraints = self.constraints.to(self.device)
         self._packed: PackedWeights = {}
         self._has_8_bits = any(isinstance(part, Int8Linear) for member in self.members for part in member.modules())
@@ -325,6 +342,7 @@ class Translator:
         sources, targets = batch.ids, [hypotheses[0].tokens for hypotheses in found]
         weights, log_probs = self._read(sources, targets, options)
         copies = self._copies(batch.lines, sources, found)
+        heads = self._heads(sources, targets) if options.heads else None
         translations = []
         for index, (line, source, hypotheses) in enumerate(zip(batch.lines, sources, found, strict=True)):
             candidates = [
@@ -344,6 +362,14 @@ class Translator:
                 pieces = self.subwords.target.decoded_pieces(targets[index], copies[index][0])
                 if weights is not None and weights[index].any():
                     translation = self._with_attention(translation, source, pieces, weights[index], options.words)
+                    if heads is not None:
+                        translation = replace(
+                            translation,
+                            heads=[
+                                self._between_words(translation, source, pieces, head, options.words)[0]
+                                for head in heads[index]
+                            ],
+                        )
                 if options.details:
                     details = self._details(translation, source, targets[index], pieces, log_probs[index], options)
                     nodes = traced(trace.nodes[index], targets[index], self.subwords.target) if trace else ()
@@ -360,6 +386,18 @@ class Translator:
         known = (part.to(self.device) for part in pad_targets(targets))
         weights, log_probs = read_targets(self.members, self._padded(sources), *known)
         return self._cropped(weights, sources, targets), log_probs.tolist()
+
+    def _heads(self, sources: list[list[int]], targets: list[list[int]]) -> list[np.ndarray] | None:
+        """Return the attention of each head, per sentence (heads, target pieces + end, source pieces + end); None if
+        there is no single model whose attention has several heads."""
+        if len(self.members) > 1:
+            return None
+        weights = head_attention(self.members[0], self._padded(sources), pad_targets(targets)[0].to(self.device))
+        if weights is None:
+            return None
+        arrays = weights.float().cpu().numpy()
+        sizes = [(len(target) + 1, len(source) + 1) for source, target in zip(sources, targets, strict=True)]
+        return [array[:, :rows, :columns] for array, (rows, columns) in zip(arrays, sizes, strict=True)]
 
     def _details(
         self,
@@ -379,14 +417,22 @@ class Translator:
             row = self._padded([source])
             count = options.alternatives
             others = list(next_words(self.model, row, target, first, count, self.subwords.target))
+        whole = math.exp(math.fsum(log_probs) / len(log_probs))
+        of_word, of_sentence = self.confidence or (None, None)
         return Details(
             place_words(translation.source, options.words),
             [
-                replace(word, probability=probability, alternatives=other)
+                replace(
+                    word,
+                    probability=probability,
+                    confidence=of_word(probability) if of_word else None,
+                    alternatives=other,
+                )
                 for word, probability, other in zip(words, probabilities, others, strict=True)
             ],
-            math.exp(math.fsum(log_probs) / len(log_probs)),
+            whole,
             len(log_probs),
+            confidence=of_sentence(whole) if of_sentence else None,
         )
 
     def _copies(
@@ -460,18 +506,24 @@ class Translator:
         weights: np.ndarray,
         words: str,
     ) -> Translation:
+        between, links = self._between_words(translation, source, target_pieces, weights, words)
         source_pieces = self.subwords.source.pieces(translation.source, len(source))
-        read = translation.source[: max(piece.end for piece in source_pieces)]  # less than all if the line was cut
-        between, links = word_attention(weights, read, translation.text, source_pieces, target_pieces, words)
         pieces = piece_attention(weights, source_pieces, target_pieces)
         return replace(translation, attention=between, piece_attention=pieces, alignment=links)
+
+    def _between_words(
+        self, translation: Translation, source: list[int], target_pieces: list[Piece], weights: np.ndarray, words: str
+    ) -> tuple[AttentionMatrix, list[tuple[int, int]]]:
+        source_pieces = self.subwords.source.pieces(translation.source, len(source))
+        read = translation.source[: max(piece.end for piece in source_pieces)]  # less than all if the line was cut
+        return word_attention(weights, read, translation.text, source_pieces, target_pieces, words)
 
 
 def warnings_of(translations: Iterable[Translation], n_best: int = 1) -> Counter[str]:
     """Count, for each warning about these translations, the lines that it concerns."""
     notes: Counter[str] = Counter()
     for each in translations:
-        notes["lines cut to decoding.max_source pieces"] += each.cut
+        notes["lines cut to decoding.max_source tokens"] += each.cut
         notes["lines longer than those in training, translated in segments"] += each.parts > 1
         notes[
             "translations that reached the longest length allowed (decoding.max_length=N allows another) and may be "

@@ -120,12 +120,17 @@ class QueryKeyValueAttention(Attention):
     def attend(
         self, query: Float[Tensor, "batch tgt hidden"], word: Float[Tensor, "batch tgt embed"], memory: Memory
     ) -> tuple[Float[Tensor, "batch tgt context"], Float[Tensor, "batch tgt src"]]:
-        # Each (batch, heads, tgt or src, size)
-        q, k, v = (self._split(part) for part in (self.query(query), memory.keys, memory.values))
+        weights = self.of_heads(query, memory)
+        # (batch, heads, tgt, src) @ (batch, heads, src, size) -> (batch, tgt, heads * size), (batch, tgt, src)
+        return product(weights, self._split(memory.values)).transpose(1, 2).flatten(2), weights.mean(dim=1)
+
+    def of_heads(
+        self, query: Float[Tensor, "batch tgt hidden"], memory: Memory
+    ) -> Float[Tensor, "batch heads tgt src"]:
+        """Return the weights of each head."""
+        q, k = (self._split(part) for part in (self.query(query), memory.keys))  # (batch, heads, tgt or src, size)
         scores = product(q, k.transpose(2, 3)) / math.sqrt(q.size(-1))  # (batch, heads, tgt, src)
-        weights = masked_softmax(scores.flatten(1, 2), memory.mask).view_as(scores)  # over (batch, heads * tgt, src)
-        # (batch, tgt, heads * size), (batch, tgt, src)
-        return product(weights, v).transpose(1, 2).flatten(2), weights.mean(dim=1)
+        return masked_softmax(scores.flatten(1, 2), memory.mask).view_as(scores)  # over (batch, heads * tgt, src)
 
     def _split(self, part: Float[Tensor, "batch time hidden"]) -> Float[Tensor, "batch heads time size"]:
         batch, time, _ = part.shape

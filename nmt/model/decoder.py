@@ -19,6 +19,8 @@ from nmt.model.recurrent import Masks, Recurrent, SequenceDropout, State, join_l
 
 
 class Decoded(NamedTuple):
+    """Hold what a decoder computes for each target position."""
+
     features: Float[Tensor, "rows tgt features"]
     attention: Float[Tensor, "rows tgt src"]
     state: State

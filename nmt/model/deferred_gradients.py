@@ -50,6 +50,7 @@ def cached_packing(packed: PackedWeights) -> Iterator[None]:
 
 
 def is_deferring() -> bool:
+    """Return whether weight gradients are being collected, to be computed together."""
     return getattr(_scope, "kept", None) is not None
 
 

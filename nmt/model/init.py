@@ -9,6 +9,7 @@ from nmt.model.embedding import PAD_ID
 
 
 def initialise(model: nn.Module) -> None:
+    """Draw the initial weights of a model."""
     if any(parameter.is_meta for parameter in model.parameters()):
         return  # only shapes are wanted; to draw what is not there would import much of torch
     for module in model.modules():

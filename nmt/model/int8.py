@@ -42,6 +42,7 @@ def pack(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def is_packed(weights: Mapping[str, Tensor]) -> bool:
+    """Return whether any weight is in 8 bits."""
     return any(weight.dtype == torch.int8 for weight in weights.values())
 
 

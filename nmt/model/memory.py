@@ -22,6 +22,7 @@ class Memory(NamedTuple):
     mask: Bool[Tensor, "batch src"]
 
     def select(self, rows: Int[Tensor, "rows"]) -> "Memory":
+        """Return the memory of these rows, in this order."""
         return Memory(*(part.index_select(0, rows) for part in self))
 
 
@@ -87,6 +88,7 @@ class Attention(nn.Module):
     def attend(
         self, query: Float[Tensor, "batch tgt hidden"], word: Float[Tensor, "batch tgt embed"], memory: Memory
     ) -> tuple[Float[Tensor, "batch tgt context"], Float[Tensor, "batch tgt src"]]:
+        """Return the context of a query, (rows, tgt, value), and its weights, (rows, tgt, src)."""
         weights = self.weigh(self.score(query, memory.keys), memory.mask)  # (batch, tgt, src)
         # (batch, tgt, src) @ (batch, src, value) -> (batch, tgt, value)
         return product(weights, memory.values), weights
@@ -94,11 +96,13 @@ class Attention(nn.Module):
     def score(
         self, query: Float[Tensor, "batch tgt hidden"], keys: Float[Tensor, "batch src key"]
     ) -> Float[Tensor, "batch tgt src"]:
+        """Return the score of each key, (rows, tgt, src), for each query."""
         raise NotImplementedError
 
     def weigh(
         self, scores: Float[Tensor, "batch tgt src"], mask: Bool[Tensor, "batch src"]
     ) -> Float[Tensor, "batch tgt src"]:
+        """Return scores as weights that sum to 1 over the source, 0 where `mask` is false."""
         return masked_softmax(scores, mask)
 
 

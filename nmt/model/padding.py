@@ -29,6 +29,7 @@ class Packing(NamedTuple):
 
     @classmethod
     def of(cls, lengths: Sequence[int], time: int, device: torch.device) -> "Packing":
+        """Return how sentences of these lengths are packed."""
         ends = np.asarray(lengths)
         order = np.argsort(-ends, kind="stable")
         there = np.arange(time)[:, None] < ends[order]  # (time, batch), rows in order

@@ -61,6 +61,7 @@ class Seq2Seq(nn.Module):
 
     @property
     def device(self) -> torch.device:
+        """Return the device of the weights."""
         return self.target_embedding.table.weight.device
 
     def encode(self, source: Int[Tensor, "batch src"]) -> tuple[Memory, State]:

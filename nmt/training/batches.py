@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from nmt.config import Settings
 from nmt.data.batch import Batch, Sentences, make_batch
 from nmt.data.batching import Indices, epoch_batches, epoch_order
@@ -50,6 +52,10 @@ class EpochBatches:
     def chosen(self, first: int, count: int) -> list[Indices]:
         """Return the sentences of `count` batches from `first` on; fewer at the end of the epoch."""
         return self._chosen[first : first + count]
+
+    def target_tokens(self, chosen: Sequence[Indices]) -> int:
+        """Return the target tokens of batches, as long as no other subwords are drawn for them."""
+        return self._dataset.target_tokens(np.concatenate(chosen))
 
     def make(self, indices: Indices) -> Batch:
         """Return the batch of these sentences."""

@@ -131,9 +131,9 @@ def _rise(progress: Progress) -> float:
     return losses[-1] / losses[best] if len(losses) - 1 - best >= WAIT else 0.0
 
 
-def early_stop_note(reason: str, progress: Progress, training: TrainingSettings) -> str:
-    """Return a warning if early stopping may have ended training too soon, or ""."""
-    if "training.patience" in reason and progress.step < training.warmup:
+def early_stop_note(progress: Progress, training: TrainingSettings) -> str:
+    """Return a warning if early stopping, which has just ended training, may have come too soon; or ""."""
+    if progress.step < training.warmup:
         return (
             f"the learning rate was still warming up (step {progress.step:,} of {training.warmup:,}) when patience ran "
             "out; set training.warmup lower or training.patience higher"

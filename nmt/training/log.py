@@ -15,6 +15,7 @@ from tqdm import tqdm
 from nmt.files import MEGA, open_to_append, read_run_file, run_file_exists, write_atomic
 from nmt.run import LOG, METRICS
 from nmt.shown import shown
+from nmt.training.track import Tracking
 
 LARGEST_METRICS = 256 * MEGA  # bytes of metrics.jsonl; a million entries have as many
 QUIET_SECONDS = 20.0  # without a terminal, the shortest interval between two progress lines
@@ -30,6 +31,7 @@ class Log:
         self.terminal = sys.stderr is not None and sys.stderr.isatty()
         self.last_line = time.monotonic()
         self.failed = False  # a log could not be written
+        self.tracking: Tracking | None = None  # who else gets the records
 
     def open(self, run: Path, check: Callable[[], None] = lambda: None) -> None:
         """Start writing to the run's log files, beginning with the lines logged so far.
@@ -96,6 +98,8 @@ class Log:
         self.check()
         with self._forgiving(METRICS), open_to_append(self.run, METRICS) as file:
             file.write(json.dumps({"kind": kind, **values}).encode() + b"\n")
+        if self.tracking is not None:
+            self.tracking.send(kind, values)
 
     def forget_after(self, step: int, validations: int) -> None:
         """Delete what was recorded after the checkpoint that is resumed: later steps and validations."""
@@ -133,6 +137,25 @@ class Log:
                 self.file.flush()
                 os.fsync(self.file.fileno())
                 self.file.close()
+
+
+class NoLog(Log):
+    """Log nothing: of several processes that train together, one logs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.terminal = False
+
+    def say(self, line: str = "") -> None:
+        """Ignore a line."""
+
+    entry = say
+
+    def record(self, kind: str, **values: Any) -> None:
+        """Ignore a record."""
+
+    def forget_after(self, step: int, validations: int) -> None:
+        """Leave the records to the process that writes them."""
 
 
 def _step(line: str) -> int:

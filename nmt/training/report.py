@@ -12,6 +12,8 @@ from nmt.training.state import Progress, Validation
 from nmt.training.step import StepResult
 from nmt.training.validation import ValidationResult
 
+LONGEST_SAMPLE = 300  # characters of a sample in metrics.jsonl
+
 
 class Report:
     """Report on steps and validations. `pairs` are those of the validation set, of which `samples` are shown."""
@@ -60,8 +62,8 @@ class Report:
         values = f"loss {loss:.2f}, lr {learning_rate:.1e}, {speed:,.0f} tokens/s"
         self.log.progress(progress.step, share, values)
 
-    def validation(self, validation: Validation, seconds: float, *, best: bool) -> None:
-        """Report the scores of a validation."""
+    def validation(self, validation: Validation, seconds: float, *, best: bool, hypotheses: Sequence[str] = ()) -> None:
+        """Report the scores of a validation, and record the translations of the sample sentences."""
         what = "average of the best" if validation.averaged else "model so far" if validation.held else "validation"
         self.log.say(
             f"{what}: step {validation.step:,}, epoch {validation.epoch:.1f}, {clock(seconds)}: "
@@ -83,7 +85,15 @@ class Report:
             perplexity=validation.perplexity,
             seconds=seconds,
             **sets,
+            **self._samples(hypotheses),
         )
+
+    def _samples(self, hypotheses: Sequence[str]) -> dict[str, list[list[str]]]:
+        """Return source, reference and hypothesis of each sample sentence."""
+        if not hypotheses:
+            return {}
+        texts = [(self.pairs[index].source, self.pairs[index].target, hypotheses[index]) for index in self.shown]
+        return {"samples": [[text[:LONGEST_SAMPLE] for text in each] for each in texts]} if texts else {}
 
     def samples(self, result: ValidationResult) -> None:
         """Show sample translations of a validation."""

@@ -7,6 +7,8 @@ import signal
 import threading
 from types import FrameType, TracebackType
 
+NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 class Interrupted(Exception):
     """Signal that training or validation was interrupted."""

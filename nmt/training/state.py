@@ -6,8 +6,10 @@ from dataclasses import asdict, dataclass, field, fields
 from itertools import groupby
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from nmt.distributed import Ranks
 from nmt.metrics import LOSS, better
 
 Rank = tuple[float, float]
@@ -173,3 +175,31 @@ class TrainState:
     average: dict[str, Tensor]  # moving average of the weights; empty if there is none
     optimizer: dict[str, Tensor]  # `parameter index.name` -> tensor
     trained_with: dict[str, Any] = field(default_factory=dict)  # settings and subwords' hash; empty in old checkpoints
+
+
+TENSORS = ("weights", "average", "optimizer")  # fields of a TrainState
+
+
+def share_state(state: TrainState | None, ranks: Ranks) -> TrainState | None:
+    """Return the leader's state on every rank, so that only the leader need see the run directory."""
+    if not ranks.launched:
+        return state
+    kinds = state and {
+        name: {key: [list(tensor.shape), str(tensor.dtype)] for key, tensor in getattr(state, name).items()}
+        for name in TENSORS
+    }
+    shared = ranks.share(state and [state.progress.to_json(), kinds, state.trained_with])
+    if shared is None:
+        return None
+    progress, kinds, trained_with = shared
+    if state is None:
+        empty = {
+            name: {
+                key: torch.empty(shape, dtype=getattr(torch, dtype.removeprefix("torch.")))
+                for key, (shape, dtype) in kinds[name].items()
+            }
+            for name in TENSORS
+        }
+        state = TrainState(Progress.from_json(progress), **empty, trained_with=trained_with)
+    ranks.share_tensors([tensor for name in TENSORS for tensor in getattr(state, name).values()])
+    return state

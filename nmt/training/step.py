@@ -15,12 +15,14 @@ from torch import Tensor
 from nmt import run as runs
 from nmt.config import TrainingSettings
 from nmt.data.batch import Batch
+from nmt.distributed import ALONE, Ranks
 from nmt.errors import OutOfMemory, is_out_of_memory
 from nmt.model import Seq2Seq
 from nmt.precision import choose_precision, computing_in
 from nmt.training.forcing import forcing
 from nmt.training.initialization import FrozenRows
 from nmt.training.loss import batch_loss
+from nmt.training.micro_batches import MicroBatches, scale_gradients, seed_of, sum_gradients
 from nmt.training.optimizer import clip_gradients, is_fused, make_optimizer, set_learning_rate, update_average
 
 
@@ -32,6 +34,7 @@ class StepResult(NamedTuple):
     norm: float  # of the gradient, before it was clipped
     nonfinite: str = ""  # what was not finite, so that the weights were left as they were
     splits: int = 0  # how many batches did not fit into memory as a whole
+    notes: tuple[int, ...] = ()  # sums over all ranks of what each has noted
 
 
 class Pending(NamedTuple):
@@ -40,13 +43,14 @@ class Pending(NamedTuple):
     values: Tensor  # loss and norm
     tokens: int
     splits: int
+    notes: tuple[int, ...] = ()
 
 
 def settle(steps: Sequence[Pending]) -> list[StepResult]:
     """Return the results of steps. This is where the host waits for the device: once, however many steps there are."""
     values = torch.stack([step.values for step in steps]).tolist() if steps else []
     return [
-        StepResult(loss, step.tokens, norm, _nonfinite(loss, norm), step.splits)
+        StepResult(loss, step.tokens, norm, _nonfinite(loss, norm), step.splits, step.notes)
         for (loss, norm), step in zip(values, steps, strict=True)
     ]
 
@@ -64,9 +68,9 @@ class TrainStep:
     knowing, and `settle` tells later.
     """
 
-    def __init__(self, model: Seq2Seq, training: TrainingSettings, device: torch.device) -> None:
+    def __init__(self, model: Seq2Seq, training: TrainingSettings, device: torch.device, ranks: Ranks = ALONE) -> None:
         """Raise ConfigError if the device cannot compute with `training.precision`."""
-        self.model, self.training, self.device = model, training, device
+        self.model, self.training, self.device, self.ranks = model, training, device, ranks
         self.precision = choose_precision(training.precision, device, model.settings).precision
         self.optimizer = make_optimizer(model, training)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
@@ -77,30 +81,47 @@ class TrainStep:
         self.waits = device.type not in {"cuda", "meta"}  # the host decides whether the weights change
         self._splits = 0
 
-    def __call__(self, batches: Sequence[Batch], step: int, learning_rate: float) -> StepResult:
+    def __call__(
+        self, batches: Sequence[Batch], step: int, learning_rate: float, micro: MicroBatches | None = None
+    ) -> StepResult:
         """Run one step on these batches and wait for its result; the loss is the mean over all their target tokens.
 
+        With `micro` they are this rank's share of a step, and so are loss and tokens of the result those of all ranks.
         Raise OutOfMemory if a single sentence does not fit.
         """
-        [result] = settle([self.start(batches, step, learning_rate)])
+        [result] = settle([self.start(batches, step, learning_rate, micro)])
         if result.nonfinite:
             result = result._replace(nonfinite=result.nonfinite + self._cause(batches))
         return result
 
-    def start(self, batches: Sequence[Batch], step: int, learning_rate: float) -> Pending:
-        """Run one step as `__call__`, and return without waiting for its result."""
-        tokens, self._splits = sum(batch.target_tokens for batch in batches), 0
+    def start(
+        self, batches: Sequence[Batch], step: int, learning_rate: float, micro: MicroBatches | None = None
+    ) -> Pending:
+        """Run one step as `__call__`, and return without waiting for its result, unless other ranks have a share."""
+        own, self._splits = sum(batch.target_tokens for batch in batches), 0
+        tokens = micro.tokens if micro else own
         torch.manual_seed(self.training.seed * 1_000_003 + step)  # dropout: a function of (seed, step)
         set_learning_rate(self.optimizer, learning_rate)
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
-        loss = reduce(torch.add, [self._add_gradients(batch.to(self.device), tokens, step) for batch in batches])
+        losses = []
+        for place, batch in enumerate(batches):
+            if micro:  # dropout: a function of (seed, step, micro-batch)
+                torch.manual_seed(seed_of(self.training.seed, step, micro.numbers[place]))
+            losses.append(self._add_gradients(batch.to(self.device), tokens, step))
+        loss = reduce(torch.add, losses) if losses else _summable(torch.zeros((), device=self.device))
+        notes: tuple[int, ...] = ()
+        if micro:
+            counts = [own, self._splits, *micro.notes]
+            total, (tokens, self._splits, *noted) = sum_gradients(self.model, float(loss), counts, self.ranks)
+            scale_gradients(list(self.model.parameters()), micro.tokens / tokens)
+            loss, notes = torch.full_like(loss, total), tuple(noted)
         self.scaler.unscale_(self.optimizer)
         self.frozen.drop_gradients()
         norm = clip_gradients(self.model, self.training.clip_norm)
         values = torch.stack([loss, norm.to(loss.dtype)])
         self._apply(step, values.isfinite().all())
-        return Pending(values, tokens, self._splits)
+        return Pending(values, tokens, self._splits, notes)
 
     def _add_gradients(self, batch: Batch, tokens: int, step: int) -> Tensor:
         """Add the batch's part of the gradient and return its loss; split the batch in halves if it does not fit into
@@ -173,6 +194,7 @@ class TrainStep:
             place = next(
                 (found for batch in batches if (found := self._first_nonfinite_module(batch.to(self.device)))), ""
             )
+        place = next(filter(None, self.ranks.gather(place)), "")
         return place and f", first in {place}"
 
     def _first_nonfinite_module(self, batch: Batch) -> str:

@@ -4,8 +4,11 @@ import json
 import math
 import os
 import platform
+import resource
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,12 +26,14 @@ from nmt.data.statistics import TrainingStatistics, training_statistics
 from nmt.data.unchanged import check_unchanged
 from nmt.decoding.constraints import Constraints
 from nmt.device import choose_device, describe
+from nmt.distributed import ALONE, Ranks
 from nmt.errors import DataError, NotSaved, OutOfMemory, is_out_of_memory
 from nmt.files import copy_file, remove_leftovers, write_atomic
 from nmt.languages import find_language
 from nmt.memory import memory_at_hand
 from nmt.metrics import LOSS, METRICS, signature, tokenizer_note
 from nmt.model import Seq2Seq, make_model, model_shapes
+from nmt.outputs import count_words, load_outputs, save_outputs
 from nmt.precision import with_precision
 from nmt.run import LoadedRun
 from nmt.training.batches import EpochBatches
@@ -45,7 +50,7 @@ from nmt.training.initialization import (
     with_subwords_of,
 )
 from nmt.training.lock import RunFolder, owned
-from nmt.training.log import Log, clock
+from nmt.training.log import Log, NoLog, clock
 from nmt.training.optimizer import memory_needed
 from nmt.training.report import shown_scores
 from nmt.training.resume import (
@@ -59,11 +64,13 @@ from nmt.training.resume import (
     with_recorded_precision,
 )
 from nmt.training.signals import Interrupted, Signals
-from nmt.training.state import TrainState
+from nmt.training.state import TrainState, share_state
+from nmt.training.track import Tracking, check_trackers
 from nmt.training.trainer import Trainer
 from nmt.training.validation import ValidationSet
 
 VERSIONS = ("torch", "sentencepiece", "sacrebleu", "numpy", "safetensors")
+SAME = "all ranks of torchrun need the same command, config and packages"
 
 
 class TrainResult(NamedTuple):
@@ -75,35 +82,56 @@ class TrainResult(NamedTuple):
 
 
 def train(
-    settings: Settings, command: list[str], changed_data: bool = False, files: Mapping[str, str] | None = None
+    settings: Settings,
+    command: list[str],
+    changed_data: bool = False,
+    files: Mapping[str, str] | None = None,
+    ranks: Ranks = ALONE,
 ) -> TrainResult:
     """Train a run, or resume it.
 
-    With `changed_data`, resume even if the text has changed. `files`, {name: text}, are stored in the run as well.
+    With `changed_data`, resume even if the text has changed. `files`, {name: text}, are stored in the run as well. All
+    `ranks` train together; the leader alone locks, logs and writes.
     Raise ConfigError and DataError before anything in the run has changed; NotSaved if the run cannot be written or its
     directory was moved.
     """
     folder = Path(settings.run)
-    log, signals = Log(), Signals()
+    log, signals = Log() if ranks.leads else NoLog(), Signals()
     try:
         with ExitStack() as stack:
-            with _writing(folder):
-                run = stack.enter_context(owned(folder, log.warn))
+            run = RunFolder(folder)
             # The lock comes before anything is checked or read, so that nobody changes it in between.
+            if ranks.leads:
+                with _writing(folder):
+                    run = stack.enter_context(owned(folder, log.warn))
             settings = with_recorded_precision(with_earlier_defaults(settings, folder), folder)
-            check_start(settings, folder)
-            device = choose_device(settings)
+            ranks.check_equal(_alike(settings), SAME)
+            if ranks.leads:
+                check_start(settings, folder)
+                check_trackers(settings.training.track)
+            device = choose_device(settings, ranks.local_rank)
+            ranks.use(device)
             bound_allocator()
             log.say(f"nmt {__version__}, torch {torch.__version__}, {describe(device)}, run {_shown(folder)}")
             settings = with_precision(settings, device, log.say)
-            data = prepare(_with_known_subwords(folder, settings), log.say)
+            with ranks.in_turn():
+                data = prepare(_with_known_subwords(folder, settings), log.say)
             with _writing(folder, run):
-                trainer = _make_trainer(settings, data, command, device, log, signals, run, changed_data)
-                for name, text in (files or {}).items():
+                trainer = _make_trainer(settings, data, command, device, log, signals, run, changed_data, ranks)
+                for name, text in (files or {}).items() if ranks.leads else ():
                     write_atomic(run.path / name, text.encode())
-            return _train(trainer, log, signals)
+            return _train(trainer, data, log, signals)
     finally:
         log.close()
+
+
+def _alike(settings: Settings) -> dict[str, Any]:
+    """Return what must be the same for all ranks before anything is read. Where files are may differ between hosts."""
+    placed = config.with_paths(settings, lambda _, path: Path(path).name).model_copy(
+        update={"run": Path(settings.run).name, "threads": 0}
+    )
+    versions = {"nmt": __version__} | {name: version(name) for name in VERSIONS}
+    return versions | config.flat(placed)
 
 
 def _with_known_subwords(folder: Path, settings: Settings) -> Settings:
@@ -113,11 +141,15 @@ def _with_known_subwords(folder: Path, settings: Settings) -> Settings:
     return with_inherited_subwords(settings)
 
 
-def _train(trainer: Trainer, log: Log, signals: Signals) -> TrainResult:
+def _train(trainer: Trainer, data: Prepared, log: Log, signals: Signals) -> TrainResult:
     if trainer.finished():
         log.say(f"already finished: {trainer.stop_reason()}")
         _show_result(trainer, log)
         return TrainResult(Path(trainer.settings.run), trainer.stop_reason())
+    if (names := trainer.training.track) and trainer.ranks.leads:
+        log.tracking = Tracking(names, trainer.owned.path, config.flat(trainer.settings), log.warn)
+    if trainer.progress.step:
+        log.record("resume", step=trainer.progress.step)
     try:
         with signals:
             reason = trainer.run()
@@ -125,8 +157,29 @@ def _train(trainer: Trainer, log: Log, signals: Signals) -> TrainResult:
         log.say(f"stopped at step {trainer.progress.step:,}, saved; run the same command again to resume")
         return TrainResult(Path(trainer.settings.run), "stopped", signals.received)
     log.say(f"finished: {reason}")
+    if trainer.ranks.leads:
+        _keep_word_counts(trainer, data)
+    log.record("end", step=trainer.progress.step, seconds=trainer.progress.seconds, **_peak_memory(trainer.device))
     _show_result(trainer, log)
     return TrainResult(Path(trainer.settings.run), reason)
+
+
+def _peak_memory(device: torch.device) -> dict[str, int]:
+    """Return the most bytes that this process has held, in memory and on its device."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    found = {"peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}
+    return found | ({"peak_device_memory": torch.cuda.max_memory_allocated(device)} if device.type == "cuda" else {})
+
+
+def _keep_word_counts(trainer: Trainer, data: Prepared) -> None:
+    """Count how often the words of the kept translations occur in the training text, for the report."""
+    run = trainer.owned.path
+    try:
+        if outputs := load_outputs(run):
+            counts = count_words(data.train, data.subwords.target, outputs.words_seen())
+            save_outputs(run, replace(outputs, **counts))
+    except (OSError, DataError) as error:
+        trainer.log.warn(f"{runs.OUTPUTS}: cannot write: {error}; nmt report will lack scores by word frequency")
 
 
 @contextmanager
@@ -149,11 +202,13 @@ def _make_trainer(
     signals: Signals,
     run: RunFolder,
     changed_data: bool,
+    ranks: Ranks,
 ) -> Trainer:
     """Return a trainer, at the start or at the newest checkpoint of its run."""
     folder = Path(settings.run)
     run.check()
-    state = load_newest(folder / runs.CHECKPOINTS, log.say, _largest_file(settings, data))
+    newest = load_newest(folder / runs.CHECKPOINTS, log.say, _largest_file(settings, data)) if ranks.leads else None
+    state = share_state(newest, ranks)
     if state is not None:
         check_subwords_of(state, data.subwords, folder)
     statistics = _statistics(folder, data, state is not None and state.progress.text == data.text)
@@ -163,18 +218,24 @@ def _make_trainer(
     teachers = load_teachers(settings, device)
     check_subwords(teachers, data.subwords)
     provenance = _provenance(settings, data, parent, teachers, command, device)
-    before = {} if state is None else read_provenance(folder)
-    changed = [] if state is None else check_data_unchanged(before, provenance, changed_data)
+    ranks.check_equal(
+        {**provenance["data"], "subword model": runs.subwords_hash(data.subwords)},
+        "the ranks must read the same files, and see the same run directory",
+    )
+    before = {} if newest is None else read_provenance(folder)
+    changed = ranks.share([] if newest is None else check_data_unchanged(before, provenance, changed_data))
     torch.manual_seed(settings.training.seed)
     model = _new_model(settings, data, device)
     initialize_from_vectors(model, vectors)
     if parent is not None:
         initialize_from_run(model, parent)
         log.say(f"fine-tuning: initialized with the weights and subwords of {_shown(parent.path)}")
-    known = teacher_cache(teachers, data.train, device, log.say) if teachers else None
-    links = guide(data.train, data.subwords, log.say) if settings.training.guided_attention else None
+    ranks.share_tensors(list(runs.named_weights(model).values()))
+    with ranks.in_turn():
+        known = teacher_cache(teachers, data.train, device, log.say) if teachers else None
+        links = guide(data.train, data.subwords, log.say) if settings.training.guided_attention else None
     batches = EpochBatches(data.train, settings, data.subwords, known, data.weights, links)
-    trainer = Trainer(settings, model, batches, validation, device, log, signals, run)
+    trainer = Trainer(settings, model, batches, validation, device, log, signals, run, ranks)
     trainer.progress.text = data.text
     if settings.training.freeze_vectors:
         trainer.freeze({side: found.ids.tolist() for side, found in vectors.items()})
@@ -183,26 +244,33 @@ def _make_trainer(
             f"{folder / HELD_OUT}: a symbolic link; held-out text must be stored inside the run; copy the folder here"
         )
     # Nothing in the run has changed up to here: what cannot be trained leaves no trace of itself.
-    run.check()
-    log.open(run.path, run.check)
-    remove_leftovers(run.path, runs.FILES)
-    if state is None or not config_is_current(settings, folder):
-        write_atomic(run.path / runs.CONFIG, config.dump(config.portable(settings, folder)).encode())
-    runs.save_statistics(run.path, statistics)
-    if state is None:
-        runs.save_subwords(run.path, data.subwords)
-    for part, text in data.held_out.texts.items():
-        for file, name in zip(text.files, held_out_files(run.path, settings.data, part), strict=True):
-            copy_file(file, name)
-    moved = before.get("paths") != provenance["paths"]
-    if state is None or changed or moved:
-        write_atomic(run.path / runs.PROVENANCE, json.dumps(before | provenance, indent=1).encode())
-    _introduce(trainer, data, log.say)
+    if ranks.leads:
+        run.check()
+        log.open(run.path, run.check)
+        runs.save_statistics(run.path, statistics)
+        _write_files(run, settings, data, fresh=state is None)
+        moved = before.get("paths") != provenance["paths"]
+        if state is None or changed or moved:
+            write_atomic(run.path / runs.PROVENANCE, json.dumps(before | provenance, indent=1).encode())
+        _introduce(trainer, data, log.say)
+    ranks.barrier()
     if state is not None:
         report_changes(before, provenance, changed, log.say)
         _resume_from(trainer, state, log, changed)
     log.forget_after(trainer.progress.step, len(trainer.progress.validations))
     return trainer
+
+
+def _write_files(run: RunFolder, settings: Settings, data: Prepared, *, fresh: bool) -> None:
+    """Write config, subword models and held-out text into the run, as far as they are not there yet."""
+    remove_leftovers(run.path, runs.FILES)
+    if fresh or not config_is_current(settings, run.folder):
+        write_atomic(run.path / runs.CONFIG, config.dump(config.portable(settings, run.folder)).encode())
+    if fresh:
+        runs.save_subwords(run.path, data.subwords)
+    for part, text in data.held_out.texts.items():
+        for file, name in zip(text.files, held_out_files(run.path, settings.data, part), strict=True):
+            copy_file(file, name)
 
 
 def _resume_from(trainer: Trainer, state: TrainState, log: Log, changed: list[str]) -> None:
@@ -214,7 +282,8 @@ def _resume_from(trainer: Trainer, state: TrainState, log: Log, changed: list[st
     state.progress.text = text
     trainer.carry_over_scores(state.progress, same_text=not changed)
     trainer.restore(state, trainer.checkpoints.folder)
-    trainer.checkpoints.export_pending(trainer.progress)
+    if trainer.ranks.leads:
+        trainer.checkpoints.export_pending(trainer.progress)
     log.say(f"resuming from step {trainer.progress.step:,} (epoch {trainer.progress.epochs:.1f})")
 
 

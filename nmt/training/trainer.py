@@ -5,7 +5,7 @@ function of the saved progress.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +17,11 @@ from nmt import run as runs
 from nmt.allocation import sparing_memory
 from nmt.config import Settings, TrainingSettings
 from nmt.data.batching import Indices
+from nmt.distributed import ALONE, OtherRankFailed, OtherRankInterrupted, RankLost, Ranks
 from nmt.errors import DataError, Diverged
 from nmt.metrics import LOSS, signature
 from nmt.model import Seq2Seq
+from nmt.outputs import Outputs, save_outputs
 from nmt.training.batches import EpochBatches
 from nmt.training.checkpoint import load_newest
 from nmt.training.checkpoint_manager import CheckpointManager
@@ -27,12 +29,14 @@ from nmt.training.diagnostics import early_stop_note, warnings_for
 from nmt.training.initialization import FrozenRows
 from nmt.training.lock import RunFolder
 from nmt.training.log import Log, clock
+from nmt.training.micro_batches import MicroBatches, division
 from nmt.training.optimizer import load_optimizer, optimizer_tensors
 from nmt.training.report import Report
 from nmt.training.resume import trained_with
 from nmt.training.schedule import ScheduleState, budget_used, interval_count, learning_rate
-from nmt.training.signals import Interrupted, Signals
-from nmt.training.state import Progress, TrainState, Validation
+from nmt.training.signals import NUMBERS, Interrupted, Signals
+from nmt.training.snapshots import Snapshots
+from nmt.training.state import Progress, TrainState, Validation, share_state
 from nmt.training.step import Pending, StepResult, TrainStep, settle
 from nmt.training.validation import ValidationResult, ValidationSet, validate, validation_loss
 
@@ -56,25 +60,31 @@ class Trainer:
         log: Log,
         signals: Signals,
         owned: RunFolder | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         """Set up training.
 
-        `owned` is the locked run directory; without it, nothing checks that the directory stays the same.
+        `owned` is the locked run directory; without it, nothing checks that the directory stays the same. Of several
+        `ranks`, each has the whole model and computes its share of every step; the leader alone logs, validates, saves
+        and reads the clock, and the others follow its progress.
         """
         self.settings = settings
         self.training: TrainingSettings = settings.training
         self.model, self.batches, self.validation_sets = model, batches, validation
         self.judge = validation[0].fingerprint(settings.training.metric)
         self.device, self.log, self.signals = device, log, signals
-        self.train_step = TrainStep(model, self.training, device)
+        self.ranks, self.division = ranks, division(self.training, ranks)
+        self.train_step = TrainStep(model, self.training, device, ranks)
         self.owned = owned or RunFolder(Path(settings.run))
         self.checkpoints = CheckpointManager(settings, validation[0].subwords, log.warn, self.owned)
         self.trained_with = trained_with(settings, validation[0].subwords)
         self.progress = Progress(judge=self.judge)
         self.saved_at = (0, 0.0)
+        self.snapshots = Snapshots(settings, validation[0].subwords, self.owned, log.warn)
         self._pending: list[tuple[Pending, list[Indices]]] = []  # steps whose results a GPU still has
         self.report = Report(log, validation[0].pairs, self.training.samples)
         self._clock = time.monotonic()
+        self._agreed_signal = 0
 
     # The loop ---------------------------------------------------------------------------------------------------------
 
@@ -86,27 +96,59 @@ class Trainer:
         self._clock = time.monotonic()
         self._load_epoch()
         try:
-            self._validate_first()
+            self._led(self._validate_first)
             while True:
                 if self._due(self.training.validate_every, self._validated_at()):
-                    self._validate()
+                    self._led(self._validate)
                 if self._due(self.training.save_every, self.saved_at):
-                    self._save()
+                    self._led(self._save)
                 if reason := self.stop_reason():
                     break
-                self.signals.check()
+                self._check_signals()
                 self.owned.check()
                 self._step()
+                self._take_snapshot()
                 if self.progress.step % self.training.log_every == 0:
                     self.report.step(self.progress, self.learning_rate(), self.budget_used())
-            self._finish()
-            if remark := early_stop_note(reason, self.progress, self.training):
-                self.log.warn(remark)
-            self._save(last=True)
-        except Interrupted:
-            self._save(last=True)
+            self._led(self._finish)
+            if self._out_of_patience() and (note := early_stop_note(self.progress, self.training)):
+                self.log.warn(note)
+            self._take_snapshot(last=True)
+            self._led(self._save_last)
+        except (Interrupted, OtherRankInterrupted) as stop:
+            self.signals.received = getattr(stop, "number", self.signals.received)
+            self.ranks.interrupt(self.signals.received)
+            self._led(self._save_last)
+            raise Interrupted from None
+        except (RankLost, OtherRankFailed):  # the weights are those after the last step
+            if self.ranks.leads:
+                self._save_last()
             raise
         return reason
+
+    def _led(self, work: Callable[[], None]) -> None:
+        """Let the leader do this, and take over what has become of its progress."""
+        if not self.ranks.launched:
+            work()
+            return
+        if self.ranks.leads:
+            work()
+            self._count_time()
+        progress, saved_at = self.ranks.share([self.progress.to_json(), self.saved_at])
+        if not self.ranks.leads:
+            self.progress, self.saved_at = Progress.from_json(progress), (saved_at[0], saved_at[1])
+
+    def _check_signals(self) -> None:
+        """Raise Interrupted if a signal was received: by any rank, as of the last step, so that all stop after it."""
+        if not self.ranks.launched:
+            self.signals.check()
+        elif self._agreed_signal:
+            self.signals.received = self._agreed_signal
+            raise Interrupted
+
+    def _take_snapshot(self, last: bool = False) -> None:
+        if self.ranks.leads:
+            self.snapshots.take(self.progress.step, runs.named_weights(self.model), last=last)
 
     def stop_reason(self) -> str:
         """Return why training is over, or "". A pure function of settings and progress."""
@@ -117,9 +159,13 @@ class Trainer:
             return f"training.max_epochs={training.max_epochs} reached"
         if training.max_time and progress.seconds >= training.max_time:
             return f"training.max_time={clock(training.max_time)} reached"
-        if training.patience and progress.without_progress(training.metric) >= training.patience:
+        if self._out_of_patience():
             return f"no better {training.metric} in {training.patience} validations (training.patience)"
         return ""
+
+    def _out_of_patience(self) -> bool:
+        patience = self.training.patience
+        return bool(patience) and self.progress.without_progress(self.training.metric) >= patience
 
     def finished(self) -> bool:
         """Return whether a limit is reached and the final validation and averaging are done."""
@@ -137,18 +183,38 @@ class Trainer:
 
     def _step(self) -> None:
         """Run one training step on `training.accumulate` batches."""
-        progress = self.progress
+        progress, rate = self.progress, self.learning_rate()
         chosen = self.batches.chosen(progress.batch, self.training.accumulate)
-        batches = [self.batches.make(indices) for indices in chosen]
-        if self.train_step.waits:
-            result = self.train_step(batches, progress.step, self.learning_rate())
+        own = self.division.own(chosen)
+        batches = [self.batches.make(indices) for _, indices in own]
+        micro = None
+        if self.division.parts:
+            numbers = [number for number, _ in own]
+            micro = MicroBatches(numbers, self.batches.target_tokens(chosen), self._noted())
+        if self.train_step.waits or micro:
+            result = self.train_step(batches, progress.step, rate, micro)
             self._advance(len(chosen))
+            if self.ranks.launched:
+                self._follow(result.notes)
             self._count(result, progress.step, chosen)
             return
-        self._pending.append((self.train_step.start(batches, progress.step, self.learning_rate()), chosen))
+        self._pending.append((self.train_step.start(batches, progress.step, rate), chosen))
         self._advance(len(chosen))
         if progress.step % self.training.log_every == 0:
             self._settle()
+
+    def _noted(self) -> list[int]:
+        """Return what this rank tells the others with its gradients: the leader's clock, and signals."""
+        if self.ranks.leads:
+            self._count_time()
+        received = [int(self.signals.received == number) for number in NUMBERS]
+        return [round(self.progress.seconds * 1e6) if self.ranks.leads else 0, *received]
+
+    def _follow(self, notes: Sequence[int]) -> None:
+        """Take over what the ranks have told each other: the leader's time, and any rank's signal."""
+        microseconds, *received = notes
+        self.progress.seconds = microseconds / 1e6
+        self._agreed_signal = next((number for number, count in zip(NUMBERS, received, strict=True) if count), 0)
 
     def _settle(self) -> None:
         """Wait for the steps that a GPU is still computing, and count their results. Raise Diverged."""
@@ -192,7 +258,8 @@ class Trainer:
         skipped, folder = self.progress.skipped, self.checkpoints.folder
         what = f"{TOO_MANY} consecutive updates were skipped, the last at step {self.progress.step:,}"
         self.owned.check()
-        state = None if self.progress.setbacks else load_newest(folder, self.log.say)
+        there = self.ranks.leads and not self.progress.setbacks
+        state = share_state(load_newest(folder, self.log.say) if there else None, self.ranks)
         if state is None:
             raise Diverged(
                 f"training diverged: {what}; in {folder} {self.checkpoints.kept()}; set training.learning_rate lower "
@@ -208,7 +275,8 @@ class Trainer:
         progress = self.progress
         progress.step += 1
         progress.batch += batches
-        self._count_time()
+        if not self.ranks.launched:  # else all ranks have the leader's time
+            self._count_time()
         if progress.batch >= len(self.batches):
             progress.epoch, progress.batch = progress.epoch + 1, 0
             self._load_epoch()
@@ -282,11 +350,23 @@ class Trainer:
         )
         progress.validations.append(validation)
         best = progress.best(self.training.metric) is validation
-        self.report.validation(validation, progress.seconds, best=best)
+        self.report.validation(validation, progress.seconds, best=best, hypotheses=result.hypotheses)
         self._save()
         if best:
             self.checkpoints.export_best(weights, progress)
+            self._keep_outputs(result)
         return result
+
+    def _keep_outputs(self, result: ValidationResult) -> None:
+        """Keep the translations of the best model, for the report of the run."""
+        data = self.validation_sets[0]
+        sources, references = [pair.source for pair in data.pairs], [data.visible(pair.target) for pair in data.pairs]
+        outputs = Outputs.of(self.progress.step, data.language, sources, references, result.hypotheses)
+        self.owned.check()
+        try:
+            save_outputs(self.owned.path, outputs)
+        except OSError as error:
+            self.log.warn(f"{runs.OUTPUTS}: cannot write: {error.strerror}; training continues, without it")
 
     def _scores(self, data: ValidationSet) -> ValidationResult:
         metrics, decoding = data.metrics(self.training.metric), self.settings.decoding
@@ -376,6 +456,9 @@ class Trainer:
         self._settle()
         self.checkpoints.save(self.state(), last=last)
         self.saved_at = (self.progress.step, self.progress.epochs)
+
+    def _save_last(self) -> None:
+        self._save(last=True)
 
     # Finish -----------------------------------------------------------------------------------------------------------
 

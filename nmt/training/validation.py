@@ -42,6 +42,10 @@ class ValidationSet(NamedTuple):
         usual = default_metrics(self.language)[:2]
         return tuple(dict.fromkeys([*({chosen} - {LOSS, *usual}), *usual]))
 
+    def visible(self, target: str) -> str:
+        """Return a reference as it is scored: without invisible characters, which no output has."""
+        return self.subwords.target.normalizer.visible(target)
+
     def fingerprint(self, chosen: str) -> str:
         """Return a hash of the text and the deciding metric, without its version: scores with the same hash are
         comparable."""
@@ -51,6 +55,8 @@ class ValidationSet(NamedTuple):
 
 
 class ValidationResult(NamedTuple):
+    """Hold what a validation found."""
+
     loss: float  # nats per target token
     scores: dict[str, float]  # by metric
     hypotheses: list[str]
@@ -114,7 +120,7 @@ def validate(
         source_gain(model, middle),
         sum(part.too_long for part in parts) / len(hypotheses),
     )
-    references = [data.subwords.target.normalizer.visible(pair.target) for pair in data.pairs]
+    references = [data.visible(pair.target) for pair in data.pairs]
     scores = {metric: score(metric, hypotheses, references, language=data.language).value for metric in metrics}
     loss = sum(part.loss for part in parts) / sum(part.tokens for part in parts)
     return ValidationResult(loss, scores, hypotheses, symptoms)

@@ -178,13 +178,14 @@ def command(workplace: Path, *words: str, before: str = "") -> subprocess.Comple
 
 
 def result(folder: Path) -> dict[str, Any]:
-    """Everything of a run that must be equal: all but the times."""
+    """Everything of a run that must be equal: all but the times, the memory and the interruptions."""
     last = load_checkpoint(list_checkpoints(folder / CHECKPOINTS)[-1])
     tensors, _ = unpack_weights((folder / WEIGHTS).read_bytes(), folder / WEIGHTS)
     records = [json.loads(line) for line in (folder / METRICS).read_text().splitlines()]
     timeless = [
         {key: value for key, value in record.items() if key not in {"seconds", "target_tokens_per_second"}}
         for record in records
+        if record["kind"] in {"train", "validation"}
     ]
     return {
         "model": tensors_hash(tensors),

@@ -29,9 +29,11 @@ class Element:
 
     @property
     def local(self) -> str:
+        """Return the name without its namespace."""
         return local(self.name)
 
     def child(self, name: str) -> "Element | None":
+        """Return the first child of this name; None if there is none."""
         return next((each for each in self.children if each.local == name), None)
 
     def walk(self) -> list["Element"]:
@@ -123,4 +125,5 @@ def space_before(content: bytes, start: int) -> bytes:
 
 
 def escaped(text: str) -> bytes:
+    """Return a text as XML writes it."""
     return escape(text).encode()

@@ -13,6 +13,8 @@ TARGET_NAMES = ("target", "tgt", "trg", "target_text", "tgt_text", "translation"
 
 
 class Columns(NamedTuple):
+    """Hold which columns of a table are the two sides."""
+
     source: int  # from 0
     target: int
     header: bool  # the first row names the columns

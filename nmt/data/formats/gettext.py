@@ -37,9 +37,11 @@ class Entry:
 
     @property
     def is_header(self) -> bool:
+        """Return whether this is the header: its source text is empty."""
         return self.strings.get("msgid") == "" and "msgctxt" not in self.strings
 
     def translations(self) -> dict[str, str]:
+        """Return the translations, one for each plural form."""
         return {name: text for name, text in self.strings.items() if name.startswith("msgstr")}
 
 
@@ -80,6 +82,7 @@ def _translated(entry: Entry) -> list[tuple[str, str]]:
 
 
 def header_language(entry: Entry) -> str:
+    """Return the language that the header of a PO file names; "" if none."""
     for line in entry.strings.get("msgstr", "").split("\n"):
         name, _, value = line.partition(":")
         if name.strip().lower() == "language":

@@ -97,6 +97,7 @@ def xml_encoding(raw: bytes) -> str:
 
 
 def check_depth(path: Path, depth: int, line: int) -> None:
+    """Raise DataError if elements are nested deeper than any real file has them."""
     if depth > DEEPEST:
         raise DataError(f"{path}:{line}: elements are nested more than {DEEPEST} deep; is the file damaged?")
 
@@ -128,4 +129,5 @@ def _texts(element: ET.Element) -> Iterator[str]:
 
 
 def language_of(attributes: dict[str, str]) -> str:
+    """Return the language code in the attributes of an element; "" if there is none."""
     return attributes.get("xml:lang") or attributes.get("lang", "")

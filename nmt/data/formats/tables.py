@@ -39,11 +39,13 @@ def read_bars(
 
 
 def tab_rows(path: Path, notes: Counter[str], encoding: str = AUTO) -> Iterator[Row]:
+    """Yield (line, cells) of a table whose cells are separated by tabs."""
     for number, line in enumerate(read_lines(path, notes, encoding), start=1):
         yield number, line.split("\t")
 
 
 def bar_rows(path: Path, notes: Counter[str], encoding: str = AUTO) -> Iterator[Row]:
+    """Yield (line, cells) of a table whose cells are separated by `|||`."""
     for number, line in enumerate(read_lines(path, notes, encoding), start=1):
         yield number, [cell.strip() for cell in f" {line} ".split(BARS)]
 

@@ -21,6 +21,8 @@ _ATTRIBUTE = re.compile(r"""([\w:-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))"""
 
 
 class Segment(NamedTuple):
+    """Hold a segment of a test set and where it belongs."""
+
     line: int
     document: str
     id: str
@@ -129,6 +131,7 @@ def _by_id(part: Element) -> dict[str, str]:
 
 
 def wmt_xml_languages(path: Path) -> tuple[str, str] | None:
+    """Return the languages that a WMT XML file names; None if it names none."""
     for _, document in elements(path, {"doc"}):
         codes = [part.get("lang", "") for name in ("src", "ref") for part in document.findall(name)[:1]]
         return (codes[0], codes[1]) if len(codes) == 2 and all(codes) else None

@@ -1,0 +1,59 @@
+"""Snapshots: light copies of the weights from all over training, which show how a model learnt (training.snapshots).
+
+They are taken at steps that are powers of two, and at the last step, because a model changes most at the beginning. If
+there are more than wanted, the one goes whose neighbours are closest to each other in proportion.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from nmt import run as runs
+from nmt.config import Settings
+from nmt.data.subword import Subwords
+from nmt.files import is_folder, write_atomic
+from nmt.training.lock import RunFolder
+
+FIRST = 16  # step of the first snapshot; earlier models say nothing
+
+
+class Snapshots:
+    """Write and thin out the snapshots of a run."""
+
+    def __init__(self, settings: Settings, subwords: Subwords, owned: RunFolder, warn: Callable[[str], None]) -> None:
+        self.settings, self.subwords, self.owned, self.warn = settings, subwords, owned, warn
+        self.most = settings.training.snapshots
+
+    def take(self, step: int, weights: Mapping[str, Tensor], *, last: bool = False) -> None:
+        """Keep the weights if a snapshot is due at this step. A disk that is full costs the snapshot alone."""
+        if not self.most or not (last or (step >= FIRST and step & (step - 1) == 0)):
+            return
+        self.owned.check()
+        folder = self.owned.path / runs.SNAPSHOTS
+        small = {name: tensor.to(torch.float16) for name, tensor in weights.items()}
+        try:
+            for later in [found for found in runs.snapshot_steps(self.owned.path) if found > step]:
+                (folder / runs.snapshot_name(later)).unlink()  # of training that is being repeated
+            write_atomic(folder / runs.snapshot_name(step), runs.pack_weights(small, self.settings, self.subwords))
+            self._thin_out(folder)
+        except OSError as error:
+            self.warn(f"{folder}: cannot write: {error.strerror}; training continues, without this snapshot")
+
+    def _thin_out(self, folder: Path) -> None:
+        steps = runs.snapshot_steps(self.owned.path) if is_folder(folder) else []
+        while len(steps) > self.most:
+            drop = superfluous(steps)
+            steps.remove(drop)
+            (folder / runs.snapshot_name(drop)).unlink()
+
+
+def superfluous(steps: list[int]) -> int:
+    """Return the step whose neighbours are closest in proportion; of one or two steps, the first."""
+    if len(steps) < 3:
+        return steps[0]
+    gaps = {middle: math.log(after / before) for (before, middle), (_, after) in pairwise(pairwise(steps))}
+    return min(gaps, key=lambda step: gaps[step])
