@@ -24,7 +24,8 @@ BATCHES = [([[4, 5, 6], [7, 8]], [[9, 10], [11, 12, 13, 14]]), ([[15], [16, 17]]
 WORK = Work(SIZES, 1, 0.02, 1.0, BATCHES, [[4, 5], [6, 7, 8]], 3)
 TOKENS = (2 + 1) + (4 + 1) + (3 + 1) + (1 + 1)
 ABOUT = {"versions": {"nmt": "0.1.0", "OpenNMT-py": "3.5.1"}, "parameters": {"nmt": 21.5e6, "OpenNMT-py": 21.4e6},
-         "precisions": {"nmt": "bf16"}, "cpu_features": ["avx2"], "torch": "2.13.0", "threads": 2, "batches": 12, "length": 14, "flops_per_token": 1e8,
+         "precisions": {"nmt": "bf16"}, "cpu_features": ["avx2"],
+         "torch": "2.13.0", "threads": 2, "batches": 12, "length": 14, "flops_per_token": 1e8,
          "equal_translations": 128}  # fmt: skip
 
 
