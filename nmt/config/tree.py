@@ -415,6 +415,7 @@ class TrainingSettings(Section):
         0,
         "number of snapshots of the weights to keep from all over training, in 16 bits, so that `nmt serve` can show "
         "how a translation was learnt; 0: none",
+        "snapshots",
         resume=True,
         ge=0,
         le=50,
