@@ -14,7 +14,10 @@ from nmt.run import METRICS
 from nmt.training.batches import EpochBatches
 from reliability.job import CASES
 
-WORDS = ["training.max_steps=100", "training.validate_every=50", "training.save_every=50"]
+WORDS = [
+    "training.max_steps=100", "training.validate_every=50", "training.save_every=50", "training.log_every=1",
+    "training.learning_rate=0.002",  # a larger one amplifies the last bit until nothing is left of the agreement
+]  # fmt: skip
 
 
 def losses(run: Path) -> list[float]:
