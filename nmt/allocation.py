@@ -2,30 +2,56 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
-PRIMITIVES = "32"  # compiled oneDNN primitives that are kept, one for each shape of a product; oneDNN's own: 1024
-TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8  # of glibc's mallopt
-LARGE = 16 * 2**20  # bytes of an allocation that goes back to the system when it is freed
+# Compiled primitives that oneDNN keeps, one for each shape of a product, and what torch keeps to call them. Both are
+# 1,024 if nobody says otherwise.
+CAPACITIES = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "32", "LRU_CACHE_CAPACITY": "32"}
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
+LARGE = 16 * 2**20  # bytes of an allocation that goes back to the system when it is freed; smaller ones cost time
+SMALL = 2**20  # the same where memory counts more than time
 
 
 def bound_primitives() -> None:
-    """Bound oneDNN's cache of compiled primitives, which it sizes when it is first used. A value of the user stays.
+    """Bound the caches of compiled primitives, whose sizes are read when they are first used. Values of the user stay.
 
-    With its own size, batches of thousands of shapes filled more than a gigabyte.
+    With the sizes of the libraries, batches of thousands of shapes filled more than a gigabyte, and the shrinking
+    batches of a search hundreds of megabytes.
     """
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", PRIMITIVES)
+    for name, capacity in CAPACITIES.items():
+        os.environ.setdefault(name, capacity)
 
 
 def bound_allocator() -> None:
     """Let glibc's allocator return large tensors to the system as soon as they are freed. Other systems stay as they
     are, and so does whatever the user has set."""
+    _return_from(LARGE)
+
+
+@contextmanager
+def sparing_memory() -> Iterator[None]:
+    """Return smaller tensors as well within this context, and whatever is free at its end: for work that is rare."""
+    changed = _return_from(SMALL)
+    try:
+        yield
+    finally:
+        if changed is not None:
+            _return_from(LARGE)
+            changed.malloc_trim(0)
+
+
+def _return_from(size: int) -> Any:
+    """Let allocations of `size` bytes and more go back to the system; return the C library, None if it is another."""
     if sys.platform != "linux" or any(name.startswith("MALLOC_") for name in os.environ):
-        return
-    import ctypes  # late: it is no part of what `nmt --help` needs
+        return None
+    import ctypes  # late: `nmt --help` does not need it
 
     try:
-        mallopt = ctypes.CDLL(None).mallopt
+        library = ctypes.CDLL(None)
+        library.mallopt(MMAP_THRESHOLD, size)
+        library.mallopt(TRIM_THRESHOLD, size)
     except (OSError, AttributeError):  # another C library
-        return
-    mallopt(MMAP_THRESHOLD, LARGE)
-    mallopt(TRIM_THRESHOLD, LARGE)
+        return None
+    return library

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from nmt import config
 from nmt.config import Settings
-from nmt.data.batch import make_batch
+from nmt.data.batch import Batch, make_batch
 from nmt.data.batching import epoch_batches, epoch_order
 from nmt.data.corpora import find_tests
 from nmt.data.corpus import Pair
@@ -26,8 +26,8 @@ from nmt.errors import DataError
 from nmt.info import describe_parameters
 from nmt.memory import memory_at_hand
 from nmt.model import model_shapes
+from nmt.training.footprint import footprint, resident_bytes
 from nmt.training.initialization import find_vectors, with_inherited_subwords
-from nmt.training.optimizer import memory_needed
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -38,6 +38,7 @@ def check_config(settings: Settings, say: Callable[[str], None]) -> None:
     for line in config.dump(settings).rstrip().split("\n"):
         say(line)
     say("")
+    own = resident_bytes()  # before text is read: training reads it as well, but need not learn subwords again
     device = choose_device(settings)
     data = prepare(with_inherited_subwords(settings), say)
     find_vectors(settings, data.subwords, say)
@@ -48,9 +49,15 @@ def check_config(settings: Settings, say: Callable[[str], None]) -> None:
     shapes = model_shapes(settings.model, [len(subword) for subword in data.subwords])
     for line in describe_parameters(shapes):
         say(line)
-    needed = memory_needed(settings.training, shapes.values())
-    say(f"device: {describe(device)}; memory for weights, gradients and optimizer: {needed / 1e6:,.0f} MB")
-    if device.type == "cpu" and needed > memory_at_hand():
+    found = footprint(settings, [len(subword) for subword in data.subwords], shapes.values(), _largest(settings, data))
+    needed = own + found.total
+    say(f"device: {describe(device)}")
+    say(
+        f"memory for training: about {needed / 1e6:,.0f} MB: {(own + found.always) / 1e6:,.0f} for the program and its "
+        f"libraries, {found.weights / 1e6:,.0f} for weights, gradients and optimizer, {found.batch / 1e6:,.0f} for the "
+        f"largest batch, {found.saving / 1e6:,.0f} for saving"
+    )
+    if device.type == "cpu" and found.total > memory_at_hand():
         say("warning: that is more memory than is free here")
     say("")
     for line in _sample_batches(settings, data):
@@ -126,6 +133,14 @@ def _check_pieces(settings: Settings, data: Prepared) -> Iterator[str]:
 
 def _byte_ids(subword: Subword) -> list[int]:
     return [index for index in range(len(subword)) if subword.processor.is_byte(index)]
+
+
+def _largest(settings: Settings, data: Prepared) -> Batch:
+    """Return the batch of the first epoch with the most padded tokens."""
+    source, target = data.train.source_lengths(), data.train.target_lengths()
+    batches = epoch_batches(source, target, settings.training, 0)
+    padded = [len(batch) * (int(source[batch].max()) + int(target[batch].max()) + 2) for batch in batches]
+    return make_batch(data.train, batches[int(np.argmax(padded))])
 
 
 def _sample_batches(settings: Settings, data: Prepared) -> Iterator[str]:

@@ -100,8 +100,8 @@ def _obstacle(wanted: str, device: torch.device) -> str:
         return f"fp16 needs a CUDA device, and this is {device.type}"
     if wanted == "bf16" and device.type == "cuda" and not native_bf16(device):
         return "bf16 needs a CUDA device of compute capability 8.0 or more, and this one has less"
-    if wanted == "int8" and device.type != "cpu":
-        return f"int8 needs a CPU, and this is {device.type}"
+    if wanted == "int8" and not (device.type == "cpu" and torch.cpu._is_vnni_supported()):
+        return f"int8 needs a CPU with VNNI, and this {device.type} has none"
     return ""
 
 

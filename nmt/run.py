@@ -328,6 +328,15 @@ def _load(path: Path, name: str, device: "torch.device") -> LoadedRun:
     return LoadedRun(path, settings, subwords, model.to(device).eval(), int8.is_packed(weights))
 
 
+def is_in_8_bits(path: Path) -> bool:
+    """Return whether a run was exported in 8 bits; false for one that cannot be read."""
+    try:
+        with open_run_file(path, WEIGHTS) as file:
+            return any(kind == "I8" for kind, _ in read_header(file, path / WEIGHTS).shapes.values())
+    except (OSError, DataError):
+        return False
+
+
 def set_weights(model: "Seq2Seq", weights: Mapping[str, "Tensor"], name: Path) -> None:
     """Copies weights into a model. Raises DataError if names or shapes differ."""
     import torch
@@ -370,10 +379,18 @@ def load_translator(
     settings = config.changed(settings, device=where, threads=0 if threads is None else threads)
     check_threads(settings.threads)
     chosen = find_device(settings)
+    if any(in_8_bits := [is_in_8_bits(path) for path in folders]):
+        if where == "auto":
+            chosen = find_device(config.changed(settings, device="cpu"))
+        if chosen.type != "cpu":
+            raise ConfigError(
+                f"{folders[in_8_bits.index(True)]}: has 8-bit weights, which need a CPU, and device={chosen.type}; set "
+                "device=cpu (--device cpu), or use the run that it was exported from"
+            )
     loaded = [load_snapshot(path, snapshot, chosen) if snapshot else load_run(path, chosen) for path in folders]
     check_same_subwords(loaded)
     for run in loaded:
-        if run.eight_bits and chosen.type == "cpu" and multiplies_int8():
+        if run.eight_bits and multiplies_int8():
             quantize(run.model)
     first = loaded[0].settings
     calibration = load_calibration(folders[0]) if len(folders) == 1 and not snapshot else None

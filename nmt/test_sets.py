@@ -48,7 +48,10 @@ def configured_sets(run: Path, warn: Callable[[str], None]) -> list[EvaluationSe
     data = runs.load_settings(run).data
     if not (data.test or data.hold_out_test):
         raise DataError(f"{run / runs.CONFIG}: data.test: names no test set; give --source and --reference")
-    sources = find_tests(data, run)
+    try:
+        sources = find_tests(data, run)
+    except DataError as error:
+        raise DataError(f"{error}; or score another text: --test FILE, or --source FILE --reference FILE") from None
     found = [_set_of(source, _beside(source, data, run), data) for source in sources]
     names = [source.name for source in sources]
     for part in data.parts:

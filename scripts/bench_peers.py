@@ -23,6 +23,7 @@ from peers.work import BOS, EOS, PAD, UNK, Sizes, Work, write
 from safetensors.torch import save_file
 
 from nmt import benchmark
+from nmt.precision import cpu_features
 
 CAN_TRAIN = ("nmt", "plain", "OpenNMT-py", "JoeyNMT")
 CAN_DECODE = (*OURS, "OpenNMT-py", "JoeyNMT")
@@ -58,6 +59,8 @@ def main() -> None:
     about = {
         "versions": {name: worker.about["version"] for name, worker in workers.items()},
         "parameters": {name: worker.about["parameters"] for name, worker in workers.items()},
+        "precisions": {name: worker.about["precision"] for name, worker in workers.items()},
+        "cpu_features": list(cpu_features()),
         "torch": torch.__version__.partition("+")[0],
         "threads": threads,
         "batches": len(work.batches),

@@ -12,7 +12,7 @@ HEAD = """\
 # Settings
 
 Written by `make reference` from `nmt/config/tree.py`. A setting is given in the YAML file, or on the command line as
-`key.sub=value`, which wins. "resume" marks what may change when a run goes on. Editors complete and check a config
+`key.sub=value`, which wins. "resume" marks settings that may change on resume. Editors complete and check a config
 that starts with `# yaml-language-server: $schema=schema.json`.
 
 A count is a whole number, also as `50k`, or with its own unit, `50k steps`; a duration is seconds, or `90s`, `20m`,

@@ -24,6 +24,7 @@ BATCHES = [([[4, 5, 6], [7, 8]], [[9, 10], [11, 12, 13, 14]]), ([[15], [16, 17]]
 WORK = Work(SIZES, 1, 0.02, 1.0, BATCHES, [[4, 5], [6, 7, 8]], 3)
 TOKENS = (2 + 1) + (4 + 1) + (3 + 1) + (1 + 1)
 ABOUT = {"versions": {"nmt": "0.1.0", "OpenNMT-py": "3.5.1"}, "parameters": {"nmt": 21.5e6, "OpenNMT-py": 21.4e6},
+         "precisions": {"nmt": "bf16"}, "cpu_features": ["avx2"],
          "torch": "2.13.0", "threads": 2, "batches": 12, "length": 14, "flops_per_token": 1e8,
          "equal_translations": 128}  # fmt: skip
 
@@ -145,9 +146,10 @@ def test_the_table_has_medians_and_ratios_of_rounds() -> None:
     training = {"nmt": [1000.0, 1200.0, 1500.0], "OpenNMT-py": [500.0, 800.0, 500.0]}
     decoding = {"batch_32_beam_5": {"nmt": [90.0, 60.0, 120.0], "OpenNMT-py": [45.0, 40.0, 50.0]}}
     text = "\n".join(table(Rounds(training, decoding, [2e11, 2e11, 2e11]), ABOUT))
-    assert "Threads: 2; torch 2.13.0, float32; 3 rounds of 12 batches; large products: 200 GFLOP/s." in text
-    assert "| nmt 0.1.0 | 21.5 M | 1,200 | 1,000 to 1,500 | 60 % | 1.00x |" in text
-    assert "| OpenNMT-py 3.5.1 | 21.4 M | 500 | 500 to 800 | 25 % | 2.00x |" in text
+    assert "Threads: 2; torch 2.13.0; 3 rounds of 12 batches; large products in float32: 200 GFLOP/s; " in text
+    assert "this CPU has avx2." in text
+    assert "| nmt 0.1.0 | bf16 | 21.5 M | 1,200 | 1,000 to 1,500 | 60 % | 1.00x |" in text
+    assert "| OpenNMT-py 3.5.1 | float32 | 21.4 M | 500 | 500 to 800 | 25 % | 2.00x |" in text
     assert "| decoding, sentences/s | batch 32, beam 5 |" in text
     assert "| nmt 0.1.0 | 90.0 (2.00x) |" in text
     assert "| OpenNMT-py 3.5.1 | 45.0 (1.00x) |" in text

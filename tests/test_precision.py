@@ -6,6 +6,7 @@ import pytest
 import torch
 from reliability.job import make_workplace, run
 
+import nmt
 from nmt import config, precision
 from nmt.config import ModelSettings, TrainingSettings
 from nmt.data.batch import Batch
@@ -170,3 +171,55 @@ def test_gradients_are_put_off_in_bf16_too(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(deferred._Linear, "apply", lambda *given: kinds.append(given[0].dtype) or real(*given))
     gradients(model("luong"), "bf16")
     assert len(kinds) > 4 and set(kinds) == {torch.bfloat16}
+
+
+# Translating ---------------------------------------------------------------------------------------------------------
+
+LINES = ["I see them.", "The red car.", "You love the garden and the green apples."]
+
+
+def scores(translator, precision: str) -> list[tuple[str, float]]:
+    return [(each.text, each.log_prob) for each in translator.translate(LINES, changes={"precision": precision})]
+
+
+def test_translating_in_bf16_is_close_and_leaves_float32_alone(tiny_run: Path) -> None:
+    translator = nmt.load(tiny_run)
+    exact = scores(translator, "float32")
+    rounded = scores(translator, "bf16")
+    assert [log_prob for _, log_prob in rounded] == pytest.approx([log_prob for _, log_prob in exact], rel=0.1)
+    assert rounded != exact
+    assert (
+        scores(translator, "float32") == exact == [(each.text, each.log_prob) for each in translator.translate(LINES)]
+    )
+
+
+def test_auto_changes_nothing_without_native_bf16(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_unit(monkeypatch, "")
+    translator = nmt.load(tiny_run)
+    assert scores(translator, "auto") == scores(translator, "float32")
+
+
+def test_8_bits_on_request(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    translator = nmt.load(tiny_run)
+    monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: False)
+    with pytest.raises(ConfigError, match=r"^decoding\.precision: int8 needs a CPU with VNNI, .*=auto$"):
+        scores(translator, "int8")
+    exact = scores(translator, "float32")
+    monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: True)
+    monkeypatch.setattr("nmt.model.int8.SMALLEST_SIDE", 8)
+    rounded = scores(translator, "int8")
+    assert [log_prob for _, log_prob in rounded] == pytest.approx([log_prob for _, log_prob in exact], rel=0.2)
+    assert rounded != exact
+    assert scores(translator, "float32") == exact
+
+
+def test_8_bit_runs_are_for_cpus(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import nmt.model.int8 as int8_module
+    from nmt.export import export
+
+    monkeypatch.setattr(int8_module, "SMALLEST_SIDE", 8)
+    export(tiny_run, tmp_path / "small", eight_bits=True, shortlist=None, command=[], say=print)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert nmt.load(tmp_path / "small").device == CPU  # device=auto
+    with pytest.raises(ConfigError, match="has 8-bit weights, which need a CPU, and device=cuda; set device=cpu"):
+        nmt.load(tmp_path / "small", device="cuda")

@@ -46,10 +46,16 @@ def _not_for_decoding(key: str) -> str:
         return f"give it as {_OPTIONS[key]}"
     if key in keys():
         return "belongs to training; a trained model takes decoding settings, such as decoding.beam_size=5"
+    return _unknown(key)
+
+
+def _unknown(key: str) -> str:
     return f"unknown key{closest(key, tuple(name for name in keys() if name.startswith('decoding.')))}"
 
 
 def _problems(name: str, value: Any) -> list[str]:
+    if name not in DecodingSettings.model_fields:
+        return [f"{COMMAND_LINE}: decoding.{name}: {_unknown(f'decoding.{name}')}"]
     try:
         changed(DecodingSettings(), **{name: value})
     except ConfigError as error:

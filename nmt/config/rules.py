@@ -143,10 +143,10 @@ def _course_rules(settings: Settings) -> list[Rule]:
         (
             not (end or training.patience),
             "training",
-            "would never end; set training.max_time, max_steps, max_epochs or patience",
+            "has no limit; set training.max_time, max_steps, max_epochs or patience, such as training.max_time=20m",
         ),
         (
-            training.schedule == "cosine" and not end,
+            training.schedule == "cosine" and bool(training.patience) and not end,
             "training.schedule",
             "cosine needs a training limit; set training.max_time, max_steps or max_epochs",
         ),

@@ -415,6 +415,7 @@ class TrainingSettings(Section):
         0,
         "number of snapshots of the weights to keep from all over training, in 16 bits, so that `nmt serve` can show "
         "how a translation was learnt; 0: none",
+        "snapshots",
         resume=True,
         ge=0,
         le=50,
@@ -464,6 +465,13 @@ class DecodingSettings(Section):
         le=1000,
     )
     allow_empty: bool = setting(False, "allow an empty translation of a line that has text", resume=True)
+    precision: Literal["auto", "float32", "bf16", "int8"] = setting(
+        "float32",
+        "numeric precision of matrix products in translation; probabilities are always float32. auto: bf16 where the "
+        "device multiplies it natively and model.hidden is 128 or more, else float32; int8: 8-bit weights, on CPUs "
+        "with VNNI. A run exported in 8 bits stays so",
+        resume=True,
+    )
     replace_unknown: bool = setting(
         True,
         "copy words outside the vocabulary from the source instead of translating them by words inside it; "

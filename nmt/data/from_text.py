@@ -58,6 +58,10 @@ def _load(path: Path, overrides: list[str]) -> Settings:
     try:
         return config.load(path, overrides)
     except ConfigError as error:
+        if not path.exists() and path.suffix.lower() not in CONFIG_ENDINGS:
+            raise ConfigError(
+                f"{path}: no such file; name a config (.yaml), a file with both sides, or two files: {path} OTHER"
+            ) from None
         text = path.is_file() and path.suffix.lower() not in CONFIG_ENDINGS
         if text and ("has no settings" in str(error) or "not valid YAML" in str(error)):
             raise ConfigError(

@@ -1,7 +1,7 @@
 """Subword regularisation: the same sentences, cut into pieces anew in every epoch (Kudo 2018; for a BPE model this is
 BPE-dropout, Provilkov et al. 2020).
 
-SentencePiece draws segmentations itself, but not the same ones in another process, and so a run that goes on would not
+SentencePiece draws segmentations itself, but not the same ones in another process, and so a resumed run would not
 be the run that was stopped. Pieces do not reach over spaces, so words are cut one by one here, and what can be known of
 a word is computed once.
 """

@@ -4,6 +4,7 @@ import functools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy, deepcopy
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any, NamedTuple
@@ -46,6 +47,8 @@ from nmt.decoding.unknown import copied_words
 from nmt.errors import ConfigError
 from nmt.model import Seq2Seq
 from nmt.model.deferred_gradients import PackedWeights, cached_packing
+from nmt.model.int8 import Int8Linear, quantize
+from nmt.precision import choose_precision, computing_in
 
 Confidence = tuple[Callable[[float], float], Callable[[float], float]]
 
@@ -183,6 +186,8 @@ class Translator:
         self.confidence = confidence  # (of words, of sentences): from probability to confidence
         self.constraints = self.constraints.to(self.device)
         self._packed: PackedWeights = {}
+        self._has_8_bits = any(isinstance(part, Int8Linear) for member in self.members for part in member.modules())
+        self._in_8_bits: Translator | None = None  # made when it is asked for
 
     @property
     def attends(self) -> bool:
@@ -236,7 +241,7 @@ class Translator:
             [each.prefix for each in encoded for _ in each.ids],
         )
         with computing_with(self.threads):
-            found = iter(self._translate(batch, settings, options))
+            found = iter(self._in_precision(settings)._translate(batch, settings, options))
         return [
             _join_segments(line, each.parts.spaces, [next(found) for _ in each.ids], mean_score=bool(options.mbr))
             for line, each in zip(lines, encoded, strict=True)
@@ -261,15 +266,35 @@ class Translator:
         parts = split_line(line, lambda text: len(self._encode(text)), most, verbatim)
         return _Encoded(parts, [self._encode(text) for text in parts.texts])
 
+    def _in_precision(self, settings: DecodingSettings) -> "Translator":
+        """Return a translator that computes as `decoding.precision` says: this one, or one with 8-bit weights. Raise
+        ConfigError if the device cannot."""
+        wanted = choose_precision(
+            settings.precision, self.device, self.members[0].settings, "decoding.precision"
+        ).precision
+        if wanted != "int8" or self._has_8_bits:
+            return self
+        if self._in_8_bits is None:
+            other = copy(self)
+            other.members = [deepcopy(member) for member in self.members]
+            for member in other.members:
+                quantize(member)
+            other.model = other.members[0] if len(other.members) == 1 else Ensemble(other.members)
+            other._packed, other._has_8_bits = {}, True
+            self._in_8_bits = other
+        return self._in_8_bits
+
     def _translate(self, whole: _Batch, settings: DecodingSettings, options: TranslateOptions) -> list[Translation]:
         found: list[Translation] = [Translation(line, "") for line in whole.lines]
         ids = whole.ids
         real = [index for index in range(len(ids)) if ids[index]]
+        precision = choose_precision(settings.precision, self.device, self.members[0].settings).precision
+        precision = "int8" if self._has_8_bits else precision
 
         def of_batch(indices: list[int]) -> list[Translation]:
             batch = whole.at(indices)
             batch = batch._replace(ids=[each[: settings.max_source] for each in batch.ids])
-            with cached_packing(self._packed):
+            with cached_packing(self._packed), computing_in(precision, self.device):
                 trace = Trace(len(batch.ids), settings.beam_size) if options.trace else None
                 hypotheses = self._search(batch, settings, options, trace)
                 limits = longest_allowed(pad_sources(batch.ids), settings, self.constraints).tolist()

@@ -66,7 +66,7 @@ def _tensorboard(run: Path, settings: Mapping[str, Any]) -> Send:
 
 
 def _wandb(run: Path, settings: Mapping[str, Any], package: str = "wandb") -> Send:
-    """Log to a project named nmt; a resumed run goes on under its name. trackio has the same functions."""
+    """Log to a project named nmt; a resumed run continues under its name. trackio has the same functions."""
     import importlib
 
     client = importlib.import_module(package)

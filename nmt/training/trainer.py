@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from nmt import run as runs
+from nmt.allocation import sparing_memory
 from nmt.config import Settings, TrainingSettings
 from nmt.data.batching import Indices
 from nmt.distributed import ALONE, OtherRankFailed, OtherRankInterrupted, RankLost, Ranks
@@ -338,7 +339,7 @@ class Trainer:
         In this order, a model without a checkpoint never belongs to a run that can be resumed.
         """
         progress = self.progress
-        with self._weights(weights):
+        with self._weights(weights), sparing_memory():
             result, *others = [self._scores(data) for data in self.validation_sets]
         named = {
             data.name: {LOSS: each.loss, **each.scores}

@@ -47,7 +47,7 @@ class Ours:
         self.packed: PackedWeights = {}
 
     def about(self) -> About:
-        return About(__version__, parameters(self.translator))
+        return About(__version__, parameters(self.translator), self.train_step.precision)
 
     def train(self) -> int:
         updates = (self.train_step([batch], step, self.work.learning_rate) for step, batch in enumerate(self.batches))

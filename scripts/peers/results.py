@@ -50,16 +50,18 @@ def table(rounds: Rounds, about: dict[str, Any]) -> Iterator[str]:
     """Markdown: medians, and ratios, which are medians over the rounds as well."""
     products = statistics.median(rounds.matmul)
     yield (
-        f"Threads: {about['threads']}; torch {about['torch']}, float32; {len(rounds.matmul)} rounds of "
-        f"{about['batches']} batches; large products: {products / 1e9:,.0f} GFLOP/s."
+        f"Threads: {about['threads']}; torch {about['torch']}; {len(rounds.matmul)} rounds of "
+        f"{about['batches']} batches; large products in float32: {products / 1e9:,.0f} GFLOP/s; this CPU has "
+        f"{', '.join(about['cpu_features']) or 'none of the features that matter here'}."
     )
     yield ""
-    yield "| training | parameters | target tokens/s | lowest and highest round | MFU | nmt is faster |"
-    yield "|---|---|---|---|---|---|"
+    yield "| training | precision | parameters | target tokens/s | lowest and highest round | MFU | nmt is faster |"
+    yield "|---|---|---|---|---|---|---|"
     for name, rates in rounds.training.items():
         shares = [rate * about["flops_per_token"] / product for rate, product in zip(rates, rounds.matmul, strict=True)]
         yield (
-            f"| {_title(name, about)} | {about['parameters'][name] / 1e6:.1f} M | {statistics.median(rates):,.0f} | "
+            f"| {_title(name, about)} | {about['precisions'].get(name, 'float32')} | "
+            f"{about['parameters'][name] / 1e6:.1f} M | {statistics.median(rates):,.0f} | "
             f"{min(rates):,.0f} to {max(rates):,.0f} | {100 * statistics.median(shares):.0f} % | "
             f"{_times(rounds.training, name)} |"
         )

@@ -19,6 +19,7 @@ from peers.work import Ids, Work, read
 class About(NamedTuple):
     version: str
     parameters: int
+    precision: str = "float32"  # of matrix products in training
 
 
 class Toolkit(Protocol):

@@ -1,4 +1,4 @@
-"""R4: cut, flipped, removed, swapped: damage is found, the checkpoint before it taken; no damaged model translates."""
+"""R4: cut, flipped, removed, swapped: damage is found and the previous checkpoint used; no damaged model translates."""
 
 import json
 import random

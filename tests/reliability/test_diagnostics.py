@@ -1,4 +1,4 @@
-"""Training says in words what is wrong with it: models broken on purpose, and a sound one that gets no remark."""
+"""Training says in words what is wrong with it: models broken on purpose are diagnosed; a sound one gets no warning."""
 
 import math
 import random

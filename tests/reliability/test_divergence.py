@@ -1,4 +1,4 @@
-"""R6: what is not finite never gets into the weights, and training goes back before it gives up."""
+"""R6: non-finite values never reach the weights, and training rolls back before it gives up."""
 
 import json
 import math

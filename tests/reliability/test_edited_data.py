@@ -1,4 +1,4 @@
-"""R9: a run whose text has changed does not go on: the file is named, nothing touched; unless it is told to."""
+"""R9: a run whose text has changed does not resume: the file is named, nothing is touched, unless you ask for it."""
 
 import os
 import shutil

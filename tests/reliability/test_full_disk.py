@@ -1,4 +1,4 @@
-"""R5: a disk that is full in the middle of training costs a warning, at its end exit status 3; what was saved stays."""
+"""R5: a full disk gives a warning during training and exit status 3 at its end; what was saved stays."""
 
 import errno
 import os

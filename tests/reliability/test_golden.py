@@ -1,4 +1,4 @@
-"""R11: a run of every format that was ever released loads and translates as it did then, piece by piece."""
+"""R11: a run of every released format loads and translates as it did then."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""R1: killed at any moment, a run that is started again ends as if nothing had happened, to the last bit."""
+"""R1: killed at any moment and started again, a run ends with the same bits as one that was never stopped."""
 
 import functools
 import multiprocessing

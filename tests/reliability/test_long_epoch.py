@@ -1,4 +1,4 @@
-"""R10: at 90 % of an epoch of 10 million pairs training goes on within 5 seconds, and repeats no batch."""
+"""R10: at 90 % of an epoch of 10 million pairs training resumes within 5 seconds, and repeats no batch."""
 
 import time
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""R0: run twice, training ends equal to the last bit; where it cannot, as device or torch differ, it says so."""
+"""R0: the same training run twice gives the same bits; where device or torch differ, it says so."""
 
 import json
 

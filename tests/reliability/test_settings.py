@@ -1,4 +1,4 @@
-"""Settings: what cannot be meant is refused at once with file, line and key, and a slip of a finger gets its key."""
+"""Settings: impossible settings are refused with file, line and key, and a misspelt key gets a suggestion."""
 
 import random
 import string

@@ -1,4 +1,4 @@
-"""R3: a signal at any instant ends the step or validation at hand; all is saved; the same command goes on exactly."""
+"""R3: a signal at any instant ends the step or validation; everything is saved; the same command resumes exactly."""
 
 import os
 import random

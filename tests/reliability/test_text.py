@@ -1,4 +1,4 @@
-"""Text: whatever is in a corpus or a line is mended and counted, or refused with its place; a line in is a line out."""
+"""Text: odd text is repaired and counted, or refused with its place; each input line gives one output line."""
 
 import functools
 import gzip

@@ -1,4 +1,4 @@
-"""Security: a model from anywhere is data. Nothing in it is executed, and nonsense is refused at once."""
+"""Security: a model from a stranger is data. Nothing in it is executed, and malformed files are refused at once."""
 
 import json
 import pickle

@@ -94,6 +94,8 @@ def _table(
         return
     where = find_columns(f"{path}:1", [cells for _, cells in first], languages, columns, guess)
     needed = max(where.source, where.target)
+    if guess and not columns and not where.header and len(first[0][1]) > 2:
+        notes["tables with more than two columns and no header, read as source, target and the rest ignored"] += 1
     for line, cells in itertools.chain(first[1:] if where.header else first, found):
         if len(cells) <= needed:
             if not any(cell.strip() for cell in cells):

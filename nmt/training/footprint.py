@@ -1,0 +1,70 @@
+"""How much memory a training will take, before it starts: what stays all the time, and the largest batch."""
+
+import math
+import resource
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from nmt.config import Settings
+from nmt.data.batch import Batch
+from nmt.model import make_model
+from nmt.training.loss import batch_loss
+from nmt.training.optimizer import memory_needed, values_per_weight
+
+# Bytes that training takes whatever the model: code and tables that are loaded when they are needed, compiled kernels,
+# the batches of a validation. Measured for the two recipes in configs/.
+ALWAYS = 200_000_000
+BACKWARD = 1.5  # the backward pass over what the forward pass kept: gradients come on top
+
+
+class Footprint(NamedTuple):
+    """Hold the bytes that a training takes at its peak, on top of what the process took before."""
+
+    weights: int  # with gradients, optimizer state and moving average
+    batch: int  # the forward and backward pass of the largest batch
+    saving: int  # the largest file of a checkpoint
+    always: int = ALWAYS
+
+    @property
+    def total(self) -> int:
+        return sum(self)
+
+
+def footprint(settings: Settings, vocab: Sequence[int], shapes: Iterable[Sequence[int]], largest: Batch) -> Footprint:
+    """Return what a training takes; `shapes` are those of the weights, `largest` is its largest batch."""
+    shapes, training = list(shapes), settings.training
+    saving = 4 * values_per_weight(training) * sum(math.prod(shape) for shape in shapes)
+    kept = _saved_bytes(settings, vocab, largest)
+    return Footprint(memory_needed(training, shapes), round(BACKWARD * kept), saving)
+
+
+def resident_bytes() -> int:
+    """Return the resident memory of this process; 0 if the system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
+    except OSError:
+        return 0
+
+
+def _saved_bytes(settings: Settings, vocab: Sequence[int], batch: Batch) -> int:
+    """Return the bytes that the forward pass of a batch keeps for the backward pass, computed on shapes alone."""
+    meta = torch.device("meta")
+    kept: dict[int, int] = {}  # {storage: its bytes}, so that views count once
+    alive: list[Tensor] = []  # so that no storage is freed, and its number used again
+
+    def keep(tensor: Tensor) -> Tensor:
+        alive.append(tensor)
+        kept[tensor.untyped_storage()._cdata] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with meta:
+        model = make_model(settings.model, *vocab).train()
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = batch_loss(model, batch.to(meta), label_smoothing=settings.training.label_smoothing)
+    weights = {weight.untyped_storage()._cdata for weight in model.parameters()}
+    del loss
+    return sum(size for storage, size in kept.items() if storage not in weights)
