@@ -1,8 +1,11 @@
 """Pictures: an attention matrix, and scores by the length of the source. Drawn by matplotlib, the extra `plot`."""
 
+import functools
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import unicodedata
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +17,19 @@ if TYPE_CHECKING:
 
     from nmt.evaluation import Group
 
+Warn = Callable[[str], None]
+
 FORMATS = (".svg", ".png", ".pdf")
 MANY_CELLS = 200  # in a larger matrix the numbers are left out
 SHORT = 5  # characters of a word that fit above a column
-# The first that are installed: matplotlib's own has no Chinese, Japanese and Korean.
-FONTS = ("DejaVu Sans", "Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo")
+SHEET = 60  # sentence pairs of a contact sheet
+MOST_ACROSS = 3  # pictures beside each other
+# Those that are installed, in this order: matplotlib's own has no Korean. After them comes any other Noto Sans.
+FONTS = (
+    "DejaVu Sans", "Noto Sans", "Noto Sans CJK KR", "Noto Sans CJK JP", "Noto Sans KR", "NanumGothic", "Malgun Gothic",
+    "Apple SD Gothic Neo", "Noto Sans Arabic", "Noto Naskh Arabic", "Noto Sans Hebrew",
+)  # fmt: skip
+NEEDED = "install a font that has them, such as Noto (Debian: fonts-noto-core, and fonts-noto-cjk for CJK)"
 
 
 def check_picture(path: Path) -> None:
@@ -33,23 +44,101 @@ def check_picture(path: Path) -> None:
         raise DataError(f"{path}: cannot write: there is no folder {path.parent}")
 
 
-def attention_picture(matrix: AttentionMatrix, path: Path) -> None:
+def attention_picture(matrix: AttentionMatrix, path: Path, warn: Warn = lambda _: None) -> None:
     """Draw source words above, target words on the left; the darker, the more the target word looked at the source
-    word."""
+    word. Warn of characters that no installed font has."""
     rows, columns = len(matrix.target), len(matrix.source)
+    _warn_of_boxes([matrix], path, warn)
     with picture(path, 0.45 * columns + 2, 0.45 * rows + 1.5) as figure:
         axes = figure.add_subplot()
-        image = axes.imshow(matrix.weights, cmap="Greys", vmin=0, vmax=1)
-        upright = max(map(len, matrix.source), default=0) <= SHORT
-        axes.set_xticks(range(columns), matrix.source, rotation=0 if upright else 90)
-        axes.set_yticks(range(rows), matrix.target)
-        axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
-        axes.xaxis.set_label_position("top")
+        image = _draw_attention(axes, matrix)
         axes.set_xlabel("source")
         axes.set_ylabel("target")
-        if rows * columns <= MANY_CELLS:
-            _write_weights(axes, matrix)
         figure.colorbar(image, ax=axes, label="attention weight", shrink=0.8)
+
+
+def contact_sheet(matrices: Sequence[AttentionMatrix], first: int, path: Path, warn: Warn = lambda _: None) -> None:
+    """Draw the attention of many sentence pairs into one picture, `first` being the number of the first."""
+    _warn_of_boxes(matrices, path, warn)
+    across = min(MOST_ACROSS, len(matrices))
+    down = -(-len(matrices) // across)
+    width = sum(max(len(each.source) for each in matrices[column::across]) for column in range(across))
+    heights = [max(len(each.target) for each in matrices[row * across : (row + 1) * across]) for row in range(down)]
+    with picture(path, 0.3 * width + 1.6 * across, 0.3 * sum(heights) + 1.5 * down) as figure:
+        grid = figure.subplots(
+            down, across, squeeze=False, gridspec_kw={"height_ratios": [each + 3 for each in heights]}
+        )
+        for number, axes in enumerate(grid.flat):
+            if number >= len(matrices):
+                axes.set_axis_off()
+                continue
+            _draw_attention(axes, matrices[number])
+            axes.set_title(f"{first + number}", loc="left", fontsize=9)
+            axes.tick_params(labelsize=8)
+
+
+def _draw_attention(axes: Any, matrix: AttentionMatrix) -> Any:
+    image = axes.imshow(matrix.weights, cmap="Greys", vmin=0, vmax=1)
+    upright = max(map(len, matrix.source), default=0) <= SHORT
+    axes.set_xticks(range(len(matrix.source)), matrix.source, rotation=0 if upright else 90)
+    axes.set_yticks(range(len(matrix.target)), matrix.target)
+    axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
+    axes.xaxis.set_label_position("top")
+    if matrix.weights.size <= MANY_CELLS:
+        _write_weights(axes, matrix)
+    return image
+
+
+def _warn_of_boxes(matrices: Sequence[AttentionMatrix], path: Path, warn: Warn) -> None:
+    """Warn if there are characters for which the picture would show boxes."""
+    if missing := missing_characters("".join(word for each in matrices for word in (*each.source, *each.target))):
+        shown = ", ".join(f"{character} (U+{ord(character):04X})" for character in missing[:3])
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        warn(f"{path}: boxes stand for {shown}{more}, which no installed font has; {NEEDED}")
+
+
+def missing_characters(text: str) -> list[str]:
+    """Return the characters of a text that no font of the pictures has. Fonts that were installed after matplotlib made
+    its list are found too."""
+    left = _not_in_fonts({each for each in text if not each.isspace() and unicodedata.category(each)[0] != "C"})
+    if left and _find_new_fonts():
+        left = _not_in_fonts(left)
+    return sorted(left)
+
+
+def _not_in_fonts(left: set[str]) -> set[str]:
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    for name in _fonts():
+        if not left:
+            break
+        known = get_font(findfont(FontProperties(family=[name]))).get_charmap()
+        left = {character for character in left if ord(character) not in known}
+    return left
+
+
+@functools.cache
+def _find_new_fonts() -> bool:
+    """Tell matplotlib of fonts that are not in its list. Return whether there are any."""
+    from matplotlib.font_manager import findSystemFonts, fontManager
+
+    known = {font.fname for font in fontManager.ttflist}
+    new = [path for path in findSystemFonts() if path not in known]
+    for path in new:
+        with suppress(Exception):  # a font that cannot be read is not one
+            fontManager.addfont(path)
+    _fonts.cache_clear()
+    return bool(new)
+
+
+@functools.cache
+def _fonts() -> tuple[str, ...]:
+    """Return the fonts of the pictures: each is asked for the characters that those before it lack."""
+    from matplotlib.font_manager import fontManager
+
+    installed = {font.name for font in fontManager.ttflist}
+    chosen = [font for font in FONTS if font in installed]
+    return (*chosen, *sorted(name for name in installed if name.startswith("Noto Sans ") and name not in chosen))
 
 
 def _write_weights(axes: Any, matrix: AttentionMatrix) -> None:
@@ -93,16 +182,15 @@ def picture(path: Path, width: float | int, height: float | int) -> Iterator["Fi
     """Yield a figure of `width` x `height` inches, written when it is complete; equal figures give equal bytes."""
     import matplotlib
     from matplotlib.figure import Figure
-    from matplotlib.font_manager import fontManager
 
-    installed = {font.name for font in fontManager.ttflist}
-    fonts = [font for font in FONTS if font in installed]
-    with matplotlib.rc_context({"svg.hashsalt": "nmt", "font.family": fonts}):
+    with matplotlib.rc_context({"svg.hashsalt": "nmt", "font.family": list(_fonts())}):
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure
         content, kind = io.BytesIO(), path.suffix.lower().removeprefix(".")
         dates: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
-        figure.savefig(content, format=kind, dpi=150, metadata=dates.get(kind))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph .* missing")  # said before, in one line
+            figure.savefig(content, format=kind, dpi=150, metadata=dates.get(kind))
     try:
         path.write_bytes(content.getvalue())
     except OSError as error:

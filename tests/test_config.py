@@ -253,7 +253,8 @@ ON_COMMAND_LINE = [
     (
         ["training.max_steps=0", "training.schedule=constant"],
         [
-            "a.yaml: training: has no limit; set training.max_time, max_steps, max_epochs or patience, such as training.max_time=20m"
+            "a.yaml: training: has no limit; set training.max_time, max_steps, max_epochs or patience, "
+            "such as training.max_time=20m"
         ],
     ),
 ]

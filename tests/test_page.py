@@ -111,6 +111,41 @@ def test_nothing_is_asked_while_an_input_method_composes(page: Any) -> None:
     assert len([url for url in asked if url.endswith("/v1/translate")]) == 1
 
 
+def test_attention_of_subwords_and_heads(page: Any) -> None:
+    page.fill("#source", "the red cat")
+    page.wait_for_selector("#map td")
+    assert page.locator("#view option").count() == 7  # words, subwords, alignment, four heads
+    words = page.locator("#map thead th").count()
+    page.select_option("#view", "pieces")
+    assert page.locator("#map thead th").count() > words
+    page.select_option("#view", "head4")
+    assert page.locator("#map thead th").all_inner_texts() == ["the", "red", "cat"]
+
+
+def test_watch_it_learn(page: Any) -> None:
+    page.fill("#source", "the red cat")
+    page.wait_for_selector("#learning > summary")
+    page.click("#learning > summary")
+    page.wait_for_selector("#steps tr")
+    assert page.locator("#steps tr").count() == 3  # two snapshots and the kept model
+    page.focus("#step")
+    page.keyboard.press("ArrowLeft")
+    assert "step" in page.inner_text("#step-value") and page.locator("#steps tr.now").count() == 1
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize(
+    ("text", "direction"), [("السلام عليكم abc", "rtl"), ("שלום עולם", "rtl"), ("한국어 문장", "ltr")]
+)
+def test_the_direction_of_the_text(page: Any, text: str, direction: str) -> None:
+    page.fill("#source", text)
+    page.wait_for_selector("#left .facts:has-text('ms')")
+    assert page.evaluate("document.querySelector('#source').matches(':dir(rtl)')") is (direction == "rtl")
+    page.wait_for_selector("#map th")
+    assert page.locator("#map thead th bdi").count() == page.locator("#map thead th").count()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_text_is_never_markup(page: Any) -> None:
     page.fill("#source", "<img src=x onerror=alert(1)> מאמר abc")
     page.wait_for_selector("#left .facts:has-text('ms')")
@@ -130,6 +165,8 @@ def test_axe_finds_nothing(browser: Any, server: Server, kind: str) -> None:
     page.click("#search > summary")
     page.check("#compare")
     page.wait_for_selector("#right .word")
+    page.click("#learning > summary")
+    page.wait_for_selector("#steps tr")
     page.click("#left .word >> nth=0")
     found = axe.Axe().run(page)
     context.close()

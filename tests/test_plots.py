@@ -12,7 +12,7 @@ from nmt.bootstrap import Score
 from nmt.decoding.alignment import AttentionMatrix
 from nmt.errors import ConfigError, DataError, extra
 from nmt.evaluation import Group
-from nmt.plots import attention_picture, check_picture, length_picture
+from nmt.plots import attention_picture, check_picture, contact_sheet, length_picture, missing_characters
 
 MATRIX = AttentionMatrix(
     ["a", "big", "elephant"], ["un", "éléphant"], np.array([[0.9, 0.006, 0.004], [0.0, 0.25, 1.0]], np.float32)
@@ -99,3 +99,19 @@ def test_what_cannot_be_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(ConfigError) as caught:
         check_picture(Path("a.svg"))
     assert str(caught.value) == f"--plot: needs matplotlib, which is not installed: {extra('plot')}"
+
+
+def test_a_contact_sheet(tmp_path: Path) -> None:
+    other = AttentionMatrix(["a"], ["un"], np.ones((1, 1), np.float32))
+    contact_sheet([MATRIX, other, other, other], 5, tmp_path / "sheet.svg")
+    found = texts(tmp_path / "sheet.svg")
+    assert [found.count(text) for text in ("elephant", "un", "5", "8")] == [1, 4, 1, 1]
+
+
+def test_characters_that_no_font_has_are_named_once(tmp_path: Path) -> None:
+    said: list[str] = []
+    matrix = AttentionMatrix(["a"], ["\U000e0fff\u0378x"], np.ones((1, 1), np.float32))  # not assigned to anything
+    attention_picture(matrix, tmp_path / "one.png", said.append)
+    attention_picture(MATRIX, tmp_path / "two.png", said.append)
+    assert len(said) == 0 or (len(said) == 1 and "boxes stand for" in said[0] and "install a font" in said[0])
+    assert missing_characters("a\u00e9 \t\n") == []

@@ -16,8 +16,9 @@ import torch
 import yaml
 
 import nmt
+from nmt import run as runs
 from nmt.decoding.request import TranslateOptions
-from nmt.errors import DataError
+from nmt.errors import ConfigError, DataError
 
 pytest.importorskip("fastapi", reason="needs the extra `serve`")
 uvicorn = pytest.importorskip("uvicorn", reason="needs the extra `serve`")
@@ -25,7 +26,9 @@ httpx = pytest.importorskip("httpx", reason="needs httpx")
 
 from fastapi import FastAPI  # noqa: E402
 
+from nmt.serve.access_log import AccessLog  # noqa: E402
 from nmt.serve.app import STATIC, make_app  # noqa: E402
+from nmt.serve.html_text import Segment, filled, segments_of  # noqa: E402
 from nmt.serve.limits import Access, Limits  # noqa: E402
 from nmt.serve.models import Models  # noqa: E402
 
@@ -56,6 +59,12 @@ def quick_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     settings["decoding"] |= {"beam_size": 2, "max_length": 6}
     (folder / "config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    found = runs.load_run(folder, torch.device("cpu"))
+    for step in (16, 32):
+        weights = {name: weight.half() for name, weight in runs.named_weights(found.model).items()}
+        (folder / runs.SNAPSHOTS).mkdir(exist_ok=True)
+        content = runs.pack_weights(weights, found.settings, found.subwords)
+        (folder / runs.SNAPSHOTS / runs.snapshot_name(step)).write_bytes(content)
     return folder
 
 
@@ -188,6 +197,99 @@ def test_our_own_api(server: Server) -> None:
     assert "nmt_requests_total" in httpx.get(f"{server.url}/metrics", timeout=None).text
 
 
+def test_a_long_text_comes_line_by_line(server: Server) -> None:
+    text = "\n".join(LINES[index % len(LINES)] for index in range(70))
+    with httpx.stream("POST", f"{server.url}/v1/stream", json={"text": [text]}, timeout=None) as answer:
+        rows = [json.loads(row) for row in answer.iter_lines()]
+    assert [row["line"] for row in rows[:-1]] == list(range(1, 71))
+    assert [row["source"] for row in rows[:-1]] == text.split("\n")
+    assert rows[-1]["done"] == 70
+    refused = httpx.post(f"{server.url}/v1/stream", json={"text": ["a", "b"]}, timeout=None)
+    assert (refused.status_code, "give one text" in refused.json()["error"]) == (422, True)
+
+
+def test_a_client_that_leaves_a_stream_harms_nobody(server: Server, expected: dict[str, str]) -> None:
+    text = "\n".join(LINES * 60)
+    with httpx.stream("POST", f"{server.url}/v1/stream", json={"text": [text]}, timeout=None) as answer:
+        next(answer.iter_lines())
+    values = {"q": LINES[0], "source": "en", "target": "fr"}
+    answer = httpx.post(f"{server.url}/translate", json=values, timeout=None)
+    assert answer.json()["translatedText"] == expected[LINES[0]]
+
+
+def test_how_a_sentence_was_learnt(server: Server) -> None:
+    answer = httpx.post(f"{server.url}/v1/learning", json={"text": LINES[0]}, timeout=None).json()
+    assert [each["step"] for each in answer["steps"]] == [16, 32, None]
+    assert all(each["translation"]["attention"] for each in answer["steps"])
+    refused = httpx.post(f"{server.url}/v1/learning", json={"text": "a\nb"}, timeout=None)
+    assert (refused.status_code, refused.json()["error"]) == (422, "text: give one line")
+
+
+def test_heads_and_pieces(server: Server) -> None:
+    asked = {"text": [LINES[1]], "heads": True, "pieces": True}
+    [[line]] = httpx.post(f"{server.url}/v1/translate", json=asked, timeout=None).json()["translations"]
+    assert len(line["heads"]) == 4
+    for target, row in enumerate(line["attention"]):
+        means = [sum(head[target][source] for head in line["heads"]) / 4 for source in range(len(row))]
+        assert means == pytest.approx(row, abs=1e-3)
+    assert len(line["pieces"]["attention"]) == len(line["pieces"]["target"])
+
+
+def test_html_keeps_its_tags(server: Server) -> None:
+    text = '<p class="a">I see the <b>red</b> <i>car<br>now</i> &amp; then.</p><script>if (a<b) {}</script><!-- no -->'
+    values = {"q": text, "source": "en", "target": "fr", "format": "html"}
+    found = httpx.post(f"{server.url}/translate", json=values, timeout=None).json()["translatedText"]
+    assert found.startswith('<p class="a">') and found.endswith("</p><script>if (a<b) {}</script><!-- no -->")
+    for tag in ("<b>", "</b>", "<i>", "</i>", "<br>"):
+        assert found.count(tag) == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "links", "expected"),
+    [
+        ("the <b>red</b> car", [(0, 0), (1, 2), (2, 1)], "la voiture <b>rouge</b>"),
+        ("<a><b>the</b> red</a> car", [(0, 0), (1, 2), (2, 1)], "<a><b>la</b> voiture rouge</a>"),
+        ("the <img> red car", [(0, 0), (1, 2), (2, 1)], "la <img>voiture rouge"),
+        ("the red car<i></i>", [(0, 0)], "la voiture rouge<i></i>"),
+        ("the <b>red</b> car", [], "la voiture rouge<b></b>"),
+        ("the </b>red car", [(1, 2)], "la voiture </b>rouge"),
+        (" the red &lt;car ", [(0, 0)], " la voiture rouge "),
+    ],
+)
+def test_tags_move_with_their_words(source: str, links: list, expected: str) -> None:
+    [segment] = segments_of(source)
+    assert isinstance(segment, Segment)
+    assert filled(segment, "la voiture rouge", links) == expected
+
+
+def test_a_whole_file(server: Server, expected: dict[str, str]) -> None:
+    text = f"{LINES[0]}\r\n\r\n{LINES[1]}\n"
+    how = {"data": {"source": "en", "target": "fr"}, "timeout": None}
+    files = {"file": ("../../x.txt", text.encode())}
+    answer = httpx.post(f"{server.url}/translate_file", files=files, **how)
+    found = httpx.get(answer.json()["translatedFileUrl"], timeout=None)
+    assert found.text == f"{expected[LINES[0]]}\n\n{expected[LINES[1]]}\n"
+    for name, content, message in (("x.pdf", b"", "are supported"), ("x.txt", b"\xff", "is not text in UTF-8")):
+        refused = httpx.post(f"{server.url}/translate_file", files={"file": (name, content)}, **how)
+        assert (refused.status_code, message in refused.json()["error"]) == (400, True)
+    assert httpx.get(f"{server.url}/download_file/none", timeout=None).status_code == 404
+
+
+def test_the_access_log_has_no_text(quick_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    app = make_app(Models([quick_run]), log=AccessLog(tmp_path / "log"), title="LibreTranslate")
+    ask(app, "/translate", json={"q": "secret", "source": "en", "target": "xx"})
+    [line] = (tmp_path / "log").read_text().splitlines()
+    found = json.loads(line)
+    assert (found["path"], found["status"], "secret" in line) == ("/translate", 400, False)
+    if Path("/dev/full").exists():
+        full = make_app(Models([quick_run]), log=AccessLog(Path("/dev/full")))
+        for _ in range(2):
+            assert ask(full, "/translate", json={"q": "a", "source": "en", "target": "xx"}).status_code == 400
+        assert capsys.readouterr().err.count("cannot write") == 1
+    with pytest.raises(ConfigError, match="--access-log"):
+        AccessLog(tmp_path / "none" / "log")
+
+
 def test_no_answer_is_lost_or_swapped(server: Server, expected: dict[str, str]) -> None:
     def one(number: int) -> bool:
         lines = [LINES[(number + place) % len(LINES)] for place in range(1 + number % 3)]
@@ -231,7 +333,7 @@ def test_options_have_one_description() -> None:
     """What the page may ask is what Python may ask."""
     from nmt.serve.own import SAFE, Asked
 
-    fields = set(Asked.model_fields) - {"text", "run", "prefix", "decoding", "sample"}
+    fields = set(Asked.model_fields) - {"text", "run", "prefix", "decoding", "sample", "pieces"}
     TranslateOptions.of(details=True, sample=True, **dict.fromkeys(fields))
     assert set(SAFE) <= set(json.loads(nmt.config.DecodingSettings().model_dump_json()))
 

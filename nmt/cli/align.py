@@ -26,6 +26,7 @@ from nmt.shown import json_line, shown
 
 if TYPE_CHECKING:
     from nmt.decoding.align import Aligned
+    from nmt.decoding.alignment import AttentionMatrix
     from nmt.decoding.gold import Agreement
     from nmt.decoding.translator import Translator
 
@@ -48,6 +49,9 @@ def align(
     line: Annotated[
         int, typer.Option(min=1, max=1_000_000_000, help="Number of the sentence pair to draw with --plot")
     ] = 1,
+    sheet: Annotated[
+        bool, typer.Option("--sheet", help="Draw the sentence pairs from --line on, up to 60, beside each other")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--jsonl", help="Print one JSON object per pair: words, alignment links, attention weights")
     ] = False,
@@ -62,9 +66,11 @@ def align(
     changes = decoding_changes(settings, changes_of(batch_size=batch_size))
     check_words(word_kind)
     if plot is not None:
-        from nmt.plots import attention_picture, check_picture
+        from nmt.plots import SHEET, attention_picture, check_picture, contact_sheet
 
         check_picture(plot)
+    elif sheet:
+        raise ConfigError("--sheet: needs --plot FILE")
     from nmt.data.formats.sides import read_two
     from nmt.decoding.alignment import pharaoh
     from nmt.decoding.gold import BETWEEN_SPACES, Agreement, agreement, counts_between_spaces, read_gold
@@ -79,19 +85,28 @@ def align(
     if not translator.attends:
         raise ConfigError("align: this model has no attention")
     total, cut = Agreement(0, 0, 0, 0), 0
+    drawn: list[AttentionMatrix] = []
     with open_output(output_file) as file:
         for index, found in enumerate(_aligned(translator, pairs, word_kind, changes)):
             text = _as_json(index + 1, pairs[index], found) if as_json else pharaoh(found.links)
             file.write(f"{text}\n".encode())
             cut += found.cut
-            if plot is not None and index == line - 1:
-                attention_picture(found.words, plot)
+            if plot is not None and line - 1 <= index < line - 1 + (SHEET if sheet else 1):
+                drawn.append(found.words)
             if known is not None:
                 total = Agreement(*map(sum, zip(total, agreement(found.links, known[index]), strict=True)))
+    if plot is not None and sheet:
+        contact_sheet(drawn, line, plot, _warn)
+    elif plot is not None:
+        attention_picture(drawn[0], plot, _warn)
     if cut:
         print(f"warning: lines cut to decoding.max_source tokens: {cut:,}", file=sys.stderr)
     if known is not None:
         print(_describe(total, len(pairs)), file=sys.stderr)
+
+
+def _warn(line: str) -> None:
+    print(shown(f"warning: {line}"), file=sys.stderr)
 
 
 def _as_json(line: int, pair: tuple[str, str], found: "Aligned") -> str:

@@ -66,6 +66,15 @@ def read_document(
     return open_document(path, format_name, languages_of_run(run), tuple(columns or ()), overwrite, encoding)
 
 
+def prefixes_of(document: "Document | None", key: str | None) -> list[str] | None:
+    """Return what each translation begins with, by a key of the rows. Raise ConfigError if there are no rows."""
+    if key is None:
+        return None
+    if document is None or document.prefixes is None:
+        raise ConfigError("--prefix-field: needs a JSONL file as --input; for plain text there is --prefix-file")
+    return document.prefixes(key)
+
+
 def translate_document(
     document: "Document",
     translate: Callable[[list[str], int], "list[Translation]"],

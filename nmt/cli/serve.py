@@ -28,6 +28,12 @@ def serve(
     max_alternatives: Annotated[int, typer.Option(min=0, max=50, help="Alternatives of a text or a word")] = 10,
     max_queue: Annotated[int, typer.Option(min=1, max=1_000_000, help="Requests that may wait")] = 128,
     max_seconds: Annotated[float, typer.Option(min=0.1, max=86_400, help="Seconds that a request may take")] = 60.0,
+    access_log: Annotated[
+        Path | None, typer.Option("--access-log", help="File that gets a JSON object per request, without its text")
+    ] = None,
+    spec_title: Annotated[
+        str, typer.Option("--spec-title", help="Title in /spec; Dialect accepts only servers named LibreTranslate")
+    ] = "nmt",
     device: Device = None,
     threads: Threads = None,
 ) -> None:
@@ -41,6 +47,7 @@ def serve(
             raise
         raise ConfigError(f"serve: needs {error.name}, which is not installed: {extra('serve')}") from None
     from nmt.run import newest
+    from nmt.serve.access_log import AccessLog
     from nmt.serve.limits import Access, Limits
     from nmt.serve.models import Models
 
@@ -48,7 +55,8 @@ def serve(
     limits = Limits(max_body, max_chars, max_texts, max_beam, max_alternatives, max_queue, max_seconds)
     with _listen(host, port) as listening:
         models = Models(runs or [newest()], device, threads)
-        app = make_app(models, limits, Access(names, tuple(cors or ()), tuple(api_key or ())))
+        keys = tuple(api_key or ())
+        app = make_app(models, limits, Access(names, tuple(cors or ()), keys), AccessLog(access_log), spec_title)
         for run in models.runs.values():
             print(f"{run.name}: {run.source} -> {run.target}", flush=True)
         print(f"open http://{host}:{listening.getsockname()[1]}/ (end with Ctrl-C)", flush=True)

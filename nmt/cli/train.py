@@ -1,5 +1,6 @@
 """`nmt train` and `nmt check`."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -32,6 +33,8 @@ def train(
         result = train_run(start.settings, sys.argv, changed_data, start.files, ranks or ALONE)
     if result.signal:
         sys.exit(128 + result.signal)
+    if os.environ.get("RANK", "0") != "0":  # of several processes under torchrun, the first one writes
+        return
     from nmt.report.finish import finish
 
     finish(result.run, lambda line: print(shown(line)), start.settings.threads or None)

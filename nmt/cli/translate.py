@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nmt.cli.documents import check_document_options, chosen_format, read_document, translate_document
+from nmt.cli.documents import check_document_options, chosen_format, prefixes_of, read_document, translate_document
 from nmt.cli.in_parts import check_files, recipe_of, translate_in_parts
 from nmt.cli.options import (
     BatchSize,
@@ -125,6 +125,10 @@ def translate(  # noqa: PLR0915
             help="Column number, column name or JSON key to translate; give a second one for the output",
         ),
     ] = None,
+    prefix_field: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="Key of a JSONL file whose text the translation of its row begins with"),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace translations that the file already has")
     ] = False,
@@ -170,6 +174,7 @@ def translate(  # noqa: PLR0915
     with joined_ranks() as ranks:
         files = check_files(input_file, output_file, kind) if ranks else None
         document = read_document(input_file, kind, runs, column, overwrite, encoding) if kind and input_file else None
+        begun = prefixes_of(document, prefix_field)
         translator = translator_of(runs, device, threads)
         from nmt.decoding.quality_flags import flags_of
         from nmt.decoding.render import draw as draw_matrix
@@ -181,7 +186,8 @@ def translate(  # noqa: PLR0915
         if document and input_file:
 
             def translated(texts: list[str], first: int) -> "list[Translation]":
-                found = translator.translate(texts, first_line=first, options=options)
+                own = begun[first - 1 : first - 1 + len(texts)] if begun else None
+                found = translator.translate(texts, first_line=first, prefixes=own, options=options)
                 document.notes.update(warnings_of(found))
                 return found
 

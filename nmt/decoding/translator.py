@@ -33,13 +33,13 @@ from nmt.decoding.constraints import Constraints, longest_allowed
 from nmt.decoding.details import Alternative, Details, joined, next_words, place_words, traced, word_probabilities
 from nmt.decoding.ensemble import Ensemble
 from nmt.decoding.heads import head_attention
-from nmt.decoding.mbr import rank_by_chrf
 from nmt.decoding.parallel import computing_with, parallel_map
 from nmt.decoding.prefix import Prefix, Prefixed, Prefixes, Spelling, prefix_of
 from nmt.decoding.request import GIVEN, Sampling, TranslateOptions, with_changes
-from nmt.decoding.sampling import Place, sample
+from nmt.decoding.sampling import Place
 from nmt.decoding.scoring import Scored, attention_to, read_targets, token_log_probs
-from nmt.decoding.search import Hypothesis, Searchable, search
+from nmt.decoding.search import Hypothesis, Searchable
+from nmt.decoding.searches import SEARCHES, Wanted, name_of
 from nmt.decoding.segmentation import Capacity, Segments, capacity, join, split_line
 from nmt.decoding.shortlist import Shortlist
 from nmt.decoding.trace import Trace
@@ -317,15 +317,11 @@ class Translator:
         if any(batch.prefixes):
             prefixes = Prefixes.of(batch.prefixes, self._spelling).to(self.device)
             model, constraints = Prefixed(model, prefixes), replace(constraints, least=prefixes.least)
-        if not (options.drawn or options.mbr):
-            if self.shortlist and model is self.model:  # a prefix may have words that no shortlist has
-                return self.shortlist.search(self.members[0], source, settings, options.n_best, constraints, trace)
-            return search(model, source, settings, options.n_best, constraints, trace)
-        sampling = options.sampling or Sampling()
-        drawn = sample(model, source, settings, sampling, options.copies, batch.places, constraints)
-        if not options.mbr:
-            return drawn
-        return [rank_by_chrf(samples, self.subwords.target.decode)[: options.n_best] for samples in drawn]
+        kind = name_of(options)
+        if kind == "beam" and self.shortlist and model is self.model:  # a prefix may have words that no shortlist has
+            return self.shortlist.search(self.members[0], source, settings, options.n_best, constraints, trace)
+        decode = self.subwords.target.decode
+        return SEARCHES[kind](model, Wanted(source, settings, options, batch.places, constraints, decode, trace))
 
     @functools.cached_property
     def _spelling(self) -> Spelling:

@@ -176,17 +176,14 @@ def _charts(run: Told, other: Told | None) -> list[Chart]:
         if run.settings.training.label_smoothing
         else ""
     )
-    found = [
-        _chart(
-            "Loss",
-            f"Nats per target token, on a logarithmic scale.{smoothed}",
-            [*training, *validation],
-            run,
-            "",
-            place("loss"),
-            log=True,
-        )
-    ]
+    nats = "Nats per target token, on a logarithmic scale."
+    if other:
+        found = [
+            _chart("Training loss", f"{nats}{smoothed}", training, run, log=True),
+            _chart("Validation loss", nats, validation, run, "", place("loss"), log=True),
+        ]
+    else:
+        found = [_chart("Loss", f"{nats}{smoothed}", [*training, *validation], run, "", place("loss"), log=True)]
     for metric in dict.fromkeys([*([run.metric] if run.metric != LOSS else []), *records.metrics]):
         name = metric_name(metric)
         way = "Higher is better" if better(metric, 1.0) > 0 else "Lower is better"

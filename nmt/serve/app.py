@@ -17,7 +17,8 @@ from starlette.staticfiles import StaticFiles
 from nmt import __version__
 from nmt.decoding.service import Busy, Late, TranslationService
 from nmt.errors import UserError
-from nmt.serve import deepl, libretranslate, own
+from nmt.serve import deepl, libretranslate, own, whole_files
+from nmt.serve.access_log import AccessLog
 from nmt.serve.limits import Access, Limits
 from nmt.serve.models import Models
 from nmt.serve.texts import Desk, Refused
@@ -32,11 +33,18 @@ HEADERS = {
 }
 
 
-def make_app(models: Models, limits: Limits | None = None, access: Access | None = None) -> FastAPI:
+def make_app(
+    models: Models,
+    limits: Limits | None = None,
+    access: Access | None = None,
+    log: AccessLog | None = None,
+    title: str = "nmt",
+) -> FastAPI:
     """Make the application that serves some runs. When it shuts down, it finishes the requests it has begun."""
     limits, access = limits or Limits(), access or Access()
     service = TranslationService(queue=limits.max_queue, seconds=limits.max_seconds)
-    desk = Desk(models, service, limits, keyed=bool(access.keys))
+    desk = Desk(models, service, limits, keyed=bool(access.keys), title=title)
+    log = log or AccessLog(None)
     counts: Counter[str] = Counter()
 
     @asynccontextmanager
@@ -56,7 +64,16 @@ def make_app(models: Models, limits: Limits | None = None, access: Access | None
         except Refused as error:
             response = _answer(error.code, str(error))
         counts[f'nmt_requests_total{{status="{response.status_code}"}}'] += 1
-        counts["nmt_seconds_total"] += time.perf_counter() - started  # type: ignore[assignment]
+        seconds = time.perf_counter() - started
+        counts["nmt_seconds_total"] += seconds  # type: ignore[assignment]
+        log.write(
+            client=request.client.host if request.client else "",
+            method=request.method,
+            path=request.url.path,
+            status=response.status_code,
+            seconds=round(seconds, 4),
+            bytes=len(getattr(request, "_body", b"")),
+        )
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         return response
@@ -90,7 +107,7 @@ def make_app(models: Models, limits: Limits | None = None, access: Access | None
     async def page() -> FileResponse:
         return FileResponse(STATIC / "index.html")
 
-    for part in (libretranslate, deepl, own):
+    for part in (libretranslate, whole_files, deepl, own):
         app.include_router(part.make_router(desk))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app

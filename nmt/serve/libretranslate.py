@@ -4,15 +4,19 @@ import json
 from typing import Any
 
 from fastapi import APIRouter, Request
+from starlette.datastructures import UploadFile
 
 from nmt.decoding.request import TranslateOptions
 from nmt.languages import language_of
 from nmt.serve.models import Models, Served
 from nmt.serve.texts import Desk, Refused, plain_values, text_of
 
+FILES = (".txt", ".html")  # what /translate_file takes
 
-async def values_of(request: Request) -> dict[str, Any]:
-    """Return the values of a request, from query string and body. A name given twice in a form is a list."""
+
+async def values_of(request: Request, *, files: bool = False) -> dict[str, Any]:
+    """Return the values of a request, from query string and body. A name given twice in a form is a list. With `files`,
+    `file` is the name and the content of an uploaded file."""
     values: dict[str, Any] = dict(request.query_params)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = await request.body()
@@ -22,14 +26,32 @@ async def values_of(request: Request) -> dict[str, Any]:
         except Exception:
             raise Refused(400, "the form cannot be read") from None
         for name in form:
+            uploaded = form.get(name)
+            if isinstance(uploaded, UploadFile):
+                if files and name == "file":
+                    values["file"] = (uploaded.filename or "", await uploaded.read())
+                continue
             given = [str(value) for value in form.getlist(name)]
             values[name] = given[0] if len(given) == 1 else given
+        await form.close()
     elif body.strip():
         try:
             values |= plain_values(json.loads(body.decode("utf-8")))
         except (ValueError, RecursionError):
             raise Refused(400, "the body is not JSON in UTF-8") from None
     return values
+
+
+def named_text(file: Any, endings: tuple[str, ...]) -> tuple[str, str]:
+    """Return a plain name for the translation of an uploaded file, and its text. Raises Refused."""
+    given, content = file if isinstance(file, tuple) else ("", b"")
+    ending = next((each for each in endings if given.lower().endswith(each)), None)
+    if ending is None:
+        raise Refused(400, f"file: send one, as multipart/form-data; {', '.join(endings)} are supported")
+    try:
+        return f"translated{ending}", content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Refused(400, "file: is not text in UTF-8; save it as UTF-8") from None
 
 
 def texts_of(values: dict[str, Any], name: str) -> list[str]:
@@ -60,34 +82,41 @@ def detect(texts: str, models: Models) -> tuple[str, float]:
 _identifier: Any = None
 
 
+def check_direction(values: dict[str, Any]) -> None:
+    """Raise Refused if a request names no source or no target language."""
+    for name in ("source", "target"):
+        if not isinstance(values.get(name), str) or not values[name]:
+            raise Refused(400, f"Invalid request: missing {name} parameter")
+
+
+def run_of(models: Models, source: str, target: str, texts: list[str]) -> tuple[Served, dict[str, Any] | None]:
+    """Find the run of a direction, and what was detected for `auto`. Raises Refused if none is served."""
+    detected = None
+    if source == "auto":
+        language, confidence = detect(" ".join(texts), models)
+        detected = {"language": language, "confidence": confidence}
+        source = (
+            language
+            if models.find(language, target)
+            else next(
+                (code for code, targets in models.sources.items() if (language_of(target) or target) in targets), ""
+            )
+        )
+    run = models.find(source, target)
+    if run is None:
+        raise Refused(400, f"{source or 'auto'} to {target} is not supported; GET /languages has what is")
+    return run, detected
+
+
 def make_router(desk: Desk) -> APIRouter:
     """Make the paths of LibreTranslate."""
     router, models = APIRouter(tags=["LibreTranslate"]), desk.models
-
-    def run_of(source: str, target: str, texts: list[str]) -> tuple[Served, dict[str, Any] | None]:
-        detected = None
-        if source == "auto":
-            language, confidence = detect(" ".join(texts), models)
-            detected = {"language": language, "confidence": confidence}
-            source = (
-                language
-                if models.find(language, target)
-                else next(
-                    (code for code, targets in models.sources.items() if (language_of(target) or target) in targets), ""
-                )
-            )
-        run = models.find(source, target)
-        if run is None:
-            raise Refused(400, f"{source or 'auto'} to {target} is not supported; GET /languages has what is")
-        return run, detected
 
     @router.post("/translate")
     async def translate(request: Request) -> dict[str, Any]:
         values = await values_of(request)
         texts = texts_of(values, "q")
-        for name in ("source", "target"):
-            if not isinstance(values.get(name), str) or not values[name]:
-                raise Refused(400, f"Invalid request: missing {name} parameter")
+        check_direction(values)
         try:
             others = int(values.get("alternatives") or 0)
         except (TypeError, ValueError):
@@ -96,10 +125,15 @@ def make_router(desk: Desk) -> APIRouter:
             raise Refused(422, f"alternatives: 0 to --max-alternatives {desk.limits.max_alternatives} are allowed")
         if values.get("format", "text") not in {"text", "html"}:
             raise Refused(400, "format: must be text or html")
-        run, detected = run_of(values["source"], values["target"], texts)
-        found = await desk.translate(run, texts, TranslateOptions(n_best=others + 1, attention=False))
+        run, detected = run_of(models, values["source"], values["target"], texts)
         several = isinstance(values["q"], list)
-        best = [text_of(lines) for lines in found]
+        if values.get("format") == "html":
+            if others:
+                raise Refused(400, "alternatives: are not supported with format=html; leave one of them out")
+            found, best = [], await desk.translate_html(run, texts)
+        else:
+            found = await desk.translate(run, texts, TranslateOptions(n_best=others + 1, attention=False))
+            best = [text_of(lines) for lines in found]
         answer: dict[str, Any] = {"translatedText": best if several else best[0]}
         if detected:
             answer["detectedLanguage"] = [detected] * len(texts) if several else detected
@@ -107,6 +141,11 @@ def make_router(desk: Desk) -> APIRouter:
             ranks = [[text_of(lines, rank) for rank in range(1, others + 1)] for lines in found]
             answer["alternatives"] = ranks if several else ranks[0]
         return answer
+
+    @router.get("/spec")
+    async def spec(request: Request) -> dict[str, Any]:
+        found: dict[str, Any] = request.app.openapi()
+        return {**found, "info": {**found["info"], "title": desk.title}}
 
     @router.post("/detect")
     async def detect_language(request: Request) -> list[dict[str, Any]]:
@@ -128,7 +167,7 @@ def make_router(desk: Desk) -> APIRouter:
             "keyRequired": desk.keyed,
             "apiKeys": desk.keyed,
             "suggestions": False,
-            "supportedFilesFormat": [],
+            "supportedFilesFormat": list(FILES),
             "frontendTimeout": 500,
             "language": {
                 "source": {"code": first.source, "name": first.source},

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from nmt.decoding.translator import Translator
 from nmt.errors import DataError, UserError
 from nmt.languages import language_of
-from nmt.run import WEIGHTS, load_settings, load_translator
+from nmt.run import WEIGHTS, load_settings, load_translator, snapshot_steps
 
 
 class Stamp(NamedTuple):
@@ -32,6 +33,7 @@ class Served:
         self.translator = load_translator(path, device, threads)
         self.reloads = 0
         self.problem = ""  # why the newest model could not be loaded
+        self._snapshots: dict[int, Translator] = {}
 
     def _stamp_now(self) -> Stamp | None:
         try:
@@ -39,6 +41,19 @@ class Served:
         except OSError:
             return None
         return Stamp(found.st_ino, found.st_mtime_ns, found.st_size)
+
+    @property
+    def snapshots(self) -> list[int]:
+        """Return the steps of training of which there are snapshots."""
+        return snapshot_steps(self.path)
+
+    def snapshot(self, step: int) -> Translator:
+        """Return the translator of a snapshot; those of the last request stay loaded. Raises DataError if it is
+        damaged."""
+        if step not in self._snapshots:
+            self._snapshots = {known: each for known, each in self._snapshots.items() if known in self.snapshots}
+            self._snapshots[step] = load_translator(self.path, *self._how, snapshot=step)
+        return self._snapshots[step]
 
     def refresh(self) -> bool:
         """Load the run again if its model has changed. A model that cannot be loaded leaves the old one in place."""

@@ -1,13 +1,15 @@
 """Texts of requests -> lines -> translations -> texts."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from nmt.decoding.request import TranslateOptions
 from nmt.decoding.service import TranslationService
-from nmt.decoding.translator import Translation
+from nmt.decoding.translator import Translation, Translator
 from nmt.errors import UserError
+from nmt.serve.html_text import Segment, filled, segments_of
 from nmt.serve.limits import Limits
 from nmt.serve.models import Models, Served
 
@@ -23,9 +25,11 @@ class Refused(UserError):
 class Desk:
     """Take texts, check them against the limits and have them translated."""
 
-    def __init__(self, models: Models, service: TranslationService, limits: Limits, *, keyed: bool = False) -> None:
-        """`keyed`: clients need an API key."""
-        self.keyed = keyed
+    def __init__(
+        self, models: Models, service: TranslationService, limits: Limits, *, keyed: bool = False, title: str = "nmt"
+    ) -> None:
+        """`keyed`: clients need an API key. `title`: that of /spec, by which some clients know a server."""
+        self.keyed, self.title = keyed, title
         self.models, self.service, self.limits = models, service, limits
         self.translated = 0  # characters
 
@@ -48,16 +52,21 @@ class Desk:
             raise Refused(422, f"alternatives: {options.alternatives} are more than --max-alternatives {most} allows")
 
     async def translate(
-        self, run: Served, texts: Sequence[str], options: TranslateOptions, prefixes: Sequence[str] | None = None
+        self,
+        run: Served,
+        texts: Sequence[str],
+        options: TranslateOptions,
+        prefixes: Sequence[str] | None = None,
+        translator: Translator | None = None,
     ) -> list[list[Translation]]:
-        """Return the translations of the lines of each text."""
+        """Return the translations of the lines of each text, by the run's model or by another `translator`."""
         self.check(texts, options)
-        parts = [text.replace("\r\n", "\n").replace("\0", " ").split("\n") for text in texts]
+        parts = [lines_of(text) for text in texts]
         lines = [line for part in parts for line in part]
         begun = None  # a prefix is that of the first line of its text
         if prefixes is not None:
             begun = [one for text, part in zip(prefixes, parts, strict=True) for one in [text, *[""] * (len(part) - 1)]]
-        future = self.service.submit(run.translator, lines, options, begun)
+        future = self.service.submit(translator or run.translator, lines, options, begun)
         try:
             translated: list[Translation] = await asyncio.wrap_future(future)
         except asyncio.CancelledError:
@@ -66,6 +75,57 @@ class Desk:
         found = iter(translated)
         self.translated += sum(map(len, texts))
         return [[next(found) for _ in part] for part in parts]
+
+    async def translate_html(self, run: Served, texts: Sequence[str]) -> list[str]:
+        """Return HTML texts with their translations in place of what they say."""
+        options = TranslateOptions(attention=True)
+        self.check(texts, options)
+        parts = [segments_of(text) for text in texts]
+        wanted = [part.text for each in parts for part in each if isinstance(part, Segment)]
+        found = iter(await self.translate(run, wanted, options) if wanted else [])
+
+        def put_in(segment: Segment) -> str:
+            lines = next(found)
+            return filled(segment, text_of(lines), lines[0].alignment)
+
+        return ["".join(part if isinstance(part, str) else put_in(part) for part in each) for each in parts]
+
+    async def stream(self, run: Served, text: str, options: TranslateOptions) -> AsyncIterator[list[Translation]]:
+        """Yield the translations of the lines of a text in their order, some at a time, as soon as they are there.
+
+        A client that goes away ends the translation.
+        """
+        loop = asyncio.get_running_loop()
+        ready: asyncio.Queue[list[Translation]] = asyncio.Queue()
+        lines = lines_of(text)
+
+        def tell(found: list[Translation]) -> None:
+            with suppress(RuntimeError):  # the server has ended meanwhile
+                loop.call_soon_threadsafe(ready.put_nowait, found)
+
+        future = self.service.submit(run.translator, lines, options, progress=tell)
+        ended = asyncio.ensure_future(asyncio.wrap_future(future))
+        left = len(lines)
+        try:
+            while left:
+                next_ones = asyncio.ensure_future(ready.get())
+                await asyncio.wait({next_ones, ended}, return_when=asyncio.FIRST_COMPLETED)
+                if not next_ones.done():
+                    next_ones.cancel()
+                    ended.result()  # raises what went wrong
+                    next_ones = asyncio.ensure_future(ready.get())
+                found = await next_ones
+                left -= len(found)
+                yield found
+            self.translated += len(text)
+        finally:
+            future.cancel()
+            ended.cancel()
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a text of a request."""
+    return text.replace("\r\n", "\n").replace("\0", " ").split("\n")
 
 
 def text_of(lines: Sequence[Translation], rank: int = 0) -> str:

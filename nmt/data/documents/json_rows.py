@@ -24,11 +24,13 @@ def open_json(path: Path, text: str, languages: tuple[str, str], columns: tuple[
     rows = list(json_rows(path, Counter()))
     is_array = text.lstrip("\ufeff \t\r\n").startswith("[")
     found = Lines()
+    firsts: dict[int, int] = {}  # line of the file -> place of its first text
     fillers: dict[int, tuple[dict[str, Any], str, Callable[[Sequence[str]], str]]] = {}
     for line, row in rows:
         source, target = _keys(f"{path}:{line}", row, languages, columns)
         content = value_at(row, source, f"{path}:{line}")
         if overwrite or is_blank(_existing(row, target, f"{path}:{line}")):
+            firsts[line] = len(found.texts)
             fillers[line] = (row, target, found.add(content))
 
     def write(translations: Sequence[str]) -> bytes:
@@ -43,7 +45,15 @@ def open_json(path: Path, text: str, languages: tuple[str, str], columns: tuple[
             lines[line - 1] = json.dumps(row, ensure_ascii=False) + end
         return "\n".join(lines).encode()
 
-    return Document(found.texts, write)
+    def prefixes(key: str) -> list[str]:
+        """Return the prefix of each text; it is that of the first line of its row."""
+        begun = [""] * len(found.texts)
+        for line, first in firsts.items():
+            if first < len(begun):
+                begun[first] = _existing(fillers[line][0], key, f"{path}:{line}")
+        return begun
+
+    return Document(found.texts, write, prefixes=prefixes)
 
 
 def _keys(place: str, row: dict[str, Any], languages: tuple[str, str], columns: tuple[str, ...]) -> tuple[str, str]:

@@ -23,6 +23,7 @@ class Document:
     texts: list[str]
     write: Callable[[Sequence[str]], bytes]
     notes: Counter[str] = field(default_factory=Counter)  # what was left out or is to be looked at, and how often
+    prefixes: Callable[[str], list[str]] | None = None  # by a key of the file: what each translation begins with
 
     def filled(self, translations: Sequence[str]) -> bytes:
         """Return the file with its translations. Counts in `notes` those that lost a placeholder such as `%d` or

@@ -6,9 +6,12 @@ export async function get(path) {
   return answer(await fetch(new URL(path, base)));
 }
 
-export async function translate(asked, signal) {
+export const translate = (asked, signal) => post("v1/translate", asked, signal);
+export const learning = (asked, signal) => post("v1/learning", asked, signal);
+
+async function post(path, asked, signal) {
   const headers = { "Content-Type": "application/json" };
-  return answer(await fetch(new URL("v1/translate", base), { method: "POST", headers, signal, body: JSON.stringify(asked) }));
+  return answer(await fetch(new URL(path, base), { method: "POST", headers, signal, body: JSON.stringify(asked) }));
 }
 
 async function answer(response) {

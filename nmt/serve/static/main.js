@@ -1,7 +1,7 @@
 // The page: reads what is typed, asks the server, shows what it says.
 
-import { get, translate } from "./api.js";
-import { make, rowOf, showFlags, showMap, showSource, showTree, showWords } from "./view.js";
+import { get, learning, translate } from "./api.js";
+import { make, rowOf, showFlags, showMap, showSource, showTree, showWords, viewsOf } from "./view.js";
 
 const PAUSE = 350; // ms after the last key
 const CHUNK = 50; // lines of a file in a request
@@ -39,6 +39,7 @@ function labels() {
     source.lang = run.source;
     sides.forEach((side) => { side.out.querySelector(".output").lang = run.target; });
   }
+  $("#calibrated").textContent = run?.calibrated ? ", by confidence that was calibrated on its validation text" : "";
   sides[1].box.hidden = sides[1].out.hidden = !$("#compare").checked;
 }
 
@@ -62,7 +63,7 @@ function restore() {
 }
 
 function askedOf(side, text, begun) {
-  const asked = { text, run: side.run.value, alternatives: 5, trace: true, decoding: { beam_size: Number(side.beam.value), length_penalty: Number(side.penalty.value) } };
+  const asked = { text, run: side.run.value, alternatives: 5, trace: true, heads: true, pieces: true, decoding: { beam_size: Number(side.beam.value), length_penalty: Number(side.penalty.value) } };
   if (begun) asked.prefix = [begun];
   return asked;
 }
@@ -83,6 +84,7 @@ async function ask() {
     const found = await Promise.all(wanted.map((side) => translate(askedOf(side, [source.value], prefix), signal)));
     if (signal.aborted) return;
     show(found);
+    learn();
     say(prefix ? `Goes on from “${prefix}”` : "");
   } catch (error) {
     if (error.name !== "AbortError") say(error.message === "Failed to fetch" ? "The server does not answer; is it still running?" : error.message, true);
@@ -93,6 +95,7 @@ function clear() {
   for (const { out } of sides) for (const part of out.querySelectorAll(".output, .facts, .flags, .title")) part.textContent = "";
   $("#attention").hidden = $("#words").hidden = true;
   $("#tree").replaceChildren();
+  $("#learning").hidden = true;
   act.leave();
   say("");
 }
@@ -110,15 +113,75 @@ function show(found) {
       showWords(place, line, act, found[1 - index]?.translations[0][number]);
     });
     const score = lines.length === 1 ? `, score ${lines[0].score.toFixed(2)}` : "";
-    const sure = lines.length === 1 && lines[0].text ? `, ${Math.round(lines[0].details.probability * 100)} % a token` : "";
+    const { confidence, probability } = lines[0].details ?? {};
+    const known = typeof confidence === "number";
+    const sure = lines.length === 1 && lines[0].text ? (known ? `, about ${Math.round(confidence * 100)} % of the words right` : `, ${Math.round(probability * 100)} % a token`) : "";
     out.querySelector(".title").textContent = found.length > 1 ? `${answer.run}, beam ${beam.value}` : "";
     out.querySelector(".facts").textContent = `${Math.round(answer.seconds * 1000)} ms${score}${sure}`;
     showFlags(out.querySelector(".flags"), { flags: [...new Set(lines.flatMap((line) => line.flags))] });
   });
   const [first] = found[0].translations[0];
   const single = found[0].translations[0].length === 1;
-  $("#attention").hidden = !(single && showMap($("#map"), first, act));
+  showViews(single ? first : null);
   if (single) showTree($("#tree"), first.details.trace ?? [], act); else $("#tree").replaceChildren();
+}
+
+// The table of attention: between words or subwords, aligned words, or one head.
+function showViews(line) {
+  const views = line ? viewsOf(line) : [];
+  const chosen = $("#view").value;
+  $("#view").replaceChildren(...views.map(([name, said]) => make("option", { value: name }, said)));
+  const [name, , view] = views.find(([each]) => each === chosen) ?? views[0] ?? [];
+  if (name) $("#view").value = name;
+  $("#attention").hidden = !showMap($("#map"), line, view, act);
+}
+
+// The text as the snapshots of the model translate it.
+let learnt = [];
+let learningOf = "";
+
+async function learn() {
+  const run = runs.find((each) => each.name === sides[0].run.value);
+  const text = source.value;
+  $("#learning").hidden = !run?.snapshots.length || text.includes("\n") || !text.trim();
+  if ($("#learning").hidden || !$("#learning").open || learningOf === `${run.name} ${text}`) return;
+  learningOf = `${run.name} ${text}`;
+  try {
+    learnt = (await learning({ text, run: run.name })).steps;
+    if (source.value !== text) return;
+    $("#step").max = learnt.length - 1;
+    $("#step").value = learnt.length - 1;
+    drawSteps(run.target);
+    showStep(learnt.length - 1);
+  } catch (error) {
+    say(error.message, true);
+  }
+}
+
+const stepName = (index) => (learnt[index].step === null ? "the kept model" : `step ${learnt[index].step.toLocaleString("en")}`);
+
+function drawSteps(language) {
+  const rows = learnt.map(({ translation }, index) => {
+    const before = index ? new Set(learnt[index - 1].translation.target_words) : null;
+    const cell = make("td", { dir: "auto", lang: language });
+    let end = 0;
+    translation.details?.target.forEach((word) => {
+      cell.append(translation.text.slice(end, word.start16), before && !before.has(word.text) ? make("mark", {}, word.text) : word.text);
+      end = word.end16;
+    });
+    cell.append(translation.text.slice(end));
+    return make("tr", {}, make("th", { scope: "row" }, make("button", { type: "button", onclick: () => { $("#step").value = index; showStep(index); } }, stepName(index))), cell);
+  });
+  $("#steps").replaceChildren(make("table", {}, make("caption", { class: "quiet" }, "Words that were not there at the step before are marked."), make("tbody", {}, ...rows)));
+}
+
+function showStep(index) {
+  const { translation } = learnt[index];
+  $("#step-value").textContent = stepName(index);
+  $("#step").setAttribute("aria-valuetext", stepName(index));
+  $("#learnt").textContent = translation.text || "(empty)";
+  showMap($("#learnt-map"), translation, viewsOf(translation)[0]?.[2]);
+  [...$("#steps").querySelectorAll("tr")].forEach((row, place) => row.classList.toggle("now", place === index));
 }
 
 const act = {
@@ -172,7 +235,7 @@ async function translateFile(file) {
   bar.hidden = false;
   try {
     for (let start = 0; start < lines.length; start += CHUNK) {
-      const asked = { ...askedOf(sides[0], lines.slice(start, start + CHUNK)), alternatives: 0, trace: false };
+      const asked = { ...askedOf(sides[0], lines.slice(start, start + CHUNK)), alternatives: 0, trace: false, heads: false, pieces: false };
       const { translations } = await translate(asked, asking.signal);
       done.push(...translations.map((each) => each.map((line) => line.text).join(" ")));
       bar.value = done.length / lines.length;
@@ -206,6 +269,9 @@ source.addEventListener("input", (event) => { if (!event.isComposing) typed(); }
 $(".texts").addEventListener("focusout", act.leave);
 for (const side of sides) for (const input of [side.run, side.beam, side.penalty]) input.addEventListener("input", () => { labels(); clearTimeout(timer); timer = setTimeout(ask, PAUSE); });
 $("#compare").addEventListener("change", ask);
+$("#view").addEventListener("change", () => { if (shown) showViews(shown[0].translations[0][0]); });
+$("#step").addEventListener("input", () => showStep(Number($("#step").value)));
+$("#learning").addEventListener("toggle", learn);
 $("#free").addEventListener("click", () => { prefix = ""; ask(); });
 $("#copy").addEventListener("click", () => copy(result(), "Translation"));
 $("#link").addEventListener("click", () => { remember(); copy(location.href, "Link"); });

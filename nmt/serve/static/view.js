@@ -36,10 +36,10 @@ export function showWords(place, line, act, other) {
   let end = 0;
   words.forEach((word, index) => {
     place.append(line.text.slice(end, word.start16));
-    const [mark, said] = sureness(word.probability);
+    const [mark, said] = sureness(word.confidence ?? word.probability);
     const different = known && !known.has(word.text) ? " different" : "";
-    const label = `${word.text}, ${said}, ${percent(word.probability)}${different ? ", only here" : ""}`;
-    const button = make("button", { type: "button", class: `word ${mark}${different}`, title: `${said}: ${percent(word.probability)}`, "aria-label": label, tabindex: index ? "-1" : "0",
+    const label = `${word.text}, ${said}, ${percent(word.confidence ?? word.probability)}${different ? ", only here" : ""}`;
+    const button = make("button", { type: "button", class: `word ${mark}${different}`, title: word.confidence === null ? `${said}: ${percent(word.probability)}` : `${said}: right with ${percent(word.confidence)} (probability ${percent(word.probability)})`, "aria-label": label, tabindex: index ? "-1" : "0",
       onmouseenter: () => act.look(line, index), onfocus: () => act.look(line, index), onmouseleave: () => act.leave(),
       onclick: () => act.choose(line, index),
       onkeydown: (event) => {
@@ -81,16 +81,30 @@ export function showFlags(place, line) {
   place.textContent = line.flags.map((name) => `⚠ ${FLAGS[name] ?? name}`).join(" ");
 }
 
+// What can be shown as a table: [name, said, {source, target, weights, words: whether rows are the words of the text}].
+export function viewsOf(line) {
+  if (!line.attention.length || !line.target_words.length) return [];
+  const words = (weights) => ({ source: line.source_words, target: line.target_words, weights, words: true });
+  const links = line.target_words.map((_, target) => line.source_words.map((_, source) => Number(line.alignment.some(([from, to]) => from === source && to === target))));
+  return [
+    ["words", "words", words(line.attention)],
+    ...(line.pieces ? [["pieces", "subwords", { source: line.pieces.source, target: line.pieces.target, weights: line.pieces.attention, words: false }]] : []),
+    ["alignment", "alignment: who stands for whom", words(links)],
+    ...(line.heads ?? []).map((weights, index) => [`head${index + 1}`, `head ${index + 1} of ${line.heads.length}`, words(weights)]),
+  ];
+}
+
 // A table of numbers: one cell has the focus, and arrows move it.
-export function showMap(place, line, act) {
+export function showMap(place, line, view, act) {
   place.replaceChildren();
-  if (!line.attention.length || !line.target_words.length) return false;
+  if (!view) return false;
   const caption = make("caption", { "aria-live": "polite" });
-  const head = make("tr", {}, make("td", { "--much": 0 }), ...line.source_words.map((word) => make("th", { scope: "col" }, make("bdi", {}, word))));
-  const cells = line.attention.map((row, target) => row.map((weight, source) => {
+  const head = make("tr", {}, make("td", { "--much": 0 }), ...view.source.map((word) => make("th", { scope: "col" }, make("bdi", {}, word))));
+  const look = (target) => { if (view.words) act?.look(line, target); };
+  const cells = view.weights.map((row, target) => row.map((weight, source) => {
     const cell = make("td", { class: weight > 0.5 ? "strong" : weight < 0.005 ? "none" : "", "--much": weight, tabindex: target + source ? "-1" : "0",
-      onfocus: () => { say(target, source); act.look(line, target); },
-      onmouseenter: () => { say(target, source); act.look(line, target); },
+      onfocus: () => { say(target, source); look(target); },
+      onmouseenter: () => { say(target, source); look(target); },
       onkeydown: (event) => {
         const [down, across] = { ArrowDown: [1, 0], ArrowUp: [-1, 0], ArrowRight: [0, 1], ArrowLeft: [0, -1] }[event.key] ?? [0, 0];
         const next = cells[target + down]?.[source + across];
@@ -101,10 +115,10 @@ export function showMap(place, line, act) {
     return cell;
   }));
   const say = (target, source) => {
-    caption.textContent = `${line.target_words[target]} ← ${line.source_words[source]}: ${percent(line.attention[target][source])}`;
+    caption.textContent = `${view.target[target]} ← ${view.source[source]}: ${percent(view.weights[target][source])}`;
   };
-  const rows = cells.map((row, index) => make("tr", {}, make("th", { scope: "row" }, make("bdi", {}, line.target_words[index])), ...row));
-  place.append(make("table", {}, caption, make("thead", {}, head), make("tbody", {}, ...rows)));
+  const rows = cells.map((row, index) => make("tr", {}, make("th", { scope: "row" }, make("bdi", {}, view.target[index])), ...row));
+  place.append(make("table", { class: "map" }, caption, make("thead", {}, head), make("tbody", {}, ...rows)));
   return true;
 }
 

@@ -1,0 +1,142 @@
+"""Load and soak test of `nmt serve`: many clients at once, for some time. No answer may be lost, swapped or duplicated,
+and memory must stay flat.
+
+    python scripts/lab/load.py runs/en-fr                                # 24 clients, ten minutes
+    python scripts/lab/load.py runs/en-fr --seconds 30 --clients 8       # quick form
+
+Starts a server of its own on a free port. Each client asks for one to three lines of the run's test text at a time, by
+the APIs of LibreTranslate, DeepL and /v1 in turn, and compares each answer with that of the library, translated alone
+beforehand. Prints throughput beside that of the library on the same lines, the times of answers, and memory.
+"""
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import httpx
+
+import nmt
+from nmt.run import load_settings
+from nmt.test_sets import configured_sets
+
+SETTLED = 0.3  # share of the time after which memory must not grow any more
+GROWTH = 1.05  # of memory, from then on
+JUDGED = 300.0  # seconds; in less time, caches are still filling, and memory is shown alone
+
+
+def main() -> None:
+    options = _options()
+    data = load_settings(options.run).data
+    lines = list(dict.fromkeys(line for each in configured_sets(options.run, print) for line in each.sources))
+    lines = lines[: options.lines]
+    translator = nmt.load(options.run, threads=options.threads)
+    started = time.perf_counter()
+    expected = {found.source: found.text for found in translator.translate(lines, attention=False)}
+    alone = len(lines) / (time.perf_counter() - started)
+    command = [sys.executable, "-m", "nmt", "serve", str(options.run), "--port", "0", "--threads", str(options.threads)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        url = next(line.split()[1] for line in server.stdout if line.startswith("open "))
+        found = Load(url.rstrip("/"), expected, (data.source, data.target)).run(
+            options.clients, options.seconds, server.pid
+        )
+    finally:
+        server.terminate()
+        server.wait(60)
+    found["lines per second of the library alone"] = round(alone, 1)
+    print(json.dumps(found, indent=1))
+    grew = options.seconds >= JUDGED and float(str(found["memory grew by"])) > GROWTH
+    if found["wrong answers"] or found["failed requests"] or grew:
+        sys.exit("failed: an answer was lost or wrong, or memory grew")
+
+
+class Load:
+    """Ask a server from many threads, and compare what it says."""
+
+    def __init__(self, url: str, expected: dict[str, str], languages: tuple[str, str]) -> None:
+        self.url, self.expected, self.languages = url, expected, languages
+        self.counts: Counter[str] = Counter()
+        self.times: list[float] = []
+        self.lock = threading.Lock()
+
+    def run(self, clients: int, seconds: float, server: int) -> dict[str, object]:
+        """Return what was measured."""
+        end = time.monotonic() + seconds
+        threads = [threading.Thread(target=self._client, args=(number, end)) for number in range(clients)]
+        for thread in threads:
+            thread.start()
+        memory = []
+        while time.monotonic() < end:
+            time.sleep(max(0.2, seconds / 200))
+            memory.append(_resident(server))
+        for thread in threads:
+            thread.join(120)
+        settled = memory[int(len(memory) * SETTLED)]
+        times = sorted(self.times) or [0.0]
+        return {
+            "clients": clients, "seconds": seconds, "requests": self.counts["requests"],
+            "failed requests": self.counts["failed"], "wrong answers": self.counts["wrong"],
+            "lines per second": round(self.counts["lines"] / seconds, 1),
+            "seconds of an answer: median, 95 %, slowest": [
+                round(times[int(share * (len(times) - 1))], 3) for share in (0.5, 0.95, 1.0)
+            ],
+            "memory in MB: settled, end": [round(settled / 1e6), round(memory[-1] / 1e6)],
+            "memory grew by": round(memory[-1] / settled, 3),
+        }  # fmt: skip
+
+    def _client(self, number: int, end: float) -> None:
+        choice = random.Random(number)
+        known = list(self.expected)
+        with httpx.Client(timeout=120) as client:
+            while time.monotonic() < end:
+                lines = choice.sample(known, choice.randint(1, 3))
+                started = time.perf_counter()
+                try:
+                    found = self._ask(client, choice.randrange(3), lines)
+                except (httpx.HTTPError, KeyError, ValueError) as error:
+                    print(f"{type(error).__name__}: {error}", file=sys.stderr)
+                    found = None
+                with self.lock:
+                    self.times.append(time.perf_counter() - started)
+                    self.counts["requests"] += 1
+                    self.counts["lines"] += len(lines)
+                    self.counts["failed"] += found is None
+                    self.counts["wrong"] += found is not None and found != [self.expected[line] for line in lines]
+
+    def _ask(self, client: httpx.Client, api: int, lines: list[str]) -> list[str]:
+        source, target = self.languages
+        if api == 0:
+            asked = {"q": lines, "source": source, "target": target}
+            return list(client.post(f"{self.url}/translate", json=asked).raise_for_status().json()["translatedText"])
+        if api == 1:
+            asked = {"text": lines, "source_lang": source.upper(), "target_lang": target.upper()}
+            answer = client.post(f"{self.url}/v2/translate", json=asked).raise_for_status().json()
+            return [each["text"] for each in answer["translations"]]
+        answer = client.post(f"{self.url}/v1/translate", json={"text": lines}).raise_for_status().json()
+        return [line["text"] for each in answer["translations"] for line in each]
+
+
+def _resident(process: int) -> int:
+    """Return the bytes of memory that a process holds."""
+    return int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1]) * 4096
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--clients", type=int, default=24)
+    parser.add_argument("--seconds", type=float, default=600.0)
+    parser.add_argument("--lines", type=int, default=500, help="different lines that are asked for")
+    parser.add_argument("--threads", type=int, default=2)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
