@@ -12,7 +12,7 @@ from nmt.data.documents import DOCUMENTS, document_format, open_document
 from nmt.data.documents.segments import Document
 from nmt.data.formats import json_rows
 from nmt.data.sources import find_source
-from nmt.errors import DataError
+from nmt.errors import ConfigError, DataError
 
 EN_FR = ("en", "fr")
 
@@ -301,3 +301,21 @@ def test_an_object_across_many_blocks_is_not_read_again_for_each(tmp_path: Path,
     rows = list(json_rows.json_rows(tmp_path / "a.json", Counter()))
     assert [(number, len(row["en"])) for number, row in rows] == [(1, 5000), (2, 1)]
     assert len(tried) < 40
+
+
+def test_a_prefix_for_each_row_of_a_jsonl_file(tiny_run: Path, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from nmt.cli import app
+
+    rows = [{"text": "the cat", "begin": "Le ch"}, {"text": "", "begin": "x"}, {"text": "a dog\nthe cat"}]
+    file, out = tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    words = ["translate", str(tiny_run), "decoding.max_length=12", "-i", str(file), "-o", str(out), "--field", "text",
+             "--prefix-field", "begin"]  # fmt: skip
+    result = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    found = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert found[0]["translation"].startswith("Le ch") and len(found) == 3
+    with pytest.raises(ConfigError, match="--prefix-field: needs a JSONL file"):
+        CliRunner().invoke(app, ["translate", str(tiny_run), "--prefix-field", "begin"], catch_exceptions=False)
