@@ -87,7 +87,7 @@ def _begin(folder: Path, recipe: dict[str, Any]) -> None:
                 return
             if known.keys() != recipe.keys() and any(folder.iterdir()):
                 raise DataError(f"{folder}: not a folder of this program; move it, or choose another output")
-            print(f"note: {folder}: of another text, model or options; translating anew", file=sys.stderr)
+            print(f"note: {folder}: belongs to another text, model or options; starting over", file=sys.stderr)
             shutil.rmtree(folder)
         folder.mkdir(parents=True)
         write_atomic(folder / RECIPE, json.dumps(recipe).encode())

@@ -14,7 +14,7 @@ from nmt.errors import ConfigError
 from nmt.shown import shown
 
 FirstRun = Annotated[Path | None, typer.Argument(metavar="[RUN]", help="Run directory [default: the newest in runs/]")]
-OtherRun = Annotated[Path | None, typer.Argument(metavar="[RUN2]", help="Another run, which it is compared with")]
+OtherRun = Annotated[Path | None, typer.Argument(metavar="[RUN2]", help="Run to compare with")]
 Tests = Annotated[
     bool, typer.Option("--test", help="Translate and score the test sets too, as nmt eval does, and not only what "
                        "training kept of the validation text")
@@ -50,7 +50,7 @@ def report(
 
 def compare(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory")],
-    other: Annotated[Path, typer.Argument(metavar="RUN2", help="Run that it is compared with")],
+    other: Annotated[Path, typer.Argument(metavar="RUN2", help="Run to compare with")],
     test: Tests = False,
     device: Device = None,
     threads: Threads = None,

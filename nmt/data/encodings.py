@@ -1,4 +1,4 @@
-"""Which encoding a text has, by its first block: UTF-8, UTF-16 and UTF-32 are read; others are guessed, to be named."""
+"""Recognise the encoding of a text by its first block: UTF-8, UTF-16 and UTF-32 are read; others are named in the error."""
 
 import codecs
 import re

@@ -1,4 +1,4 @@
-"""How corpora name their files: from a name such as `train` and two languages to the files that are meant."""
+"""Resolve the name of a corpus, such as `train`, and two languages to its files."""
 
 from pathlib import Path
 from typing import NamedTuple

@@ -1,7 +1,7 @@
-"""The bytes of a text, wherever it is: a file, standard input (`-`), a pipe; plain or compressed.
+"""Open the bytes of a text: a file, standard input (`-`) or a pipe; plain or compressed.
 
 A compressed text is recognised by its first bytes, so it needs no particular ending and may come through a pipe.
-What is no text at all, such as an archive or a picture, is refused.
+Archives, pictures and other binary files are refused.
 """
 
 import bz2

@@ -1,4 +1,4 @@
-"""Confidence: what a probability of the model is worth, learnt on the validation text by isotonic regression.
+"""Calibrate the probabilities of words on the validation text by isotonic regression: confidence.
 
 A word counts as right if the reference has it too, in the same order. Of a sentence, confidence is the share of its
 words that are right. Each half of the lines is judged by a curve that was fitted on the other half, so that the

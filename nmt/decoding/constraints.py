@@ -105,7 +105,7 @@ class Allowed:
     ) -> Float[Tensor, "rows vocab"]:
         """Set everything that may not come next to -inf, in place. `tokens` starts with begin.
 
-        A given prefix comes first: where all that it allows would be forbidden, as a repetition, it comes all the same.
+        A given prefix wins over other constraints, for example over a ban on repetitions.
         """
         if self.constraints.least is None:
             return self._forbid(log_probs, tokens, limit)

@@ -1,4 +1,4 @@
-"""The attention of each head to a given translation, for those who look; search needs only the mean."""
+"""Compute the attention of each head for a given translation. Search needs only the mean."""
 
 from typing import Any
 

@@ -1,5 +1,4 @@
-"""What is done when training has ended: the model is calibrated, and the report is written. Neither is worth a failed
-training: what goes wrong is a warning."""
+"""Calibrate the model and write the report when training has ended. A failure here is a warning: the training is done."""
 
 import os
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What one client may ask of the server. Every limit is an option of `nmt serve`, and refusals name it."""
+"""Limits per request. Each is an option of `nmt serve`, and a refusal names it."""
 
 from dataclasses import dataclass
 

@@ -122,7 +122,7 @@ export function showMap(place, line, view, act) {
   return true;
 }
 
-const SIGNS = { lived: ["●", "lived on"], ended: ["■", "ended"], pruned: ["×", "dropped"] };
+const SIGNS = { lived: ["●", "kept"], ended: ["■", "ended"], pruned: ["×", "dropped"] };
 
 export function showTree(place, nodes, act) {
   place.replaceChildren();
