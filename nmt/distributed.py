@@ -117,12 +117,13 @@ def _timeout() -> float:
 class Ranks:
     """Represent the processes that work together, and this one among them. Without a `place` it is alone."""
 
+    dtype: torch.dtype | None = None  # of sums; None: as the tensors have it. Tests sum in float64
+
     def __init__(self, place: Place | None = None) -> None:
         self.launched = place is not None
         self.rank, self.size, self.local_rank = (place.rank, place.size, place.local_rank) if place else (0, 1, 0)
         self.host = platform.node()
         self.hosts = [self.host]
-        self.dtype: torch.dtype | None = None  # of sums; None: as the tensors have it
         self._sums: dist.ProcessGroup | None = None  # the group of the device, if it is not gloo
         self._ended = threading.Event()
         self._noted = threading.Event()  # the main thread knows of the problem

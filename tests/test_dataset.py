@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from nmt.config import SubwordSettings
-from nmt.data import dataset as datasets
+from nmt.data import write_dataset as writing
 from nmt.data.batch import make_batch
 from nmt.data.corpus import Pair
-from nmt.data.dataset import Dataset, write_dataset
+from nmt.data.dataset import Dataset
 from nmt.data.subword import Subword, Subwords, train_subword
+from nmt.data.write_dataset import write_dataset
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ PAIRS = [Pair(1, "abc", "xy"), Pair(3, "f", "uvwxyz"), Pair(4, "fed", "z"), Pair
 def test_what_goes_in_comes_out(
     tmp_path: Path, subwords: Subwords, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(datasets, "CHUNK", chunk)
+    monkeypatch.setattr(writing, "CHUNK", chunk)
     notes: Counter[str] = Counter()
     write_dataset(tmp_path / "set", iter(PAIRS), subwords, 100, notes)
     dataset = Dataset(tmp_path / "set")
@@ -46,7 +47,7 @@ def test_what_goes_in_comes_out(
 def test_pairs_that_are_too_long_are_left_out_and_counted(
     tmp_path: Path, subwords: Subwords, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(datasets, "CHUNK", chunk)
+    monkeypatch.setattr(writing, "CHUNK", chunk)
     notes: Counter[str] = Counter()
     long = [Pair(20, "a" * 1_000_000, "x"), Pair(21, "a", "x" * 4), Pair(22, "\u200b", "x"), Pair(23, "a", "xxx")]
     write_dataset(tmp_path / "set", [*PAIRS, *long], subwords, 4, notes)

@@ -42,3 +42,14 @@ def test_threads_are_as_many_as_the_environment_says() -> None:
 def test_a_device_that_is_not_there(tiny_config: Path) -> None:
     with pytest.raises(ConfigError, match="device: cuda is not available here; set device=auto or device=cpu"):
         choose_device(config.load(tiny_config, ["device=cuda"]))
+
+
+def test_each_process_needs_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[int] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    settings = config.Settings.model_validate({"data": {"source": "a", "target": "b"}, "device": "cuda", "threads": 1})
+    assert choose_device(settings, 1).type == "cuda" and chosen == [1]
+    with pytest.raises(ConfigError, match=r"process 3 .* --nproc-per-node=2, or set device=cpu"):
+        choose_device(settings, 2)

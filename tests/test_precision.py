@@ -9,7 +9,7 @@ from reliability.job import make_workplace, run
 import nmt
 from nmt import config, precision
 from nmt.config import ModelSettings, TrainingSettings
-from nmt.data.batch import Batch
+from nmt.data.batch import Batch, SoftTargets
 from nmt.errors import ConfigError
 from nmt.model import Seq2Seq, make_model
 from nmt.precision import choose_precision
@@ -223,3 +223,16 @@ def test_8_bit_runs_are_for_cpus(tiny_run: Path, tmp_path: Path, monkeypatch: py
     assert nmt.load(tmp_path / "small").device == CPU  # device=auto
     with pytest.raises(ConfigError, match="has 8-bit weights, which need a CPU, and device=cuda; set device=cpu"):
         nmt.load(tmp_path / "small", device="cuda")
+
+
+def test_batches_of_a_gpu_are_wider_and_mean_the_same() -> None:
+    soft = SoftTargets(torch.randint(4, VOCAB, (3, 4, 2)), torch.full((3, 4, 2), 0.25))
+    batch = BATCH._replace(soft_targets=soft, alignment=torch.rand(3, 4, 5) * (OUTPUT != 0).unsqueeze(2))
+    wide = batch.widened(8)
+    assert wide.source.shape == wide.target_input.shape == (3, 8)
+    built = model("luong").double().eval()
+    losses = [
+        batch_loss(built, each, teacher_share=0.5, coverage_loss=0.1, guided_attention=0.2) for each in (batch, wide)
+    ]
+    torch.testing.assert_close(*losses)
+    assert torch.equal(wide.widened(8).source, wide.source)

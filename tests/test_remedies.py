@@ -58,8 +58,11 @@ def test_messages_name_settings_that_exist() -> None:
     assert {(place, key) for place, key in named if key not in {*keys(), *files}} == set()
 
 
+OF_TORCHRUN = {"--nproc-per-node", "--nnodes", "--max-restarts"}
+
+
 def test_messages_name_options_that_exist() -> None:
-    known = options()
+    known = options() | OF_TORCHRUN
     named = {
         (f"{path.relative_to(PACKAGE)}:{line}", option)
         for path in PACKAGE.rglob("*.py")

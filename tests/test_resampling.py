@@ -96,7 +96,8 @@ def test_a_bpe_model_without_dropout_merges_as_sentencepiece_does(tiny_config: P
 def test_a_joint_vocabulary_draws_each_side_apart(tmp_path: Path, prepared: Prepared) -> None:
     """Equal text on both sides is not cut alike."""
     from nmt.data.corpus import Pair
-    from nmt.data.dataset import Dataset, write_dataset
+    from nmt.data.dataset import Dataset
+    from nmt.data.write_dataset import write_dataset
 
     text = "The children were waiting for the train in front of the station."
     pairs = [Pair(number, text, text) for number in range(1, 21)]

@@ -8,8 +8,9 @@ import pytest
 
 from nmt.config import SubwordSettings
 from nmt.data.corpus import Pair
-from nmt.data.dataset import Dataset, write_dataset
+from nmt.data.dataset import Dataset
 from nmt.data.subword import UNK_ID, Subword, Subwords, train_subword
+from nmt.data.write_dataset import write_dataset
 
 TEXTS = {
     "Chinese": ["但是很贵，真的？是的！", "他说：“好。”（２０２４）"],

@@ -10,9 +10,10 @@ import nmt
 from nmt import config
 from nmt.config import SubwordSettings
 from nmt.data.corpus import Pair
-from nmt.data.dataset import Dataset, write_dataset
+from nmt.data.dataset import Dataset
 from nmt.data.hidden_words import Hidden
 from nmt.data.subword import UNK_ID, Piece, Subword, Subwords, train_subword
+from nmt.data.write_dataset import write_dataset
 from nmt.decoding.sampling import Sampling
 from nmt.decoding.translator import warnings_of
 from nmt.decoding.unknown import copied_words

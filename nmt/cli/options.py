@@ -91,6 +91,7 @@ def joined_ranks() -> Iterator["Ranks | None"]:
     if "RANK" not in os.environ:
         yield None
         return
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")  # else torch prints pages about what is said in a line here
     from nmt.distributed import joined
 
     with joined() as ranks:

@@ -42,6 +42,11 @@ def _data_rules(settings: Settings) -> list[Rule]:
             f"data.{weighted}",
             "a weight has an effect only in data.train; remove it",
         ),
+        (
+            data.temperature != 1 and len(data.train) == 1,
+            "data.temperature",
+            "has no effect on a single training text; remove it",
+        ),
         (data.source == data.target, "data.target", "is the same as data.source; name the other language"),
         (
             subword.sampling > 0 and not subword.model and subword.model_type not in {"unigram", "bpe"},

@@ -90,6 +90,21 @@ class DataSettings(Section):
         "hold out this part of the training text as a test set, instead of data.test; 0: none",
         "pairs, or a share below 1",
     )
+    temperature: float = setting(
+        1.0,
+        "temperature of sampling from several training texts: a text with n pairs, times its weight, counts n ** (1 / "
+        "temperature); above 1, small texts are read more often",
+        gt=0,
+        le=1000,
+    )
+    workers: Count = setting(
+        1,
+        "number of processes that encode the training text; the result does not depend on it",
+        "processes",
+        resume=True,
+        ge=1,
+        le=1024,
+    )
     filters: Annotated[
         list[Annotated[str, Registered("data/filters.py", "FILTERS")]],
         BeforeValidator(many),
@@ -264,6 +279,13 @@ class TrainingSettings(Section):
         0, "batch size in sentences instead; 0: use training.batch_tokens", "sentences", ge=0, le=10_000_000
     )
     accumulate: Count = setting(1, "gradient accumulation: batches per training step", "batches", ge=1, le=1_000_000)
+    shuffle_window: Count = setting(
+        0,
+        "number of pairs that are shuffled together, for a corpus that is too large to be shuffled as a whole; 0: all",
+        "pairs",
+        ge=0,
+        le=10**9,
+    )
     parts: Count = setting(
         0,
         "number of parts that each batch is divided into, which the processes of torchrun share; decides dropout, so "

@@ -5,11 +5,14 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from nmt.data.dataset import Ids
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID
+
+EIGHT = 8  # positions of a batch on a GPU are a multiple of it
 
 
 @runtime_checkable
@@ -47,6 +50,10 @@ class Batch(NamedTuple):
         if device.type == "cpu":
             return self if self.places is not None else self._replace(places=self.real_places())
 
+        if device.type == "cuda" and self.places is None:
+            wide = self.widened(EIGHT)
+            return wide._replace(places=wide.real_places()).to(device)
+
         def moved(part: Tensor) -> Tensor:
             pinned = part.pin_memory() if device.type == "cuda" else part
             return pinned.to(device, non_blocking=True)
@@ -58,6 +65,24 @@ class Batch(NamedTuple):
             soft_targets=self.soft_targets and SoftTargets(*map(moved, self.soft_targets)),
             alignment=None if self.alignment is None else moved(self.alignment),
             places=moved(self.real_places()),
+        )
+
+    def widened(self, multiple: int) -> "Batch":
+        """Return the batch padded on both sides to a multiple of some length: the sizes that a GPU's kernels like."""
+        more, more_target = (-part.size(1) % multiple for part in (self.source, self.target_input))
+
+        def padded(part: Tensor, *columns: int) -> Tensor:
+            return F.pad(part, columns, value=PAD_ID)
+
+        soft = self.soft_targets and SoftTargets(*(padded(part, 0, 0, 0, more_target) for part in self.soft_targets))
+        alignment = None if self.alignment is None else padded(self.alignment, 0, more, 0, more_target)
+        return Batch(
+            padded(self.source, 0, more),
+            padded(self.target_input, 0, more_target),
+            padded(self.target_output, 0, more_target),
+            self.target_tokens,
+            soft,
+            alignment,
         )
 
     def real_places(self) -> Int[Tensor, " tokens"]:

@@ -16,8 +16,8 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -238,6 +238,36 @@ def _make(folder: Path, made_from: Any, make: Callable[[Path], None], verify: Ca
         _discard(unfinished)
         if lock >= 0:
             os.close(lock)
+
+
+@contextmanager
+def resumable(folder: Path) -> Iterator[Path]:
+    """Give what makes an entry a folder that outlives a killed process, and is given to the next one that makes it.
+
+    When the context ends well it becomes `folder`, which `cached` gave; after an error in the text it is removed. If
+    another process is writing into it at this moment, this one writes into `folder` itself and cannot be resumed.
+    """
+    unfinished = folder.parent
+    kept = unfinished.with_name(f"{unfinished.name.partition('.tmp-')[0]}.partial")
+    kept.mkdir(exist_ok=True)
+    descriptor = os.open(kept, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            own = os.path.samestat(kept.stat(), os.fstat(descriptor))
+        except OSError:
+            own = False
+        if not own:
+            yield folder
+            return
+        try:
+            yield kept
+        except DataError:
+            shutil.rmtree(kept, ignore_errors=True)
+            raise
+        kept.rename(folder)
+    finally:
+        os.close(descriptor)
 
 
 def _unwritable(cache: Path, error: OSError) -> Unusable:

@@ -4,22 +4,16 @@ A folder holds `source.ids`, `target.ids` (all sentences end to end), `source.of
 `lines` (1-based numbers in the text files).
 """
 
+import functools
 from bisect import bisect_right
-from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from nmt.data.batching import chunked
-from nmt.data.corpus import Pair
-from nmt.data.round_trip import RoundTrip
-from nmt.data.subword import Subwords
-
 ID = np.dtype(np.int32)
 OFFSET = np.dtype(np.int64)
-CHUNK = 10_000  # pairs encoded together
+FILES = ("source.ids", "target.ids", "source.offsets", "target.offsets", "lines")
 
 Ids = npt.NDArray[np.int32]
 
@@ -35,7 +29,16 @@ class Dataset:
         self._shards = [_Shard(folder) for folder in folders]
         self.sizes = [len(shard.lines) for shard in self._shards]
         self._first = [0, *np.cumsum(self.sizes).tolist()]  # index of the first sentence of each text
-        self.lines = _joined([shard.lines for shard in self._shards])  # 1-based, in the text that a pair is from
+
+    @functools.cached_property
+    def lines(self) -> npt.NDArray[np.int64]:
+        """Return the line of each pair, from 1, in the text that it is from."""
+        return _joined([shard.lines for shard in self._shards])
+
+    def line(self, index: int) -> int:
+        """Return the line of a pair."""
+        shard, own = self._find(index)
+        return int(shard.lines[own])
 
     def __len__(self) -> int:
         return int(self._first[-1])
@@ -64,12 +67,17 @@ class Dataset:
 
     def target_tokens(self, indices: npt.NDArray[np.int64]) -> int:
         """Return the number of target tokens of some pairs, ends included, without reading them."""
+        return int(self.lengths("target", indices).sum()) + len(indices)
+
+    def lengths(self, side: str, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return the tokens of some sentences of a side, without the end."""
         number = np.searchsorted(self._first, indices, side="right") - 1
-        tokens = len(indices)
+        found = np.empty(len(indices), OFFSET)
         for each in np.unique(number).tolist():
-            own, offsets = indices[number == each] - self._first[each], self._shards[each].offsets["target"]
-            tokens += int((offsets[own + 1] - offsets[own]).sum())
-        return tokens
+            chosen, offsets = number == each, self._shards[each].offsets[side]
+            own = indices[chosen] - self._first[each]
+            found[chosen] = offsets[own + 1] - offsets[own]
+        return found
 
     def _find(self, index: int) -> tuple["_Shard", int]:
         number = self.text_of(index)
@@ -100,50 +108,3 @@ def _map(path: Path, dtype: np.dtype) -> npt.NDArray:
     if path.stat().st_size == 0:  # an empty file cannot be mapped
         return np.zeros(0, dtype)
     return np.memmap(path, dtype, mode="r")
-
-
-def write_dataset(
-    folder: Path, pairs: Iterable[Pair], subwords: Subwords, max_length: int | None, notes: Counter[str]
-) -> None:
-    """Encodes pairs in chunks, so memory stays constant. Pairs over `max_length` pieces are left out, counted."""
-    folder.mkdir(parents=True)
-    totals = {"source": 0, "target": 0}
-    trips = {side: RoundTrip(getattr(subwords, side)) for side in totals}
-    files = {name: (folder / name).open("wb") for name in ("source.ids", "target.ids", "lines")}
-    files |= {f"{side}.offsets": (folder / f"{side}.offsets").open("wb") for side in totals}
-    try:
-        for side in totals:
-            files[f"{side}.offsets"].write(np.zeros(1, OFFSET).tobytes())
-        for chunk in chunked(pairs, CHUNK):
-            encoded = {
-                "source": subwords.source.encode_many([pair.source for pair in chunk]),
-                "target": subwords.target.encode_many([pair.target for pair in chunk]),
-            }
-            keep = [
-                index
-                for index in range(len(chunk))
-                if _keep(len(encoded["source"][index]), len(encoded["target"][index]), max_length, notes)
-            ]
-            files["lines"].write(np.array([chunk[index].line for index in keep], OFFSET).tobytes())
-            for side, total in totals.items():
-                kept = [encoded[side][index] for index in keep]
-                trips[side].add([getattr(chunk[index], side) for index in keep], kept)
-                ends = total + np.cumsum([len(ids) for ids in kept], dtype=OFFSET)
-                totals[side] = int(ends[-1]) if len(ends) else total
-                files[f"{side}.ids"].write(np.concatenate([np.zeros(0, ID), *kept]).astype(ID).tobytes())
-                files[f"{side}.offsets"].write(ends.tobytes())
-        for trip in trips.values():
-            notes.update(trip.notes())
-    finally:
-        for file in files.values():
-            file.close()
-
-
-def _keep(source: int, target: int, max_length: int | None, notes: Counter[str]) -> bool:
-    if not source or not target:
-        notes["pairs with a side of no pieces left out"] += 1
-        return False
-    if max_length is not None and max(source, target) > max_length:
-        notes[f"pairs longer than {max_length} pieces left out (data.max_length)"] += 1
-        return False
-    return True

@@ -10,16 +10,17 @@ from typing import NamedTuple, TypeVar
 import sentencepiece
 
 from nmt.config import DataSettings, Settings, SubwordSettings
-from nmt.data.cache import Say, cached
+from nmt.data.cache import Say, cached, resumable
 from nmt.data.corpora import HELD_OUT, Corpora, file_hashes, find_corpora, fingerprint, shown_name
 from nmt.data.corpus import Pair
-from nmt.data.dataset import Dataset, write_dataset
+from nmt.data.dataset import Dataset
 from nmt.data.filters import Survey, kept
 from nmt.data.hold_out import HeldOut, hold_out
 from nmt.data.normalization import SIDES, of_settings
 from nmt.data.sources import TextSource
 from nmt.data.subword import Subword, Subwords, load_subword, train_subword
 from nmt.data.unchanged import check_unchanged, checker
+from nmt.data.write_dataset import write_dataset
 from nmt.errors import DataError
 
 Item = TypeVar("Item")
@@ -93,7 +94,9 @@ def prepare(settings: Settings, say: Say = lambda _: None) -> Prepared:
     hashes = text.hashes | file_hashes(valid)
     _warn_of_equal_text(text.sources, valid, hashes, say)
     subwords = _subwords(text, settings.subword, say)
-    encoded = [_train_set(text, number, subwords, data.max_length, say) for number in range(len(text.sources))]
+    encoded = [
+        _train_set(text, number, subwords, data.max_length, say, data.workers) for number in range(len(text.sources))
+    ]
     train_set = Dataset(*(folder for folder, _ in encoded))
     valid_sets = [(source, *_valid_set(source, hashes, subwords, say)) for source in valid]
     for source, size in ((text.sources[0], len(train_set)), *((source, len(each)) for source, each, _ in valid_sets)):
@@ -104,7 +107,7 @@ def prepare(settings: Settings, say: Say = lambda _: None) -> Prepared:
         subwords,
         train_set,
         tuple((source, dataset) for source, dataset, _ in valid_sets),
-        tuple(weight for _, weight in corpora.train),
+        sampling_weights(train_set.sizes, [weight for _, weight in corpora.train], data.temperature),
         corpora,
         text.held_out,
         text,
@@ -113,6 +116,15 @@ def prepare(settings: Settings, say: Say = lambda _: None) -> Prepared:
         _named_hashes(data, hashes, text.held_out),
         data.folder,
     )
+
+
+def sampling_weights(sizes: Sequence[int], weights: Sequence[float], temperature: float) -> tuple[float, ...]:
+    """Return how often the pairs of each text occur per epoch, whose length does not depend on the temperature."""
+    counts = [size * weight for size, weight in zip(sizes, weights, strict=True)]
+    if temperature == 1 or not all(counts):
+        return tuple(weights)
+    shares = [(count / max(counts)) ** (1 / temperature) for count in counts]
+    return tuple(sum(counts) * share / sum(shares) / size for share, size in zip(shares, sizes, strict=True))
 
 
 def _training_text(settings: Settings, corpora: Corpora, say: Say) -> tuple[TrainingText, tuple[TextSource, ...]]:
@@ -225,7 +237,7 @@ def thinned(items: Iterable[Item], limit: int) -> list[Item]:
 
 
 def _train_set(
-    text: TrainingText, number: int, subwords: Subwords, max_length: int, say: Say
+    text: TrainingText, number: int, subwords: Subwords, max_length: int, say: Say, workers: int
 ) -> tuple[Path, dict[str, int]]:
     """Return the folder of training text `number` as a dataset, and what was left out."""
     source = text.sources[number]
@@ -238,7 +250,7 @@ def _train_set(
         surveys.append(Survey(source, text.filters))
         return surveys[0].read(text.pairs(number, notes))
 
-    dataset, notes = _encoded(source, text.hashes, recipe, pairs, subwords, max_length, say)
+    dataset, notes = _encoded(source, text.hashes, recipe, pairs, subwords, max_length, say, workers)
     for survey in surveys:
         for finding in survey.findings(SERIOUS):
             say(f"warning: {source.name}: {finding}")
@@ -269,10 +281,12 @@ def _encoded(
     subwords: Subwords,
     max_length: int | None,
     say: Say,
+    workers: int = 1,
 ) -> tuple[Dataset, dict[str, int]]:
     def make(folder: Path) -> None:
         notes: Counter[str] = Counter()
-        write_dataset(folder, pairs(notes), subwords, max_length, notes)
+        with resumable(folder) as unfinished:
+            write_dataset(unfinished, pairs(notes), subwords, max_length, notes, workers, say)
         (folder / "notes.json").write_text(json.dumps(notes), encoding="utf-8")
 
     def read(folder: Path) -> tuple[Dataset, dict[str, int]]:

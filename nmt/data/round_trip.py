@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -43,6 +44,15 @@ class RoundTrip:
         if expected.rstrip() != decoded.rstrip():
             self.lines += 1
             self.lost.update(Counter(expected.rstrip()) - Counter(decoded))
+
+    def found(self) -> list[Any]:
+        """Return the counts, as JSON has them."""
+        return [self.lines, self.invisible, dict(self.lost)]
+
+    def include(self, found: Sequence[Any]) -> None:
+        """Add the counts of other lines."""
+        self.lines, self.invisible = self.lines + found[0], self.invisible + found[1]
+        self.lost.update(found[2])
 
     def notes(self) -> Counter[str]:
         """Return what the user should know, and of how many lines."""

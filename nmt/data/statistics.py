@@ -20,6 +20,7 @@ from nmt.data.words import split_words
 
 FORMAT = 1
 SAMPLE = 5_000  # lines whose text is looked at
+COUNTED = 10_000_000  # pairs whose lengths are counted, from all over the text
 USUAL = 95.0  # percentile of the sentences in a line, up to which a line stays whole
 RARE = 99.9  # percentile of target lengths that a limit is taken from
 BUCKET = 200  # pairs of about one source length, at least, that give one limit
@@ -66,7 +67,11 @@ class TrainingStatistics:
 
 def training_statistics(data: Dataset, subwords: Subwords) -> TrainingStatistics:
     """Count the lengths of all pairs, and the sentences and words of a sample from all over the text."""
-    source, target = data.source_lengths(), data.target_lengths()
+    if len(data) <= COUNTED:
+        source, target = data.source_lengths(), data.target_lengths()
+    else:
+        some = np.linspace(0, len(data) - 1, COUNTED).astype(np.int64)
+        source, target = data.lengths("source", some), data.lengths("target", some)
     chosen = np.linspace(0, len(data) - 1, min(SAMPLE, len(data))).astype(int).tolist()
     sources = [subwords.source.decode(data.source(index).tolist()) for index in chosen]
     targets = [subwords.target.decode(data.target(index).tolist()) for index in chosen]

@@ -6,17 +6,18 @@ import numpy as np
 
 from nmt.config import Settings
 from nmt.data.batch import Batch, Sentences, make_batch
-from nmt.data.batching import Indices, epoch_batches, epoch_order
+from nmt.data.batching import Indices, epoch_batches, epoch_order, length_batches
 from nmt.data.dataset import Dataset
 from nmt.data.guide import Guide
 from nmt.data.hidden_words import Hidden
 from nmt.data.resampling import Resampled
 from nmt.data.subword import Subwords
+from nmt.data.windows import Windows
 from nmt.training.distillation import TeacherCache
 
 
 class EpochBatches:
-    """Provide the batches of one epoch after another: a pure function of (seed, epoch)."""
+    """Provide the batches of one epoch after another: a pure function of (seed, epoch, window)."""
 
     def __init__(
         self,
@@ -34,17 +35,31 @@ class EpochBatches:
         self._guide = guide
         self._sentences: Sentences = dataset
         self._chosen: list[Indices] = []
+        self.windows = 1  # of the epoch
 
-    def begin(self, epoch: int) -> None:
-        """Start an epoch: order its sentences and form its batches."""
-        source, target = self._dataset.source_lengths(), self._dataset.target_lengths()
+    def begin(self, epoch: int, window: int = 0) -> None:
+        """Start a window of an epoch, which is all of it by default: order its sentences and form its batches."""
         training = self._settings.training
-        order = epoch_order(self._parts, training.seed, epoch)
-        self._chosen = epoch_batches(source, target, training, epoch, order)
+        if training.shuffle_window:
+            windows = Windows(self._parts, training.shuffle_window, training.seed, epoch)
+            self.windows = len(windows)
+            self._chosen = self._batches_of(windows, window, epoch) if window < len(windows) else []
+        else:
+            source, target = self._dataset.source_lengths(), self._dataset.target_lengths()
+            order = epoch_order(self._parts, training.seed, epoch)
+            self._chosen = epoch_batches(source, target, training, epoch, order)
         if alpha := self._settings.subword.sampling:
             self._sentences = Resampled(self._dataset, self._subwords, alpha, training.seed, epoch)
         elif training.hide_words and {subword.kind for subword in self._subwords} == {"word"}:
             self._sentences = Hidden(self._dataset, self._subwords, training.hide_words, training.seed, epoch)
+
+    def _batches_of(self, windows: Windows, window: int, epoch: int) -> list[Indices]:
+        """Return the batches of a window, as `epoch_batches` forms those of an epoch."""
+        training, order = self._settings.training, windows.shuffled(window)
+        source, target = (self._dataset.lengths(side, order) for side in ("source", "target"))
+        batches = length_batches(np.arange(len(order)), source, target, training.batch_tokens, training.batch_sentences)
+        random = np.random.default_rng((training.seed, epoch, window, len(order)))
+        return [order[batches[index]] for index in random.permutation(len(batches))]
 
     def __len__(self) -> int:
         return len(self._chosen)
@@ -67,6 +82,4 @@ class EpochBatches:
     def places(self, chosen: Sequence[Indices]) -> list[tuple[int, int]]:
         """Return (number of the training text from 0, line in it) of these sentences, sorted."""
         dataset = self._dataset
-        return sorted(
-            (dataset.text_of(index), int(dataset.lines[index])) for indices in chosen for index in indices.tolist()
-        )
+        return sorted((dataset.text_of(index), dataset.line(index)) for indices in chosen for index in indices.tolist())

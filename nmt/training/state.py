@@ -75,8 +75,10 @@ class Progress:
 
     step: int = 0
     epoch: int = 0
-    batch: int = 0  # batches of this epoch that are done
-    batches: int = 0  # batches of this epoch
+    batch: int = 0  # batches of this epoch, or of this window of it, that are done
+    batches: int = 0  # batches of this epoch, or of this window of it
+    window: int = 0  # windows of this epoch that are done; their batches do not count in `batch`
+    windows: int = 1  # windows of this epoch
     seconds: float = 0.0  # spent training, validation included
     loss: float = 0.0  # nats, summed over the target tokens of the updates since the last line of the log
     tokens: int = 0  # these target tokens
@@ -92,7 +94,8 @@ class Progress:
     @property
     def epochs(self) -> float:
         """Return the number of epochs done, with fraction."""
-        return self.epoch + (self.batch / self.batches if self.batches else 0.0)
+        done = self.batch / self.batches if self.batches else 0.0
+        return self.epoch + (self.window + done) / max(self.windows, 1)
 
     def best(self, metric: str) -> Validation | None:
         """Return the best comparable validation, the first among equals; None if none has a finite score."""

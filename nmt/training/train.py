@@ -278,7 +278,7 @@ def _resume_from(trainer: Trainer, state: TrainState, log: Log, changed: list[st
     text = trainer.progress.text
     if state.progress.text not in ("", text):
         log.say("note: the training text has changed since the last checkpoint: its epoch starts over")
-        state.progress.batch = 0
+        state.progress.batch = state.progress.window = 0
     state.progress.text = text
     trainer.carry_over_scores(state.progress, same_text=not changed)
     trainer.restore(state, trainer.checkpoints.folder)

@@ -278,13 +278,15 @@ class Trainer:
         if not self.ranks.launched:  # else all ranks have the leader's time
             self._count_time()
         if progress.batch >= len(self.batches):
-            progress.epoch, progress.batch = progress.epoch + 1, 0
+            progress.window, progress.batch = progress.window + 1, 0
+            if progress.window >= self.batches.windows:
+                progress.epoch, progress.window = progress.epoch + 1, 0
             self._load_epoch()
 
     def _load_epoch(self) -> None:
-        self.batches.begin(self.progress.epoch)
-        self.progress.batches = len(self.batches)
-        if self.progress.batch > len(self.batches):
+        self.batches.begin(self.progress.epoch, self.progress.window)
+        self.progress.batches, self.progress.windows = len(self.batches), self.batches.windows
+        if self.progress.batch > len(self.batches) or self.progress.window >= self.batches.windows:
             raise DataError(f"{self.checkpoints.folder}: the newest checkpoint has more batches than this text")
 
     def learning_rate(self) -> float:

@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 from ranks import together
 
+from nmt.distributed import Ranks
 from nmt.run import METRICS
 from nmt.training.batches import EpochBatches
 from reliability.job import CASES
@@ -67,6 +69,19 @@ def test_any_number_of_processes(workplace, monkeypatch, case, count) -> None:
     one, several = trained(workplace, case, 1), trained(workplace, case, count)
     check_alike(several, one)
     assert sentences(several.with_suffix(".sentences")) == sentences(one.with_suffix(".sentences"))
+
+
+def sum_in_float64() -> None:
+    Ranks.dtype = torch.float64
+
+
+def test_sums_in_float64_hardly_depend_on_the_number(workplace, tmp_path, monkeypatch) -> None:
+    """With one micro-batch for each rank, only the sum over ranks is left to differ."""
+    monkeypatch.chdir(workplace)
+    for count in (1, 2):
+        words = ["train", "digits.yaml", f"run={tmp_path / str(count)}", "training.parts=2", "training.max_steps=20"]
+        together(tmp_path, count, *words, before=sum_in_float64)
+    assert losses(tmp_path / "2") == pytest.approx(losses(tmp_path / "1"), rel=1e-6)
 
 
 def test_the_number_changes_between_runs(workplace, tmp_path, monkeypatch, record_property) -> None:

@@ -1,0 +1,116 @@
+"""Make N million synthetic pairs and measure how they are prepared: rate, peak memory and disk, with 1 and 2 processes.
+
+    python scripts/lab/big_corpus.py --millions 10 --folder /tmp/big --workers 1 2 --train 200
+
+Each preparation runs in a process of its own with an empty cache. `--train N` then trains N steps on the pairs, and
+resumes for one more. That a run resumes at 90 % of an epoch without looking at what was before is proved by
+tests/reliability/test_long_epoch.py.
+"""
+
+import argparse
+import json
+import os
+import random
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+CONFIG = """\
+data: {{source: a, target: b, train: train, valid: valid}}
+subword: {{vocab_size: 4000, sample: 200000}}
+model: {{embedding: 32, hidden: 32}}
+training: {{max_steps: {steps}, batch_tokens: 4000, shuffle_window: {window}, validate_every: 1000000, save_every: 100}}
+threads: 1
+"""
+PREPARE = """\
+import json, resource, sys, time
+from nmt import config
+from nmt.data.prepare import prepare
+started = time.monotonic()
+data = prepare(config.load(sys.argv[1], ["data.workers=" + sys.argv[2]]))
+peaks = {who: resource.getrusage(getattr(resource, who)).ru_maxrss / 1024 for who in ("RUSAGE_SELF", "RUSAGE_CHILDREN")}
+print(json.dumps({"pairs": len(data.train), "seconds": time.monotonic() - started, "megabytes": peaks}))
+"""
+
+
+def write_pairs(folder: Path, count: int, seed: int = 0) -> None:
+    """Write pairs of 3 to 20 invented words, of a vocabulary with the usual long tail."""
+    chance = random.Random(seed)
+    syllables = [a + b for a in "bdfgklmnprstvz" for b in "aeiou"]
+    words = ["".join(chance.choices(syllables, k=chance.randint(1, 4))) for _ in range(50_000)]
+    weights = [1 / (rank + 10) for rank in range(len(words))]
+    pool = chance.choices(words, weights, k=1_000_000)
+    with (folder / "train.a").open("w") as source, (folder / "train.b").open("w") as target:
+        for _ in range(count):
+            start, size = chance.randrange(len(pool) - 20), chance.randint(3, 20)
+            chosen = pool[start : start + size]
+            source.write(" ".join(chosen) + "\n")
+            target.write(" ".join(reversed(chosen)) + "\n")
+    for language in "ab":
+        lines = (folder / f"train.{language}").open().readlines(20_000)
+        (folder / f"valid.{language}").write_text("".join(lines[:100]))
+
+
+def disk(folder: Path) -> float:
+    """Return megabytes of all files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+
+
+def prepared(folder: Path, workers: int) -> dict[str, object]:
+    """Prepare in a new process with an empty cache, and return what it measured."""
+    cache = folder / "cache"
+    shutil.rmtree(cache, ignore_errors=True)
+    command = [sys.executable, "-c", PREPARE, str(folder / "config.yaml"), str(workers)]
+    output = subprocess.run(
+        command, env={**os.environ, "NMT_CACHE": str(cache)}, check=True, capture_output=True, text=True
+    )
+    found = json.loads(output.stdout.splitlines()[-1])
+    found["workers"], found["cache megabytes"] = workers, disk(cache)
+    found["pairs per second"] = found["pairs"] / found["seconds"]
+    return found
+
+
+def trained(folder: Path, steps: int) -> dict[str, object]:
+    """Train, then resume for one more step, and measure. The checks of text and cache at each start are included."""
+    environment = {**os.environ, "NMT_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
+    shutil.rmtree(folder / "run", ignore_errors=True)
+    base = [sys.executable, "-m", "nmt", "train", str(folder / "config.yaml"), f"run={folder / 'run'}"]
+    started = time.monotonic()
+    subprocess.run([*base, "training.validate_first=false"], env=environment, check=True, capture_output=True)
+    whole = time.monotonic() - started
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    started = time.monotonic()
+    subprocess.run([*base, f"training.max_steps={steps + 1}"], env=environment, check=True, capture_output=True)
+    return {
+        "steps": steps,
+        "seconds": whole,
+        "peak megabytes": peak,
+        "resume and one step, seconds": time.monotonic() - started,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--millions", type=float, default=1.0)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--train", type=int, default=0, metavar="STEPS")
+    parser.add_argument("--window", type=int, default=1_000_000, help="training.shuffle_window")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    count = round(options.millions * 1e6)
+    if not (options.folder / "train.b").exists():
+        write_pairs(options.folder, count)
+    (options.folder / "config.yaml").write_text(CONFIG.format(steps=max(options.train, 1), window=options.window))
+    print(f"{count:,} pairs, {disk(options.folder):,.0f} MB of text and earlier results, {os.cpu_count()} cores")
+    for workers in options.workers:
+        print(json.dumps(prepared(options.folder, workers)), flush=True)
+    if options.train:
+        print(json.dumps(trained(options.folder, options.train)))
+
+
+if __name__ == "__main__":
+    main()
