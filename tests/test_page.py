@@ -146,6 +146,27 @@ def test_the_direction_of_the_text(page: Any, text: str, direction: str) -> None
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def test_words_of_a_right_to_left_translation_stand_from_right_to_left(page: Any) -> None:
+    """Although each is a button by itself; a bracket is mirrored with its text."""
+    direction, places, own = page.evaluate(
+        """async () => {
+        const { showWords } = await import(new URL("static/view.js", document.baseURI).href);
+        const text = "الكتاب أحمر (red)";
+        const target = [...text.matchAll(/[\\p{L}]+|[()]/gu)].map((match) =>
+            ({ text: match[0], start16: match.index, end16: match.index + match[0].length,
+               probability: 1, confidence: null, alternatives: [] }));
+        const place = document.querySelector("#left .output");
+        place.replaceChildren();
+        showWords(place, { text, details: { target } }, {});
+        const words = [...place.querySelectorAll(".word")];
+        const places = words.map((word) => word.getBoundingClientRect().x);
+        return [place.dir, places, words.map((word) => word.firstChild.dir)];
+    }"""
+    )
+    assert (direction, own[2], own[4]) == ("rtl", "rtl", "rtl")
+    assert places == sorted(places, reverse=True)
+
+
 def test_text_is_never_markup(page: Any) -> None:
     page.fill("#source", "<img src=x onerror=alert(1)> מאמר abc")
     page.wait_for_selector("#left .facts:has-text('ms')")

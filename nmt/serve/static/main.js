@@ -244,6 +244,7 @@ async function translateFile(file) {
     clear();
     fileName = file.name;
     fileText = `${done.join("\n")}\n`;
+    sides[0].out.querySelector(".output").dir = "auto";
     sides[0].out.querySelector(".output").textContent = done.slice(0, 20).join("\n") + (done.length > 20 ? "\n…" : "");
     say(`${file.name}: all ${done.length} lines are translated; Download saves them`);
   } catch (error) {

@@ -22,6 +22,14 @@ export function make(name, attributes = {}, ...children) {
 
 const percent = (share) => `${Math.round(share * 100)} %`;
 
+const RIGHT_TO_LEFT = /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}]/u;
+
+// The direction of a text is that of its first letter. `dir="auto"` does not see letters inside isolated words.
+const directionOf = (text) => (RIGHT_TO_LEFT.test(text.match(/\p{L}/u)?.[0] ?? "") ? "rtl" : "ltr");
+
+// A word by itself; a sign that has no direction of its own, such as a bracket, takes that of the text.
+const isolated = (word, direction) => make("bdi", /\p{L}/u.test(word) ? {} : { dir: direction }, word);
+
 function sureness(probability) {
   if (probability < 0.3) return ["unsure2", "very unsure"];
   if (probability < 0.6) return ["unsure1", "unsure"];
@@ -31,6 +39,7 @@ function sureness(probability) {
 // The words as buttons between which the text stays as it is. `act` gets what happens to a word.
 export function showWords(place, line, act, other) {
   const words = line.details.target;
+  if (!place.childNodes.length) place.dir = directionOf(line.text);
   const known = other && new Set(other.details.target.map((word) => word.text));
   const buttons = [];
   let end = 0;
@@ -48,7 +57,7 @@ export function showWords(place, line, act, other) {
         event.preventDefault();
         const next = buttons[index + (getComputedStyle(place).direction === "rtl" ? -step : step)];
         if (next) { button.tabIndex = -1; next.tabIndex = 0; next.focus(); }
-      } }, make("bdi", {}, word.text));
+      } }, isolated(word.text, place.dir));
     buttons.push(button);
     place.append(button);
     end = word.end16;
@@ -61,10 +70,11 @@ export function showWords(place, line, act, other) {
 export function showSource(place, line, row) {
   const words = line.details.source;
   place.replaceChildren();
+  place.dir = directionOf(line.source);
   let end = 0;
   words.forEach((word, index) => {
     const much = row?.[index] ?? 0;
-    place.append(line.source.slice(end, word.start16), make("span", { class: much >= 0.1 ? "w lit" : "w", "--much": much }, make("bdi", {}, word.text)));
+    place.append(line.source.slice(end, word.start16), make("span", { class: much >= 0.1 ? "w lit" : "w", "--much": much }, isolated(word.text, place.dir)));
     end = word.end16;
   });
   place.append(line.source.slice(end));
