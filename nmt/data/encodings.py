@@ -1,4 +1,4 @@
-"""Recognise the encoding of a text by its first block: UTF-8, UTF-16 and UTF-32 are read; others are named in the error."""
+"""Recognise the encoding of a text by its first block. UTF-8, UTF-16 and UTF-32 are read; errors name others."""
 
 import codecs
 import re

@@ -1,4 +1,4 @@
-"""Calibrate the model and write the report when training has ended. A failure here is a warning: the training is done."""
+"""Calibrate the model and write the report after training. A failure here is a warning: the training is done."""
 
 import os
 from collections.abc import Callable
