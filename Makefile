@@ -18,8 +18,15 @@ test-browser: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt playwright axe-playwright-python
 	$(BIN)/python -m pytest tests/test_page.py -n 0 -rs
 
+# Tests of the computing parts check every annotated shape and type while they run, which doubles their time.
+SHAPES := $(addprefix tests/test_,$(addsuffix .py,aligner attention batch batches bridge cells characters cross_entropy \
+	deferred_gradients ensemble generator guide int8 loss mbr model no_waiting optimizer packed padding precision sampling \
+	scoring search shortlist transformer))
+
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 8 --dist worksteal
+	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 8 --dist worksteal $(SHAPES)
+	NMT_CHECK_SHAPES=0 $(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 8 --dist worksteal \
+		$(addprefix --ignore=,$(SHAPES)) tests
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -24,9 +24,9 @@ from nmt.data.subword import UNK_ID, Subword
 from nmt.device import choose_device, describe
 from nmt.errors import DataError
 from nmt.info import describe_parameters
-from nmt.memory import memory_at_hand
+from nmt.memory import memory_at_hand, resident_bytes
 from nmt.model import model_shapes
-from nmt.training.footprint import footprint, resident_bytes
+from nmt.training.footprint import footprint
 from nmt.training.initialization import find_vectors, with_inherited_subwords
 
 Hashes = npt.NDArray[np.uint64]

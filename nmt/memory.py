@@ -22,6 +22,12 @@ def address_space_at_hand() -> int:
     return max(0, limit - _first_number("/proc/self/statm", 0) * resource.getpagesize())
 
 
+def resident_bytes() -> int:
+    """Return the resident memory of this process; 0 if the system does not tell."""
+    pages = " ".join(_lines("/proc/self/statm")).split()
+    return int(pages[1]) * resource.getpagesize() if len(pages) > 1 else 0
+
+
 def _of_machine() -> int:
     for line in _lines("/proc/meminfo"):
         if line.startswith("MemAvailable:"):

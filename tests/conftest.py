@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
-install_import_hook("nmt", "beartype.beartype")  # every annotated shape and type is checked while tests run
+if os.environ.get("NMT_CHECK_SHAPES", "1") == "1":  # every annotated shape and type, which doubles the time
+    install_import_hook("nmt", "beartype.beartype")
 
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as the program sets it: threads that wait do not keep a core
 
-import torch  # noqa: E402
+import torch
 
 torch.set_num_threads(1)  # several times faster than many threads at these sizes
 

@@ -528,6 +528,7 @@ def test_every_decoding_setting_can_be_given(nmt: Run, tiny_corpus: Path, settin
         "replace_unknown": "false",
         "max_length": 9,
         "max_ratio": 1.5,
+        "precision": "float32",
     }
     word = f"{setting}={values.get(setting.partition('.')[2], 3)}"
     assert nmt("translate", word, stdin="a cat\n").status == 0

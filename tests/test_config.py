@@ -252,10 +252,7 @@ ON_COMMAND_LINE = [
     ),
     (
         ["training.max_steps=0", "training.schedule=constant"],
-        [
-            "a.yaml: training: has no limit; set training.max_time, max_steps, max_epochs or patience, "
-            "such as training.max_time=20m"
-        ],
+        ["a.yaml: training: has no limit; set training.max_time=20m, or max_steps, max_epochs or patience"],
     ),
 ]
 
@@ -444,7 +441,7 @@ NO_UNIT = {  # numbers that count or scale something which their description nam
     "training.min_learning_rate", "training.clip_norm", "training.weight_decay", "training.keep_best",
     "training.keep_last", "training.samples", "decoding.beam_size", "decoding.length_penalty",
     "decoding.coverage_penalty", "decoding.no_repeat_ngram", "training.betas", "training.coverage_loss",
-    "training.guided_attention", "subword.sampling",
+    "training.guided_attention", "subword.sampling", "data.temperature",
 }  # fmt: skip
 
 

@@ -305,7 +305,7 @@ def test_a_conditional_decoder_attends_with_the_first_layer() -> None:
 @torch.inference_mode()
 def test_encoded_padding_is_zero(bidirectional: bool) -> None:
     model = perturbed(bidirectional=bidirectional, layer_norm=True, encoder_layers=2)
-    encoded, _ = model.encoder(SOURCE, SOURCE != PAD_ID)
+    encoded, _ = model.encoder(SOURCE, SOURCE != PAD_ID, (SOURCE != PAD_ID).sum(1).tolist())
     assert not encoded[SOURCE == PAD_ID].any()
     assert (encoded[SOURCE != PAD_ID] != 0).all()
 
@@ -373,7 +373,9 @@ def test_other_dropout_drops_other_units_at_each_position(loop: str) -> None:
 
 @pytest.mark.parametrize("variational", [True, False])
 def test_encoder_drops_tokens_as_asked(variational: bool) -> None:
-    encoded, _ = dropping(variational=variational, encoder_layers=2).encoder(SOURCE[:1], SOURCE[:1] != PAD_ID)
+    source = SOURCE[:1]
+    encoder = dropping(variational=variational, encoder_layers=2).encoder
+    encoded, _ = encoder(source, source != PAD_ID, [source.size(1)])
     dropped = encoded == 0
     assert 0.2 < dropped.float().mean() < 0.8
     assert (dropped == dropped[:, :1]).all() == variational

@@ -177,11 +177,12 @@ def test_later_words_change_nothing_before_them(norm: str) -> None:
 @torch.inference_mode()
 def test_every_source_token_is_told_of_every_other() -> None:
     model, source = built(), SOURCE[:1]
-    expected, _ = model.encoder(source, source != PAD_ID)
+    lengths = (source != PAD_ID).sum(1).tolist()
+    expected, _ = model.encoder(source, source != PAD_ID, lengths)
     for position in range(source.size(1)):
         changed = source.clone()
         changed[:, position] = 13
-        found, state = model.encoder(changed, source != PAD_ID)
+        found, state = model.encoder(changed, source != PAD_ID, lengths)
         assert state == ()
         assert ((found - expected).abs().amax(dim=-1) > 1e-4).all()
 
@@ -192,7 +193,7 @@ def test_memory_is_the_keys_and_values_of_all_layers() -> None:
     memory, state = model.encode(SOURCE)
     assert memory.keys.shape == memory.values.shape == (2, 5, 3 * 8)
     assert [part.shape for part in state] == [(0, 2, 8)] * 6
-    encoded, _ = model.encoder(SOURCE, SOURCE != PAD_ID)
+    encoded, _ = model.encoder(SOURCE, SOURCE != PAD_ID, (SOURCE != PAD_ID).sum(1).tolist())
     for index, layer in enumerate(model.decoder.layers):
         own = layer.source_attention.memory(encoded, SOURCE != PAD_ID)
         part = slice(8 * index, 8 * index + 8)

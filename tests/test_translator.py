@@ -216,7 +216,8 @@ def test_the_limit_is_that_of_the_training_pairs_unless_it_is_set(translator: Tr
     with torch.no_grad():
         model = copy.deepcopy(translator.members[0])
         dict(model.named_parameters())["generator.output.bias"][EOS_ID] = -50.0
-    endless = Translator([model], translator.subwords, translator.settings, statistics=translator.statistics)
+    settings = translator.settings.model_copy(update={"max_length": 0})
+    endless = Translator([model], translator.subwords, settings, statistics=translator.statistics)
     line, plain = "We see the house.", {"beam_size": 1}
     pieces = len(translator.subwords.source.encode(line))
     [known] = translator.statistics.target_lengths.limits(np.array([pieces])).tolist()

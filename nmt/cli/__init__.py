@@ -34,7 +34,7 @@ from nmt.files import named
 from nmt.shown import shown
 
 READER_GONE = 128 + signal.SIGPIPE
-# Errors that the user can fix, wherever they happen: a full disk, a name that is too long, somebody else's folder, a limit.
+# Errors that users can fix: a full disk, a name that is too long, somebody else's folder, a limit.
 TO_MEND = {
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE,
     errno.ENFILE, errno.EIO, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ESTALE,

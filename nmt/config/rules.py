@@ -148,7 +148,7 @@ def _course_rules(settings: Settings) -> list[Rule]:
         (
             not (end or training.patience),
             "training",
-            "has no limit; set training.max_time, max_steps, max_epochs or patience, such as training.max_time=20m",
+            "has no limit; set training.max_time=20m, or max_steps, max_epochs or patience",
         ),
         (
             training.schedule == "cosine" and bool(training.patience) and not end,

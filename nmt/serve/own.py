@@ -1,6 +1,5 @@
 """Our own API under /v1: everything that a translation has."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -8,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
 
 from nmt.decoding.quality_flags import flags_of
 from nmt.decoding.request import TranslateOptions
@@ -144,7 +144,7 @@ def make_router(desk: Desk) -> APIRouter:
         options = TranslateOptions.of(details=True, words=asked.words, changes={"beam_size": 1})
         found = []
         for step in (*run.snapshots, None):
-            translator = await asyncio.to_thread(run.snapshot, step) if step is not None else run.translator
+            translator = await run_in_threadpool(run.snapshot, step) if step is not None else run.translator
             [[line]] = await desk.translate(run, [text], options, translator=translator)
             found.append({"step": step, "translation": shown(line, run, asked.words)})
         return {"run": run.name, "source": run.source, "target": run.target, "steps": found}

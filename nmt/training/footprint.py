@@ -1,9 +1,7 @@
 """How much memory a training will take, before it starts: what stays all the time, and the largest batch."""
 
 import math
-import resource
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -40,14 +38,6 @@ def footprint(settings: Settings, vocab: Sequence[int], shapes: Iterable[Sequenc
     saving = 4 * values_per_weight(training) * sum(math.prod(shape) for shape in shapes)
     kept = _saved_bytes(settings, vocab, largest)
     return Footprint(memory_needed(training, shapes), round(BACKWARD * kept), saving)
-
-
-def resident_bytes() -> int:
-    """Return the resident memory of this process; 0 if the system does not tell."""
-    try:
-        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
-    except OSError:
-        return 0
 
 
 def _saved_bytes(settings: Settings, vocab: Sequence[int], batch: Batch) -> int:

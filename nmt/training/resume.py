@@ -12,7 +12,7 @@ from nmt import run as runs
 from nmt.config import Settings
 from nmt.config.text import LARGEST, parse
 from nmt.data.subword import Subwords
-from nmt.errors import ConfigError, DataError
+from nmt.errors import ConfigError, DataError, UserError
 from nmt.files import read_json, read_run_file
 from nmt.shown import shown
 from nmt.training.checkpoint import list_checkpoints, read_trained_with
@@ -72,7 +72,7 @@ def with_earlier_defaults(settings: Settings, folder: Path) -> Settings:
         return settings
     try:
         given = parse(read_run_file(folder, runs.CONFIG, LARGEST), folder / runs.CONFIG)
-    except DataError:
+    except UserError:  # a damaged config is reported later
         return settings
     for key, earlier in EARLIER.items():
         section, _, name = key.partition(".")

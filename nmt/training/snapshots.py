@@ -41,7 +41,7 @@ class Snapshots:
             write_atomic(folder / runs.snapshot_name(step), runs.pack_weights(small, self.settings, self.subwords))
             self._thin_out(folder)
         except OSError as error:
-            self.warn(f"{folder}: cannot write: {error.strerror}; training continues, without this snapshot")
+            self.warn(f"{folder}: cannot write: {error.strerror}; this snapshot is missing; training continues")
 
     def _thin_out(self, folder: Path) -> None:
         steps = runs.snapshot_steps(self.owned.path) if is_folder(folder) else []

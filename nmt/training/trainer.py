@@ -368,7 +368,9 @@ class Trainer:
         try:
             save_outputs(self.owned.path, outputs)
         except OSError as error:
-            self.log.warn(f"{runs.OUTPUTS}: cannot write: {error.strerror}; training continues, without it")
+            self.log.warn(
+                f"{runs.OUTPUTS}: cannot write: {error.strerror}; the report will lack examples; training continues"
+            )
 
     def _scores(self, data: ValidationSet) -> ValidationResult:
         metrics, decoding = data.metrics(self.training.metric), self.settings.decoding

@@ -216,15 +216,16 @@ def test_numbers_in_files(tmp_path: Path, number: str) -> None:
 
 def test_a_wide_beam_gets_smaller_batches(tiny_run: Path, monkeypatch) -> None:
     """And finds the same."""
+    from nmt.decoding import searches
     from nmt.decoding import translator as module
 
     lines = ["We see the house.", "The house is small.", "A cat."]
     expected = [each.text for each in nmt.load(tiny_run, threads=1).translate(lines, beam_size=3, attention=False)]
     sizes: list[int] = []
-    real = module.search
+    real = searches.search
     monkeypatch.setattr(module, "MOST_VALUES", 3 * 360 * 2)
     monkeypatch.setattr(
-        module, "search", lambda model, source, *rest: (sizes.append(len(source)), real(model, source, *rest))[1]
+        searches, "search", lambda model, source, *rest: (sizes.append(len(source)), real(model, source, *rest))[1]
     )
     found = [each.text for each in nmt.load(tiny_run, threads=1).translate(lines, beam_size=3, attention=False)]
     assert found == expected
