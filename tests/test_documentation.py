@@ -28,7 +28,7 @@ PIECES = "subword.vocab_size=360"
 
 
 # Pages whose shell blocks are run, in the order in which a newcomer would read them.
-PAGES = ("README.md", "docs/tutorial.md", pytest.param("docs/how-to.md", marks=pytest.mark.slow))
+PAGES = ("README.md", *(pytest.param(f"docs/{page}.md", marks=pytest.mark.slow) for page in ("tutorial", "how-to")))
 
 
 def blocks(language: str, page: str = "README.md") -> list[str]:
