@@ -1,12 +1,12 @@
 """Several processes that work on one task, as torchrun starts them: ranks 0 to `size` - 1, of which rank 0 leads.
 
-torchrun sets RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT; without RANK a process is alone, and nothing
-here costs it anything. Tensors are summed by gloo on CPUs and by nccl on GPUs. Everything else (decisions, progress,
+torchrun sets RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT; without RANK a process is alone, and everything
+here returns at once. Tensors are summed by gloo on CPUs and by nccl on GPUs. Everything else (decisions, progress,
 messages) travels as JSON in byte tensors over a gloo group, so that nothing is ever unpickled.
 
-No wait is blind. While a rank waits, it looks for two things in the store of torchrun: a problem that another rank has
-reported, which then ends every rank with the same line, and the heartbeat of each rank. A rank that is killed, stopped
-or unreachable is named in one line.
+While a rank waits, it checks two things in the store of torchrun: a problem that another rank has reported, which then
+ends every rank with the same line, and the heartbeat of each rank. A rank that is killed, stopped or unreachable is
+named in one line.
 """
 
 import atexit
@@ -210,7 +210,7 @@ class Ranks:
     # Failing together -------------------------------------------------------------------------------------------------
 
     def fail(self, error: BaseException) -> None:
-        """Tell the other ranks why this one ends, unless it was they who ended."""
+        """Tell the other ranks why this one ends, unless another rank ended first."""
         if self.launched and not isinstance(error, OtherRankFailed | SystemExit):
             problems = list(getattr(error, "problems", ())) or [f"{type(error).__name__}: {error}"]
             if not isinstance(error, UserError):
@@ -326,11 +326,11 @@ class Ranks:
         except RuntimeError:
             if not work.is_completed():
                 return False
-            self._say_who_is_gone()
+            self._raise_lost()
         return True
 
-    def _say_who_is_gone(self) -> None:
-        """Raise RankLost after a connection broke, with the rank whose heart no longer beats."""
+    def _raise_lost(self) -> None:
+        """Raise RankLost after a connection broke, which names the ranks without a heartbeat."""
         end = time.monotonic() + 3 * BEAT
         self._known_beats.clear()
         while time.monotonic() < end:

@@ -14,6 +14,7 @@ import torch
 
 from nmt.config import ModelSettings, Settings
 from nmt.errors import ConfigError
+from nmt.model.int8 import multiplies_int8
 
 PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 SMALLEST = 128  # model.hidden from which on `auto` takes bf16: below, conversions cost more than the products gain
@@ -100,7 +101,7 @@ def _obstacle(wanted: str, device: torch.device) -> str:
         return f"fp16 needs a CUDA device, and this is {device.type}"
     if wanted == "bf16" and device.type == "cuda" and not native_bf16(device):
         return "bf16 needs a CUDA device of compute capability 8.0 or more, and this one has less"
-    if wanted == "int8" and not (device.type == "cpu" and torch.cpu._is_vnni_supported()):
+    if wanted == "int8" and not (device.type == "cpu" and multiplies_int8()):
         return f"int8 needs a CPU with VNNI, and this {device.type} has none"
     return ""
 

@@ -12,7 +12,7 @@ from typing import Any
 from reliability.job import ended, fork
 from torch.distributed import TCPStore
 
-SECONDS = 60.0  # after which a test gives up
+SECONDS = 600.0  # after which a process counts as hanging, on any machine
 _numbers = itertools.count()
 
 

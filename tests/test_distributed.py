@@ -1,7 +1,6 @@
 """Processes that torchrun starts together: they agree, or all end with one line; none waits for ever."""
 
 import functools
-import time
 from pathlib import Path
 
 import pytest
@@ -20,11 +19,9 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_workplace(tmp_path_factory.mktemp("distributed"))
 
 
-def check_all_end(ranks: Together, words: str, status: int = 2, seconds: float = 30) -> None:
-    """Every rank ends in time, with the same line and exit status."""
-    started = time.monotonic()
+def check_all_end(ranks: Together, words: str, status: int = 2) -> None:
+    """Every rank ends, with the same line and exit status. One that hangs fails the test."""
     statuses = ranks.ended()
-    assert time.monotonic() - started < seconds
     assert statuses == [status] * len(statuses), [ranks.lines(rank) for rank in ranks.outputs]
     for lines in ranks.errors():
         assert len(lines) == 1 and words in lines[0], lines

@@ -12,7 +12,7 @@ import numpy as np
 
 from nmt.data.batching import Indices
 
-BLOCKS = 64  # of a window: a pair meets pairs from so many places of the corpus
+BLOCKS = 64  # number of blocks in a window; more blocks mix pairs from more places of the corpus
 
 
 class Windows:

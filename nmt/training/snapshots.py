@@ -5,17 +5,17 @@ there are more than wanted, the one goes whose neighbours are closest to each ot
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from nmt import run as runs
 from nmt.config import Settings
 from nmt.data.subword import Subwords
 from nmt.files import is_folder, write_atomic
+from nmt.model import Seq2Seq
 from nmt.training.lock import RunFolder
 
 FIRST = 16  # step of the first snapshot; earlier models say nothing
@@ -28,13 +28,13 @@ class Snapshots:
         self.settings, self.subwords, self.owned, self.warn = settings, subwords, owned, warn
         self.most = settings.training.snapshots
 
-    def take(self, step: int, weights: Mapping[str, Tensor], *, last: bool = False) -> None:
-        """Keep the weights if a snapshot is due at this step. A disk that is full costs the snapshot alone."""
+    def take(self, step: int, model: Seq2Seq, *, last: bool = False) -> None:
+        """Keep the weights of a model if a snapshot is due at this step. On a full disk only the snapshot is lost."""
         if not self.most or not (last or (step >= FIRST and step & (step - 1) == 0)):
             return
         self.owned.check()
         folder = self.owned.path / runs.SNAPSHOTS
-        small = {name: tensor.to(torch.float16) for name, tensor in weights.items()}
+        small = {name: tensor.to(torch.float16) for name, tensor in runs.named_weights(model).items()}
         try:
             for later in [found for found in runs.snapshot_steps(self.owned.path) if found > step]:
                 (folder / runs.snapshot_name(later)).unlink()  # of training that is being repeated

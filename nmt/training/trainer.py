@@ -148,7 +148,7 @@ class Trainer:
 
     def _take_snapshot(self, last: bool = False) -> None:
         if self.ranks.leads:
-            self.snapshots.take(self.progress.step, runs.named_weights(self.model), last=last)
+            self.snapshots.take(self.progress.step, self.model, last=last)
 
     def stop_reason(self) -> str:
         """Return why training is over, or "". A pure function of settings and progress."""

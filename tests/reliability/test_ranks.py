@@ -33,10 +33,8 @@ def finish(folder: Path, count: int, *words: str) -> None:
 
 
 def check_ended(ranks: Together, killed: int) -> None:
-    """All ranks end soon, and each of the others says in one line who is gone."""
-    started = time.monotonic()
+    """All ranks end, and each of the others says in one line who is gone. A rank that hangs fails the test."""
     statuses = ranks.ended()
-    assert time.monotonic() - started < 30
     for rank, status in enumerate(statuses):
         if rank != killed:
             assert status == 2, (rank, statuses, ranks.lines(rank))
