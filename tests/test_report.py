@@ -77,6 +77,15 @@ def test_the_page_is_complete_small_and_needs_nothing(tiny_run: Path, load: Load
     assert "model.hidden" in page and "max_steps" in page
 
 
+def test_the_number_of_steps_counts_those_after_the_last_logged_one(run: Path, load: Loader) -> None:
+    lines = (run / "metrics.jsonl").read_text().splitlines(keepends=True)
+    kept = [line for line in lines if json.loads(line)["kind"] != "train" or json.loads(line)["step"] <= 3]
+    assert len(kept) < len(lines)
+    (run / "metrics.jsonl").write_text("".join(kept))
+    [cost] = re.findall(r'<section id="cost">.*?</section>', render(gather(run, load=load)), re.DOTALL)
+    assert re.search(r">steps</th>\s*<td>4</td>", cost), cost
+
+
 def test_text_of_a_run_is_never_markup(run: Path, load: Loader) -> None:
     outputs = load_outputs(run)
     assert outputs is not None

@@ -451,7 +451,7 @@ def _cost(run: Told, other: Told | None) -> list[tuple[str, list[str]]]:
     rows: dict[str, list[str]] = {}
     for told in (run, *([other] if other else [])):
         records = told.records
-        last = max(records.train, key=lambda each: each["step"], default={})
+        last = max([*records.train, *records.validations], key=lambda each: each["step"], default={})
         speeds = sorted(value for _, value in points(records.train, "target_tokens_per_second"))
         values = {
             "training time, with validation": clock(told.seconds) if told.seconds else "unknown",
