@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from nmt.decoding.translator import Translator
+    from nmt.inference.translator import Translator
 
 if sys.platform == "win32":
     _LINE = "nmt runs on Linux and macOS; on Windows, use WSL: open a WSL shell and install nmt inside it"
@@ -34,6 +34,6 @@ def load(
 ) -> "Translator":
     """Load a trained run, or several as an ensemble, as a `Translator`. Raises DataError if one is damaged or
     incomplete."""
-    from nmt.run import load_translator
+    from nmt.api import load_translator
 
     return load_translator(path, device, threads)

@@ -24,10 +24,10 @@ from nmt.data.batching import epoch_batches
 from nmt.data.dataset import Ids
 from nmt.data.prepare import prepare
 from nmt.data.subword import EOS_ID
-from nmt.decoding.search import search
 from nmt.device import choose_device, describe
+from nmt.inference.search import search
+from nmt.kernels.deferred_gradients import PackedWeights, cached_packing
 from nmt.model import Seq2Seq, make_model
-from nmt.model.deferred_gradients import PackedWeights, cached_packing
 from nmt.precision import PRECISIONS, choose_precision, cpu_features
 from nmt.training.initialization import with_inherited_subwords
 from nmt.training.loss import batch_loss

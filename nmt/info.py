@@ -9,9 +9,10 @@ from typing import Any
 import torch
 
 from nmt import config
-from nmt import run as runs
 from nmt.errors import DataError
 from nmt.files import read_json, run_file_exists
+from nmt.runs import store
+from nmt.runs.weights import named_weights
 from nmt.shown import shown
 
 
@@ -21,19 +22,19 @@ def describe_run(path: Path) -> Iterator[str]:
 
 
 def _describe_run(path: Path) -> Iterator[str]:
-    loaded = runs.load_run(path, torch.device("cpu"))
+    loaded = store.load_run(path, torch.device("cpu"))
     yield f"run: {path}"
     yield ""
     yield from config.dump(loaded.settings).rstrip().split("\n")
     yield ""
-    yield from describe_parameters({name: weight.shape for name, weight in runs.named_weights(loaded.model).items()})
+    yield from describe_parameters({name: weight.shape for name, weight in named_weights(loaded.model).items()})
     sizes = [f"{len(subword):,}" for subword in loaded.subwords]
     vocabulary = sizes[0] if loaded.subwords.joint else " and ".join(sizes)
     yield f"vocabulary: {vocabulary} pieces"
-    if run_file_exists(path, runs.PROVENANCE):
-        yield from _describe_json(path / runs.PROVENANCE, _describe_provenance)
-    if run_file_exists(path, runs.SCORES):
-        yield from _describe_json(path / runs.SCORES, _describe_scores)
+    if run_file_exists(path, store.PROVENANCE):
+        yield from _describe_json(path / store.PROVENANCE, _describe_provenance)
+    if run_file_exists(path, store.SCORES):
+        yield from _describe_json(path / store.SCORES, _describe_scores)
     else:
         yield "scores: none yet; make them with: nmt eval"
 

@@ -9,13 +9,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nmt.decoding.alignment import AttentionMatrix
 from nmt.errors import ConfigError, DataError, extra
+from nmt.inference.alignment import AttentionMatrix
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from nmt.evaluation import Group
+    from nmt.evaluation.evaluate import Group
 
 Warn = Callable[[str], None]
 

@@ -34,7 +34,7 @@ from nmt.data.batching import epoch_batches
 from nmt.data.prepare import prepare
 from nmt.model import make_model
 from nmt.plots import picture
-from nmt.run import named_weights
+from nmt.runs.weights import named_weights
 from nmt.training.checkpoint import save_checkpoint
 from nmt.training.optimizer import optimizer_tensors
 from nmt.training.state import Progress, TrainState

@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 
 import nmt
 from nmt.data.corpus import ParallelFiles, read_pairs
-from nmt.decoding.align import align
-from nmt.decoding.quality_flags import FLAGS, flags
-from nmt.decoding.translator import Translation, Translator
+from nmt.inference.align import align
+from nmt.inference.quality_flags import FLAGS, flags
+from nmt.inference.translator import Translation, Translator
 from nmt.metrics import score
 
 ANY = "any flag"

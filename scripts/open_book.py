@@ -29,7 +29,7 @@ from torch import Tensor
 
 from nmt import config
 from nmt.config import DecodingSettings, ModelSettings
-from nmt.decoding.search import greedy_search
+from nmt.inference.search import greedy_search
 from nmt.model import Seq2Seq
 from nmt.model.attention import ATTENTIONS
 from nmt.model.decoder import RecurrentDecoder

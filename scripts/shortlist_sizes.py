@@ -16,7 +16,7 @@ from nmt.data.batch import pad_sources
 from nmt.data.dataset import Dataset
 from nmt.data.lexicon import learn_lexicon
 from nmt.data.prepare import prepare
-from nmt.decoding.shortlist import Shortlist
+from nmt.inference.shortlist import Shortlist
 
 TRANSLATIONS = (10, 20, 50)  # of each source piece
 AT_A_TIME = (1, 32, 64)

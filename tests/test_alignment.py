@@ -9,8 +9,8 @@ import torch
 import nmt
 from nmt.data.batch import pad_sources
 from nmt.data.subword import BOS_ID, Piece
-from nmt.decoding.align import align
-from nmt.decoding.alignment import (
+from nmt.inference.align import align
+from nmt.inference.alignment import (
     AttentionMatrix,
     Link,
     pharaoh,
@@ -18,7 +18,7 @@ from nmt.decoding.alignment import (
     strongest_links,
     word_attention,
 )
-from nmt.decoding.translator import Translator
+from nmt.inference.translator import Translator
 
 # "un chat" <- "a big cat"; pieces: un | ch|at | end, and a | big | ca|t | end
 SOURCE, TARGET = "a big cat", "un chat"

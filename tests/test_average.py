@@ -9,9 +9,10 @@ from torch import Tensor
 
 import nmt
 from nmt import config
-from nmt import run as runs
 from nmt.errors import ConfigError, DataError, UserError
 from nmt.files import read_json
+from nmt.runs import store
+from nmt.runs.weights import unpack_weights
 from nmt.training.average import Averaged, average_checkpoints, average_runs, mean_weights
 from nmt.training.checkpoint import best_names, list_checkpoints, load_checkpoint
 from nmt.training.state import Progress, Validation
@@ -38,7 +39,7 @@ def smooth_run(tiny_config: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 def weights_of(run: Path) -> dict[str, Tensor]:
-    return runs.unpack_weights((run / runs.WEIGHTS).read_bytes(), run)[0]
+    return unpack_weights((run / store.WEIGHTS).read_bytes(), run)[0]
 
 
 def average(run: Path, out: Path, best: int | None = None, last: int | None = None) -> tuple[Averaged, list[str]]:
@@ -108,8 +109,8 @@ def test_the_average_is_a_run(run: Path, tmp_path: Path) -> None:
     average(run, tmp_path / "out")
     shutil.move(tmp_path / "out", tmp_path / "moved")
     assert nmt.load(tmp_path / "moved").translate(["a cat", ""], changes={"max_length": 9})[1].text == ""
-    assert runs.load_settings(tmp_path / "moved").model == runs.load_settings(run).model
-    provenance = read_json(tmp_path / "moved" / runs.PROVENANCE)
+    assert store.load_settings(tmp_path / "moved").model == store.load_settings(run).model
+    provenance = read_json(tmp_path / "moved" / store.PROVENANCE)
     assert len(provenance["average_of"]) == 3
     assert provenance["command"] == ["nmt", "average"]
     assert not list((tmp_path / "moved").glob("*.tmp*"))
@@ -137,13 +138,13 @@ def test_damaged_checkpoints_are_left_out_and_left_alone(run: Path, tmp_path: Pa
 def test_several_runs(run: Path, tiny_run: Path, smooth_run: Path, tmp_path: Path) -> None:
     average_runs([run, smooth_run], tmp_path / "out", ["nmt"])
     assert_mean(weights_of(tmp_path / "out"), [weights_of(run), weights_of(smooth_run)])
-    settings, subwords = runs.load_settings(tiny_run), runs.load_subwords(tiny_run)
+    settings, subwords = store.load_settings(tiny_run), store.load_subwords(tiny_run)
     dropped = settings.model_copy(update={"model": settings.model.model_copy(update={"dropout": 0.5})})
-    runs.save_run(tmp_path / "dropped", dropped, subwords, weights_of(tiny_run))
+    store.save_run(tmp_path / "dropped", dropped, subwords, weights_of(tiny_run))
     average_runs([run, tmp_path / "dropped"], tmp_path / "mean", ["nmt"])
     assert_mean(weights_of(tmp_path / "mean"), [weights_of(run), weights_of(tiny_run)])
     other = settings.model_copy(update={"model": settings.model.model_copy(update={"attention_heads": 1})})
-    runs.save_run(tmp_path / "other", other, subwords, weights_of(tiny_run))
+    store.save_run(tmp_path / "other", other, subwords, weights_of(tiny_run))
     with pytest.raises(DataError) as caught:
         average_runs([run, tmp_path / "other"], tmp_path / "new", ["nmt"])
     problem = f"its model settings differ from those of {run}: model.attention_heads"

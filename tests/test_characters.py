@@ -10,10 +10,10 @@ from torch import Tensor
 
 from nmt.config import DecodingSettings
 from nmt.data.subword import EOS_ID, UNK_ID
-from nmt.decoding.characters import Characters, after
-from nmt.decoding.constraints import Constraints
-from nmt.decoding.sampling import Sampling, sample
-from nmt.decoding.search import Hypothesis, search
+from nmt.inference.characters import Characters, after
+from nmt.inference.constraints import Constraints
+from nmt.inference.sampling import Sampling, sample
+from nmt.inference.search import Hypothesis, search
 from nmt.model.memory import Memory
 
 FIRST = 4  # tokens: four of control, 256 bytes, two characters

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import nmt
-from nmt import run as runs
-from nmt.decoding.confidence import Calibration, Curve, Fit, _fit, calibrate, from_json, isotonic, right_words, to_json
-from nmt.decoding.request import TranslateOptions
+from nmt.inference.confidence import Calibration, Curve, Fit, _fit, calibrate, from_json, isotonic, right_words, to_json
+from nmt.inference.request import TranslateOptions
+from nmt.runs import store
 
 HALF = Fit(Curve((0.0, 1.0), (0.5, 0.5)), (), (), 0.0, 0.0)
 
@@ -42,7 +42,7 @@ def test_calibration_lowers_the_error_on_lines_it_has_not_seen() -> None:
 
 
 def test_calibrated_on_the_translations_of_a_run(tiny_run: Path) -> None:
-    from nmt.outputs import load_outputs
+    from nmt.evaluation.outputs import load_outputs
 
     outputs = load_outputs(tiny_run)
     assert outputs is not None
@@ -57,11 +57,11 @@ def test_words_and_sentences_have_it(tiny_run: Path, tmp_path: Path) -> None:
     options = TranslateOptions(details=True)
     [plain] = nmt.load(run, threads=1).translate(["the cat"], options=options)
     assert plain.details is not None and plain.details.to_dict()["confidence"] is None
-    runs.save_calibration(run, Calibration(runs.model_hash(run), 9, HALF, HALF))
+    store.save_calibration(run, Calibration(store.model_hash(run), 9, HALF, HALF))
     [found] = nmt.load(run, threads=1).translate(["the cat"], options=options)
     assert found.details is not None and found.details.confidence == 0.5
     assert {word.confidence for word in found.details.target} == {0.5}
-    runs.save_calibration(run, Calibration("another model", 9, HALF, HALF))
+    store.save_calibration(run, Calibration("another model", 9, HALF, HALF))
     assert nmt.load(run, threads=1).confidence is None
 
 

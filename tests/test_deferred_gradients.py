@@ -8,10 +8,7 @@ import torch
 from torch import Tensor
 
 from nmt.config import ModelSettings
-from nmt.model import Seq2Seq, decoder, make_model
-from nmt.model import deferred_gradients as deferred
-from nmt.model.attention import ATTENTIONS
-from nmt.model.deferred_gradients import (
+from nmt.kernels.deferred_gradients import (
     Linear,
     PackedWeights,
     cached_packing,
@@ -20,8 +17,11 @@ from nmt.model.deferred_gradients import (
     linear,
     product,
 )
-from nmt.model.lstm import LSTM, _Gates
-from nmt.model.packed import Packed
+from nmt.kernels.lstm import LSTM, _Gates
+from nmt.kernels.packed import Packed
+from nmt.model import Seq2Seq, decoder, make_model
+from nmt.model import deferred_gradients as deferred
+from nmt.model.attention import ATTENTIONS
 
 VOCAB = 11
 SOURCE = torch.tensor([[5, 6, 7, 8, 3], [4, 9, 3, 0, 0], [10, 3, 0, 0, 0]])

@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from nmt import config
-from nmt import run as runs
 from nmt.check import check_config
 from nmt.data.batch import make_batch
 from nmt.data.cache import cache_folder
@@ -19,7 +18,9 @@ from nmt.data.prepare import prepare
 from nmt.data.subword import PAD_ID
 from nmt.errors import ConfigError, DataError
 from nmt.info import describe_run
-from nmt.run import CHECKPOINTS, CONFIG, PROVENANCE, WEIGHTS, LoadedRun, tensors_hash
+from nmt.runs import store
+from nmt.runs.store import CHECKPOINTS, CONFIG, PROVENANCE, WEIGHTS, LoadedRun
+from nmt.runs.weights import named_weights, pack_weights, tensors_hash
 from nmt.training import distillation as module
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
 from nmt.training.distillation import load_teachers, teacher_cache
@@ -175,7 +176,7 @@ def test_a_damaged_reading_is_made_again(tiny_config, two) -> None:
 def test_it_is_known_who_taught(tiny_config, two, tmp_path) -> None:
     learn(tiny_config, tmp_path / "run", two, "training.max_steps=1")
     for folder in two:
-        digest = tensors_hash(runs.named_weights(runs.load_run(Path(folder), CPU).model))
+        digest = tensors_hash(named_weights(store.load_run(Path(folder), CPU).model))
         name = f"training.teachers: {folder}"
         assert json.loads((tmp_path / "run" / PROVENANCE).read_text())["data"][name] == digest
         assert f"  data      {name}  sha256 {digest[:16]}" in list(describe_run(tmp_path / "run"))
@@ -187,7 +188,7 @@ def test_it_is_known_who_taught(tiny_config, two, tmp_path) -> None:
 def test_check_shows_the_teachers_pieces(tiny_config, two, tmp_path) -> None:
     lines: list[str] = []
     check_config(settings_of(tiny_config, tmp_path / "run", two), lines.append)
-    size = len(runs.load_subwords(Path(two[0])).source)
+    size = len(store.load_subwords(Path(two[0])).source)
     assert any(line.startswith(f"  en: {size:,} pieces") for line in lines)
 
 
@@ -220,9 +221,9 @@ def test_a_teacher_that_has_learnt_more(tiny_config, tiny_run, tmp_path) -> None
     shutil.copytree(tiny_run, tmp_path / "teacher")
     words = (tiny_config, tmp_path / "run", [str(tmp_path / "teacher")], CONSTANT)
     learn(*words, "training.max_steps=1")
-    loaded = runs.load_run(tmp_path / "teacher", CPU)
-    weights = {name: tensor + 0.01 for name, tensor in runs.named_weights(loaded.model).items()}
-    (tmp_path / "teacher" / WEIGHTS).write_bytes(runs.pack_weights(weights, loaded.settings, loaded.subwords))
+    loaded = store.load_run(tmp_path / "teacher", CPU)
+    weights = {name: tensor + 0.01 for name, tensor in named_weights(loaded.model).items()}
+    (tmp_path / "teacher" / WEIGHTS).write_bytes(pack_weights(weights, loaded.settings, loaded.subwords))
     with pytest.raises(DataError, match=rf"training\.teachers: {tmp_path / 'teacher'}: has changed since this run"):
         learn(*words, "training.max_steps=2")
 

@@ -9,16 +9,17 @@ import torch
 from torch import Tensor
 
 import nmt
-from nmt import run as runs
 from nmt.config import DecodingSettings, ModelSettings
 from nmt.data.batch import pad_targets
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, Subwords, load_subword, train_subword
 from nmt.data.subword import Subword as SubwordModel
-from nmt.decoding.ensemble import Ensemble, mean_attention, mean_log_probs
-from nmt.decoding.scoring import attention_to, token_log_probs
-from nmt.decoding.search import Searchable, search
 from nmt.errors import DataError
+from nmt.inference.ensemble import Ensemble, mean_attention, mean_log_probs
+from nmt.inference.scoring import attention_to, token_log_probs
+from nmt.inference.search import Searchable, search
 from nmt.model import Seq2Seq, make_model
+from nmt.runs import store
+from nmt.runs.weights import named_weights
 
 VOCAB = 9
 SOURCE = torch.tensor([[4, 5, 8, EOS_ID], [6, EOS_ID, PAD_ID, PAD_ID], [7, 4, EOS_ID, PAD_ID]])
@@ -121,11 +122,11 @@ def test_an_ensemble_is_not_one_of_its_members() -> None:
             for word, share in shares.items():
                 self.shares[word] = share
 
-        def encode(self, source: Tensor) -> tuple[nmt.decoding.search.Encoded, tuple[Tensor, ...]]:
+        def encode(self, source: Tensor) -> tuple[nmt.inference.search.Encoded, tuple[Tensor, ...]]:
             return member(0).encode(source)
 
         def step(
-            self, tokens: Tensor, state: tuple[Tensor, ...], memory: nmt.decoding.search.Encoded
+            self, tokens: Tensor, state: tuple[Tensor, ...], memory: nmt.inference.search.Encoded
         ) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
             shares = self.shares if int(tokens[0]) == BOS_ID else torch.eye(VOCAB)[EOS_ID] + 1e-9
             return shares.log().repeat(len(tokens), 1), state, torch.zeros(len(tokens), memory.mask.size(1))
@@ -151,13 +152,13 @@ def test_attention_of_an_ensemble_is_the_members_mean() -> None:
 def other_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with the same subwords as the tiny one, other settings and other weights."""
     folder = tmp_path_factory.mktemp("runs") / "other"
-    settings, subwords = runs.load_settings(tiny_run), runs.load_subwords(tiny_run)
+    settings, subwords = store.load_settings(tiny_run), store.load_subwords(tiny_run)
     settings = settings.model_copy(
         update={"model": settings.model.model_copy(update={"hidden": 24, "cell": "gru", "attention": "none"})}
     )
     torch.manual_seed(7)
     model = Seq2Seq(settings.model, len(subwords.source), len(subwords.target))
-    runs.save_run(folder, settings, subwords, runs.named_weights(model))
+    store.save_run(folder, settings, subwords, named_weights(model))
     return folder
 
 
@@ -184,11 +185,11 @@ def test_runs_together(tiny_run: Path, other_run: Path) -> None:
 
 
 def test_runs_with_other_subwords_are_refused(tiny_run: Path, tiny_corpus: Path, tmp_path: Path) -> None:
-    settings, before = runs.load_settings(tiny_run), load_subword(tiny_run / "subword.model")
+    settings, before = store.load_settings(tiny_run), load_subword(tiny_run / "subword.model")
     lines = (tiny_corpus / "train.fr").read_text(encoding="utf-8").split("\n")
     other = SubwordModel(train_subword(lines, settings.subword.model_copy(update={"vocab_size": 350})), "other")
     model = Seq2Seq(settings.model, len(other), len(other))
-    runs.save_run(tmp_path / "other", settings, Subwords(other, other), runs.named_weights(model))
+    store.save_run(tmp_path / "other", settings, Subwords(other, other), named_weights(model))
     assert len(before) != len(other)
     nmt.load(tmp_path / "other")
     with pytest.raises(DataError) as caught:

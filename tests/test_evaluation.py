@@ -7,16 +7,13 @@ from pathlib import Path
 import pytest
 
 import nmt
-from nmt import config, evaluation
-from nmt import run as runs
+from nmt import config
 from nmt.bootstrap import Score
 from nmt.data.corpus import ParallelFiles
 from nmt.data.words import split_words
-from nmt.decoding.align import align
-from nmt.decoding.gold import Agreement, agreement, read_gold
-from nmt.decoding.translator import Translator
 from nmt.errors import ConfigError, DataError
-from nmt.evaluation import (
+from nmt.evaluation import evaluate as evaluation
+from nmt.evaluation.evaluate import (
     Evaluation,
     Wanted,
     compare,
@@ -27,7 +24,11 @@ from nmt.evaluation import (
     score_files,
     to_json,
 )
-from nmt.test_sets import configured_sets, read_set
+from nmt.evaluation.gold import Agreement, agreement, read_gold
+from nmt.evaluation.test_sets import configured_sets, read_set
+from nmt.inference.align import align
+from nmt.inference.translator import Translator
+from nmt.runs import store
 
 BUNDLED = Path(__file__).parent.parent / "data" / "en-fr"
 USUAL = Wanted()
@@ -50,9 +51,9 @@ def run(tiny_run: Path, tiny_corpus: Path, tmp_path: Path) -> Path:
 
 
 def set_data(run: Path, **changes: object) -> None:
-    settings = runs.load_settings(run)
+    settings = store.load_settings(run)
     settings = settings.model_copy(update={"data": settings.data.model_copy(update=changes)})
-    (run / runs.CONFIG).write_text(config.dump(settings), encoding="utf-8")
+    (run / store.CONFIG).write_text(config.dump(settings), encoding="utf-8")
 
 
 def result(
@@ -85,9 +86,9 @@ def test_the_test_sets_of_a_run_and_their_parts(
     assert {scores.decoding for scores in found.sets.values()} == {"beam 1, length penalty 1"}
     assert found.sets["test"].seconds == 7.5
     assert found.sets["test/odd"].seconds == 0
-    assert not (run / runs.SCORES).exists()
+    assert not (run / store.SCORES).exists()
     save(run, found)
-    assert json.loads((run / runs.SCORES).read_text(encoding="utf-8")) == to_json(found)
+    assert json.loads((run / store.SCORES).read_text(encoding="utf-8")) == to_json(found)
 
 
 def values(scores: dict[str, Score]) -> dict[str, tuple[float, float]]:
@@ -369,7 +370,7 @@ def test_parts_that_cannot_be(run: Path, translator: Translator, part: str, mess
     with pytest.raises(DataError) as caught:
         result(run, translator)
     assert str(caught.value) == message.format(folder=folder)
-    assert not (run / runs.SCORES).exists()
+    assert not (run / store.SCORES).exists()
 
 
 def test_a_part_that_no_test_set_has_is_left_out(run: Path) -> None:

@@ -9,8 +9,8 @@ import torch
 import nmt
 from nmt import config
 from nmt.errors import ConfigError, DataError
-from nmt.export import export
-from nmt.run import SHORTLIST, WEIGHTS
+from nmt.runs.export import export
+from nmt.runs.store import SHORTLIST, WEIGHTS
 from nmt.training.train import train
 
 LINES = ["We see the house.", "", "They read a book."]

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from nmt import config
-from nmt import run as runs
 from nmt.check import check_config
 from nmt.errors import ConfigError, DataError
 from nmt.info import describe_run
-from nmt.run import CHECKPOINTS, CONFIG, LOG, PROVENANCE, WEIGHTS, tensors_hash
+from nmt.runs import store
+from nmt.runs.store import CHECKPOINTS, CONFIG, LOG, PROVENANCE, WEIGHTS
+from nmt.runs.weights import named_weights, tensors_hash
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
 from nmt.training.state import TrainState
 from nmt.training.train import train
@@ -47,7 +48,7 @@ def last(folder: Path) -> TrainState:
 
 
 def weights_of(folder: Path) -> dict[str, torch.Tensor]:
-    return runs.named_weights(runs.load_run(folder, torch.device("cpu")).model)
+    return named_weights(store.load_run(folder, torch.device("cpu")).model)
 
 
 def test_weights_and_subwords_are_the_parents(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -113,13 +114,13 @@ def test_a_run_without_checkpoints_starts_from_its_parent_again(place: Path) -> 
 
 def test_dropout_may_be_another(place: Path) -> None:
     run(place, "model.dropout=0.3", "model.word_dropout=0.1", "training.max_steps=1")
-    assert runs.load_settings(place / "child").model.dropout == 0.3
+    assert store.load_settings(place / "child").model.dropout == 0.3
 
 
 def test_check_shows_the_parents_pieces(place: Path) -> None:
     lines: list[str] = []
     check_config(config.load(place / "child.yaml", words(place)), lines.append)
-    size = len(runs.load_subwords(place / "parent").source)
+    size = len(store.load_subwords(place / "parent").source)
     assert any(line.startswith(f"  en: {size:,} pieces") for line in lines)
 
 
@@ -147,7 +148,7 @@ def test_a_parent_that_is_none(place: Path) -> None:
 
 
 def test_a_damaged_parent(place: Path) -> None:
-    file = place / "parent" / runs.WEIGHTS
+    file = place / "parent" / store.WEIGHTS
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(DataError, match=r"model\.safetensors: damaged"):
         run(place)

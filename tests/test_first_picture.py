@@ -3,7 +3,7 @@
 import numpy as np
 from lab.first_picture import RIGHT, strongest
 
-from nmt.decoding.alignment import AttentionMatrix
+from nmt.inference.alignment import AttentionMatrix
 
 
 def test_strongest_source_word_of_each_target_word() -> None:

@@ -12,7 +12,8 @@ from nmt.errors import ConfigError
 from nmt.model import Seq2Seq, make_model
 from nmt.model.architecture import ARCHITECTURES
 from nmt.model.decoder import DECODERS
-from nmt.run import CHECKPOINTS, tensors_hash
+from nmt.runs.store import CHECKPOINTS
+from nmt.runs.weights import tensors_hash
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
 from nmt.training.forcing import FORCINGS, forcing
 from nmt.training.train import train

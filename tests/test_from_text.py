@@ -7,10 +7,10 @@ import pytest
 from test_cli import Run, nmt  # noqa: F401 (a fixture)
 
 from nmt import config
-from nmt import run as runs
 from nmt.config.defaults_for import ROWS, defaults_for, describe_rule
 from nmt.data.from_text import settings_of
 from nmt.errors import ConfigError, DataError
+from nmt.runs import store
 from nmt.training.train import train
 
 FAST = [
@@ -56,7 +56,7 @@ def test_train_translate_evaluate_in_a_folder_with_nothing_but_a_text(nmt: Run, 
     assert again.out.startswith("settings: runs/pairs/pairs.yaml\n")
     assert "already finished: training.max_steps=3 reached\n" in again.out
     kept = config.load("runs/pairs/pairs.yaml")
-    assert config.differences(kept, runs.load_settings(Path("runs/pairs"))).keys() <= {
+    assert config.differences(kept, store.load_settings(Path("runs/pairs"))).keys() <= {
         "run",
         "training.precision",
     }  # auto is recorded as what it chose
@@ -173,7 +173,7 @@ def test_a_project_that_moves_finds_its_text_again(
 ) -> None:
     assert "  folder: ../../data\n" in (trained / "runs" / "a" / "config.yaml").read_text()
     there = Path(shutil.copytree(trained, tmp_path / "there"))
-    assert runs.load_settings(there / "runs" / "a").data.folder == str(there / "data")
+    assert store.load_settings(there / "runs" / "a").data.folder == str(there / "data")
     capsys.readouterr()
     train(config.load(there / "a.yaml", [f"run={there}/runs/a"]), ["nmt", "train"])
     out = capsys.readouterr().out
@@ -183,9 +183,9 @@ def test_a_project_that_moves_finds_its_text_again(
 
 def test_a_run_that_is_copied_alone_finds_the_text_where_it_was(trained: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(trained / "runs" / "a", tmp_path / "far" / "away" / "copy"))
-    assert runs.load_settings(copy).data.folder == str(trained / "data")
+    assert store.load_settings(copy).data.folder == str(trained / "data")
     (copy / "provenance.json").unlink()
-    assert runs.load_settings(copy).data.folder == str(tmp_path / "far" / "data")  # which messages will name
+    assert store.load_settings(copy).data.folder == str(tmp_path / "far" / "data")  # which messages will name
 
 
 def test_the_absolute_paths_of_an_old_run_stay(trained: Path, tmp_path: Path) -> None:
@@ -193,4 +193,4 @@ def test_the_absolute_paths_of_an_old_run_stay(trained: Path, tmp_path: Path) ->
     (run / "provenance.json").unlink()
     text = (run / "config.yaml").read_text()
     (run / "config.yaml").write_text(text.replace("../../data", str(trained / "data")))
-    assert runs.load_settings(run).data.folder == str(trained / "data")
+    assert store.load_settings(run).data.folder == str(trained / "data")

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from nmt.decoding.alignment import Link, pharaoh
-from nmt.decoding.gold import Agreement, Gold, agreement, read_gold
 from nmt.errors import DataError
+from nmt.evaluation.gold import Agreement, Gold, agreement, read_gold
+from nmt.inference.alignment import Link, pharaoh
 
 # A, S, P -> |A & S|, |A & P|, |A|, |S|; AER, precision, recall
 AGREEMENTS: list[tuple[list[Link], set[Link], set[Link], Agreement, tuple[float, float, float]]] = [

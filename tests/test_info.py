@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from nmt import config
-from nmt import run as runs
 from nmt.check import check_config
 from nmt.errors import DataError
 from nmt.info import describe_parameters, describe_run
 from nmt.model import model_shapes
+from nmt.runs import store
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_run_is_described(run: Path) -> None:
 
 
 def test_scores_are_shown_with_their_signature(run: Path) -> None:
-    (run / runs.SCORES).write_text(
+    (run / store.SCORES).write_text(
         '{"run": "x", "sets": {"test": {"sentences": 1000, "decoding": "beam 5", "bleu": 37.26, '
         '"confidence": {"bleu": 1.0}, "signatures": {"bleu": "sig"}}}}',
         encoding="utf-8",
@@ -55,7 +55,7 @@ def test_scores_are_shown_with_their_signature(run: Path) -> None:
     assert lines[-3:] == ["scores:", "  test: 1,000 lines, beam 5", "    bleu 37.3 ± 1.0  [sig]"]
 
 
-@pytest.mark.parametrize("name", [runs.PROVENANCE, runs.SCORES])
+@pytest.mark.parametrize("name", [store.PROVENANCE, store.SCORES])
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff"])
 def test_damaged_json_is_refused_in_one_line(run: Path, name: str, content: bytes) -> None:
     (run / name).write_bytes(content)
@@ -64,7 +64,7 @@ def test_damaged_json_is_refused_in_one_line(run: Path, name: str, content: byte
     assert str(caught.value) == f"{run / name}: damaged: not a JSON object; copy the run again, or remove the file"
 
 
-@pytest.mark.parametrize("name", [runs.PROVENANCE, runs.SCORES])
+@pytest.mark.parametrize("name", [store.PROVENANCE, store.SCORES])
 @pytest.mark.parametrize("content", ["{}", '{"sets": [], "command": 1}', '{"sets": {"test": 3}, "command": [3]}'])
 def test_json_that_lacks_something_is_refused_in_one_line(run: Path, name: str, content: str) -> None:
     (run / name).write_text(content, encoding="utf-8")

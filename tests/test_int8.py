@@ -10,10 +10,11 @@ from torch import nn
 import nmt
 from nmt.config import ModelSettings
 from nmt.errors import DataError
+from nmt.kernels.lstm import LSTM
 from nmt.model import int8, make_model
 from nmt.model.int8 import Int8Linear, Int8LSTM, is_packed, pack, quantize, rounded, unpack
-from nmt.model.lstm import LSTM
-from nmt.run import WEIGHTS, load_run, load_subwords, named_weights, pack_weights
+from nmt.runs.store import WEIGHTS, load_run, load_subwords
+from nmt.runs.weights import named_weights, pack_weights
 
 CPU = torch.device("cpu")
 

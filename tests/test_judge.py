@@ -8,9 +8,10 @@ import pytest
 import torch
 from reliability.job import call, make_workplace, run
 
-from nmt import run as runs
 from nmt.data.corpus import Pair
-from nmt.run import CHECKPOINTS, METRICS, WEIGHTS
+from nmt.runs import store
+from nmt.runs.store import CHECKPOINTS, METRICS, WEIGHTS
+from nmt.runs.weights import unpack_weights
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
 from nmt.training.checkpoint_manager import CheckpointManager
 from nmt.training.lock import RunFolder
@@ -43,7 +44,7 @@ def recorded(folder: Path) -> list[dict]:
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return runs.unpack_weights((folder / WEIGHTS).read_bytes(), folder / WEIGHTS)[0]
+    return unpack_weights((folder / WEIGHTS).read_bytes(), folder / WEIGHTS)[0]
 
 
 def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
@@ -147,10 +148,10 @@ def test_the_model_that_the_run_has_is_a_candidate_too(done, tmp_path) -> None:
     """As one from long before the last step: if it is the best on the new set as well, it stays."""
     place = with_other_validation_text(done, tmp_path / "place")
     state = load_checkpoint(list_checkpoints(place / "run" / CHECKPOINTS)[-1])
-    settings = runs.load_settings(place / "run")
+    settings = store.load_settings(place / "run")
     good = {name: tensor + 0.01 for name, tensor in weights(place / "run").items()}
     checkpoints = CheckpointManager(
-        settings, runs.load_run(place / "run", torch.device("cpu")).subwords, print, RunFolder(place / "run")
+        settings, store.load_run(place / "run", torch.device("cpu")).subwords, print, RunFolder(place / "run")
     )
     checkpoints.model = place / "run" / WEIGHTS
     checkpoints.export_best(good, state.progress)
@@ -168,7 +169,7 @@ def test_runs_of_earlier_versions_go_on_with_their_scores(done, tmp_path) -> Non
     """They do not tell what their scores were measured on; it is the same if the text is."""
     trainer = Trainer.__new__(Trainer)
     trainer.validation_sets = [ValidationSet(None, [Pair(1, "a", "b")], None)]  # type: ignore[arg-type]
-    trainer.training = runs.load_settings(done / "run").training
+    trainer.training = store.load_settings(done / "run").training
     trainer.judge = trainer.validation_sets[0].fingerprint("bleu")
     said: list[str] = []
     trainer.log = type("Log", (), {"say": lambda self, line: said.append(line)})()  # type: ignore[assignment]

@@ -11,7 +11,7 @@ from nmt import load
 from nmt.data.corpora import find_corpora
 from nmt.data.from_text import settings_of
 from nmt.metrics import statistics
-from nmt.run import load_settings, load_subwords
+from nmt.runs.store import load_settings, load_subwords
 from nmt.training.train import train
 
 # Training is as short as can be: what is tested is whether the text arrives, and can come out.

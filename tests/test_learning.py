@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nmt import config
-from nmt.run import load_translator
+from nmt.api import load_translator
 from nmt.training.train import train
 
 CONFIG = """\

@@ -10,7 +10,7 @@ from nmt.config import ModelSettings
 from nmt.data.batch import Batch
 from nmt.data.subword import PAD_ID
 from nmt.model import Seq2Seq
-from nmt.run import named_weights
+from nmt.runs.weights import named_weights
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
 from nmt.training.loss import batch_loss, repeated_attention
 from nmt.training.train import train

@@ -11,7 +11,7 @@ from measure_flags import ANY, KINDS, Line
 
 import nmt
 from nmt.config import changed
-from nmt.decoding.quality_flags import FLAGS, flags
+from nmt.inference.quality_flags import FLAGS, flags
 
 PROJECT = Path(__file__).parent.parent
 PAGE = (PROJECT / "docs" / "reliability.md").read_text(encoding="utf-8")

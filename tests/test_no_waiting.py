@@ -6,11 +6,11 @@ import torch
 from nmt.config import DecodingSettings, ModelSettings, TrainingSettings
 from nmt.data.batch import Batch, SoftTargets
 from nmt.data.statistics import TargetLengths
-from nmt.decoding import constraints as constraints_module
-from nmt.decoding import search as search_module
-from nmt.decoding.characters import Characters
-from nmt.decoding.constraints import Allowed, Constraints
-from nmt.decoding.search import Hypothesis
+from nmt.inference import constraints as constraints_module
+from nmt.inference import search as search_module
+from nmt.inference.characters import Characters
+from nmt.inference.constraints import Allowed, Constraints
+from nmt.inference.search import Hypothesis
 from nmt.model import Seq2Seq, make_model
 from nmt.model.attention import ATTENTIONS
 from nmt.model.recurrent import CELLS

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nmt.model.packed import WORTH, Packed, is_worthwhile
+from nmt.kernels.packed import WORTH, Packed, is_worthwhile
 
 
 @pytest.mark.parametrize("bias", [True, False])

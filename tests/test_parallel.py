@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from nmt.decoding.parallel import parallel_map
+from nmt.inference.parallel import parallel_map
 
 CPU = torch.device("cpu")
 

@@ -17,7 +17,7 @@ from peers.toolkits import Process
 from peers.work import BOS, EOS, PAD, UNK, Sizes, Work, padded_sources, read, training_batches, write
 from safetensors.torch import save_file
 
-from nmt.decoding.shortlist import Shortlist
+from nmt.inference.shortlist import Shortlist
 
 SIZES = Sizes(vocab=20, embedding=8, hidden=8, layers=2, dropout=0.1)
 BATCHES = [([[4, 5, 6], [7, 8]], [[9, 10], [11, 12, 13, 14]]), ([[15], [16, 17]], [[18, 19, 4], [5]])]

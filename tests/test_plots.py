@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from nmt.bootstrap import Score
-from nmt.decoding.alignment import AttentionMatrix
 from nmt.errors import ConfigError, DataError, extra
-from nmt.evaluation import Group
+from nmt.evaluation.evaluate import Group
+from nmt.inference.alignment import AttentionMatrix
 from nmt.plots import attention_picture, check_picture, contact_sheet, length_picture, missing_characters
 
 MATRIX = AttentionMatrix(

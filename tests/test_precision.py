@@ -215,7 +215,7 @@ def test_8_bits_on_request(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_8_bit_runs_are_for_cpus(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import nmt.model.int8 as int8_module
-    from nmt.export import export
+    from nmt.runs.export import export
 
     monkeypatch.setattr(int8_module, "SMALLEST_SIDE", 8)
     export(tiny_run, tmp_path / "small", eight_bits=True, shortlist=None, command=[], say=print)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from nmt.decoding.alignment import AttentionMatrix
-from nmt.decoding.quality_flags import FLAGS, flags
+from nmt.inference.alignment import AttentionMatrix
+from nmt.inference.quality_flags import FLAGS, flags
 
 SOURCE = "A man in a red shirt is reading a newspaper on a bench."
 SOUND = "Un homme en chemise rouge lit un journal sur un banc."

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from nmt.decoding.alignment import AttentionMatrix
-from nmt.decoding.render import draw
+from nmt.inference.alignment import AttentionMatrix
+from nmt.inference.render import draw
 
 MATRIX = AttentionMatrix(
     ["a", "big", "elephant"], ["un", "éléphant"], np.array([[0.9, 0.006, 0.004], [0.0, 0.25, 1.0]], np.float32)

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from nmt import config
-from nmt import run as runs
 from nmt.errors import ConfigError, DataError
-from nmt.outputs import Outputs, load_outputs, save_outputs
+from nmt.evaluation.outputs import Outputs, load_outputs, save_outputs
 from nmt.report import analysis
 from nmt.report.brief import compared
 from nmt.report.charts import Line, Scale, line_chart, short
@@ -20,6 +19,7 @@ from nmt.report.finish import finish
 from nmt.report.page import LARGEST, render
 from nmt.report.records import Records, read_records, samples, thinned
 from nmt.report.watch import screen
+from nmt.runs import store
 
 BAD = "<script>alert(1)</script> \x1b[31m \u202e x"
 
@@ -252,7 +252,7 @@ def test_records_keep_what_is_sound(run: Path) -> None:
 
 
 def test_settings_that_differ_from_the_defaults(tiny_run: Path) -> None:
-    found = {key: value for key, _, value in from_defaults(runs.load_settings(tiny_run))}
+    found = {key: value for key, _, value in from_defaults(store.load_settings(tiny_run))}
     assert found["model.hidden"] == 16 and "data.folder" not in found and "decoding.beam_size" not in found
     settings = config.load(tiny_run / "config.yaml")
     assert from_defaults(settings)

@@ -15,7 +15,7 @@ from reliability.job import CASES, check_equal, make_workplace, result, run
 
 from nmt import config
 from nmt.errors import ConfigError, DataError, UserError
-from nmt.run import CHECKPOINTS, METRICS, WEIGHTS, load_settings
+from nmt.runs.store import CHECKPOINTS, METRICS, WEIGHTS, load_settings
 from nmt.training import resume
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
 from nmt.training.signals import Signals

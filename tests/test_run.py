@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from nmt.api import load_translator
 from nmt.errors import DataError
-from nmt.run import WEIGHTS, load_run, load_settings, load_translator, tensor_file
+from nmt.runs.store import WEIGHTS, load_run, load_settings
+from nmt.runs.weights import tensor_file
 
 CPU = torch.device("cpu")
 
@@ -38,7 +40,8 @@ def test_equal_models_are_equal_files(tiny_run: Path) -> None:
         import sys
         from pathlib import Path
         import torch
-        from nmt.run import load_run, named_weights, pack_weights
+        from nmt.runs.store import load_run
+        from nmt.runs.weights import named_weights, pack_weights
         run = load_run(Path(sys.argv[1]), torch.device("cpu"))
         sys.stdout.buffer.write(pack_weights(named_weights(run.model), run.settings, run.subwords, "bleu"))
     """

@@ -14,11 +14,11 @@ import nmt
 from nmt.config import DecodingSettings, ModelSettings
 from nmt.data.batch import pad_targets
 from nmt.data.subword import EOS_ID, PAD_ID
-from nmt.decoding.request import COLDEST, Sampling
-from nmt.decoding.sampling import FEW, draw, sample, truncate, uniforms
-from nmt.decoding.scoring import token_log_probs
-from nmt.decoding.search import greedy_search
 from nmt.errors import ConfigError
+from nmt.inference.request import COLDEST, Sampling
+from nmt.inference.sampling import FEW, draw, sample, truncate, uniforms
+from nmt.inference.scoring import token_log_probs
+from nmt.inference.search import greedy_search
 from nmt.model import Memory, Seq2Seq, State
 
 VOCAB = 7  # padding, unknown, begin, end and three words

@@ -10,10 +10,10 @@ import nmt
 from nmt.config import ModelSettings
 from nmt.data.batch import pad_sources, pad_targets
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID
-from nmt.decoding import scoring
-from nmt.decoding.scoring import Scored, perplexity, token_log_probs
-from nmt.decoding.translator import Translator
 from nmt.errors import ConfigError
+from nmt.inference import scoring
+from nmt.inference.scoring import Scored, perplexity, token_log_probs
+from nmt.inference.translator import Translator
 from nmt.model import Seq2Seq
 
 VOCAB = 9

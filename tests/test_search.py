@@ -10,9 +10,9 @@ from torch import Tensor
 
 from nmt.config import DecodingSettings, ModelSettings
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, UNK_ID
-from nmt.decoding.constraints import Constraints, longest_allowed
-from nmt.decoding.prefix import Prefix, Prefixed, Prefixes, Spelling
-from nmt.decoding.search import (
+from nmt.inference.constraints import Constraints, longest_allowed
+from nmt.inference.prefix import Prefix, Prefixed, Prefixes, Spelling
+from nmt.inference.search import (
     Hypothesis,
     Searchable,
     beam_search,
@@ -21,8 +21,8 @@ from nmt.decoding.search import (
     length_penalty,
     search,
 )
-from nmt.decoding.topk import topk
-from nmt.decoding.trace import Trace
+from nmt.inference.trace import Trace
+from nmt.kernels.topk import topk
 from nmt.model import Memory, Seq2Seq, State, make_model
 
 VOCAB = 7  # padding, unknown, begin, end and three words

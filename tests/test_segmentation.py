@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import nmt
-from nmt.decoding.alignment import AttentionMatrix, join_attention, join_links
-from nmt.decoding.quality_flags import flags_of
-from nmt.decoding.render import draw
-from nmt.decoding.sampling import Sampling
-from nmt.decoding.segmentation import Capacity, join, split_line
-from nmt.decoding.translator import Translator
+from nmt.inference.alignment import AttentionMatrix, join_attention, join_links
+from nmt.inference.quality_flags import flags_of
+from nmt.inference.render import draw
+from nmt.inference.sampling import Sampling
+from nmt.inference.segmentation import Capacity, join, split_line
+from nmt.inference.translator import Translator
 
 
 @pytest.mark.parametrize(

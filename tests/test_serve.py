@@ -16,9 +16,10 @@ import torch
 import yaml
 
 import nmt
-from nmt import run as runs
-from nmt.decoding.request import TranslateOptions
 from nmt.errors import ConfigError, DataError
+from nmt.inference.request import TranslateOptions
+from nmt.runs import store
+from nmt.runs.weights import named_weights, pack_weights
 
 pytest.importorskip("fastapi", reason="needs the extra `serve`")
 uvicorn = pytest.importorskip("uvicorn", reason="needs the extra `serve`")
@@ -59,12 +60,12 @@ def quick_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     settings["decoding"] |= {"beam_size": 2, "max_length": 6}
     (folder / "config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-    found = runs.load_run(folder, torch.device("cpu"))
+    found = store.load_run(folder, torch.device("cpu"))
     for step in (16, 32):
-        weights = {name: weight.half() for name, weight in runs.named_weights(found.model).items()}
-        (folder / runs.SNAPSHOTS).mkdir(exist_ok=True)
-        content = runs.pack_weights(weights, found.settings, found.subwords)
-        (folder / runs.SNAPSHOTS / runs.snapshot_name(step)).write_bytes(content)
+        weights = {name: weight.half() for name, weight in named_weights(found.model).items()}
+        (folder / store.SNAPSHOTS).mkdir(exist_ok=True)
+        content = pack_weights(weights, found.settings, found.subwords)
+        (folder / store.SNAPSHOTS / store.snapshot_name(step)).write_bytes(content)
     return folder
 
 

@@ -12,12 +12,12 @@ from nmt.config import DecodingSettings, ModelSettings
 from nmt.data.dataset import Dataset
 from nmt.data.lexicon import Lexicon, learn_lexicon
 from nmt.data.subword import EOS_ID
-from nmt.decoding.search import search
-from nmt.decoding.shortlist import SPECIAL, Shortlist
 from nmt.errors import DataError
+from nmt.inference.search import search
+from nmt.inference.shortlist import SPECIAL, Shortlist
 from nmt.model import Seq2Seq, make_model
 from nmt.model.int8 import quantize
-from nmt.run import SHORTLIST, WEIGHTS, load_run, save_shortlist
+from nmt.runs.store import SHORTLIST, WEIGHTS, load_run, save_shortlist
 
 VOCAB = 40
 SETTINGS = DecodingSettings(beam_size=3, max_length=8, allow_empty=True)

@@ -9,8 +9,9 @@ import pytest
 
 import nmt
 from nmt import config
-from nmt import run as runs
+from nmt.api import load_translator
 from nmt.errors import ConfigError, DataError
+from nmt.runs import store
 from nmt.training.snapshots import superfluous
 from nmt.training.train import train
 
@@ -26,13 +27,13 @@ def test_taken_at_powers_of_two_and_at_the_end(tiny_config: Path, tmp_path: Path
     words = [f"run={run}", "training.max_steps=40", "training.validate_every=40", "training.save_every=40",
              "training.average=false", "decoding.max_length=4"]  # fmt: skip
     train(config.load(tiny_config, [*words, "training.snapshots=2"]), ["nmt"])
-    assert runs.snapshot_steps(run) == [16, 40]
-    early, late = (runs.load_translator(run, threads=1, snapshot=step) for step in (16, 40))
+    assert store.snapshot_steps(run) == [16, 40]
+    early, late = (load_translator(run, threads=1, snapshot=step) for step in (16, 40))
     best = nmt.load(run, threads=1)
     assert early.translate(["the cat"])[0].log_prob != late.translate(["the cat"])[0].log_prob
     assert late.translate(["the cat"])[0].log_prob == pytest.approx(best.translate(["the cat"])[0].log_prob, abs=0.1)
     with pytest.raises(DataError, match="step-00000099"):
-        runs.load_translator(run, snapshot=99)
+        load_translator(run, snapshot=99)
 
 
 def test_a_tracker_gets_the_numbers_and_may_fail(

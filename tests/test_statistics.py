@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import nmt
-from nmt import run as runs
 from nmt.data.statistics import TargetLengths, TrainingStatistics, from_json, target_lengths, to_json, together
 from nmt.errors import DataError
-from nmt.export import export
+from nmt.runs import store
+from nmt.runs.export import export
 from nmt.training.average import average_runs
 
 FEW = TrainingStatistics(20, 12, 11, 1, TargetLengths((4, 12), (9, 30)), (0.5, 1.0, 2.0))
@@ -70,14 +70,14 @@ def test_what_a_file_may_not_hold(tiny_run: Path, tmp_path: Path, change: dict) 
 
 
 def test_a_run_has_them_and_so_have_those_made_of_it(tiny_run: Path, tmp_path: Path) -> None:
-    found = runs.load_statistics(tiny_run)
+    found = store.load_statistics(tiny_run)
     assert found is not None
     assert (found.pairs, found.usual_sentences) == (179, 1)
     assert found.usual_source <= found.longest_source <= 100
     assert 0.5 < found.word_ratio[1] < 2
     average_runs([tiny_run, tiny_run], tmp_path / "mean", [])
     export(tiny_run, tmp_path / "small", eight_bits=True, shortlist=None, command=[], say=print)
-    assert runs.load_statistics(tmp_path / "mean") == runs.load_statistics(tmp_path / "small") == found
+    assert store.load_statistics(tmp_path / "mean") == store.load_statistics(tmp_path / "small") == found
     assert nmt.load(tiny_run).statistics == found
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from nmt.data.corpus import Text, open_text
 from nmt.data.opening import BLOCK
-from nmt.decoding.stream import windows
+from nmt.inference.stream import windows
 
 
 @contextmanager

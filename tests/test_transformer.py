@@ -15,8 +15,8 @@ from nmt import config
 from nmt.config import DecodingSettings, ModelSettings
 from nmt.data.batch import Batch
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID
-from nmt.decoding.search import search
 from nmt.errors import ConfigError
+from nmt.inference.search import search
 from nmt.model import Seq2Seq, make_model
 from nmt.model.transformer import DecoderLayer, EncoderLayer, Residual, sinusoids
 from nmt.training.loss import batch_loss

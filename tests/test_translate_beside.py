@@ -8,7 +8,7 @@ from sentencepiece import SentencePieceProcessor
 from time_to_quality import in_pieces, read_lines, whole, write_lines
 from translate_beside import OURS, PEER, SMALL, all_commands, make_small, measure, source_text, table
 
-from nmt.run import subword_files
+from nmt.runs.store import subword_files
 
 
 def test_training_text_is_not_translated_and_validation_comes_first(tmp_path: Path) -> None:

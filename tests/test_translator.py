@@ -11,12 +11,12 @@ import torch
 import nmt
 from nmt.data.corpus import is_blank
 from nmt.data.subword import EOS_ID
-from nmt.decoding.align import align
-from nmt.decoding.request import TranslateOptions
-from nmt.decoding.sampling import Sampling
-from nmt.decoding.service import Busy, TranslationService
-from nmt.decoding.translator import Translation, Translator, warnings_of
 from nmt.errors import ConfigError, DataError
+from nmt.inference.align import align
+from nmt.inference.request import TranslateOptions
+from nmt.inference.sampling import Sampling
+from nmt.inference.service import Busy, TranslationService
+from nmt.inference.translator import Translation, Translator, warnings_of
 
 
 @pytest.fixture(scope="module")

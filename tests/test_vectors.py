@@ -20,7 +20,8 @@ from nmt.data.vectors import Vectors, read_vectors, vocabulary_words
 from nmt.errors import ConfigError, DataError, UserError
 from nmt.model import make_model
 from nmt.model.architecture import ARCHITECTURES
-from nmt.run import CHECKPOINTS, LOG, METRICS, PROVENANCE, tensors_hash
+from nmt.runs.store import CHECKPOINTS, LOG, METRICS, PROVENANCE
+from nmt.runs.weights import tensors_hash
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
 from nmt.training.initialization import FrozenRows, at_random_scale, initialize_from_vectors
 from nmt.training.state import TrainState

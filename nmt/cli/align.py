@@ -25,10 +25,10 @@ from nmt.errors import ConfigError, DataError
 from nmt.shown import json_line, shown
 
 if TYPE_CHECKING:
-    from nmt.decoding.align import Aligned
-    from nmt.decoding.alignment import AttentionMatrix
-    from nmt.decoding.gold import Agreement
-    from nmt.decoding.translator import Translator
+    from nmt.evaluation.gold import Agreement
+    from nmt.inference.align import Aligned
+    from nmt.inference.alignment import AttentionMatrix
+    from nmt.inference.translator import Translator
 
 
 def align(
@@ -72,8 +72,8 @@ def align(
     elif sheet:
         raise ConfigError("--sheet: needs --plot FILE")
     from nmt.data.formats.sides import read_two
-    from nmt.decoding.alignment import pharaoh
-    from nmt.decoding.gold import BETWEEN_SPACES, Agreement, agreement, counts_between_spaces, read_gold
+    from nmt.evaluation.gold import BETWEEN_SPACES, Agreement, agreement, counts_between_spaces, read_gold
+    from nmt.inference.alignment import pharaoh
 
     pairs = [(pair.source, pair.target) for pair in read_two(source, target, encoding)]
     if plot is not None and line > len(pairs):
@@ -126,7 +126,7 @@ def _aligned(
     translator: "Translator", pairs: list[tuple[str, str]], words: str, changes: dict[str, Any]
 ) -> Iterator["Aligned"]:
     from nmt.data.batching import chunked
-    from nmt.decoding.align import align as align_pairs
+    from nmt.inference.align import align as align_pairs
 
     for window in chunked(pairs, changes.get("window", translator.settings.window)):
         yield from align_pairs(translator, window, words=words, changes=changes)

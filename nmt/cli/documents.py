@@ -11,7 +11,7 @@ from nmt.shown import shown
 
 if TYPE_CHECKING:
     from nmt.data.documents.segments import Document
-    from nmt.decoding.translator import Translation
+    from nmt.inference.translator import Translation
 
 
 def chosen_format(path: Path | None, given: str | None) -> str | None:
@@ -49,7 +49,7 @@ def check_document_options(format_name: str | None, given: Mapping[str, object])
 
 def languages_of_run(run: Path) -> tuple[str, str]:
     """Return the source and target language of a run."""
-    from nmt.run import load_settings
+    from nmt.runs.store import load_settings
 
     data = load_settings(run).data
     return data.source, data.target
@@ -60,7 +60,7 @@ def read_document(
 ) -> "Document":
     """Read a document and its texts, in the translation direction of the run."""
     from nmt.data.documents import open_document
-    from nmt.run import newest
+    from nmt.runs.store import newest
 
     run = runs[0] if runs else newest()
     return open_document(path, format_name, languages_of_run(run), tuple(columns or ()), overwrite, encoding)

@@ -31,8 +31,8 @@ from nmt.shown import shown
 
 if TYPE_CHECKING:
     from nmt.config import DataSettings
-    from nmt.evaluation import Evaluation, SetScores
-    from nmt.test_sets import EvaluationSet
+    from nmt.evaluation.evaluate import Evaluation, SetScores
+    from nmt.evaluation.test_sets import EvaluationSet
 
 NAMES = (*METRICS, AER)
 USUAL = f"{' '.join(default_metrics(''))}; in Chinese, Thai and the like {' '.join(default_metrics('zh'))}"
@@ -109,10 +109,10 @@ def evaluate(
     check_words(word_kind)
     _check_test(test, source, reference, hypothesis)
     _check_options(source, reference, hypothesis, runs, by_length, plot, of_the_model)
-    from nmt.evaluation import Wanted, score_files
-    from nmt.evaluation import evaluate as evaluate_run
+    from nmt.evaluation.evaluate import Wanted, score_files
+    from nmt.evaluation.evaluate import evaluate as evaluate_run
     from nmt.languages import find_language
-    from nmt.run import newest
+    from nmt.runs.store import newest
 
     told = _language(language)
     if hypothesis is not None and reference:
@@ -199,7 +199,7 @@ def _check_options(
 
 def _languages(runs: list[Path]) -> "DataSettings":
     """Return the settings with the languages of the runs. Raise ConfigError if the runs differ in them."""
-    from nmt.run import load_settings
+    from nmt.runs.store import load_settings
 
     first, *others = [load_settings(run).data for run in runs]
     for run, other in zip(runs[1:], others, strict=True):
@@ -220,7 +220,7 @@ def _sets(
     encoding: str,
 ) -> "list[EvaluationSet]":
     from nmt.data.sources import find_source
-    from nmt.test_sets import configured_sets, read_set, read_source
+    from nmt.evaluation.test_sets import configured_sets, read_set, read_source
 
     if test is not None:
         path = Path(test)
@@ -235,7 +235,7 @@ def _sets(
 
 
 def _show(results: "list[Evaluation]", as_json: bool) -> None:
-    from nmt import evaluation
+    from nmt.evaluation import evaluate as evaluation
 
     if note := tokenizer_note(results[0].language):
         print(f"note: {note}", file=sys.stderr)
@@ -282,8 +282,8 @@ def _length_table(scores: "SetScores") -> list[str]:
 
 def _keep(result: "Evaluation") -> None:
     """Save the scores for `nmt info`. Warn if the run cannot be written."""
-    from nmt.evaluation import save
-    from nmt.run import SCORES
+    from nmt.evaluation.evaluate import save
+    from nmt.runs.store import SCORES
 
     run = Path(result.run)
     try:

@@ -29,8 +29,8 @@ def export(
     ] = None,
 ) -> None:
     """Export a run for translation only: no checkpoints, optionally 8-bit weights and a vocabulary shortlist."""
-    from nmt.export import export as make
-    from nmt.run import newest
+    from nmt.runs.export import export as make
+    from nmt.runs.store import newest
 
     def say(line: str) -> None:
         print(shown(line), file=sys.stderr)

@@ -12,8 +12,8 @@ import typer
 from nmt.errors import ConfigError
 
 if TYPE_CHECKING:
-    from nmt.decoding.translator import Translator
     from nmt.distributed import Ranks
+    from nmt.inference.translator import Translator
 
 Value = TypeVar("Value")
 
@@ -71,7 +71,8 @@ BatchSize = Annotated[
 
 def translator_of(runs: Path | list[Path] | None, device: str | None, threads: int | None) -> "Translator":
     """Load one run or an ensemble; without a name, the newest run."""
-    from nmt.run import load_translator, newest
+    from nmt.api import load_translator
+    from nmt.runs.store import newest
 
     return load_translator(runs or newest(), device, threads)
 

@@ -32,10 +32,10 @@ def report(
     threads: Threads = None,
 ) -> None:
     """Write report.html: one file that tells everything about a run, or compares it with another."""
-    from nmt.outputs import load_outputs
+    from nmt.evaluation.outputs import load_outputs
     from nmt.report.contents import Loader, gather, keep_calibration
     from nmt.report.page import write
-    from nmt.run import REPORT, newest
+    from nmt.runs.store import REPORT, newest
 
     run = run or newest()
     path = output or run / REPORT
@@ -72,7 +72,7 @@ def watch(
     """Draw the curves of a run in the terminal, while it trains. End with Ctrl-C."""
     from nmt.report.records import read_records
     from nmt.report.watch import screen
-    from nmt.run import load_settings, newest_started
+    from nmt.runs.store import load_settings, newest_started
 
     run = run or newest_started()
     metric = load_settings(run).training.metric

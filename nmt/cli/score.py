@@ -22,7 +22,7 @@ from nmt.config import decoding_changes
 from nmt.shown import json_line, shown
 
 if TYPE_CHECKING:
-    from nmt.decoding.scoring import Scored
+    from nmt.inference.scoring import Scored
 
 
 def score(
@@ -51,7 +51,7 @@ def score(
         check_alone(per_token=per_token)
     from nmt.data.batching import chunked
     from nmt.data.formats.sides import read_two
-    from nmt.decoding.scoring import perplexity
+    from nmt.inference.scoring import perplexity
 
     translator = translator_of(runs, device, threads)
     translator.score([], changes=changes)  # refuses what has no effect before anything is written

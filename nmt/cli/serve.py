@@ -46,7 +46,7 @@ def serve(
         if str(error.name).startswith("nmt"):
             raise
         raise ConfigError(f"serve: needs {error.name}, which is not installed: {extra('serve')}") from None
-    from nmt.run import newest
+    from nmt.runs.store import newest
     from nmt.serve.access_log import AccessLog
     from nmt.serve.limits import Access, Limits
     from nmt.serve.models import Models

@@ -43,7 +43,7 @@ def _writer(descriptor: int) -> io.TextIOWrapper:
 
 def windows_of(source: "Text", size: int, notes: Counter[str]) -> Iterator[list[str]]:
     """Yield windows of lines, with a progress bar if the input is a file and standard error is a terminal."""
-    from nmt.decoding.stream import windows
+    from nmt.inference.stream import windows
 
     found = windows(source, size, notes)
     if source.file.fileno() == 0 or not sys.stderr.isatty():

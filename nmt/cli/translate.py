@@ -37,7 +37,7 @@ from nmt.shown import json_line, shown
 
 if TYPE_CHECKING:
     from nmt.data.corpus import Text
-    from nmt.decoding.translator import Translation
+    from nmt.inference.translator import Translation
 
 
 def translate(  # noqa: PLR0915
@@ -148,7 +148,7 @@ def translate(  # noqa: PLR0915
     drawn = changes_of(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     if drawn and not (sample or mbr):
         raise ConfigError(*(f"{option(name)}: needs --sample or --mbr" for name in drawn))
-    from nmt.decoding.request import TranslateOptions
+    from nmt.inference.request import TranslateOptions
 
     with as_typed(*named, *drawn, "n_best", "mbr"):
         options = TranslateOptions.of(
@@ -176,10 +176,10 @@ def translate(  # noqa: PLR0915
         document = read_document(input_file, kind, runs, column, overwrite, encoding) if kind and input_file else None
         begun = prefixes_of(document, prefix_field)
         translator = translator_of(runs, device, threads)
-        from nmt.decoding.quality_flags import flags_of
-        from nmt.decoding.render import draw as draw_matrix
-        from nmt.decoding.translator import warnings_of
-        from nmt.run import WEIGHTS, newest
+        from nmt.inference.quality_flags import flags_of
+        from nmt.inference.render import draw as draw_matrix
+        from nmt.inference.translator import warnings_of
+        from nmt.runs.store import WEIGHTS, newest
 
         translator.translate([], options=options)
         window_size = int(changes.get("window", translator.settings.window))
@@ -254,7 +254,7 @@ def translate(  # noqa: PLR0915
 def _prefixes(path: Path, encoding: str, notes: Counter[str]) -> list[str]:
     """Return the forced prefix of each line from a file."""
     from nmt.data.corpus import open_text
-    from nmt.decoding.stream import windows
+    from nmt.inference.stream import windows
 
     with open_text(path, encoding) as text:
         return [line for window in windows(text, 10_000, notes) for line in window]
@@ -269,7 +269,7 @@ def _render(
     doubts: list[str] | None,
 ) -> Iterator[str]:
     """Yield exactly `n_best` output lines for one input line. Missing candidates are empty, with a score of -inf."""
-    from nmt.decoding.alignment import pharaoh
+    from nmt.inference.alignment import pharaoh
 
     found = [(candidate.text, candidate.score) for candidate in translation.candidates[:n_best]]
     found = found or [(translation.text, translation.score)]

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from nmt.config import ModelSettings
-from nmt.model.deferred_gradients import Linear, product
+from nmt.kernels.deferred_gradients import Linear, product
 from nmt.model.memory import Attended, Attention, Memory, masked_softmax
 from nmt.model.recurrent import State
 

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nmt.model.deferred_gradients import Linear
+from nmt.kernels.deferred_gradients import Linear
 from nmt.model.embedding import Embedding
 
 

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int, Int8
 from torch import Tensor, nn
 
-from nmt.model.lstm import LSTM
+from nmt.kernels.lstm import LSTM
 from nmt.model.recurrent import Recurrent
 
 LARGEST = 127

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from nmt.config import ModelSettings
-from nmt.model.deferred_gradients import product
+from nmt.kernels.deferred_gradients import product
 from nmt.model.recurrent import State
 
 AT_ONCE = 1 << 22  # numbers about pairs of a target and a source position, where no gradient needs all of them

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from nmt.model.lstm import LSTM
+from nmt.kernels.lstm import LSTM
 
 Final = tuple[Float[Tensor, "_batch _hidden"], ...]
 

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from nmt.kernels.lstm import LSTM
 from nmt.model.cells import LayerNormLSTMCell, Stepped, TransitionGRUCell
-from nmt.model.lstm import LSTM
 
 State = tuple[Float[Tensor, "_layers _batch _size"], ...]
 Masks = tuple[Float[Tensor, "_rows 1 _units"] | None, ...]

@@ -9,9 +9,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from nmt.config import ModelSettings
+from nmt.kernels.deferred_gradients import deferred_gradients
 from nmt.model.bridge import BRIDGES, Bridge
 from nmt.model.decoder import DECODERS, Decoded, Decoder
-from nmt.model.deferred_gradients import deferred_gradients
 from nmt.model.embedding import PAD_ID, Embedding
 from nmt.model.encoder import Encoder
 from nmt.model.generator import Generator

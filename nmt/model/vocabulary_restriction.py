@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from nmt.model.deferred_gradients import linear
+from nmt.kernels.deferred_gradients import linear
 from nmt.model.int8 import Int8Linear
 from nmt.model.memory import Memory
 from nmt.model.recurrent import State

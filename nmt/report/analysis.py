@@ -6,7 +6,7 @@ from difflib import SequenceMatcher
 from typing import NamedTuple
 
 from nmt.data.words import split_words
-from nmt.outputs import Outputs
+from nmt.evaluation.outputs import Outputs
 
 LONGEST = 400  # words of a line in which differences are marked
 NGRAMS = 4  # words of the longest

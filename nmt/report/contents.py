@@ -7,23 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from nmt import config
-from nmt import run as runs
+from nmt.api import load_translator
 from nmt.bootstrap import Difference
 from nmt.config import DataSettings, Settings
 from nmt.data.words import split_words
-from nmt.decoding.align import align
-from nmt.decoding.alignment import AttentionMatrix
-from nmt.decoding.confidence import Calibration, calibrate
-from nmt.decoding.translator import Translator
 from nmt.errors import ConfigError, DataError, UserError
-from nmt.evaluation import Evaluation, SetScores, Wanted, compare, evaluate, score_lines
+from nmt.evaluation.evaluate import Evaluation, SetScores, Wanted, compare, evaluate, score_lines
+from nmt.evaluation.outputs import Outputs
+from nmt.evaluation.test_sets import configured_sets
 from nmt.files import read_json, run_file_exists
+from nmt.inference.align import align
+from nmt.inference.alignment import AttentionMatrix
+from nmt.inference.confidence import Calibration, calibrate
+from nmt.inference.translator import Translator
 from nmt.metrics import LOSS, METRICS, better, default_metrics
-from nmt.outputs import Outputs
 from nmt.report.outputs_of import Say, comparable, outputs_of
 from nmt.report.records import Records, read_records
-from nmt.run import load_translator
-from nmt.test_sets import configured_sets
+from nmt.runs import store
+from nmt.runs.weights import read_header_of
 
 VALIDATION = "validation text"
 SHORTEST, LONGEST = 4, 14  # words of the sentences whose attention is shown
@@ -126,18 +127,18 @@ def gather(
 
 
 def _told(run: Path, outputs: Outputs | None, note: Say) -> Told:
-    settings = runs.load_settings(run)
-    header = runs.read_header_of(run, runs.WEIGHTS) if run_file_exists(run, runs.WEIGHTS) else None
+    settings = store.load_settings(run)
+    header = read_header_of(run, store.WEIGHTS) if run_file_exists(run, store.WEIGHTS) else None
     if header is None:
-        raise DataError(f"{run / runs.WEIGHTS}: no such file: the run has no validated model yet; nmt watch shows it")
+        raise DataError(f"{run / store.WEIGHTS}: no such file: the run has no validated model yet; nmt watch shows it")
     from nmt.model import model_shapes
 
-    sizes = [len(subword) for subword in runs.load_subwords(run)]
+    sizes = [len(subword) for subword in store.load_subwords(run)]
     parameters = sum(_size(shape) for shape in model_shapes(settings.model, sizes).values())
     return Told(
         run, run.resolve().name, config.portable(settings, run), read_records(run), outputs,
-        _json(run, runs.PROVENANCE, note), runs.load_statistics(run), _json(run, runs.SCORES, note), parameters,
-        runs.load_calibration(run),
+        _json(run, store.PROVENANCE, note), store.load_statistics(run), _json(run, store.SCORES, note), parameters,
+        store.load_calibration(run),
     )  # fmt: skip
 
 
@@ -160,7 +161,7 @@ def _json(run: Path, name: str, note: Say) -> Mapping[str, Any]:
 
 
 def _check_languages(first: Told, other: Path) -> None:
-    own, theirs = first.settings.data, runs.load_settings(other).data
+    own, theirs = first.settings.data, store.load_settings(other).data
     if (own.source, own.target) != (theirs.source, theirs.target):
         raise ConfigError(
             f"{other} translates {theirs.source} -> {theirs.target}, and {first.path} {own.source} -> {own.target}; "
@@ -209,12 +210,12 @@ def _pictures(told: Told, load: Callable[[Path], Translator]) -> list[AttentionM
 
 def keep_calibration(run: Path, outputs: Outputs | None, load: Callable[[Path], Translator]) -> None:
     """Calibrate the model of a run on its kept translations, unless that is done. Raises OSError."""
-    if outputs is None or runs.load_calibration(run) is not None:
+    if outputs is None or store.load_calibration(run) is not None:
         return
-    translator, model = load(run), runs.model_hash(run)
+    translator, model = load(run), store.model_hash(run)
     found = calibrate(translator, model, outputs.sources, outputs.references, outputs.hypotheses)
     if found is not None:
-        runs.save_calibration(run, found)
+        store.save_calibration(run, found)
 
 
 # Settings ------------------------------------------------------------------------------------------------------------

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nmt.errors import UserError
-from nmt.outputs import load_outputs
+from nmt.evaluation.outputs import load_outputs
 from nmt.report.contents import Loader, gather, keep_calibration
 from nmt.report.page import write
-from nmt.run import REPORT
+from nmt.runs.store import REPORT
 
 
 def finish(run: Path, say: Callable[[str], None], threads: int | None = None) -> None:

@@ -5,13 +5,13 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from nmt import run as runs
 from nmt.data.corpora import find_valid
 from nmt.data.corpus import is_blank
-from nmt.decoding.translator import Translator
 from nmt.errors import DataError, UserError
+from nmt.evaluation.outputs import MOST_LINES, Outputs, load_outputs
+from nmt.inference.translator import Translator
 from nmt.languages import find_language
-from nmt.outputs import MOST_LINES, Outputs, load_outputs
+from nmt.runs import store
 
 GREEDY = {"beam_size": 1}
 MOST_READ = 100_000  # validation lines
@@ -24,7 +24,7 @@ def outputs_of(run: Path, say: Say, load: Callable[[Path], Translator]) -> Outpu
     translates now; None if its validation text is not there, or if its model is not."""
     if found := load_outputs(run):
         return found
-    settings = runs.load_settings(run)
+    settings = store.load_settings(run)
     try:
         pairs = list(islice(find_valid(settings.data, run).pairs(), MOST_READ))
     except UserError as error:

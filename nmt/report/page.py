@@ -10,7 +10,7 @@ from nmt.files import write_atomic
 from nmt.report.charts import short
 from nmt.report.contents import Contents
 from nmt.report.view import percent, values, visible
-from nmt.run import REPORT
+from nmt.runs.store import REPORT
 
 LARGEST = 2_000_000  # bytes of the page
 

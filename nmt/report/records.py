@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nmt.files import MEGA, read_run_file, run_file_exists
-from nmt.run import METRICS
+from nmt.runs.store import METRICS
 
 LARGEST = 256 * MEGA  # bytes
 MOST_SAMPLES = 10  # sentences whose translations are followed

@@ -15,8 +15,8 @@ from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from nmt import __version__
-from nmt.decoding.service import Busy, Late, TranslationService
 from nmt.errors import UserError
+from nmt.inference.service import Busy, Late, TranslationService
 from nmt.serve import deepl, libretranslate, own, whole_files
 from nmt.serve.access_log import AccessLog
 from nmt.serve.limits import Access, Limits

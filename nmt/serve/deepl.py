@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from nmt.decoding.request import TranslateOptions
+from nmt.inference.request import TranslateOptions
 from nmt.serve.libretranslate import detect, texts_of, values_of
 from nmt.serve.texts import Desk, Refused, text_of
 

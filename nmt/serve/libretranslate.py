@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.datastructures import UploadFile
 
-from nmt.decoding.request import TranslateOptions
+from nmt.inference.request import TranslateOptions
 from nmt.languages import language_of
 from nmt.serve.models import Models, Served
 from nmt.serve.texts import Desk, Refused, plain_values, text_of

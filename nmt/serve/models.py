@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from nmt.decoding.translator import Translator
+from nmt.api import load_translator
 from nmt.errors import DataError, UserError
+from nmt.inference.translator import Translator
 from nmt.languages import language_of
-from nmt.run import WEIGHTS, load_settings, load_translator, snapshot_steps
+from nmt.runs.store import WEIGHTS, load_settings, snapshot_steps
 
 
 class Stamp(NamedTuple):

@@ -9,10 +9,10 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from nmt.decoding.quality_flags import flags_of
-from nmt.decoding.request import TranslateOptions
-from nmt.decoding.translator import Translation
 from nmt.errors import UserError
+from nmt.inference.quality_flags import flags_of
+from nmt.inference.request import TranslateOptions
+from nmt.inference.translator import Translation
 from nmt.serve.models import Served
 from nmt.serve.texts import Desk, Refused
 from nmt.shown import json_line

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from nmt.decoding.request import TranslateOptions
-from nmt.decoding.service import TranslationService
-from nmt.decoding.translator import Translation, Translator
 from nmt.errors import UserError
+from nmt.inference.request import TranslateOptions
+from nmt.inference.service import TranslationService
+from nmt.inference.translator import Translation, Translator
 from nmt.serve.html_text import Segment, filled, segments_of
 from nmt.serve.limits import Limits
 from nmt.serve.models import Models, Served

@@ -5,7 +5,7 @@ import secrets
 
 from fastapi import APIRouter, Request, Response
 
-from nmt.decoding.request import TranslateOptions
+from nmt.inference.request import TranslateOptions
 from nmt.serve.libretranslate import FILES, check_direction, named_text, run_of, values_of
 from nmt.serve.texts import Desk, Refused, text_of
 

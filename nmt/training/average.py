@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from nmt import config
-from nmt import run as runs
-from nmt.derived import check_new, save_derived
 from nmt.errors import DataError
-from nmt.run import LoadedRun
+from nmt.runs import store
+from nmt.runs.derive import check_new, save_derived
+from nmt.runs.store import LoadedRun
+from nmt.runs.weights import named_weights
 from nmt.training.checkpoint import best_names, list_checkpoints, load_checkpoint
 
 
@@ -52,8 +53,8 @@ def average_checkpoints(
 ) -> Averaged:
     """Save the mean of the `last` newest checkpoints of a run, or of its `best` (default: all the best kept)."""
     check_new(out)
-    loaded = runs.load_run(run, torch.device("cpu"))
-    folder, training = run / runs.CHECKPOINTS, loaded.settings.training
+    loaded = store.load_run(run, torch.device("cpu"))
+    folder, training = run / store.CHECKPOINTS, loaded.settings.training
     paths = _last(folder) if last else _best(folder, training.metric, best or training.keep_best)
     if len(paths) < (asked := last or best or 1):
         kind = "keep_last" if last else "keep_best"
@@ -85,12 +86,12 @@ def _best(folder: Path, metric: str, count: int) -> list[Path]:
 def average_runs(paths: Sequence[Path], out: Path, command: list[str]) -> Averaged:
     """Save the mean of several runs with the same subwords and model settings (dropout may differ)."""
     check_new(out)
-    loaded = [runs.load_run(path, torch.device("cpu")) for path in paths]
-    runs.check_same_subwords(loaded)
+    loaded = [store.load_run(path, torch.device("cpu")) for path in paths]
+    store.check_same_subwords(loaded)
     for other in loaded[1:]:
         if keys := ", ".join(config.weight_differences(loaded[0].settings, other.settings)):
             raise DataError(f"{other.path}: its model settings differ from those of {paths[0]}: {keys}")
-    return _save(out, loaded[0], [runs.named_weights(run.model) for run in loaded], [str(p) for p in paths], command)
+    return _save(out, loaded[0], [named_weights(run.model) for run in loaded], [str(p) for p in paths], command)
 
 
 def _save(

@@ -32,7 +32,7 @@ from nmt.files import (
     write_synced,
 )
 from nmt.memory import UNKNOWN
-from nmt.run import tensor_file
+from nmt.runs.weights import tensor_file
 from nmt.training.state import Progress, TrainState
 
 MANIFEST, STATE = "manifest.json", "state.json"

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from torch import Tensor
 
-from nmt import run as runs
 from nmt.config import Settings
 from nmt.data.subword import Subwords
 from nmt.errors import DataError, NotSaved
 from nmt.files import is_folder, write_atomic
+from nmt.runs import store
+from nmt.runs.weights import pack_weights, read_weights
 from nmt.training.average import checkpoint_weights, mean_weights
 from nmt.training.checkpoint import (
     best_names,
@@ -33,8 +34,8 @@ class CheckpointManager:
 
     def __init__(self, settings: Settings, subwords: Subwords, warn: Callable[[str], None], owned: RunFolder) -> None:
         self.settings, self.subwords, self.warn, self.owned = settings, subwords, warn, owned
-        self.model = Path(settings.run) / runs.WEIGHTS
-        self.folder = Path(settings.run) / runs.CHECKPOINTS
+        self.model = Path(settings.run) / store.WEIGHTS
+        self.folder = Path(settings.run) / store.CHECKPOINTS
         self.export_due = False  # the run's model is not that of the best validation
 
     def save(self, state: TrainState, *, last: bool = False) -> None:
@@ -42,7 +43,7 @@ class CheckpointManager:
 
         Raise NotSaved if the `last` one cannot be written.
         """
-        training, folder = self.settings.training, self.owned.path / runs.CHECKPOINTS
+        training, folder = self.settings.training, self.owned.path / store.CHECKPOINTS
         self.owned.check()
         try:
             save_checkpoint(folder, state)
@@ -85,7 +86,7 @@ class CheckpointManager:
     def exported(self) -> dict[str, Tensor]:
         """Return the weights of the run's model; empty if the file is missing or damaged."""
         try:
-            return runs.read_weights(self.model.parent, self.model.name)[0]
+            return read_weights(self.model.parent, self.model.name)[0]
         except DataError:
             return {}
 
@@ -117,9 +118,9 @@ class CheckpointManager:
             self._write_model(state.average or state.weights, kept[0].name)
 
     def _write_model(self, weights: Mapping[str, Tensor], validation: str) -> None:
-        content = runs.pack_weights(weights, self.settings, self.subwords, validation)
+        content = pack_weights(weights, self.settings, self.subwords, validation)
         self.owned.check()
-        write_atomic(self.owned.path / runs.WEIGHTS, content)
+        write_atomic(self.owned.path / store.WEIGHTS, content)
         self.export_due = False
 
 
@@ -127,7 +128,7 @@ def _exported_validation(model: Path, unknown: str) -> str:
     """Return the validation that scored the run's model; "" if it is missing or damaged, `unknown` if the file does not
     say."""
     try:
-        return runs.read_weights(model.parent, model.name)[1].get("validation", unknown)
+        return read_weights(model.parent, model.name)[1].get("validation", unknown)
     except DataError:
         return ""
 

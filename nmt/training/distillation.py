@@ -13,18 +13,19 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nmt import run as runs
 from nmt.config import Settings
 from nmt.data.batch import Batch, SoftTargets, make_batch
 from nmt.data.batching import length_batches
 from nmt.data.cache import Say, cached
 from nmt.data.dataset import Dataset
 from nmt.data.subword import PAD_ID, Subwords
-from nmt.decoding.topk import topk
 from nmt.errors import DataError
+from nmt.kernels.cross_entropy import CHUNK
+from nmt.kernels.topk import topk
 from nmt.model import Seq2Seq
-from nmt.run import LoadedRun
-from nmt.training.cross_entropy import CHUNK
+from nmt.runs import store
+from nmt.runs.store import LoadedRun
+from nmt.runs.weights import named_weights, tensors_hash
 
 BEST = 16  # most probable tokens kept of each distribution
 PART = 20_000  # pairs in a folder of the cache: what is lost if reading is stopped
@@ -36,7 +37,7 @@ PIECE, PROB = np.dtype(np.int32), np.dtype(np.float16)
 def load_teachers(settings: Settings, device: torch.device) -> list[LoadedRun]:
     """Load the runs that `training.teachers` names. Raise DataError if one of them is not a run."""
     try:
-        return [runs.load_run(Path(folder), device) for folder in settings.training.teachers]
+        return [store.load_run(Path(folder), device) for folder in settings.training.teachers]
     except DataError as error:
         raise DataError(f"training.teachers: {error}") from None
 
@@ -53,7 +54,7 @@ def check_subwords(teachers: Sequence[LoadedRun], subwords: Subwords) -> None:
 
 def teacher_hashes(teachers: Sequence[LoadedRun]) -> dict[str, str]:
     """Return {setting and path of a teacher: SHA-256 of its weights}."""
-    return {f"training.teachers: {run.path}": runs.tensors_hash(runs.named_weights(run.model)) for run in teachers}
+    return {f"training.teachers: {run.path}": tensors_hash(named_weights(run.model)) for run in teachers}
 
 
 class TeacherCache:

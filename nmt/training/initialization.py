@@ -12,14 +12,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nmt import config
-from nmt import run as runs
 from nmt.config import Settings, TrainingSettings
 from nmt.data.corpus import file_hash
 from nmt.data.subword import Subwords
 from nmt.data.vectors import Vectors, read_vectors, vocabulary_words
 from nmt.errors import ConfigError, DataError
 from nmt.model import Seq2Seq
-from nmt.run import LoadedRun
+from nmt.runs import store
+from nmt.runs.store import LoadedRun
+from nmt.runs.weights import named_weights, set_weights, tensors_hash
 from nmt.training.distillation import load_teachers
 
 SHOWN = 5  # words without a vector that are named
@@ -34,7 +35,7 @@ def load_initial_run(settings: Settings) -> LoadedRun | None:
         return None
     folder = Path(settings.training.start_from)
     try:
-        differences = config.weight_differences(runs.load_settings(folder), settings)
+        differences = config.weight_differences(store.load_settings(folder), settings)
     except DataError as error:
         raise DataError(f"training.start_from: {error}") from None
     problems = [
@@ -43,23 +44,17 @@ def load_initial_run(settings: Settings) -> LoadedRun | None:
     ]
     if problems:
         raise ConfigError(*problems)
-    return runs.load_run(folder, torch.device("cpu"))
+    return store.load_run(folder, torch.device("cpu"))
 
 
 def initialize_from_run(model: Seq2Seq, parent: LoadedRun) -> None:
     """Copy all weights of another run into the model."""
-    runs.set_weights(model, runs.named_weights(parent.model), parent.path / runs.WEIGHTS)
+    set_weights(model, named_weights(parent.model), parent.path / store.WEIGHTS)
 
 
 def run_identity(parent: LoadedRun) -> dict[str, str]:
     """Return path and SHA-256 of the run, for the provenance of a fine-tuned run."""
-    return {"run": str(parent.path), "sha256": runs.tensors_hash(runs.named_weights(parent.model))}
-
-
-def with_subwords_of(folder: Path, settings: Settings) -> Settings:
-    """Return settings with the subword models of the run in `folder`."""
-    files = [str(file) for file in runs.subword_files(folder)]
-    return settings.model_copy(update={"subword": settings.subword.model_copy(update={"model": files})})
+    return {"run": str(parent.path), "sha256": tensors_hash(named_weights(parent.model))}
 
 
 def with_inherited_subwords(settings: Settings) -> Settings:
@@ -69,7 +64,7 @@ def with_inherited_subwords(settings: Settings) -> Settings:
     """
     teachers = load_teachers(settings, torch.device("cpu"))
     if other := load_initial_run(settings) or (teachers[0] if teachers else None):
-        return with_subwords_of(other.path, settings)
+        return store.with_subwords_of(other.path, settings)
     return settings
 
 

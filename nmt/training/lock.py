@@ -18,7 +18,7 @@ from pathlib import Path
 
 from nmt.errors import DataError, NotSaved
 from nmt.files import HELD
-from nmt.run import CHECKPOINTS
+from nmt.runs.store import CHECKPOINTS
 from nmt.training.checkpoint import list_checkpoints
 
 LOCK = "train.lock"

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from nmt.files import MEGA, open_to_append, read_run_file, run_file_exists, write_atomic
-from nmt.run import LOG, METRICS
+from nmt.runs.store import LOG, METRICS
 from nmt.shown import shown
 from nmt.training.track import Tracking
 

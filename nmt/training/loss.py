@@ -5,8 +5,8 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from nmt.data.batch import Batch
+from nmt.kernels.cross_entropy import cross_entropy, smoothed, with_soft_targets
 from nmt.model import Seq2Seq
-from nmt.training.cross_entropy import cross_entropy, smoothed, with_soft_targets
 
 
 def batch_loss(

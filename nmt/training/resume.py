@@ -8,12 +8,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from nmt import config
-from nmt import run as runs
 from nmt.config import Settings
 from nmt.config.text import LARGEST, parse
 from nmt.data.subword import Subwords
 from nmt.errors import ConfigError, DataError, UserError
 from nmt.files import read_json, read_run_file
+from nmt.runs import store
+from nmt.runs.weights import subwords_hash
 from nmt.shown import shown
 from nmt.training.checkpoint import list_checkpoints, read_trained_with
 from nmt.training.state import TrainState
@@ -27,25 +28,25 @@ def check_start(settings: Settings, folder: Path) -> None:
     Raise ConfigError if a setting differs that cannot change once a run has checkpoints; DataError if training from
     scratch would overwrite a model.
     """
-    if list_checkpoints(folder / runs.CHECKPOINTS):
+    if list_checkpoints(folder / store.CHECKPOINTS):
         _show_changes(with_recorded_precision(settings, folder), folder)
-    elif (folder / runs.WEIGHTS).exists():
+    elif (folder / store.WEIGHTS).exists():
         raise DataError(
             f"{folder}: already contains a trained model but no checkpoints to resume from; "
             "training here would overwrite it; use another directory: run=runs/NAME "
-            f"(or delete {runs.WEIGHTS}, or fine-tune from it: training.start_from={folder})"
+            f"(or delete {store.WEIGHTS}, or fine-tune from it: training.start_from={folder})"
         )
 
 
 def with_recorded_precision(settings: Settings, folder: Path) -> Settings:
     """Return settings in which `training.precision: auto` is what a run that is resumed began with; a run that is older
     than the setting began with float32. Others are returned as they are."""
-    if settings.training.precision != "auto" or not list_checkpoints(folder / runs.CHECKPOINTS):
+    if settings.training.precision != "auto" or not list_checkpoints(folder / store.CHECKPOINTS):
         return settings
     trained = _trained_settings(folder)
     if trained is None:
         with suppress(DataError):  # a damaged config is reported later
-            trained = _with_older_default(runs.load_settings(folder))
+            trained = _with_older_default(store.load_settings(folder))
     return _with_precision(settings, trained.training.precision if trained else OLDER_PRECISION)
 
 
@@ -68,10 +69,10 @@ def with_earlier_defaults(settings: Settings, folder: Path) -> Settings:
 
     A setting of `EARLIER` that the config does not mention stays as it was when the run began.
     """
-    if not list_checkpoints(folder / runs.CHECKPOINTS):
+    if not list_checkpoints(folder / store.CHECKPOINTS):
         return settings
     try:
-        given = parse(read_run_file(folder, runs.CONFIG, LARGEST), folder / runs.CONFIG)
+        given = parse(read_run_file(folder, store.CONFIG, LARGEST), folder / store.CONFIG)
     except UserError:  # a damaged config is reported later
         return settings
     for key, earlier in EARLIER.items():
@@ -88,18 +89,18 @@ def trained_with(settings: Settings, subwords: Subwords) -> dict[str, Any]:
     Of paths, which change when files are moved, only the names are recorded.
     """
     unplaced = config.with_paths(settings, lambda _, path: Path(path).name).model_copy(update={"run": "."})
-    return {"settings": unplaced.model_dump(mode="json"), "subwords": runs.subwords_hash(subwords)}
+    return {"settings": unplaced.model_dump(mode="json"), "subwords": subwords_hash(subwords)}
 
 
 def _trained_settings(folder: Path) -> Settings | None:
     """Return the settings recorded in the newest checkpoint; None if its version did not record them."""
-    values = read_trained_with(folder / runs.CHECKPOINTS).get("settings")
+    values = read_trained_with(folder / store.CHECKPOINTS).get("settings")
     try:
         return None if values is None else _with_older_default(Settings.model_validate(values))
     except ValidationError as error:
         key = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise DataError(
-            f"{folder / runs.CHECKPOINTS}: the newest checkpoint has settings that this version of nmt does not know "
+            f"{folder / store.CHECKPOINTS}: the newest checkpoint has settings that this version of nmt does not know "
             f"({key}); resume with the version that trained it"
         ) from None
 
@@ -107,8 +108,8 @@ def _trained_settings(folder: Path) -> Settings | None:
 def check_subwords_of(state: TrainState, subwords: Subwords, folder: Path) -> None:
     """Raise DataError if the checkpoint was trained with subword models other than those in the run."""
     wanted = state.trained_with.get("subwords")
-    if wanted is not None and wanted != runs.subwords_hash(subwords):
-        names = " and ".join(path.name for path in runs.subword_files(folder))
+    if wanted is not None and wanted != subwords_hash(subwords):
+        names = " and ".join(path.name for path in store.subword_files(folder))
         raise DataError(
             f"{folder}: {names}: differs from the subword model that the checkpoints were trained "
             f"with; restore it from a copy"
@@ -123,11 +124,11 @@ def _show_changes(settings: Settings, folder: Path) -> None:
     """
     trained, changed = _trained_settings(folder), {}
     try:
-        changed = config.differences(_with_older_default(runs.load_settings(folder)), settings)
+        changed = config.differences(_with_older_default(store.load_settings(folder)), settings)
     except DataError:
         if trained is None:
             raise
-        print(shown(f"note: {folder / runs.CONFIG}: missing or damaged; writing it again"))
+        print(shown(f"note: {folder / store.CONFIG}: missing or damaged; writing it again"))
     if trained is not None:
 
         def fixed(key: str) -> bool:
@@ -153,20 +154,20 @@ def _show_changes(settings: Settings, folder: Path) -> None:
 
 def _has_older_default(folder: Path) -> bool:
     """Return whether the run was created when `subword.normalization` had another default."""
-    return "source_normalization" not in read_run_file(folder, runs.CONFIG, LARGEST).decode("utf-8", "replace")
+    return "source_normalization" not in read_run_file(folder, store.CONFIG, LARGEST).decode("utf-8", "replace")
 
 
 def config_is_current(settings: Settings, folder: Path) -> bool:
     """Return whether the config file of the run has exactly these settings."""
     try:
-        return not config.differences(runs.load_settings(folder), settings)
+        return not config.differences(store.load_settings(folder), settings)
     except DataError:
         return False
 
 
 def read_provenance(folder: Path) -> dict[str, Any]:
     """Return the provenance of a run that is resumed. Raise DataError if the file is missing or malformed."""
-    path = folder / runs.PROVENANCE
+    path = folder / store.PROVENANCE
     found = read_json(path)
     if not all(isinstance(found.get(name, {}), dict) for name in ("data", "versions")):
         raise DataError(f"{path}: damaged: required fields are missing; restore it from a copy")

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import torch
 
-from nmt import run as runs
 from nmt.config import Settings
 from nmt.data.subword import Subwords
 from nmt.files import is_folder, write_atomic
 from nmt.model import Seq2Seq
+from nmt.runs import store
+from nmt.runs.weights import named_weights, pack_weights
 from nmt.training.lock import RunFolder
 
 FIRST = 16  # step of the first snapshot; earlier models say nothing
@@ -33,22 +34,22 @@ class Snapshots:
         if not self.most or not (last or (step >= FIRST and step & (step - 1) == 0)):
             return
         self.owned.check()
-        folder = self.owned.path / runs.SNAPSHOTS
-        small = {name: tensor.to(torch.float16) for name, tensor in runs.named_weights(model).items()}
+        folder = self.owned.path / store.SNAPSHOTS
+        small = {name: tensor.to(torch.float16) for name, tensor in named_weights(model).items()}
         try:
-            for later in [found for found in runs.snapshot_steps(self.owned.path) if found > step]:
-                (folder / runs.snapshot_name(later)).unlink()  # of training that is being repeated
-            write_atomic(folder / runs.snapshot_name(step), runs.pack_weights(small, self.settings, self.subwords))
+            for later in [found for found in store.snapshot_steps(self.owned.path) if found > step]:
+                (folder / store.snapshot_name(later)).unlink()  # of training that is being repeated
+            write_atomic(folder / store.snapshot_name(step), pack_weights(small, self.settings, self.subwords))
             self._thin_out(folder)
         except OSError as error:
             self.warn(f"{folder}: cannot write: {error.strerror}; this snapshot is missing; training continues")
 
     def _thin_out(self, folder: Path) -> None:
-        steps = runs.snapshot_steps(self.owned.path) if is_folder(folder) else []
+        steps = store.snapshot_steps(self.owned.path) if is_folder(folder) else []
         while len(steps) > self.most:
             drop = superfluous(steps)
             steps.remove(drop)
-            (folder / runs.snapshot_name(drop)).unlink()
+            (folder / store.snapshot_name(drop)).unlink()
 
 
 def superfluous(steps: list[int]) -> int:

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nmt import run as runs
 from nmt.config import TrainingSettings
 from nmt.data.batch import Batch
 from nmt.distributed import ALONE, Ranks
 from nmt.errors import OutOfMemory, is_out_of_memory
 from nmt.model import Seq2Seq
 from nmt.precision import choose_precision, computing_in
+from nmt.runs.weights import named_weights
 from nmt.training.forcing import forcing
 from nmt.training.initialization import FrozenRows
 from nmt.training.loss import batch_loss
@@ -74,9 +74,7 @@ class TrainStep:
         self.precision = choose_precision(training.precision, device, model.settings).precision
         self.optimizer = make_optimizer(model, training)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
-        self.average = (
-            {name: tensor.clone() for name, tensor in runs.named_weights(model).items()} if training.ema else {}
-        )
+        self.average = {name: tensor.clone() for name, tensor in named_weights(model).items()} if training.ema else {}
         self.frozen = FrozenRows(model, {})
         self.waits = device.type not in {"cuda", "meta"}  # the host decides whether the weights change
         self._splits = 0
@@ -184,9 +182,9 @@ class TrainStep:
         self.frozen.put_back()
         self.scaler.update()
         if self.average and not self.waits:
-            update_average(self.average, runs.named_weights(self.model), self.training.ema, step, finite)
+            update_average(self.average, named_weights(self.model), self.training.ema, step, finite)
         elif self.average and finite:
-            update_average(self.average, runs.named_weights(self.model), self.training.ema, step)
+            update_average(self.average, named_weights(self.model), self.training.ema, step)
 
     def _cause(self, batches: Sequence[Batch]) -> str:
         """Return which module produced the first non-finite output, as the end of a sentence; "" if none did."""

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 import torch
 
 from nmt import __version__, config
-from nmt import run as runs
 from nmt.allocation import bound_allocator
 from nmt.config import Settings
 from nmt.data.corpora import HELD_OUT, held_out_files
@@ -24,18 +23,20 @@ from nmt.data.guide import guide
 from nmt.data.prepare import Prepared, prepare
 from nmt.data.statistics import TrainingStatistics, training_statistics
 from nmt.data.unchanged import check_unchanged
-from nmt.decoding.constraints import Constraints
 from nmt.device import choose_device, describe
 from nmt.distributed import ALONE, Ranks
 from nmt.errors import DataError, NotSaved, OutOfMemory, is_out_of_memory
+from nmt.evaluation.outputs import count_words, load_outputs, save_outputs
 from nmt.files import copy_file, remove_leftovers, write_atomic
+from nmt.inference.constraints import Constraints
 from nmt.languages import find_language
 from nmt.memory import memory_at_hand
 from nmt.metrics import LOSS, METRICS, signature, tokenizer_note
 from nmt.model import Seq2Seq, make_model, model_shapes
-from nmt.outputs import count_words, load_outputs, save_outputs
 from nmt.precision import with_precision
-from nmt.run import LoadedRun
+from nmt.runs import store
+from nmt.runs.store import LoadedRun
+from nmt.runs.weights import MAX_HEADER, named_weights, subwords_hash
 from nmt.training.batches import EpochBatches
 from nmt.training.checkpoint import list_checkpoints, load_newest
 from nmt.training.distillation import check_subwords, load_teachers, teacher_cache, teacher_hashes
@@ -47,7 +48,6 @@ from nmt.training.initialization import (
     run_identity,
     vector_hashes,
     with_inherited_subwords,
-    with_subwords_of,
 )
 from nmt.training.lock import RunFolder, owned
 from nmt.training.log import Log, NoLog, clock
@@ -136,8 +136,8 @@ def _alike(settings: Settings) -> dict[str, Any]:
 
 def _with_known_subwords(folder: Path, settings: Settings) -> Settings:
     """Return settings with the subwords of the run, which a changed text would no longer yield, or of another run."""
-    if list_checkpoints(folder / runs.CHECKPOINTS):
-        return with_subwords_of(folder, settings)
+    if list_checkpoints(folder / store.CHECKPOINTS):
+        return store.with_subwords_of(folder, settings)
     return with_inherited_subwords(settings)
 
 
@@ -179,7 +179,7 @@ def _keep_word_counts(trainer: Trainer, data: Prepared) -> None:
             counts = count_words(data.train, data.subwords.target, outputs.words_seen())
             save_outputs(run, replace(outputs, **counts))
     except (OSError, DataError) as error:
-        trainer.log.warn(f"{runs.OUTPUTS}: cannot write: {error}; nmt report will lack scores by word frequency")
+        trainer.log.warn(f"{store.OUTPUTS}: cannot write: {error}; nmt report will lack scores by word frequency")
 
 
 @contextmanager
@@ -207,7 +207,7 @@ def _make_trainer(
     """Return a trainer, at the start or at the newest checkpoint of its run."""
     folder = Path(settings.run)
     run.check()
-    newest = load_newest(folder / runs.CHECKPOINTS, log.say, _largest_file(settings, data)) if ranks.leads else None
+    newest = load_newest(folder / store.CHECKPOINTS, log.say, _largest_file(settings, data)) if ranks.leads else None
     state = share_state(newest, ranks)
     if state is not None:
         check_subwords_of(state, data.subwords, folder)
@@ -219,7 +219,7 @@ def _make_trainer(
     check_subwords(teachers, data.subwords)
     provenance = _provenance(settings, data, parent, teachers, command, device)
     ranks.check_equal(
-        {**provenance["data"], "subword model": runs.subwords_hash(data.subwords)},
+        {**provenance["data"], "subword model": subwords_hash(data.subwords)},
         "the ranks must read the same files, and see the same run directory",
     )
     before = {} if newest is None else read_provenance(folder)
@@ -230,7 +230,7 @@ def _make_trainer(
     if parent is not None:
         initialize_from_run(model, parent)
         log.say(f"fine-tuning: initialized with the weights and subwords of {_shown(parent.path)}")
-    ranks.share_tensors(list(runs.named_weights(model).values()))
+    ranks.share_tensors(list(named_weights(model).values()))
     with ranks.in_turn():
         known = teacher_cache(teachers, data.train, device, log.say) if teachers else None
         links = guide(data.train, data.subwords, log.say) if settings.training.guided_attention else None
@@ -247,11 +247,11 @@ def _make_trainer(
     if ranks.leads:
         run.check()
         log.open(run.path, run.check)
-        runs.save_statistics(run.path, statistics)
+        store.save_statistics(run.path, statistics)
         _write_files(run, settings, data, fresh=state is None)
         moved = before.get("paths") != provenance["paths"]
         if state is None or changed or moved:
-            write_atomic(run.path / runs.PROVENANCE, json.dumps(before | provenance, indent=1).encode())
+            write_atomic(run.path / store.PROVENANCE, json.dumps(before | provenance, indent=1).encode())
         _introduce(trainer, data, log.say)
     ranks.barrier()
     if state is not None:
@@ -263,11 +263,11 @@ def _make_trainer(
 
 def _write_files(run: RunFolder, settings: Settings, data: Prepared, *, fresh: bool) -> None:
     """Write config, subword models and held-out text into the run, as far as they are not there yet."""
-    remove_leftovers(run.path, runs.FILES)
+    remove_leftovers(run.path, store.FILES)
     if fresh or not config_is_current(settings, run.folder):
-        write_atomic(run.path / runs.CONFIG, config.dump(config.portable(settings, run.folder)).encode())
+        write_atomic(run.path / store.CONFIG, config.dump(config.portable(settings, run.folder)).encode())
     if fresh:
-        runs.save_subwords(run.path, data.subwords)
+        store.save_subwords(run.path, data.subwords)
     for part, text in data.held_out.texts.items():
         for file, name in zip(text.files, held_out_files(run.path, settings.data, part), strict=True):
             copy_file(file, name)
@@ -311,12 +311,12 @@ def _new_model(settings: Settings, data: Prepared, device: torch.device) -> Seq2
 def _largest_file(settings: Settings, data: Prepared) -> int:
     """Return an upper bound for the size of a checkpoint file, in bytes: an optimizer keeps two values per weight."""
     shapes = model_shapes(settings.model, [len(subword) for subword in data.subwords])
-    return 3 * 8 * sum(math.prod(shape) for shape in shapes.values()) + 2 * runs.MAX_HEADER
+    return 3 * 8 * sum(math.prod(shape) for shape in shapes.values()) + 2 * MAX_HEADER
 
 
 def _statistics(folder: Path, data: Prepared, same_text: bool) -> TrainingStatistics:
     """Return the statistics of the training pairs: those stored in the run, if its text is the same."""
-    known = runs.load_statistics(folder) if same_text else None
+    known = store.load_statistics(folder) if same_text else None
     return known or training_statistics(data.train, data.subwords)
 
 

@@ -13,15 +13,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nmt import run as runs
 from nmt.allocation import sparing_memory
 from nmt.config import Settings, TrainingSettings
 from nmt.data.batching import Indices
 from nmt.distributed import ALONE, OtherRankFailed, OtherRankInterrupted, RankLost, Ranks
 from nmt.errors import DataError, Diverged
+from nmt.evaluation.outputs import Outputs, save_outputs
 from nmt.metrics import LOSS, signature
 from nmt.model import Seq2Seq
-from nmt.outputs import Outputs, save_outputs
+from nmt.runs import store
+from nmt.runs.weights import named_weights, set_weights
 from nmt.training.batches import EpochBatches
 from nmt.training.checkpoint import load_newest
 from nmt.training.checkpoint_manager import CheckpointManager
@@ -333,7 +334,7 @@ class Trainer:
 
     def _current(self) -> dict[str, Tensor]:
         """Return the weights to validate: their moving average, or the weights themselves if there is none."""
-        return self.train_step.average or runs.named_weights(self.model)
+        return self.train_step.average or named_weights(self.model)
 
     def _judge(self, weights: dict[str, Tensor], *, averaged: bool = False, held: bool = False) -> ValidationResult:
         """Validate these weights, save a checkpoint, and export them as the run's model if they are the best so far.
@@ -369,7 +370,7 @@ class Trainer:
             save_outputs(self.owned.path, outputs)
         except OSError as error:
             self.log.warn(
-                f"{runs.OUTPUTS}: cannot write: {error.strerror}; the report will lack examples; training continues"
+                f"{store.OUTPUTS}: cannot write: {error.strerror}; the report will lack examples; training continues"
             )
 
     def _scores(self, data: ValidationSet) -> ValidationResult:
@@ -391,7 +392,7 @@ class Trainer:
     @contextmanager
     def _weights(self, weights: dict[str, Tensor]) -> Iterator[None]:
         """Give the model other weights within this context."""
-        own = _copy(runs.named_weights(self.model))
+        own = _copy(named_weights(self.model))
         _assign(self.model, weights)
         try:
             yield
@@ -404,7 +405,7 @@ class Trainer:
         """Return the current state, as a checkpoint stores it."""
         train_step = self.train_step
         self.progress.loss_scale = dict(train_step.scaler.state_dict())
-        weights = runs.named_weights(self.model)
+        weights = named_weights(self.model)
         optimizer = optimizer_tensors(train_step.optimizer)
         return TrainState(self.progress, weights, train_step.average, optimizer, self.trained_with)
 
@@ -412,7 +413,7 @@ class Trainer:
         """Restore everything from a saved `state`. `name` is used in error messages."""
         self.progress = state.progress
         self.progress.judge = self.judge
-        runs.set_weights(self.model, state.weights, name)
+        set_weights(self.model, state.weights, name)
         try:
             self.freeze(state.progress.frozen)
             if self.train_step.average:
@@ -426,7 +427,7 @@ class Trainer:
 
     def _known_average(self, average: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the moving average on the device. Raise ValueError if it does not fit the weights of this model."""
-        own = runs.named_weights(self.model)
+        own = named_weights(self.model)
         shapes = {
             key: tensor.shape
             for key, tensor in average.items()

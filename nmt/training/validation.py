@@ -13,12 +13,12 @@ from nmt.data.batching import length_batches
 from nmt.data.corpus import Pair
 from nmt.data.dataset import Dataset
 from nmt.data.subword import Subwords
-from nmt.decoding.constraints import NO_CONSTRAINTS, Constraints, longest_allowed
-from nmt.decoding.parallel import parallel_map
-from nmt.decoding.search import search
+from nmt.inference.constraints import NO_CONSTRAINTS, Constraints, longest_allowed
+from nmt.inference.parallel import parallel_map
+from nmt.inference.search import search
+from nmt.kernels.deferred_gradients import PackedWeights, cached_packing
 from nmt.metrics import LOSS, default_metrics, score, signature
 from nmt.model import Seq2Seq
-from nmt.model.deferred_gradients import PackedWeights, cached_packing
 from nmt.training.diagnostics import Symptoms, flatness, most_frequent_share, source_gain
 from nmt.training.loss import batch_loss
 

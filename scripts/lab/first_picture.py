@@ -15,7 +15,7 @@ from pathlib import Path
 
 import nmt
 from nmt import config
-from nmt.decoding.alignment import AttentionMatrix
+from nmt.inference.alignment import AttentionMatrix
 from nmt.training.train import train
 
 PROJECT = Path(__file__).parent.parent.parent

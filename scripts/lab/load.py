@@ -22,8 +22,8 @@ from pathlib import Path
 import httpx
 
 import nmt
-from nmt.run import load_settings
-from nmt.test_sets import configured_sets
+from nmt.evaluation.test_sets import configured_sets
+from nmt.runs.store import load_settings
 
 SETTLED = 0.3  # share of the time after which memory must not grow any more
 GROWTH = 1.05  # of memory, from then on

@@ -12,10 +12,10 @@ from nmt import __version__
 from nmt.benchmark import reference
 from nmt.config import DecodingSettings, ModelSettings
 from nmt.data.batch import Batch, pad_sources, pad_targets
-from nmt.decoding.parallel import parallel_map
-from nmt.decoding.search import Hypothesis, search
+from nmt.inference.parallel import parallel_map
+from nmt.inference.search import Hypothesis, search
+from nmt.kernels.deferred_gradients import PackedWeights, cached_packing
 from nmt.model import Seq2Seq, make_model
-from nmt.model.deferred_gradients import PackedWeights, cached_packing
 from nmt.training.step import TrainStep
 
 

@@ -14,8 +14,8 @@ from peers.worker import serve
 
 from nmt.config import DecodingSettings
 from nmt.data.batch import pad_sources
-from nmt.decoding.search import Hypothesis
-from nmt.decoding.shortlist import COMMON, SPECIAL, Shortlist
+from nmt.inference.search import Hypothesis
+from nmt.inference.shortlist import COMMON, SPECIAL, Shortlist
 
 TRANSLATIONS = 20  # of each source piece
 RARE = 3  # of them that are not among the commonest target pieces,

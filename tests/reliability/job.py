@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from nmt import cli, config
-from nmt.run import CHECKPOINTS, METRICS, WEIGHTS, tensors_hash, unpack_weights
+from nmt.runs.store import CHECKPOINTS, METRICS, WEIGHTS
+from nmt.runs.weights import tensors_hash, unpack_weights
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
 from nmt.training.train import TrainResult, train
 

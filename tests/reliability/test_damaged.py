@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from nmt.errors import DataError
-from nmt.run import CHECKPOINTS, WEIGHTS, load_run, unpack_weights
+from nmt.runs.store import CHECKPOINTS, WEIGHTS, load_run
+from nmt.runs.weights import unpack_weights
 from nmt.training.checkpoint import checkpoint_name, list_checkpoints, load_checkpoint, prune, save_checkpoint
 from reliability.job import call, check_equal, run
 from reliability.states import DAMAGES, DAMAGES_OF_CHECKPOINTS, FILES, equal, flip, flipped, newest, state

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nmt.errors import Diverged
-from nmt.run import CHECKPOINTS, METRICS
+from nmt.runs.store import CHECKPOINTS, METRICS
 from nmt.training import step as step_module
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
 from nmt.training.state import Progress, Validation

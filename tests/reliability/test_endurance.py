@@ -20,7 +20,7 @@ WARM_UP = 0.1  # of the calls
 
 def watch(place: Path, every: int, what: str) -> None:
     """Memory in use is written down before every n-th step, or window of lines."""
-    from nmt.decoding.translator import Translator
+    from nmt.inference.translator import Translator
     from nmt.training.step import TrainStep
 
     owner, name = {"train": (TrainStep, "__call__"), "translate": (Translator, "translate")}[what]

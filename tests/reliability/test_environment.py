@@ -15,8 +15,8 @@ import torch
 
 import nmt
 from nmt.data import cache
-from nmt.decoding.parallel import computing_with, parallel_map
 from nmt.errors import DataError
+from nmt.inference.parallel import computing_with, parallel_map
 from nmt.training.signals import Signals
 from reliability.job import PROJECT, call, command, make_workplace, run
 

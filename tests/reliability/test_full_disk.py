@@ -9,7 +9,7 @@ import torch
 
 from nmt import files
 from nmt.errors import NotSaved
-from nmt.run import CHECKPOINTS, LOG, WEIGHTS, load_run
+from nmt.runs.store import CHECKPOINTS, LOG, WEIGHTS, load_run
 from nmt.training import checkpoint
 from nmt.training.checkpoint import list_checkpoints, load_newest
 from nmt.training.checkpoint_manager import CheckpointManager

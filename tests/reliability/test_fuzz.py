@@ -17,12 +17,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from nmt import config
+from nmt.api import load_translator
 from nmt.data.corpus import ParallelFiles, read_pairs
 from nmt.data.documents import document_format, open_document
 from nmt.data.sources import find_source
 from nmt.errors import UserError
 from nmt.info import describe_run
-from nmt.run import CHECKPOINTS, CONFIG, WEIGHTS, load_run, load_translator, named_weights, pack_weights
+from nmt.runs.store import CHECKPOINTS, CONFIG, WEIGHTS, load_run
+from nmt.runs.weights import named_weights, pack_weights
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
 from reliability.job import call, make_workplace, run
 

@@ -13,10 +13,10 @@ import nmt
 from nmt import cli, config, device
 from nmt.config import DecodingSettings
 from nmt.config.full_keys import field
-from nmt.decoding.gold import read_gold
-from nmt.decoding.mbr import COLUMNS, pairwise_chrf
-from nmt.decoding.sampling import Sampling
 from nmt.errors import ConfigError, DataError
+from nmt.evaluation.gold import read_gold
+from nmt.inference.mbr import COLUMNS, pairwise_chrf
+from nmt.inference.sampling import Sampling
 from nmt.memory import UNKNOWN
 from reliability.job import CONFIG, call, command, make_workplace, run
 
@@ -216,8 +216,8 @@ def test_numbers_in_files(tmp_path: Path, number: str) -> None:
 
 def test_a_wide_beam_gets_smaller_batches(tiny_run: Path, monkeypatch) -> None:
     """And finds the same."""
-    from nmt.decoding import searches
-    from nmt.decoding import translator as module
+    from nmt.inference import searches
+    from nmt.inference import translator as module
 
     lines = ["We see the house.", "The house is small.", "A cat."]
     expected = [each.text for each in nmt.load(tiny_run, threads=1).translate(lines, beam_size=3, attention=False)]
@@ -236,7 +236,7 @@ def test_likeness_is_counted_in_parts(monkeypatch) -> None:
     texts = ["the house is small", "a house is small", "the cat", "", "x" * 30]
     expected = pairwise_chrf(texts)
     assert COLUMNS > 100
-    monkeypatch.setattr("nmt.decoding.mbr.COLUMNS", 7)
+    monkeypatch.setattr("nmt.inference.mbr.COLUMNS", 7)
     assert (pairwise_chrf(texts) == expected).all()
 
 

@@ -15,7 +15,7 @@ import torch
 
 from nmt.config import differences
 from nmt.errors import ConfigError, DataError, NotSaved, UserError
-from nmt.run import CHECKPOINTS, CONFIG, WEIGHTS, load_run, load_settings
+from nmt.runs.store import CHECKPOINTS, CONFIG, WEIGHTS, load_run, load_settings
 from nmt.training.checkpoint import MANIFEST, STATE, TRAINED_WITH, list_checkpoints
 from nmt.training.lock import LOCK
 from nmt.training.signals import Signals

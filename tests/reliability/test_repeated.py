@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from nmt.run import PROVENANCE
+from nmt.runs.store import PROVENANCE
 from reliability.job import CASES, check_equal, command, result, run, sampled
 
 

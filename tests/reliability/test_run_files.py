@@ -16,11 +16,11 @@ import torch
 from test_layering import PACKAGE, tree
 
 from nmt import files
-from nmt import run as runs
 from nmt.errors import DataError, UserError
 from nmt.files import open_run_file, open_to_append, parse_json, read_json, remove_leftovers, write_atomic
 from nmt.info import describe_run
-from nmt.run import CHECKPOINTS, LOG, METRICS, WEIGHTS, load_run
+from nmt.runs import store
+from nmt.runs.store import CHECKPOINTS, LOG, METRICS, WEIGHTS, load_run
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint, load_newest, prune
 from nmt.training.state import Progress
 from reliability.job import make_workplace, run
@@ -39,7 +39,7 @@ def copied(tiny_run: Path, tmp_path: Path) -> Path:
 
 # Whatever may read, write or list a file. Modules that touch a run use nmt/files.py instead.
 OPENING = {"open", "read_bytes", "read_text", "write_bytes", "write_text", "fdopen", "memmap", "safe_open", "load_file"}
-OF_A_RUN = ["run.py", "derived.py", "export.py", "info.py", "evaluation.py", "training"]
+OF_A_RUN = ["runs", "api.py", "info.py", "evaluation", "training"]
 # Where else something is opened, which is no file of a run: the cache, the folder that is locked, /dev/null.
 ELSEWHERE = {"training/distillation.py", "training/lock.py"}
 
@@ -274,7 +274,7 @@ def test_only_leftovers_of_this_program_are_removed(tmp_path: Path) -> None:
         (tmp_path / name).write_text("x")
     (tmp_path / "train.log.tmp-4").mkdir()
     (tmp_path / "metrics.jsonl.tmp-4").symlink_to("config.yaml")
-    remove_leftovers(tmp_path, runs.FILES)
+    remove_leftovers(tmp_path, store.FILES)
     kept = {path.name for path in tmp_path.iterdir()}
     assert kept == {*others, "train.log.tmp-4", "metrics.jsonl.tmp-4"}
 
@@ -350,7 +350,7 @@ def test_a_provenance_of_another_kind_is_refused(tmp_path: Path, change: dict[st
 
 def test_a_pipe_among_the_texts_of_a_run_is_not_opened(copied: Path, tmp_path: Path) -> None:
     """It would wait for ever."""
-    from nmt.test_sets import configured_sets
+    from nmt.evaluation.test_sets import configured_sets
 
     (tmp_path / "text").mkdir()
     text = (copied / "config.yaml").read_text()

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from nmt import config
+from nmt.api import load_translator
 from nmt.config.text import LARGEST, MOST_TOKENS
 from nmt.data import corpus
-from nmt.decoding import translator as module
-from nmt.decoding.align import align
 from nmt.errors import ConfigError, DataError, is_out_of_memory
-from nmt.run import load_translator
+from nmt.inference import translator as module
+from nmt.inference.align import align
 from reliability.job import call, command, make_workplace, run
 
 MEGABYTES = 200
@@ -24,7 +24,7 @@ EXPANDING = "\ufdfa"  # 18 characters under NFKC
 @pytest.fixture
 def short_lines(monkeypatch) -> int:
     """The limit of the characters of a line that are read, lowered."""
-    for place in ("nmt.data.subword", "nmt.decoding.translator", "nmt.decoding.align"):
+    for place in ("nmt.data.subword", "nmt.inference.translator", "nmt.inference.align"):
         monkeypatch.setattr(importlib.import_module(place), "LONGEST_LINE", 20_000)
     return 20_000
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from nmt.run import CHECKPOINTS, METRICS
+from nmt.runs.store import CHECKPOINTS, METRICS
 from nmt.training import checkpoint, validation
 from nmt.training import step as step_module
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint

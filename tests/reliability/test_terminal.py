@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nmt.run import LOG
+from nmt.runs.store import LOG
 from reliability.job import call, make_workplace
 
 EVIL = "\x1b[2J\x1b]52;c;ZXZpbA==\x07\x9b31m\u202eevil\nerror: forged"

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from nmt.api import load_translator
 from nmt.data.sources import find_source
 from nmt.errors import DataError
-from nmt.run import load_translator
 from reliability.job import Called, call, command, make_workplace, run, sampled
 
 Edit = Callable[[Path], object]

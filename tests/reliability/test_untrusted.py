@@ -14,7 +14,8 @@ import torch
 
 from nmt.cli import main
 from nmt.errors import DataError
-from nmt.run import CHECKPOINTS, WEIGHTS, load_run, unpack_weights
+from nmt.runs.store import CHECKPOINTS, WEIGHTS, load_run
+from nmt.runs.weights import unpack_weights
 from nmt.training.checkpoint import list_checkpoints
 from reliability.job import sampled
 
@@ -127,7 +128,8 @@ def test_crafted_weights_are_refused_before_memory_is_taken(tiny_run: Path, tmp_
 def test_weights_of_other_shapes_and_names(tiny_run: Path, tmp_path: Path) -> None:
     """With a checksum that fits: whoever makes the file can compute one."""
     from nmt import config
-    from nmt.run import load_subwords, pack_weights
+    from nmt.runs.store import load_subwords
+    from nmt.runs.weights import pack_weights
 
     settings, subwords = config.load(tiny_run / "config.yaml"), load_subwords(tiny_run)
     weights, _ = unpack_weights((tiny_run / WEIGHTS).read_bytes(), tiny_run / WEIGHTS)

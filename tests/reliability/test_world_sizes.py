@@ -10,7 +10,7 @@ import torch
 from ranks import together
 
 from nmt.distributed import Ranks
-from nmt.run import METRICS
+from nmt.runs.store import METRICS
 from nmt.training.batches import EpochBatches
 from reliability.job import CASES
 

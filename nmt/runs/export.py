@@ -5,14 +5,14 @@ from pathlib import Path
 
 import torch
 
-from nmt import run as runs
 from nmt.data.lexicon import learn_lexicon
 from nmt.data.prepare import prepare
-from nmt.decoding.shortlist import Shortlist
-from nmt.derived import check_new, save_derived
+from nmt.inference.shortlist import Shortlist
 from nmt.model import int8
-from nmt.run import LoadedRun
-from nmt.training.initialization import with_subwords_of
+from nmt.runs import store
+from nmt.runs.derive import check_new, save_derived
+from nmt.runs.store import LoadedRun
+from nmt.runs.weights import named_weights
 
 
 def export(
@@ -24,9 +24,9 @@ def export(
     the shortlist of the run is exported, if there is one.
     """
     check_new(out)
-    loaded = runs.load_run(run, torch.device("cpu"))
-    found = _learn(loaded, shortlist, say) if shortlist else runs.load_shortlist(loaded)
-    weights = runs.named_weights(loaded.model)
+    loaded = store.load_run(run, torch.device("cpu"))
+    found = _learn(loaded, shortlist, say) if shortlist else store.load_shortlist(loaded)
+    weights = named_weights(loaded.model)
     notes = {"command": command, "export_of": str(run)}
     save_derived(out, loaded, int8.pack(weights) if eight_bits else weights, notes, found)
 
@@ -34,6 +34,6 @@ def export(
 def _learn(run: LoadedRun, count: int, say: Callable[[str], None]) -> Shortlist:
     """Learn a shortlist with the subwords of the run: its settings would not always give them again."""
     say("learning the shortlist")
-    data = prepare(with_subwords_of(run.path, run.settings), say)
+    data = prepare(store.with_subwords_of(run.path, run.settings), say)
     sizes = [len(each) for each in run.subwords]
     return Shortlist.of(learn_lexicon(data.train, *sizes), count, sizes[0])

@@ -14,7 +14,7 @@ from torch import Tensor
 from nmt.config import DecodingSettings
 from nmt.data.statistics import TargetLengths
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Subword
-from nmt.decoding.characters import Characters
+from nmt.inference.characters import Characters
 
 # Limits of a model that nothing is known about, as of a run that is older than its statistics.
 RATIO, LONGEST = 2.0, 200

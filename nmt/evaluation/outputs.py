@@ -14,7 +14,7 @@ from nmt.data.subword import Subword
 from nmt.data.words import split_words
 from nmt.errors import DataError
 from nmt.files import MEGA, read_json, run_file_exists, write_atomic
-from nmt.run import OUTPUTS
+from nmt.runs.store import OUTPUTS
 
 FORMAT = 1
 MOST_LINES = 2000  # of a longer text, as many lines from all over it

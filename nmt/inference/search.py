@@ -19,11 +19,11 @@ from torch import Tensor
 
 from nmt.config import DecodingSettings
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID
-from nmt.decoding.constraints import NO_CONSTRAINTS, Allowed, Constraints, concerns_any, longest_allowed
-from nmt.decoding.topk import topk
-from nmt.decoding.trace import Trace
+from nmt.inference.constraints import NO_CONSTRAINTS, Allowed, Constraints, concerns_any, longest_allowed
+from nmt.inference.trace import Trace
+from nmt.kernels.deferred_gradients import deferred_gradients
+from nmt.kernels.topk import topk
 from nmt.model import State
-from nmt.model.deferred_gradients import deferred_gradients
 
 STEPS_ON_GPU = 8  # between two looks at which sentences are finished
 WIDTH = 32  # tokens that a buffer has room for at first

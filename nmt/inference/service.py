@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from nmt.decoding.request import TranslateOptions
-from nmt.decoding.translator import Translation, Translator
 from nmt.errors import UserError
+from nmt.inference.request import TranslateOptions
+from nmt.inference.translator import Translation, Translator
 
 GATHER = 0.004  # seconds to wait for company, once a request is there
 SHARE = 32  # lines of one request that are translated before others have their turn

@@ -3,7 +3,7 @@
 import unicodedata
 from dataclasses import replace
 
-from nmt.decoding.alignment import Attention, AttentionMatrix
+from nmt.inference.alignment import Attention, AttentionMatrix
 from nmt.shown import shown
 
 

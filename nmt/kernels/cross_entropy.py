@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from nmt.model.deferred_gradients import compute_dtype
+from nmt.kernels.deferred_gradients import compute_dtype
 
 CHUNK = 2**21  # logits at a time, 8 MB: they stay in a cache
 CHUNK_OF_PRODUCTS = 2**23  # logits in bf16 at a time: the gradient of the weight is added up once for all of them

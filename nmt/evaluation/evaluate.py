@@ -10,20 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from nmt import run as runs
 from nmt.bootstrap import Difference, Score, Statistics, resampling_seed
 from nmt.data.encodings import AUTO
 from nmt.data.opening import check_distinct
 from nmt.data.words import split_words
-from nmt.decoding.align import align
-from nmt.decoding.gold import Agreement, Gold, agreement
-from nmt.decoding.request import GIVEN
-from nmt.decoding.translator import Translator, warnings_of
 from nmt.errors import ConfigError, DataError
+from nmt.evaluation.gold import Agreement, Gold, agreement
+from nmt.evaluation.test_sets import EvaluationSet, read_texts
 from nmt.files import write_atomic
+from nmt.inference.align import align
+from nmt.inference.request import GIVEN
+from nmt.inference.translator import Translator, warnings_of
 from nmt.languages import language_of_file, language_of_text
 from nmt.metrics import AER, METRICS, default_metrics, statistics
-from nmt.test_sets import EvaluationSet, read_texts
+from nmt.runs import store
 
 AER_SIGNATURE = "nrefs:1|attention:forced|links:strongest-both-ways"
 LENGTHS = (5, 10, 15, 20, 25, 30, 40, 50, 75, 100)  # last length of each group, in source words; one more is open
@@ -263,7 +263,7 @@ def compare(first: Evaluation, second: Evaluation) -> dict[str, dict[str, Differ
 def save(run: Path, evaluation: Evaluation) -> None:
     """Keeps the result in the run, for `nmt info`."""
     content = json.dumps(to_json(evaluation), indent=1)
-    write_atomic(run / runs.SCORES, content.encode())
+    write_atomic(run / store.SCORES, content.encode())
 
 
 def to_json(evaluation: Evaluation) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from nmt.data.corpus import is_blank
 from nmt.data.sentences import count_sentences
 from nmt.data.statistics import TrainingStatistics
 from nmt.data.subword import LONGEST_LINE, UNK_ID, Piece, Subwords
-from nmt.decoding.alignment import (
+from nmt.errors import ConfigError
+from nmt.inference.alignment import (
     END,
     Attention,
     AttentionMatrix,
@@ -29,24 +30,23 @@ from nmt.decoding.alignment import (
     piece_attention,
     word_attention,
 )
-from nmt.decoding.constraints import Constraints, longest_allowed
-from nmt.decoding.details import Alternative, Details, joined, next_words, place_words, traced, word_probabilities
-from nmt.decoding.ensemble import Ensemble
-from nmt.decoding.heads import head_attention
-from nmt.decoding.parallel import computing_with, parallel_map
-from nmt.decoding.prefix import Prefix, Prefixed, Prefixes, Spelling, prefix_of
-from nmt.decoding.request import GIVEN, Sampling, TranslateOptions, with_changes
-from nmt.decoding.sampling import Place
-from nmt.decoding.scoring import Scored, attention_to, read_targets, token_log_probs
-from nmt.decoding.search import Hypothesis, Searchable
-from nmt.decoding.searches import SEARCHES, Wanted, name_of
-from nmt.decoding.segmentation import Capacity, Segments, capacity, join, split_line
-from nmt.decoding.shortlist import Shortlist
-from nmt.decoding.trace import Trace
-from nmt.decoding.unknown import copied_words
-from nmt.errors import ConfigError
+from nmt.inference.constraints import Constraints, longest_allowed
+from nmt.inference.details import Alternative, Details, joined, next_words, place_words, traced, word_probabilities
+from nmt.inference.ensemble import Ensemble
+from nmt.inference.heads import head_attention
+from nmt.inference.parallel import computing_with, parallel_map
+from nmt.inference.prefix import Prefix, Prefixed, Prefixes, Spelling, prefix_of
+from nmt.inference.request import GIVEN, Sampling, TranslateOptions, with_changes
+from nmt.inference.sampling import Place
+from nmt.inference.scoring import Scored, attention_to, read_targets, token_log_probs
+from nmt.inference.search import Hypothesis, Searchable
+from nmt.inference.searches import SEARCHES, Wanted, name_of
+from nmt.inference.segmentation import Capacity, Segments, capacity, join, split_line
+from nmt.inference.shortlist import Shortlist
+from nmt.inference.trace import Trace
+from nmt.inference.unknown import copied_words
+from nmt.kernels.deferred_gradients import PackedWeights, cached_packing
 from nmt.model import Seq2Seq
-from nmt.model.deferred_gradients import PackedWeights, cached_packing
 from nmt.model.int8 import Int8Linear, quantize
 from nmt.precision import choose_precision, computing_in
 

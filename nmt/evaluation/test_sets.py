@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nmt import run as runs
 from nmt.config import DataSettings
 from nmt.data.corpora import HELD_OUT, find_tests
 from nmt.data.corpus import read_lines
@@ -12,8 +11,9 @@ from nmt.data.encodings import AUTO
 from nmt.data.formats.sides import read_side
 from nmt.data.opening import check_regular
 from nmt.data.sources import TextSource
-from nmt.decoding.gold import BETWEEN_SPACES, Gold, counts_between_spaces, read_gold
 from nmt.errors import DataError
+from nmt.evaluation.gold import BETWEEN_SPACES, Gold, counts_between_spaces, read_gold
+from nmt.runs import store
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class EvaluationSet:
 def configured_sets(run: Path, warn: Callable[[str], None]) -> list[EvaluationSet]:
     """Read all test sets of a run's config. Warns of a part that none of them has, as where a config was copied.
     Raises DataError if no set has a further reference that the config names."""
-    data = runs.load_settings(run).data
+    data = store.load_settings(run).data
     if not (data.test or data.hold_out_test):
-        raise DataError(f"{run / runs.CONFIG}: data.test: names no test set; give --source and --reference")
+        raise DataError(f"{run / store.CONFIG}: data.test: names no test set; give --source and --reference")
     try:
         sources = find_tests(data, run)
     except DataError as error:

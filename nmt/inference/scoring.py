@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nmt.data.subword import PAD_ID
-from nmt.decoding.ensemble import mean_attention, mean_log_probs
+from nmt.inference.ensemble import mean_attention, mean_log_probs
 from nmt.model import Seq2Seq
 
 CHUNK = 1024  # tokens whose distributions are in memory at once

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nmt.data.words import split_words
-from nmt.decoding.details import word_probabilities
-from nmt.decoding.translator import MOST_TARGET, Translator
+from nmt.inference.details import word_probabilities
+from nmt.inference.translator import MOST_TARGET, Translator
 
 FORMAT = 1
 MOST_LINES = 1000  # that a curve is fitted on

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 from nmt.config import DecodingSettings
 from nmt.data.batching import longest_first
 from nmt.data.subword import LONGEST_LINE, Piece, Subword
-from nmt.decoding.alignment import AttentionMatrix, Link, word_attention
-from nmt.decoding.parallel import computing_with
-from nmt.decoding.request import GIVEN, with_changes
-from nmt.decoding.translator import Translator
+from nmt.inference.alignment import AttentionMatrix, Link, word_attention
+from nmt.inference.parallel import computing_with
+from nmt.inference.request import GIVEN, with_changes
+from nmt.inference.translator import Translator
 
 ENOUGH = 5_000  # characters whose words are looked at in any case
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from torch import Tensor
 
-from nmt import run as runs
 from nmt.data.corpora import HELD_OUT, LARGEST_HELD_OUT
-from nmt.decoding.shortlist import Shortlist
 from nmt.errors import ConfigError, DataError
 from nmt.files import read_json, read_run_file, run_file_exists, write_atomic
-from nmt.run import LoadedRun
+from nmt.inference.shortlist import Shortlist
+from nmt.runs import store
+from nmt.runs.store import LoadedRun
 
 
 def check_new(out: Path) -> None:
@@ -31,15 +31,15 @@ def save_derived(
     """Save a run with the settings and subwords of `first` and other weights; `notes` are added to its provenance."""
     try:
         if shortlist:
-            runs.save_shortlist(out, shortlist, first)
-        if statistics := runs.load_statistics(first.path):
-            runs.save_statistics(out, statistics)
-        if run_file_exists(first.path, runs.PROVENANCE):
-            provenance = {**read_json(first.path / runs.PROVENANCE), **notes}
-            write_atomic(out / runs.PROVENANCE, json.dumps(provenance, indent=1).encode())
+            store.save_shortlist(out, shortlist, first)
+        if statistics := store.load_statistics(first.path):
+            store.save_statistics(out, statistics)
+        if run_file_exists(first.path, store.PROVENANCE):
+            provenance = {**read_json(first.path / store.PROVENANCE), **notes}
+            write_atomic(out / store.PROVENANCE, json.dumps(provenance, indent=1).encode())
         for file in sorted((first.path / HELD_OUT).glob("*")):
             content = read_run_file(first.path, f"{HELD_OUT}/{file.name}", LARGEST_HELD_OUT)
             write_atomic(out / HELD_OUT / file.name, content)
-        runs.save_run(out, first.settings, first.subwords, weights)
+        store.save_run(out, first.settings, first.subwords, weights)
     except OSError as error:
         raise DataError(f"{out}: cannot write: {error.strerror}") from None

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nmt.model.packed import Packed, is_worthwhile
+from nmt.kernels.packed import Packed, is_worthwhile
 
 # (gradient of the product, other factor) of each step, recorded in the backward pass
 Uses = list[tuple[Tensor, Tensor]]

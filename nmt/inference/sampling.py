@@ -9,9 +9,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nmt.config import DecodingSettings
-from nmt.decoding.constraints import NO_CONSTRAINTS, Constraints, longest_allowed
-from nmt.decoding.request import Sampling
-from nmt.decoding.search import Hypothesis, Searchable, word_by_word
+from nmt.inference.constraints import NO_CONSTRAINTS, Constraints, longest_allowed
+from nmt.inference.request import Sampling
+from nmt.inference.search import Hypothesis, Searchable, word_by_word
 
 FEW = 512  # words among which the nucleus is looked for first
 

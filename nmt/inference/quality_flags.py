@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from nmt.data.words import Word, split_words
-from nmt.decoding.alignment import Attention
-from nmt.decoding.translator import Translation, Translator
+from nmt.inference.alignment import Attention
+from nmt.inference.translator import Translation, Translator
 
 LONGER = 2.5  # words of one side for each that the other suggests
 USUAL = (1.0, 1.0, 1.0)  # target words for a source word, where no training text tells: lowest, median, highest

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, SPACE_MARK, UNK_ID, Piece, Subword
 from nmt.data.words import Word, split_words
-from nmt.decoding.alignment import owners
-from nmt.decoding.search import Searchable
-from nmt.decoding.trace import Node
-from nmt.model.deferred_gradients import deferred_gradients
+from nmt.inference.alignment import owners
+from nmt.inference.search import Searchable
+from nmt.inference.trace import Node
+from nmt.kernels.deferred_gradients import deferred_gradients
 
 LONGEST_WORD = 12  # tokens of an alternative
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from nmt.decoding.search import Encoded, Searchable
+from nmt.inference.search import Encoded, Searchable
 from nmt.model import State
 
 

@@ -7,12 +7,12 @@ from jaxtyping import Int
 from torch import Tensor
 
 from nmt.config import DecodingSettings
-from nmt.decoding.constraints import Constraints
-from nmt.decoding.mbr import rank_by_chrf
-from nmt.decoding.request import Sampling, TranslateOptions
-from nmt.decoding.sampling import Place, sample
-from nmt.decoding.search import Hypothesis, Searchable, search
-from nmt.decoding.trace import Trace
+from nmt.inference.constraints import Constraints
+from nmt.inference.mbr import rank_by_chrf
+from nmt.inference.request import Sampling, TranslateOptions
+from nmt.inference.sampling import Place, sample
+from nmt.inference.search import Hypothesis, Searchable, search
+from nmt.inference.trace import Trace
 
 Found = list[list[Hypothesis]]  # of each sentence, best first; samples as they were drawn
 

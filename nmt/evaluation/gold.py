@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from nmt.data.corpus import read_lines
 from nmt.data.words import split_words
-from nmt.decoding.alignment import Link
 from nmt.errors import DataError
+from nmt.inference.alignment import Link
 
 
 class Gold(NamedTuple):

@@ -14,9 +14,9 @@ from torch import Tensor
 from nmt.config import DecodingSettings
 from nmt.data.lexicon import Lexicon
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, UNK_ID
-from nmt.decoding.constraints import NO_CONSTRAINTS, Constraints
-from nmt.decoding.search import Hypothesis, search
-from nmt.decoding.trace import Trace
+from nmt.inference.constraints import NO_CONSTRAINTS, Constraints
+from nmt.inference.search import Hypothesis, search
+from nmt.inference.trace import Trace
 from nmt.model import Seq2Seq
 from nmt.model.vocabulary_restriction import VocabularyRestriction
 

@@ -1,0 +1,78 @@
+"""The public Python API: `nmt.load(...)` makes a translator out of run directories."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nmt import config
+from nmt.data.statistics import TrainingStatistics, together
+from nmt.device import check_threads, find_device
+from nmt.errors import ConfigError
+from nmt.inference.translator import Translator
+from nmt.model import int8
+from nmt.runs.store import (
+    check_same_subwords,
+    is_in_8_bits,
+    load_calibration,
+    load_run,
+    load_settings,
+    load_shortlist,
+    load_snapshot,
+    load_statistics,
+)
+
+
+def load_translator(
+    paths: Path | str | Sequence[Path | str],
+    device: str | None = None,
+    threads: int | None = None,
+    *,
+    snapshot: int = 0,
+) -> Translator:
+    """Load a translator from a run directory, or an ensemble from several.
+
+    Device and decoding settings are those of the first run where none are given; threads are not, as the machine that
+    trained it had others: the translator computes with as many as torch has, or with `threads`, and leaves torch's
+    own number as it is. `snapshot` is a step of which the run has a snapshot, to load that instead of its best model.
+    Raises DataError if a run is damaged, or if the runs do not share their subwords.
+    """
+
+    folders = [Path(path) for path in ([paths] if isinstance(paths, Path | str) else paths)]
+    settings = load_settings(folders[0])
+    where = settings.device if device is None else device
+    settings = config.changed(settings, device=where, threads=0 if threads is None else threads)
+    check_threads(settings.threads)
+    chosen = find_device(settings)
+    if any(in_8_bits := [is_in_8_bits(path) for path in folders]):
+        if where == "auto":
+            chosen = find_device(config.changed(settings, device="cpu"))
+        if chosen.type != "cpu":
+            raise ConfigError(
+                f"{folders[in_8_bits.index(True)]}: has 8-bit weights, which need a CPU, and device={chosen.type}; set "
+                "device=cpu (--device cpu), or use the run that it was exported from"
+            )
+    loaded = [load_snapshot(path, snapshot, chosen) if snapshot else load_run(path, chosen) for path in folders]
+    check_same_subwords(loaded)
+    for run in loaded:
+        if run.eight_bits and int8.multiplies_int8():
+            int8.quantize(run.model)
+    first = loaded[0].settings
+    calibration = load_calibration(folders[0]) if len(folders) == 1 and not snapshot else None
+    return Translator(
+        [run.model for run in loaded],
+        loaded[0].subwords,
+        first.decoding,
+        chosen,
+        first.data.max_length,
+        load_shortlist(loaded[0]) if len(loaded) == 1 and chosen.type == "cpu" else None,
+        _statistics_of_all(folders),
+        settings.threads,
+        (calibration.words.curve, calibration.sentences.curve) if calibration else None,
+    )
+
+
+def _statistics_of_all(folders: Sequence[Path]) -> TrainingStatistics | None:
+    """Return the narrowest statistics of an ensemble; None if one of the runs has none."""
+
+    first, *others = [load_statistics(folder) for folder in folders]
+    known = [other for other in others if other is not None]
+    return together(first, known) if first is not None and len(known) == len(others) else None

@@ -1,0 +1,1 @@
+"""What exists only for speed, each beside the plain computation that it replaces."""
