@@ -20,7 +20,7 @@ from nmt.kernels.deferred_gradients import (
 from nmt.kernels.lstm import LSTM, _Gates
 from nmt.kernels.packed import Packed
 from nmt.model import Seq2Seq, decoder, make_model
-from nmt.model import deferred_gradients as deferred
+from nmt.kernels import deferred_gradients as deferred
 from nmt.model.attention import ATTENTIONS
 
 VOCAB = 11

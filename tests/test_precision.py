@@ -164,7 +164,7 @@ def test_weights_moments_and_loss_stay_in_float32(kind: str) -> None:
 
 
 def test_gradients_are_put_off_in_bf16_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    from nmt.model import deferred_gradients as deferred
+    from nmt.kernels import deferred_gradients as deferred
 
     kinds = []
     real = deferred._Linear.apply
