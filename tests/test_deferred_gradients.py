@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nmt.config import ModelSettings
+from nmt.kernels import deferred_gradients as deferred
 from nmt.kernels.deferred_gradients import (
     Linear,
     PackedWeights,
@@ -20,7 +21,6 @@ from nmt.kernels.deferred_gradients import (
 from nmt.kernels.lstm import LSTM, _Gates
 from nmt.kernels.packed import Packed
 from nmt.model import Seq2Seq, decoder, make_model
-from nmt.kernels import deferred_gradients as deferred
 from nmt.model.attention import ATTENTIONS
 
 VOCAB = 11
