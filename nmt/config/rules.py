@@ -2,7 +2,7 @@
 
 from collections.abc import Container, Iterator
 
-from nmt.config.full_keys import EFFECTIVE_WITH, field, obstacle
+from nmt.config.full_keys import field, get, needs, needs_set, obstacle
 from nmt.config.tree import DataSettings, Settings
 from nmt.languages import check_language
 
@@ -20,15 +20,28 @@ Rule = tuple[bool, str, str]  # whether it is broken, the key to change, the mes
 def broken_rules(settings: Settings, given: Container[str]) -> list[tuple[str, str]]:
     """Return (key to change, message) for each broken rule; `given` are the keys that the user set."""
     problems = []
-    for key in EFFECTIVE_WITH:
+    for key in needs():
         if key in given and (needed := obstacle(settings, key)):
             ruler, values = needed
             wanted = " or ".join(
                 f"{ruler} is left out" if value in ("", []) else f"{ruler}={value}" for value in values
             )
             problems.append((key, f"has no effect unless {wanted}; remove it"))
+    for key, rulers in needs_set().items():
+        if get(settings, key) != field(key).default and all(get(settings, r) == field(r).default for r in rulers):
+            problems.append((key, f"has no effect {_unset(rulers)}; remove it"))
     rules = _data_rules(settings) + _model_rules(settings) + _course_rules(settings) + _others_rules(settings)
     return problems + [(key, message) for broken, key, message in rules if broken]
+
+
+def _unset(rulers: tuple[str, ...]) -> str:
+    """Say that none of these keys is set: it is left out, or a number that can only be lowered is at its default."""
+    default = field(rulers[0]).default
+    return (
+        f"unless {rulers[0]} is less than {default:g}"
+        if isinstance(default, float)
+        else f"without {' or '.join(rulers)}"
+    )
 
 
 def _data_rules(settings: Settings) -> list[Rule]:
@@ -155,14 +168,6 @@ def _course_rules(settings: Settings) -> list[Rule]:
             "training.schedule",
             "cosine needs a training limit; set training.max_time, max_steps or max_epochs",
         ),
-        *(
-            (
-                training.teacher_forcing == 1 and getattr(training, key) != field(f"training.{key}").default,
-                f"training.{key}",
-                "has no effect unless training.teacher_forcing is less than 1; remove it",
-            )
-            for key in ("forcing_schedule", "forcing_unit")
-        ),
     ]
 
 
@@ -174,15 +179,5 @@ def _others_rules(settings: Settings) -> list[Rule]:
             "training.target_vectors",
             "with model.tying=all both languages share one embedding table, which training.source_vectors initializes; "
             "remove this, or set model.tying=target",
-        ),
-        (
-            training.freeze_vectors and not (training.source_vectors or training.target_vectors),
-            "training.freeze_vectors",
-            "has no effect without training.source_vectors or training.target_vectors; remove it",
-        ),
-        (
-            training.teacher_share != field("training.teacher_share").default and not training.teachers,
-            "training.teacher_share",
-            "has no effect without training.teachers; remove it",
         ),
     ]

@@ -63,7 +63,7 @@ def count(project: Path) -> dict[str, float]:
 
 
 def single_use(trees: dict[Path, ast.Module]) -> list[tuple[Path, str, bool]]:
-    """Return (file, name, whether it is called) of the private functions that are named once outside their definition."""
+    """Return (file, name, whether it is called) of private functions that are named once outside their definition."""
     everywhere = Counter(name for tree in trees.values() for name in _names(tree))
     bases = _methods(trees)
     found = []
@@ -86,9 +86,11 @@ def public_names(trees: dict[Path, ast.Module]) -> list[tuple[str, ast.AST]]:
     bases = _methods(trees)
     found: list[tuple[str, ast.AST]] = []
     for file, tree in trees.items():
-        for node in tree.body:
-            if isinstance(node, Function | ast.ClassDef) and not node.name.startswith("_"):
-                found.append((f"{file}:{node.lineno} {node.name}", node))
+        found += [
+            (f"{file}:{node.lineno} {node.name}", node)
+            for node in tree.body
+            if isinstance(node, Function | ast.ClassDef) and not node.name.startswith("_")
+        ]
         for owner, function in _functions(tree):
             setter = any(isinstance(part, ast.Attribute) and part.attr == "setter" for part in function.decorator_list)
             if owner and not setter and not f"{owner.name}{function.name}".startswith("_"):
