@@ -209,7 +209,7 @@ def test_tables_of_the_page_are_those_of_the_numbers(name: str, script: ModuleTy
 
 
 def test_commands_of_the_page_are_understood() -> None:
-    lines = re.findall(r"^python scripts/(\w+)\.py(.*)$", CLAIMS, re.MULTILINE)
+    lines = re.findall(r"^python scripts/lab/(\w+)\.py(.*)$", CLAIMS, re.MULTILINE)
     scripts = {"remember": remember, "open_book": open_book, "long_sentences": long_sentences, "ablation": ablation}
     assert {name for name, _ in lines} == set(scripts)
     for name, arguments in lines:

@@ -1,4 +1,4 @@
-"""scripts/time_to_quality.py: the pieces that the peer reads, validations as they come, the table by hand, and that
+"""scripts/lab/time_to_quality.py: the pieces that the peer reads, validations as they come, the table by hand, and that
 nothing goes on running."""
 
 import argparse

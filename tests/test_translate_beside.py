@@ -1,4 +1,4 @@
-"""scripts/translate_beside.py: what is translated, by which model, and the table by hand."""
+"""scripts/lab/translate_beside.py: what is translated, by which model, and the table by hand."""
 
 from pathlib import Path
 from types import SimpleNamespace

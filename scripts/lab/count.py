@@ -8,8 +8,8 @@ The rules, which need no judgement:
 * A function's length is from `def` to its last line, decorators and docstring included; nested functions count too.
 * A single-use private helper is a function or method `_name` that its own file names exactly once outside its
   definition, and that no other file of the package names. Not counted: dunders, nested functions, and methods that
-  override one of a base class within the package. It is called there, or passed on as a value (to a table, a thread, a
-  signal handler), which only a function can be.
+  override one of a base class within the package or are overridden. It is called there, or passed on as a value (to a
+  table, a thread, a signal handler), which only a function can be.
 * Public names are module-level functions and classes without a leading underscore, and public methods of public
   classes. Left out: nested functions, properties' setters, and methods that override a documented one of a base class,
   in the package or in torch.nn.Module.
@@ -66,6 +66,7 @@ def single_use(trees: dict[Path, ast.Module]) -> list[tuple[Path, str, bool]]:
     """Return (file, name, whether it is called) of private functions that are named once outside their definition."""
     everywhere = Counter(name for tree in trees.values() for name in _names(tree))
     bases = _methods(trees)
+    hooks = {(base, name) for above, methods in bases.values() for base in above for name in methods}
     found = []
     for file, tree in trees.items():
         here = Counter(_names(tree))
@@ -74,7 +75,7 @@ def single_use(trees: dict[Path, ast.Module]) -> list[tuple[Path, str, bool]]:
             name = function.name
             inside = Counter(_names(function))[name]  # recursion is no use from outside
             private = name.startswith("_") and not name.startswith("__")
-            if not private or (owner and _overrides(owner, name, bases)):
+            if not private or (owner and _overrides(owner, name, bases)) or (owner and (owner.name, name) in hooks):
                 continue
             if here[name] - inside == 1 and everywhere[name] == here[name]:
                 found.append((file, name, name in called or _is_property(function)))
