@@ -16,7 +16,8 @@ from nmt.inference.align import align
 from nmt.inference.request import TranslateOptions
 from nmt.inference.sampling import Sampling
 from nmt.inference.service import Busy, TranslationService
-from nmt.inference.translator import Translation, Translator, warnings_of
+from nmt.inference.translation import Translation, warnings_of
+from nmt.inference.translator import Translator
 
 
 @pytest.fixture(scope="module")

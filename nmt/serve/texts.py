@@ -8,7 +8,8 @@ from typing import Any
 from nmt.errors import UserError
 from nmt.inference.request import TranslateOptions
 from nmt.inference.service import TranslationService
-from nmt.inference.translator import Translation, Translator
+from nmt.inference.translation import Translation
+from nmt.inference.translator import Translator
 from nmt.serve.html_text import Segment, filled, segments_of
 from nmt.serve.limits import Limits
 from nmt.serve.models import Models, Served
