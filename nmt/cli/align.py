@@ -1,9 +1,8 @@
 """`nmt align`."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,10 +24,8 @@ from nmt.errors import ConfigError, DataError
 from nmt.shown import json_line, shown
 
 if TYPE_CHECKING:
-    from nmt.evaluation.gold import Agreement
     from nmt.inference.align import Aligned
     from nmt.inference.alignment import AttentionMatrix
-    from nmt.inference.translator import Translator
 
 
 def align(
@@ -71,8 +68,10 @@ def align(
         check_picture(plot)
     elif sheet:
         raise ConfigError("--sheet: needs --plot FILE")
+    from nmt.data.batching import chunked
     from nmt.data.formats.sides import read_two
     from nmt.evaluation.gold import BETWEEN_SPACES, Agreement, agreement, counts_between_spaces, read_gold
+    from nmt.inference.align import align as align_pairs
     from nmt.inference.alignment import pharaoh
 
     pairs = [(pair.source, pair.target) for pair in read_two(source, target, encoding)]
@@ -87,7 +86,11 @@ def align(
     total, cut = Agreement(0, 0, 0, 0), 0
     drawn: list[AttentionMatrix] = []
     with open_output(output_file) as file:
-        for index, found in enumerate(_aligned(translator, pairs, word_kind, changes)):
+        windows = chunked(pairs, changes.get("window", translator.settings.window))
+        aligned = (
+            found for window in windows for found in align_pairs(translator, window, words=word_kind, changes=changes)
+        )
+        for index, found in enumerate(aligned):
             text = _as_json(index + 1, pairs[index], found) if as_json else pharaoh(found.links)
             file.write(f"{text}\n".encode())
             cut += found.cut
@@ -102,7 +105,11 @@ def align(
     if cut:
         print(f"warning: lines cut to decoding.max_source tokens: {cut:,}", file=sys.stderr)
     if known is not None:
-        print(_describe(total, len(pairs)), file=sys.stderr)
+        print(
+            f"alignment error rate {total.error_rate:.1%}, precision {total.precision:.1%}, recall {total.recall:.1%} "
+            f"({len(pairs):,} lines, {total.found:,} links, {total.sure:,} sure gold links)",
+            file=sys.stderr,
+        )
 
 
 def _warn(line: str) -> None:
@@ -120,20 +127,3 @@ def _as_json(line: int, pair: tuple[str, str], found: "Aligned") -> str:
         "alignment": found.links,
     }
     return json_line(values)
-
-
-def _aligned(
-    translator: "Translator", pairs: list[tuple[str, str]], words: str, changes: dict[str, Any]
-) -> Iterator["Aligned"]:
-    from nmt.data.batching import chunked
-    from nmt.inference.align import align as align_pairs
-
-    for window in chunked(pairs, changes.get("window", translator.settings.window)):
-        yield from align_pairs(translator, window, words=words, changes=changes)
-
-
-def _describe(total: "Agreement", lines: int) -> str:
-    return (
-        f"alignment error rate {total.error_rate:.1%}, precision {total.precision:.1%}, recall {total.recall:.1%} "
-        f"({lines:,} lines, {total.found:,} links, {total.sure:,} sure gold links)"
-    )

@@ -42,6 +42,7 @@ class ManyMetrics(Command):
     """Let one `--metric` take several names: the words after it that are metrics. Any other word is a run."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Let `--metric bleu chrf` be read as `--metric bleu --metric chrf`."""
         spread: list[str] = []
         follows = False
         for word in args:
@@ -111,10 +112,13 @@ def evaluate(
     _check_options(source, reference, hypothesis, runs, by_length, plot, of_the_model)
     from nmt.evaluation.evaluate import Wanted, score_files
     from nmt.evaluation.evaluate import evaluate as evaluate_run
-    from nmt.languages import find_language
+    from nmt.languages import check_language, find_language
     from nmt.runs.store import newest
 
-    told = _language(language)
+    try:
+        told = check_language(language) if language is not None else ""
+    except ValueError as error:
+        raise ConfigError(f"--language: {error}") from None
     if hypothesis is not None and reference:
         results = [score_files(hypothesis, reference, source, Wanted(metrics, by_length, told, word_kind), encoding)]
     else:
@@ -137,15 +141,6 @@ def evaluate(
 
 def _warn(line: str) -> None:
     print(shown(f"warning: {line}"), file=sys.stderr)
-
-
-def _language(given: str | None) -> str:
-    from nmt.languages import check_language
-
-    try:
-        return check_language(given) if given is not None else ""
-    except ValueError as error:
-        raise ConfigError(f"--language: {error}") from None
 
 
 def metric_names(given: "list[str] | tuple[str, ...]") -> tuple[str, ...]:

@@ -90,7 +90,11 @@ def _drop_overruled(given: dict[str, Given]) -> dict[str, Given]:
 
 
 def _validate(given: dict[str, Given], path: Path) -> tuple[Settings | None, list[str]]:
-    sections = {name for name, field in Settings.model_fields.items() if _is_section(field.annotation)}
+    sections = {
+        name
+        for name, field in Settings.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+    }
     tree: dict[str, Any] = {"data": {}}
     problems = []
     for key, value in given.items():
@@ -164,10 +168,6 @@ _DEMANDS = {
     "too_short": "must have {min_length} items",
     "too_long": "must have {max_length} items",
 }
-
-
-def _is_section(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, Section)
 
 
 def _example(key: str) -> str:

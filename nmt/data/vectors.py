@@ -74,7 +74,15 @@ def _vector_lines(path: Path, size: int, encoding: str) -> Iterator[tuple[int, s
         line = line.rstrip(" ")
         if number == 1:
             announced, found = _layout(line)
-            _check_size(path, found, size)
+            if not found:
+                raise DataError(
+                    f"{path}:1: neither COUNT SIZE nor a word and its numbers; is this word2vec's or GloVe's text?"
+                )
+            if found != size:
+                raise ConfigError(
+                    f"model.embedding: {size}, but the vectors in {path} have {found} numbers; set "
+                    f"model.embedding={found}"
+                )
             if announced is not None:
                 continue
         if line.count(" ") < size:
@@ -93,15 +101,6 @@ def _layout(first: str) -> tuple[int | None, int]:
         return int(word), int(fields[0])
     words = [place for place, field in enumerate(fields, start=1) if math.isnan(_number(field))]
     return None, len(fields) - max(words, default=0)  # from the right, since this word too may hold a space
-
-
-def _check_size(path: Path, found: int, size: int) -> None:
-    if not found:
-        raise DataError(f"{path}:1: neither COUNT SIZE nor a word and its numbers; is this word2vec's or GloVe's text?")
-    if found != size:
-        raise ConfigError(
-            f"model.embedding: {size}, but the vectors in {path} have {found} numbers; set model.embedding={found}"
-        )
 
 
 def _numbers(fields: list[str], path: Path, line: int) -> Float[np.ndarray, "size"]:
