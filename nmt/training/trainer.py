@@ -1,7 +1,7 @@
 """The training loop: validate, save, check the stopping criteria, step, log, in this order, until a limit is reached.
 
 The order makes resuming exact: whatever is due at a step happens before the next one, and whether it is due is a pure
-function of the saved progress.
+function of the saved progress. All of it is in one file, since steps, validation and saving change the same progress.
 """
 
 import time
