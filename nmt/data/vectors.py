@@ -53,7 +53,12 @@ def read_vectors(path: Path, words: dict[int, str], size: int, encoding: str = A
             word, *fields = line.rsplit(" ", size)
             for place in places.get(word, ()):
                 if found[place] < how:
-                    found[place], values[place] = how, _numbers(fields, path, number)
+                    numbers = np.array([_number(field) for field in fields])
+                    wrong = ~(np.abs(numbers) <= np.finfo(np.float32).max)
+                    if wrong.any():
+                        bad = fields[int(wrong.argmax())]
+                        raise DataError(f"{path}:{number}: {bad!r} is not a number, or too large")
+                    found[place], values[place] = how, numbers.astype(np.float32)
     ids = np.array(list(words), dtype=np.int64)
     missing = [word for word, how in zip(words.values(), found, strict=True) if not how]
     return Vectors(ids[found > 0], values[found > 0], int((found == LOWER).sum()), missing)
@@ -101,14 +106,6 @@ def _layout(first: str) -> tuple[int | None, int]:
         return int(word), int(fields[0])
     words = [place for place, field in enumerate(fields, start=1) if math.isnan(_number(field))]
     return None, len(fields) - max(words, default=0)  # from the right, since this word too may hold a space
-
-
-def _numbers(fields: list[str], path: Path, line: int) -> Float[np.ndarray, "size"]:
-    numbers = np.array([_number(field) for field in fields])
-    wrong = ~(np.abs(numbers) <= np.finfo(np.float32).max)
-    if wrong.any():
-        raise DataError(f"{path}:{line}: {fields[int(wrong.argmax())]!r} is not a number, or too large")
-    return numbers.astype(np.float32)
 
 
 def _number(field: str) -> float:

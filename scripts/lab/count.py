@@ -51,7 +51,9 @@ def count(project: Path) -> dict[str, float]:
         "median length of a function, lines": statistics.median(lengths),
         "90th percentile": lengths[len(lengths) * 9 // 10],
         "single-use private helpers": len(helpers),
-        "of these called, not passed as a value": sum(called for *_, called in helpers),
+        "of these called, not passed as a value": sum(lines > 0 for *_, lines in helpers),
+        "of these with less than 6 lines": sum(0 < lines < 6 for *_, lines in helpers),
+        "single-use private helpers per 1,000 lines": round(1000 * len(helpers) / sum(map(_lines, files)), 1),
         "public names": len(public),
         "of these with a docstring, %": round(100 * sum(public) / len(public), 1),
         "comments per 100 lines in model, kernels and inference": round(
@@ -62,8 +64,11 @@ def count(project: Path) -> dict[str, float]:
     }
 
 
-def single_use(trees: dict[Path, ast.Module]) -> list[tuple[Path, str, bool]]:
-    """Return (file, name, whether it is called) of private functions that are named once outside their definition."""
+def single_use(trees: dict[Path, ast.Module]) -> list[tuple[Path, str, int]]:
+    """Return (file, name, lines) of private functions that are named once outside their definition.
+
+    The lines are 0 where the function is not called there but passed on as a value.
+    """
     everywhere = Counter(name for tree in trees.values() for name in _names(tree))
     bases = _methods(trees)
     hooks = {(base, name) for above, methods in bases.values() for base in above for name in methods}
@@ -78,7 +83,8 @@ def single_use(trees: dict[Path, ast.Module]) -> list[tuple[Path, str, bool]]:
             if not private or (owner and _overrides(owner, name, bases)) or (owner and (owner.name, name) in hooks):
                 continue
             if here[name] - inside == 1 and everywhere[name] == here[name]:
-                found.append((file, name, name in called or _is_property(function)))
+                length = (function.end_lineno or 0) - function.lineno + 1
+                found.append((file, name, length if name in called or _is_property(function) else 0))
     return found
 
 
@@ -188,8 +194,8 @@ def main() -> None:
     projects = [Path(a) for a in arguments if not a.startswith("--")] or [Path(__file__).parent.parent.parent]
     if lists:
         trees = {f: ast.parse(f.read_text(encoding="utf-8")) for f in sorted((projects[0] / "nmt").rglob("*.py"))}
-        for file, name, called in single_use(trees) if "--helpers" in lists else ():
-            print(f"{file}: {name}" + ("" if called else " (a value)"))
+        for file, name, length in single_use(trees) if "--helpers" in lists else ():
+            print(f"{file}: {name} ({f'{length} lines' if length else 'a value'})")
         for place, node in public_names(trees) if "--undocumented" in lists else ():
             if not ast.get_docstring(node):  # type: ignore[arg-type]
                 print(place)
