@@ -460,6 +460,8 @@ def test_keys_without_effect_name_real_keys_and_real_values() -> None:
         for ruler, values in rulers.items():
             names = _names(ruler)
             assert not names or set(values) < set(names), key
+    for key, others in config.needs_set().items():
+        assert {key, *others} <= set(KEYS)
 
 
 def test_names_are_those_of_the_code() -> None:
