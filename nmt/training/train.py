@@ -191,6 +191,7 @@ def _make_trainer(
 
     Everything is read and checked first; nothing in the run changes until it can be trained.
     """
+    # What the run has, what training reads, and whether they belong together.
     run.check()
     folder, sizes = Path(settings.run), [len(subword) for subword in data.subwords]
     checkpoints = folder / store.CHECKPOINTS
@@ -213,6 +214,7 @@ def _make_trainer(
     before = {} if newest is None else read_provenance(folder)
     changed = ranks.share([] if newest is None else check_data_unchanged(before, now, changed_data))
 
+    # The model with its first weights, and its batches.
     torch.manual_seed(settings.training.seed)
     model = new_model(settings, sizes, device)
     initial.apply(model, log.say)
@@ -227,7 +229,7 @@ def _make_trainer(
             f"{folder / HELD_OUT}: a symbolic link; held-out text must be stored inside the run; copy the folder here"
         )
 
-    # Nothing in the run has changed up to here: what cannot be trained leaves no trace of itself.
+    # The files of the run. Nothing in it has changed up to here: what cannot be trained leaves no trace of itself.
     if ranks.leads:
         run.check()
         log.open(run.path, run.check)
