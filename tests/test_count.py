@@ -43,7 +43,17 @@ def _value():
 
 TABLE = {"value": _value}
 '''
-B = "from nmt.a import _elsewhere\n\n\ndef shown():\n    return _elsewhere() + _here()\n\n\ndef _here():\n    return 1\n"
+B = """\
+from nmt.a import _elsewhere
+
+
+def shown():
+    return _elsewhere() + _here()
+
+
+def _here():
+    return 1
+"""
 
 
 @pytest.fixture
