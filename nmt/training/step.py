@@ -161,11 +161,7 @@ class TrainStep:
         """Add the batch's part of the gradient and return its loss; split the batch in halves if it does not fit into
         memory."""
         try:
-            with computing_in(self.precision, self.device):
-                loss = self._loss(batch, step)
-            scaled = self.scaler.scale(loss / tokens)
-            gradients = _unshared(torch.autograd.grad(scaled, list(self.model.parameters()), allow_unused=True))
-            loss = _summable(loss.detach())
+            loss, gradients = self._gradients(batch, tokens, step)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -189,6 +185,14 @@ class TrainStep:
         self._splits += 1
         first, second = batch.rows(0, rows // 2), batch.rows(rows // 2, rows)
         return self._add_gradients(first, tokens, step) + self._add_gradients(second, tokens, step)
+
+    def _gradients(self, batch: Batch, tokens: int, step: int) -> tuple[Tensor, list[Tensor | None]]:
+        """Return the batch's loss, and the gradient of its part in the mean over `tokens`, scaled as fp16 needs it."""
+        with computing_in(self.precision, self.device):
+            loss = self._loss(batch, step)
+        scaled = self.scaler.scale(loss / tokens)
+        gradients = torch.autograd.grad(scaled, list(self.model.parameters()), allow_unused=True)
+        return _summable(loss.detach()), _unshared(gradients)
 
     def _loss(self, batch: Batch, step: int) -> Tensor:
         training = self.training
