@@ -56,7 +56,7 @@ bench-check: $(INSTALLED)
 	$(BIN)/python scripts/bench_peers.py --toolkits nmt "nmt int8" "nmt int8 shortlist" plain --check docs/lab/benchmarks.json
 
 # The tests of the measuring scripts in scripts/lab, with their long part, which `make test` leaves out.
-LAB := $(addprefix tests/test_,$(addsuffix .py,claims count first_picture growth measure_flags time_to_quality translate_beside))
+LAB := $(addprefix tests/test_,$(addsuffix .py,claims count first_picture growth measure_flags sweep time_to_quality translate_beside))
 
 lab: $(INSTALLED)
 	NMT_CHECK_SHAPES=0 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal $(LAB)
