@@ -21,7 +21,7 @@ class Command:
     def __call__(self) -> int:
         """Run the command, and return its exit status. SIGTERM of the job reaches it, as both are in one group."""
         own = {key: value for key, value in os.environ.items() if key not in {"RANK", "WORLD_SIZE", "LOCAL_RANK"}}
-        return subprocess.run(self.words, cwd=self.folder, env=own, check=False).returncode
+        return subprocess.run(self.words, check=False, cwd=self.folder, env=own).returncode
 
     def checkpoint(self, *_: object) -> object:
         """Say what to submit in place of a job that Slurm takes away: the same command, which resumes."""
