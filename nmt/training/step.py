@@ -155,7 +155,9 @@ class TrainStep:
             if state.progress.loss_scale:
                 self.scaler.load_state_dict(state.progress.loss_scale)
         except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-            raise DataError(f"{name}: the newest checkpoint does not belong to this training run; delete it") from None
+            raise DataError(
+                f"{name}: the newest checkpoint is damaged, or belongs to another training run; delete it"
+            ) from None
 
     def _add_gradients(self, batch: Batch, tokens: int, step: int) -> Tensor:
         """Add the batch's part of the gradient and return its loss; split the batch in halves if it does not fit into

@@ -224,6 +224,8 @@ def _make_trainer(
         links = guide(data.train, data.subwords, log.say) if settings.training.guided_attention else None
     batches = EpochBatches(data.train, settings, data.subwords, soft_targets, data.weights, links)
     trainer = Trainer(settings, model, batches, sets, device, log, signals, run, ranks)
+    if state is not None:
+        trainer.restore(state)
     if (folder / HELD_OUT).is_symlink():
         raise DataError(
             f"{folder / HELD_OUT}: a symbolic link; held-out text must be stored inside the run; copy the folder here"
@@ -243,7 +245,7 @@ def _make_trainer(
         trainer.begin(data.text, initial.frozen(settings.training))
     else:
         report_changes(before, now, changed, log.say)
-        trainer.resume(state, data.text, same_files=not changed)
+        trainer.resume(data.text, same_files=not changed)
     log.forget_after(trainer.progress.step, len(trainer.progress.validations))
     return trainer
 

@@ -95,27 +95,29 @@ class Trainer:
         self.progress.frozen = frozen
         self.train_step.freeze(frozen)
 
-    def resume(self, state: TrainState, text: str, *, same_files: bool) -> None:
-        """Continue from a checkpoint. `same_files` says whether all files are those that the run was trained on.
+    def restore(self, state: TrainState) -> None:
+        """Take everything from a checkpoint. Raises DataError if it is damaged or of another run; writes nothing."""
+        self.train_step.restore(state, self.checkpoints.folder)
+        self.progress = state.progress
+        self.progress.judge = self.judge
+        self.saved_at = (self.progress.step, self.progress.epochs)
 
-        If the training text is another, its epoch starts over. Earlier scores stay if they are comparable.
+    def resume(self, text: str, *, same_files: bool) -> None:
+        """Continue from the checkpoint that was restored. `same_files` says whether all files are those that the run
+        was trained on.
+
+        If the training text, of which `text` is the hash, is another, its epoch starts over. Earlier scores stay if
+        they are comparable.
         """
-        progress = state.progress
+        progress = self.progress
         if progress.text not in ("", text):
             self.log.say("note: the training text has changed since the last checkpoint: its epoch starts over")
             progress.batch = progress.window = 0
         progress.text = text
         carry_over_scores(progress, self.validation_sets[0], self.training.metric, same_files, self.log.say)
-        self._restore(state)
         if self.ranks.leads:
-            self.checkpoints.export_pending(self.progress)
-        self.log.say(f"resuming from step {self.progress.step:,} (epoch {self.progress.epochs:.1f})")
-
-    def _restore(self, state: TrainState) -> None:
-        self.train_step.restore(state, self.checkpoints.folder)
-        self.progress = state.progress
-        self.progress.judge = self.judge
-        self.saved_at = (self.progress.step, self.progress.epochs)
+            self.checkpoints.export_pending(progress)
+        self.log.say(f"resuming from step {progress.step:,} (epoch {progress.epochs:.1f})")
 
     # The loop ---------------------------------------------------------------------------------------------------------
 
@@ -281,7 +283,7 @@ class Trainer:
                 f"training diverged: {what}; in {folder} {self.checkpoints.kept()}; set training.learning_rate lower "
                 "or training.warmup higher, and start a new run: run=runs/NAME"
             )
-        self._restore(state)
+        self.restore(state)
         self.progress.setbacks, self.progress.skipped, self.progress.skipped_in_row = 1, skipped, 0
         self._load_epoch()
         self.log.forget_after(self.progress.step, len(self.progress.validations))

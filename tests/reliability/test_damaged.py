@@ -1,6 +1,7 @@
 """R4: cut, flipped, removed, swapped: damage is found and the previous checkpoint used; no damaged model translates."""
 
 import json
+import math
 import random
 import shutil
 from pathlib import Path
@@ -147,6 +148,26 @@ def test_the_steps_since_then_come_out_equal(workplace, uninterrupted, stopped, 
     flip(last / WEIGHTS, random.Random(1))
     run(workplace, tmp_path / "run", *words)
     check_equal(tmp_path / "run", uninterrupted("conditional", *words))
+
+
+@pytest.mark.parametrize("field", ["weights", "average", "optimizer"])
+def test_a_stranger_s_checkpoint_with_values_that_are_not_finite(workplace, tmp_path, field) -> None:
+    """Its checksums are right: whoever made it has signed it. Nothing in the run changes."""
+    folder = tmp_path / "run"
+    run(workplace, folder, "training.ema=0.9", "training.max_steps=4")
+    newest = list_checkpoints(folder / CHECKPOINTS)[-1]
+    state = load_checkpoint(newest)
+    name, tensor = next(iter(getattr(state, field).items()))
+    getattr(state, field)[name] = torch.full_like(tensor, math.nan)
+    shutil.rmtree(newest)
+    save_checkpoint(newest.parent, state)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != "train.lock"}
+    with pytest.raises(DataError) as caught:
+        run(workplace, folder, "training.ema=0.9", "training.max_steps=8")
+    assert str(caught.value).startswith(f"{newest.parent}: ")
+    message = f"tensor {name} has non-finite values" if field == "weights" else "the newest checkpoint is damaged"
+    assert message in str(caught.value)
+    assert [path.name for path, content in before.items() if path.read_bytes() != content] == []
 
 
 def test_none_is_intact(workplace, stopped, tmp_path) -> None:
