@@ -24,7 +24,8 @@ from nmt.serve.models import Models
 from nmt.serve.texts import Desk, Refused
 
 STATIC = Path(__file__).parent / "static"
-PUBLIC = ("/", "/health", "/static/", "/frontend/settings")  # need no key
+PUBLIC = ("/", "/health", "/frontend/settings")  # need no key
+PUBLIC_FOLDERS = ("/static/", "/download_file/")  # a translated file has a name that only its client knows
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     "X-Content-Type-Options": "nosniff",
@@ -136,7 +137,7 @@ async def _checked(
             raise Refused(413, f"the body is more than --max-body {limits.max_body:,} bytes allow")
     request._body = bytes(body)  # for those who read it next
     path = request.url.path
-    public = path in PUBLIC or path.startswith("/static/")
+    public = path in PUBLIC or path.startswith(PUBLIC_FOLDERS)
     if access.keys and not public and not await _has_key(request, access.keys):
         raise Refused(403, "Invalid API key")
     response = await call(request)

@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
+
 from nmt.errors import UserError
 from nmt.inference.request import TranslateOptions
 from nmt.inference.service import TranslationService
 from nmt.inference.translator import Translation, Translator
-from nmt.serve.html_text import Segment, filled, segments_of
+from nmt.serve.html_text import HTML, Markup, Segment, filled, segments_of
 from nmt.serve.limits import Limits
 from nmt.serve.models import Models, Served
 
@@ -76,11 +78,11 @@ class Desk:
         self.translated += sum(map(len, texts))
         return [[next(found) for _ in part] for part in parts]
 
-    async def translate_html(self, run: Served, texts: Sequence[str]) -> list[str]:
-        """Return HTML texts with their translations in place of what they say."""
+    async def translate_markup(self, run: Served, texts: Sequence[str], markup: Markup = HTML) -> list[str]:
+        """Return texts with tags, with translations in place of what they say."""
         options = TranslateOptions(attention=True)
         self.check(texts, options)
-        parts = [segments_of(text) for text in texts]
+        parts = await run_in_threadpool(lambda: [segments_of(text, markup) for text in texts])
         wanted = [part.text for each in parts for part in each if isinstance(part, Segment)]
         found = iter(await self.translate(run, wanted, options) if wanted else [])
 
@@ -88,7 +90,9 @@ class Desk:
             lines = next(found)
             return filled(segment, text_of(lines), lines[0].alignment)
 
-        return ["".join(part if isinstance(part, str) else put_in(part) for part in each) for each in parts]
+        return await run_in_threadpool(
+            lambda: ["".join(part if isinstance(part, str) else put_in(part) for part in each) for each in parts]
+        )
 
     async def stream(self, run: Served, text: str, options: TranslateOptions) -> AsyncIterator[list[Translation]]:
         """Yield the translations of the lines of a text in their order, some at a time, as soon as they are there.
