@@ -73,6 +73,7 @@ def make_router(desk: Desk) -> APIRouter:
                 "attention": run.translator.attends,
                 "beam_size": run.translator.settings.beam_size,
                 "length_penalty": run.translator.settings.length_penalty,
+                "example": run.example,
                 "calibrated": run.translator.confidence is not None,
                 "snapshots": run.snapshots,
                 "reloads": run.reloads,
