@@ -78,7 +78,7 @@ def test_by_keyboard_alone(page: Any) -> None:
     page.wait_for_selector("#map td[tabindex='0']")
     page.focus("#map td[tabindex='0']")
     page.keyboard.press("ArrowRight")
-    assert re.search(r" ← red: \d+ %", page.inner_text("#map caption"))
+    assert re.search(r"\u2069 ← \u2068red\u2069: \d+ %", page.inner_text("#map caption"))
     page.focus("#search > summary")
     page.keyboard.press("Enter")
     assert page.locator("#tree li").count() > 2

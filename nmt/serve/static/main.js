@@ -1,7 +1,7 @@
 // The page: reads what is typed, asks the server, shows what it says.
 
 import { get, learning, translate, translateWhole } from "./api.js";
-import { languageName, make, percent, rowOf, showFlags, showMap, showSource, showTree, showWords, viewsOf } from "./view.js";
+import { isolate, languageName, make, percent, rowOf, showFlags, showMap, showSource, showTree, showWords, viewsOf } from "./view.js";
 
 const PAUSE = 350; // ms after the last key
 const CHUNK = 50; // lines of a file in a request
@@ -98,7 +98,7 @@ async function ask() {
     show(found);
     learn();
     const begun = prefixes.filter(Boolean);
-    say(begun.length ? `Goes on from “${begun.join("”, “")}”` : "");
+    say(begun.length ? `Goes on from ${begun.map((text) => `“${isolate(text)}”`).join(", ")}` : "");
   } catch (error) {
     if (error.name !== "AbortError") say(error.message === "Failed to fetch" ? "The server does not answer; is it still running?" : error.message, true);
   }
@@ -228,7 +228,7 @@ const act = {
     mirror.scrollTop = source.scrollTop;
     source.classList.add("under");
     const best = row.indexOf(Math.max(...row));
-    if (row[best] > 0) say(`${line.details.target[index].text} ← ${line.source_words[best]}: ${percent(row[best])}`);
+    if (row[best] > 0) say(`${isolate(line.details.target[index].text)} ← ${isolate(line.source_words[best])}: ${percent(row[best])}`);
   },
   leave() {
     mirror.hidden = true;

@@ -22,6 +22,9 @@ export function make(name, attributes = {}, ...children) {
 
 export const percent = (share) => `${Math.round(share * 100)} %`;
 
+// A word inside a sentence of the page, whatever its direction is.
+export const isolate = (word) => `\u2068${word}\u2069`;
+
 // The name of a language, in that of the page; its code if the browser knows none.
 export function languageName(code) {
   try {
@@ -134,7 +137,7 @@ export function showMap(place, line, view, act) {
     return cell;
   }));
   const say = (target, source) => {
-    caption.textContent = `${view.target[target]} ← ${view.source[source]}: ${percent(view.weights[target][source])}`;
+    caption.textContent = `${isolate(view.target[target])} ← ${isolate(view.source[source])}: ${percent(view.weights[target][source])}`;
   };
   const rows = cells.map((row, index) => make("tr", {}, make("th", { scope: "row" }, make("bdi", {}, view.target[index])), ...row));
   place.append(make("table", { class: "map" }, caption, make("thead", {}, head), make("tbody", {}, ...rows)));
