@@ -160,6 +160,10 @@ def test_libretranslate_takes_json_form_and_query(server: Server, expected: dict
         ("/translate", {"q": {"a": 1}, "source": "en", "target": "fr"}, 400, "a text, or a list"),
         ("/v1/translate", {"text": ["a"], "decoding": {"beam_size": 99}}, 422, "--max-beam"),
         ("/v1/translate", {"text": ["a"], "decoding": {"batch_size": 9}}, 422, "decoding.batch_size: must be one of"),
+        ("/v1/translate", {"text": ["a"], "decoding": {"max_length": 5000}}, 422, "--max-length 1,000"),
+        ("/v1/translate", {"text": ["a"], "decoding": {"min_length": 5000}}, 422, "decoding.min_length: is more"),
+        ("/v1/translate", {"text": ["a"], "decoding": {"max_ratio": 900}}, 422, "(10 for max_ratio)"),
+        ("/v1/translate", {"text": ["a"], "prefix": ["b" * 25]}, 413, "--max-chars"),
         ("/v1/translate", {"text": ["a"], "top_k": 9}, 422, "top_k: needs sample or mbr"),
         ("/v1/translate", {"text": ["a"], "run": "../../etc"}, 404, "is not served here"),
         ("/v1/translate", {"text": ["a"], "n_bestt": 3}, 422, "n_bestt"),
@@ -337,6 +341,8 @@ def test_files_of_every_format(server: Server, expected: dict[str, str], name: s
         ("x.xlf", "<xliff>", {}, "file.xlf:1: "),
         ("x.tmx", '<!DOCTYPE a [<!ENTITY b "c">]><tmx>&b;</tmx>', {}, "file.tmx:1: "),
         ("x.jsonl", "[" * 5000, {}, "nested too deeply"),
+        ("x.jsonl", '{"a": "b", "c": "d"}', {"field": ["a", "c.x"], "overwrite": "1"}, "c.x is not a text"),
+        ("x.csv", b"a\n\xff\n", {"encoding": "punycode"}, "file.csv:2: not punycode"),
         ("x.tsv", "a\tb\nc\td\n", {}, "form field: column=1"),
         ("x.tsv", "a\tb\n", {"column": "1", "encoding": "base64"}, "encoding: must be auto, or an encoding"),
         ("x.tsv", "a\tb\n", {"column": ["1", "2", "3"]}, "3 columns are given"),
@@ -464,3 +470,18 @@ def test_what_stops_the_server_is_one_line(quick_run: Path, tmp_path: Path, faul
     taken.close()
     assert (found.returncode, found.stdout) == (2, "")
     assert message in found.stderr and found.stderr.count("\n") == 1
+
+
+def test_a_failure_is_counted_and_has_an_answer(
+    quick_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    app = make_app(Models([quick_run]))
+    monkeypatch.setattr("nmt.serve.libretranslate.detect", lambda *_: 1 / 0)
+    answer = ask(app, "/detect", json={"q": "a"})
+    assert (answer.status_code, answer.json()["error"]) == (500, "the server failed; its log says why")
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_a_po_file_that_names_an_odd_charset(server: Server) -> None:
+    text = 'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=punycode\\n"\n\nmsgid "a"\nmsgstr ""\n'
+    assert sent(server, "x.po", text).status_code == 200

@@ -99,7 +99,8 @@ def make_router(desk: Desk) -> APIRouter:
         options = options_of(asked)
         started = time.perf_counter()
         texts = [plain(text) for text in asked.text]
-        found = await desk.translate(run, texts, options, asked.prefix)
+        prefixes = asked.prefix and [plain(text) for text in asked.prefix]
+        found = await desk.translate(run, texts, options, prefixes)
         return {
             "run": run.name,
             "source": run.source,

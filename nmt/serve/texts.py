@@ -35,13 +35,13 @@ class Desk:
         self.models, self.service, self.limits = models, service, limits
         self.translated = 0  # characters
 
-    def check(self, texts: Sequence[str], options: TranslateOptions) -> None:
+    def check(self, texts: Sequence[str], options: TranslateOptions, prefixes: Sequence[str] = ()) -> None:
         """Raise Refused if a limit is exceeded."""
         limits = self.limits
         count = sum(text.count("\n") + 1 for text in texts)
         if count > limits.max_texts:
             raise Refused(413, f"{count:,} texts or lines are more than --max-texts {limits.max_texts:,} allows")
-        length = sum(map(len, texts))
+        length = sum(map(len, texts)) + sum(map(len, prefixes))
         if length > limits.max_chars:
             raise Refused(
                 413, f"text of {length:,} characters exceeds text limit of {limits.max_chars:,} (--max-chars)"
@@ -49,6 +49,13 @@ class Desk:
         widest = max(options.n_best, options.mbr, int(options.changes.get("beam_size", 0)))
         if widest > limits.max_beam:
             raise Refused(422, f"a beam, n_best or mbr of {widest:,} is more than --max-beam {limits.max_beam} allows")
+        most = limits.max_length
+        for name, allowed in (("max_length", most), ("min_length", most), ("max_ratio", most / 100)):
+            if options.changes.get(name, 0) > allowed:
+                part = "" if allowed == most else f" ({allowed:g} for max_ratio)"
+                raise Refused(422, f"decoding.{name}: is more than --max-length {most:,} allows{part}")
+        if max(map(len, prefixes), default=0) > most:
+            raise Refused(413, f"prefix: has more characters than --max-length {most:,} allows")
         if options.alternatives > limits.max_alternatives:
             most = limits.max_alternatives
             raise Refused(422, f"alternatives: {options.alternatives} are more than --max-alternatives {most} allows")
@@ -62,7 +69,7 @@ class Desk:
         translator: Translator | None = None,
     ) -> list[list[Translation]]:
         """Return the translations of the lines of each text, by the run's model or by another `translator`."""
-        self.check(texts, options)
+        self.check(texts, options, prefixes or ())
         parts = [lines_of(text) for text in texts]
         lines = [line for part in parts for line in part]
         begun = None  # a prefix is that of the first line of its text

@@ -98,7 +98,7 @@ def document_of(
     found = _encoding(raw, format_name, encoding)
     try:
         text = raw.decode(found)
-    except (UnicodeDecodeError, LookupError) as error:
+    except (UnicodeError, LookupError) as error:
         line = raw.count(b"\n", 0, getattr(error, "start", 0)) + 1
         what = remedy(raw[:BLOCK]) if found == UTF8 else f"not {found}, which the file or --encoding names"
         raise DataError(f"{path}:{line}: {what}") from None

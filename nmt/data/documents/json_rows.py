@@ -30,7 +30,8 @@ def open_json(path: Path, text: str, languages: tuple[str, str], columns: tuple[
     for line, row in rows:
         source, target = _keys(f"{path}:{line}", row, languages, columns)
         content = value_at(row, source, f"{path}:{line}")
-        if overwrite or is_blank(_existing(row, target, f"{path}:{line}")):
+        existing = _existing(row, target, f"{path}:{line}")
+        if overwrite or is_blank(existing):
             firsts[line] = len(found.texts)
             fillers[line] = (row, target, found.add(content))
 
