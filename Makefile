@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo serve test test-browser test-clients check docs pages pictures proof bench-check format reference corpus clean
+.PHONY: demo serve test test-browser test-clients check docs pages pictures proof bench-check lab format reference corpus clean
 
 demo: $(INSTALLED)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh
@@ -65,6 +65,12 @@ proof: $(INSTALLED)
 # Fails if nmt has become slower beside a plain model, measured in the same minutes; let nothing else run meanwhile.
 bench-check: $(INSTALLED)
 	$(BIN)/python scripts/bench_peers.py --toolkits nmt "nmt int8" "nmt int8 shortlist" plain --check docs/lab/benchmarks.json
+
+# The tests of the measuring scripts in scripts/lab, with their long part, which `make test` leaves out.
+LAB := $(addprefix tests/test_,$(addsuffix .py,claims count first_picture growth measure_flags sweep time_to_quality translate_beside))
+
+lab: $(INSTALLED)
+	NMT_CHECK_SHAPES=0 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal $(LAB)
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nmt import config
-from nmt.data.statistics import TrainingStatistics, together
+from nmt.data.statistics import together
 from nmt.device import check_threads, find_device
 from nmt.errors import ConfigError
 from nmt.inference.translator import Translator
@@ -56,6 +56,7 @@ def load_translator(
         if run.eight_bits and int8.multiplies_int8():
             int8.quantize(run.model)
     first = loaded[0].settings
+    statistics = [known for folder in folders if (known := load_statistics(folder)) is not None]
     calibration = load_calibration(folders[0]) if len(folders) == 1 and not snapshot else None
     return Translator(
         [run.model for run in loaded],
@@ -64,15 +65,7 @@ def load_translator(
         chosen,
         first.data.max_length,
         load_shortlist(loaded[0]) if len(loaded) == 1 and chosen.type == "cpu" else None,
-        _statistics_of_all(folders),
+        together(statistics[0], statistics[1:]) if len(statistics) == len(folders) else None,  # the narrowest of all
         settings.threads,
         (calibration.words.curve, calibration.sentences.curve) if calibration else None,
     )
-
-
-def _statistics_of_all(folders: Sequence[Path]) -> TrainingStatistics | None:
-    """Return the narrowest statistics of an ensemble; None if one of the runs has none."""
-
-    first, *others = [load_statistics(folder) for folder in folders]
-    known = [other for other in others if other is not None]
-    return together(first, known) if first is not None and len(known) == len(others) else None

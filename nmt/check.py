@@ -20,7 +20,7 @@ from nmt.data.corpus import Pair
 from nmt.data.filters import Survey, kept, pair_hash
 from nmt.data.prepare import Prepared, prepare
 from nmt.data.sources import TextSource
-from nmt.data.subword import UNK_ID, Subword
+from nmt.data.subword import UNK_ID
 from nmt.device import choose_device, describe
 from nmt.errors import DataError
 from nmt.info import describe_parameters
@@ -124,15 +124,12 @@ def _check_pieces(settings: Settings, data: Prepared) -> Iterator[str]:
         (settings.data.target, data.subwords.target, data.valid.target),
     ):
         ids = np.concatenate([read(index) for index in range(len(data.valid))])
-        unknown, spelt = int((ids == UNK_ID).sum()), int(np.isin(ids, _byte_ids(subword)).sum())
+        pieces_of_bytes = [index for index in range(len(subword)) if subword.processor.is_byte(index)]
+        unknown, spelt = int((ids == UNK_ID).sum()), int(np.isin(ids, pieces_of_bytes).sum())
         yield (
             f"  {language}: {len(subword):,} pieces; of {len(ids):,} in {data.valid_sets[0][0].name} "
             f"{unknown:,} are unknown and {spelt:,} are bytes"
         )
-
-
-def _byte_ids(subword: Subword) -> list[int]:
-    return [index for index in range(len(subword)) if subword.processor.is_byte(index)]
 
 
 def _largest(settings: Settings, data: Prepared) -> Batch:
@@ -155,12 +152,8 @@ def _sample_batches(settings: Settings, data: Prepared) -> Iterator[str]:
         yield f"batch {number + 1}: source {tuple(batch.source.shape)}, target {tuple(batch.target_output.shape)}"
         yield f"  {batch.target_tokens:,} target tokens, {share:.1%} padding"
         for index in batches[number][:2].tolist():
-            yield f"  {_place(data, index)}: {data.subwords.source.decode(dataset.source(index).tolist())[:120]}"
+            place = f"line {dataset.lines[index]}"
+            if len(data.corpora.train) > 1:
+                place = f"{data.corpora.train[dataset.text_of(index)].source.name}, {place}"
+            yield f"  {place}: {data.subwords.source.decode(dataset.source(index).tolist())[:120]}"
             yield f"  {'':>4}-> {data.subwords.target.decode(dataset.target(index).tolist())[:120]}"
-
-
-def _place(data: Prepared, index: int) -> str:
-    """Return where a training pair is from."""
-    source = data.corpora.train[data.train.text_of(index)].source
-    line = f"line {data.train.lines[index]}"
-    return line if len(data.corpora.train) == 1 else f"{source.name}, {line}"

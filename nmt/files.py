@@ -200,3 +200,9 @@ def _is_plain(values: Any, finite: bool) -> bool:
             return True
         level = below
     return False
+
+
+def shown_path(path: Path) -> str:
+    """Return a path as a user would type it from the current directory."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative

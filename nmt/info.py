@@ -43,16 +43,13 @@ def describe_parameters(shapes: Mapping[str, Sequence[int]]) -> Iterator[str]:
     """Count the parameters of each part; a shared matrix counts where it first appears."""
     counts: Counter[str] = Counter()
     for name, shape in shapes.items():
-        counts[_part(name)] += math.prod(shape)
+        first, second, *_ = name.split(".")
+        part = {"embedding": "source embedding", "attention": "attention"}.get(second, first.replace("_", " "))
+        counts[part] += math.prod(shape)
     yield "parameters:"
     for part, count in counts.items():
         yield f"  {part:<18}{count:>12,}"
     yield f"  {'total':<18}{sum(counts.values()):>12,}"
-
-
-def _part(name: str) -> str:
-    first, second, *_ = name.split(".")
-    return {"embedding": "source embedding", "attention": "attention"}.get(second, first.replace("_", " "))
 
 
 def _describe_json(path: Path, describe: Callable[[Any], Iterator[str]]) -> list[str]:

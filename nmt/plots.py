@@ -85,7 +85,11 @@ def _draw_attention(axes: Any, matrix: AttentionMatrix) -> Any:
     axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
     axes.xaxis.set_label_position("top")
     if matrix.weights.size <= MANY_CELLS:
-        _write_weights(axes, matrix)
+        for row, weights in enumerate(matrix.weights):
+            for column, weight in enumerate(weights):
+                if weight >= 0.005:
+                    colour = "white" if weight > 0.5 else "black"
+                    axes.text(column, row, f"{weight:.2f}", ha="center", va="center", fontsize=7, color=colour)
     return image
 
 
@@ -139,14 +143,6 @@ def _fonts() -> tuple[str, ...]:
     installed = {font.name for font in fontManager.ttflist}
     chosen = [font for font in FONTS if font in installed]
     return (*chosen, *sorted(name for name in installed if name.startswith("Noto Sans ") and name not in chosen))
-
-
-def _write_weights(axes: Any, matrix: AttentionMatrix) -> None:
-    for row, weights in enumerate(matrix.weights):
-        for column, weight in enumerate(weights):
-            if weight >= 0.005:
-                colour = "white" if weight > 0.5 else "black"
-                axes.text(column, row, f"{weight:.2f}", ha="center", va="center", fontsize=7, color=colour)
 
 
 def length_picture(sets: Mapping[str, Mapping[str, Sequence["Group"]]], path: Path) -> None:

@@ -48,9 +48,11 @@ def reference() -> str:
     lines += [_text_row(name) for name in config.CorpusSettings.model_fields]
     lines.append("")
     lines += ["## Keys that need another", "", "| key | has an effect only with |", "|---|---|"]
-    for key, rulers in config.EFFECTIVE_WITH.items():
+    for key, rulers in config.needs().items():
         wanted = [" or ".join(f"`{ruler}={_value(value)}`" for value in values) for ruler, values in rulers.items()]
         lines.append(f"| `{key}` | {' and '.join(wanted)} |")
+    for key, others in config.needs_set().items():
+        lines.append(f"| `{key}` | another value than the default of {' or '.join(f'`{name}`' for name in others)} |")
     return "\n".join(lines) + "\n"
 
 

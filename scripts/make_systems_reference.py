@@ -22,7 +22,7 @@ HEAD = """\
 
 Every architecture, cell, attention, decoder, bridge, optimizer and schedule that a config can name, with equation and
 source, and what may choose the best checkpoint; written by `make reference` from the tables of the package.
-`python scripts/ablation.py` compares them on the bundled corpus.
+`python scripts/lab/ablation.py` compares them on the bundled corpus.
 """
 
 

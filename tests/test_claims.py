@@ -62,6 +62,7 @@ def test_first_weights_of_a_variant_are_the_packages() -> None:
     assert [variant.initialised for variant in remember.VARIANTS.values()] == [True, False, True, True, False]
 
 
+@pytest.mark.slow  # make lab
 def test_remember(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A tanh RNN with PyTorch's first weights loses nearly all of the gradient over 60 steps, whatever the seed."""
     small = ["--steps", "60", "--hidden", "16", "--seeds", "1", "2", "--distances", "1", "60", "--cells", "rnn", "lstm"]
@@ -95,6 +96,7 @@ def test_each_word_of_i_love_you_looks_most_at_the_right_one() -> None:
         assert f"| {word} | {' | '.join(f'{weight:.2f}' for weight in row)} |" in CLAIMS
 
 
+@pytest.mark.slow  # make lab
 def test_open_book(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Every attention is timed; reading 20,000 pieces costs `additive` more than reading 4, and `none` nothing."""
     sizes = ["--lengths", "4", "20000", "--steps", "3", "--repetitions", "3", "--hidden", "32"]
@@ -209,7 +211,7 @@ def test_tables_of_the_page_are_those_of_the_numbers(name: str, script: ModuleTy
 
 
 def test_commands_of_the_page_are_understood() -> None:
-    lines = re.findall(r"^python scripts/(\w+)\.py(.*)$", CLAIMS, re.MULTILINE)
+    lines = re.findall(r"^python scripts/lab/(\w+)\.py(.*)$", CLAIMS, re.MULTILINE)
     scripts = {"remember": remember, "open_book": open_book, "long_sentences": long_sentences, "ablation": ablation}
     assert {name for name, _ in lines} == set(scripts)
     for name, arguments in lines:

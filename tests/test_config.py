@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 
 from nmt import config
-from nmt.config import EFFECTIVE_WITH, Registered, Settings
+from nmt.config import Registered, Settings
 from nmt.errors import ConfigError
 
 KEYS = config.keys()
@@ -455,11 +455,13 @@ def test_every_key_says_what_it_means_and_in_which_unit(key: str) -> None:
 
 
 def test_keys_without_effect_name_real_keys_and_real_values() -> None:
-    for key, rulers in EFFECTIVE_WITH.items():
+    for key, rulers in config.needs().items():
         assert {key, *rulers} <= set(KEYS)
         for ruler, values in rulers.items():
             names = _names(ruler)
             assert not names or set(values) < set(names), key
+    for key, others in config.needs_set().items():
+        assert {key, *others} <= set(KEYS)
 
 
 def test_names_are_those_of_the_code() -> None:

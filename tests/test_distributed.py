@@ -121,10 +121,10 @@ def test_different_configs_end_all_ranks(workplace, tmp_path, monkeypatch, word,
 
 
 def other_version() -> None:
-    from nmt.training import train
+    from nmt.training import provenance
 
-    real = train.version
-    train.version = lambda name: "0.1" if name == "sacrebleu" else real(name)  # type: ignore[assignment]
+    real = provenance.version
+    provenance.version = lambda name: "0.1" if name == "sacrebleu" else real(name)  # type: ignore[assignment]
 
 
 def test_different_packages_end_all_ranks(workplace, tmp_path, monkeypatch) -> None:

@@ -1,4 +1,4 @@
-"""scripts/growth.py: the table by hand, the text, and that the page shows the numbers that are kept."""
+"""scripts/lab/growth.py: the table by hand, the text, and that the page shows the numbers that are kept."""
 
 import json
 from pathlib import Path

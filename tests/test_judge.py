@@ -16,8 +16,7 @@ from nmt.training.checkpoint import list_checkpoints, load_checkpoint
 from nmt.training.checkpoint_manager import CheckpointManager
 from nmt.training.lock import RunFolder
 from nmt.training.state import Progress, Validation
-from nmt.training.trainer import Trainer
-from nmt.training.validation import ValidationSet
+from nmt.training.validation import ValidationSet, carry_over_scores
 
 SHORT = ["training.max_steps=4", "training.validate_every=2", "training.schedule=constant", "training.average=false"]
 
@@ -165,17 +164,13 @@ def test_the_model_that_the_run_has_is_a_candidate_too(done, tmp_path) -> None:
     assert same(weights(place / "run"), good) == (progress.best("loss") is held)
 
 
-def test_runs_of_earlier_versions_go_on_with_their_scores(done, tmp_path) -> None:
+def test_runs_of_earlier_versions_go_on_with_their_scores() -> None:
     """They do not tell what their scores were measured on; it is the same if the text is."""
-    trainer = Trainer.__new__(Trainer)
-    trainer.validation_sets = [ValidationSet(None, [Pair(1, "a", "b")], None)]  # type: ignore[arg-type]
-    trainer.training = store.load_settings(done / "run").training
-    trainer.judge = trainer.validation_sets[0].fingerprint("bleu")
+    data = ValidationSet(None, [Pair(1, "a", "b")], None)  # type: ignore[arg-type]
     said: list[str] = []
-    trainer.log = type("Log", (), {"say": lambda self, line: said.append(line)})()  # type: ignore[assignment]
-    for same_text, judge in ((True, trainer.judge), (False, "")):
+    for same_text, judge in ((True, data.fingerprint("bleu")), (False, "")):
         progress = Progress(validations=[Validation(1, 0.1, 2.0, {"bleu": 3.0})])
-        trainer.carry_over_scores(progress, same_text=same_text)
+        carry_over_scores(progress, data, "bleu", same_text, said.append)
         assert progress.validations[0].judge == judge
     assert len(said) == 1 and said[0].startswith("note: the validation text or the metric has changed (bleu, on valid)")
 
@@ -193,13 +188,13 @@ def test_a_fingerprint_is_that_of_text_and_metric() -> None:
 def test_several_validation_sets_are_scored_and_the_first_judges(done, tmp_path, monkeypatch, capsys) -> None:
     from nmt.training import train as training
 
-    real = training._validation_sets
+    real = training.validation_sets
 
     def two(*given):
         [first] = real(*given)
         return [first, first._replace(name="other", pairs=[pair._replace(target="x") for pair in first.pairs])]
 
-    monkeypatch.setattr(training, "_validation_sets", two)
+    monkeypatch.setattr(training, "validation_sets", two)
     run(done, tmp_path / "run", *SHORT)
     said = capsys.readouterr().out
     assert "    on other: loss " in said

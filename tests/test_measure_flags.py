@@ -148,6 +148,6 @@ def test_the_page_shows_the_numbers() -> None:
 
 
 def test_the_command_of_the_page_is_understood() -> None:
-    [command] = re.findall(r"^python scripts/measure_flags\.py(.*)$", PAGE, re.MULTILINE)
+    [command] = re.findall(r"^python scripts/lab/measure_flags\.py(.*)$", PAGE, re.MULTILINE)
     options = measure_flags._options(command.split())
     assert options.out == PROJECT / "docs" / "lab" / "flags.json"

@@ -94,7 +94,7 @@ def test_translations_are_as_long_as_asked(tmp_path: Path) -> None:
 
 
 def test_the_shortlist_is_as_long_as_with_real_text() -> None:
-    """920 of 8,000 pieces for 32 sentences together, 140 for one: medians of scripts/shortlist_sizes.py."""
+    """920 of 8,000 pieces for 32 sentences together, 140 for one: medians of scripts/lab/shortlist_sizes.py."""
     work = bench_peers.new_work(1, 4)
     shortlist = ours_shortlist.drawn(work.sizes.vocab)
     sources = work.sources[:32]

@@ -224,7 +224,7 @@ def test_a_finished_run_stays_as_it_is(workplace, uninterrupted, tmp_path, capsy
     outcome = run(workplace, folder)
     output = capsys.readouterr().out
     assert "already finished: training.max_steps=12 reached\n" in output
-    assert (outcome.signal, outcome.reason) == (0, "training.max_steps=12 reached")
+    assert (outcome.signal, outcome.stop.text) == (0, "training.max_steps=12 reached")
     assert contents(folder) == before
 
 
@@ -296,7 +296,7 @@ def test_what_may_change_is_shown(workplace, uninterrupted, tmp_path, capsys) ->
 
 def test_a_moved_run_goes_on(workplace, uninterrupted, tmp_path) -> None:
     shutil.copytree(uninterrupted("conditional"), tmp_path / "moved")
-    assert run(workplace, tmp_path / "moved").reason == "training.max_steps=12 reached"
+    assert run(workplace, tmp_path / "moved").stop.text == "training.max_steps=12 reached"
 
 
 # What a start must not do ---------------------------------------------------------------------------------------------

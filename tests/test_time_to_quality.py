@@ -1,4 +1,4 @@
-"""scripts/time_to_quality.py: the pieces that the peer reads, validations as they come, the table by hand, and that
+"""scripts/lab/time_to_quality.py: the pieces that the peer reads, validations as they come, the table by hand, and that
 nothing goes on running."""
 
 import argparse
@@ -58,6 +58,7 @@ def test_validations_are_read_up_to_the_last_whole_line(tmp_path: Path) -> None:
     assert time_to_quality._validations(tmp_path) == [12.5]
 
 
+@pytest.mark.slow  # make lab
 def test_a_failure_of_one_program_ends_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The peer would go on for ever; nmt does not find its corpus."""
     peer = tmp_path / "onmt_train"

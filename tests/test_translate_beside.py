@@ -1,4 +1,4 @@
-"""scripts/translate_beside.py: what is translated, by which model, and the table by hand."""
+"""scripts/lab/translate_beside.py: what is translated, by which model, and the table by hand."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,6 +29,7 @@ def test_the_newest_model_of_the_peer_is_taken(tmp_path: Path) -> None:
     assert all(command[-1] in {"-o", "-output"} for command in commands.values())
 
 
+@pytest.mark.slow  # make lab
 def test_the_small_model_is_made_if_it_is_not_there(tiny_run: Path, tmp_path: Path) -> None:
     (tmp_path / "nmt-1").symlink_to(tiny_run)
     make_small(tmp_path)

@@ -18,7 +18,8 @@ from nmt.inference.details import next_words
 from nmt.inference.request import TranslateOptions
 from nmt.inference.sampling import Sampling
 from nmt.inference.service import Busy, TranslationService
-from nmt.inference.translator import Translation, Translator, warnings_of
+from nmt.inference.translation import Translation, warnings_of
+from nmt.inference.translator import Translator
 from nmt.runs.store import load_subwords
 
 

@@ -15,7 +15,7 @@ from nmt.data.hidden_words import Hidden
 from nmt.data.subword import UNK_ID, Piece, Subword, Subwords, train_subword
 from nmt.data.write_dataset import write_dataset
 from nmt.inference.sampling import Sampling
-from nmt.inference.translator import warnings_of
+from nmt.inference.translation import warnings_of
 from nmt.inference.unknown import copied_words
 from nmt.training.train import train
 

@@ -49,6 +49,7 @@ class Commands(TyperGroup):
     safely."""
 
     def invoke(self, ctx: Any) -> Any:
+        """Run a command; a reader that has gone, such as `head`, ends it quietly."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:

@@ -25,7 +25,7 @@ from nmt.errors import ConfigError, DataError
 from nmt.shown import json_line, shown
 
 if TYPE_CHECKING:
-    from nmt.evaluation.gold import Agreement, Gold
+    from nmt.evaluation.gold import Gold
     from nmt.inference.align import Aligned
     from nmt.inference.alignment import AttentionMatrix
     from nmt.inference.translator import Translator
@@ -103,7 +103,11 @@ def align(
     if cut:
         print(f"warning: lines cut to decoding.max_source tokens: {cut:,}", file=sys.stderr)
     if known is not None:
-        print(_describe(total, lines), file=sys.stderr)
+        print(
+            f"alignment error rate {total.error_rate:.1%}, precision {total.precision:.1%}, recall {total.recall:.1%} "
+            f"({lines:,} lines, {total.found:,} links, {total.sure:,} sure gold links)",
+            file=sys.stderr,
+        )
 
 
 def _pairs(source: Path, target: Path, encoding: str, drawn: int) -> Iterable[tuple[str, str]]:
@@ -158,10 +162,3 @@ def _aligned(
 
     for window in chunked(pairs, changes.get("window", translator.settings.window)):
         yield from zip(window, align_pairs(translator, window, words=words, changes=changes), strict=True)
-
-
-def _describe(total: "Agreement", lines: int) -> str:
-    return (
-        f"alignment error rate {total.error_rate:.1%}, precision {total.precision:.1%}, recall {total.recall:.1%} "
-        f"({lines:,} lines, {total.found:,} links, {total.sure:,} sure gold links)"
-    )

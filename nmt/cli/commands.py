@@ -12,6 +12,7 @@ class Command(TyperCommand):
     """Reject a repeated option, unless it is a list: its first value would be lost silently."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words of a command. Raise an error for an option that is given twice and takes one value."""
         *_, order = self.make_parser(ctx).parse_args(args=list(args))
         repeated = [
             f"{max(option.opts, key=len)}: given {count} times; give it once"

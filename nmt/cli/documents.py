@@ -11,7 +11,7 @@ from nmt.shown import shown
 
 if TYPE_CHECKING:
     from nmt.data.documents.segments import Document
-    from nmt.inference.translator import Translation
+    from nmt.inference.translation import Translation
 
 
 def chosen_format(path: Path | None, given: str | None) -> str | None:

@@ -42,6 +42,7 @@ class ManyMetrics(Command):
     """Let one `--metric` take several names: the words after it that are metrics. Any other word is a run."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Let `--metric bleu chrf` be read as `--metric bleu --metric chrf`."""
         spread: list[str] = []
         follows = False
         for word in args:
@@ -107,14 +108,16 @@ def evaluate(
     changes = decoding_changes(settings, named)
     of_the_model = [*map(option, [*named, *changes_of(device=device, threads=threads)]), *settings]
     check_words(word_kind)
-    _check_test(test, source, reference, hypothesis)
-    _check_options(source, reference, hypothesis, runs, by_length, plot, of_the_model)
+    _check_options(test, source, reference, hypothesis, runs, by_length, plot, of_the_model)
     from nmt.evaluation.evaluate import Wanted, score_files
     from nmt.evaluation.evaluate import evaluate as evaluate_run
-    from nmt.languages import find_language
+    from nmt.languages import check_language, find_language
     from nmt.runs.store import newest
 
-    told = _language(language)
+    try:
+        told = check_language(language) if language is not None else ""
+    except ValueError as error:
+        raise ConfigError(f"--language: {error}") from None
     if hypothesis is not None and reference:
         results = [score_files(hypothesis, reference, source, Wanted(metrics, by_length, told, word_kind), encoding)]
     else:
@@ -139,15 +142,6 @@ def _warn(line: str) -> None:
     print(shown(f"warning: {line}"), file=sys.stderr)
 
 
-def _language(given: str | None) -> str:
-    from nmt.languages import check_language
-
-    try:
-        return check_language(given) if given is not None else ""
-    except ValueError as error:
-        raise ConfigError(f"--language: {error}") from None
-
-
 def metric_names(given: "list[str] | tuple[str, ...]") -> tuple[str, ...]:
     """Return each name once, in order; `bleu,ter` counts as two. Raise ConfigError for an unknown one."""
     from nmt.config.values import closest
@@ -159,14 +153,8 @@ def metric_names(given: "list[str] | tuple[str, ...]") -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _check_test(test: str | None, source: Path | None, references: list[Path] | None, hypothesis: Path | None) -> None:
-    """Raise ConfigError if --test is combined with the options it replaces."""
-    others = {"--source": source, "--reference": references, "--hypothesis": hypothesis}
-    if test is not None and (given := [name for name, value in others.items() if value]):
-        raise ConfigError(f"--test: names source and reference; leave out {' and '.join(given)}")
-
-
 def _check_options(
+    test: str | None,
     source: Path | None,
     reference: list[Path] | None,
     hypothesis: Path | None,
@@ -176,6 +164,9 @@ def _check_options(
     of_the_model: list[str],
 ) -> None:
     """Raise ConfigError if an option lacks another, or has no effect; `of_the_model` are the model options given."""
+    replaced = {"--source": source, "--reference": reference, "--hypothesis": hypothesis}
+    if test is not None and (given := [name for name, value in replaced.items() if value]):
+        raise ConfigError(f"--test: names source and reference; leave out {' and '.join(given)}")
     if hypothesis is None and (source is None) != (not reference):
         raise ConfigError(
             "--source and --reference: give both, or neither for the test sets of the config; a file that holds both "

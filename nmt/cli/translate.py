@@ -37,7 +37,7 @@ from nmt.shown import json_line, shown
 
 if TYPE_CHECKING:
     from nmt.data.corpus import Text
-    from nmt.inference.translator import Translation
+    from nmt.inference.translation import Translation
 
 
 def translate(  # noqa: PLR0915
@@ -178,7 +178,7 @@ def translate(  # noqa: PLR0915
         translator = translator_of(runs, device, threads)
         from nmt.inference.quality_flags import flags_of
         from nmt.inference.render import draw as draw_matrix
-        from nmt.inference.translator import warnings_of
+        from nmt.inference.translation import warnings_of
         from nmt.runs.store import WEIGHTS, newest
 
         translator.translate([], options=options)
@@ -216,7 +216,14 @@ def translate(  # noqa: PLR0915
 
         notes: Counter[str] = Counter()
         lines = 0
-        prefixes = iter(_prefixes(prefix_file, encoding, notes) if prefix_file else [])
+        begun_by: list[str] = []  # the forced prefix of each line
+        if prefix_file:
+            from nmt.data.corpus import open_text
+            from nmt.inference.stream import windows as read_windows
+
+            with open_text(prefix_file, encoding) as text:
+                begun_by = [line for window in read_windows(text, 10_000, notes) for line in window]
+        prefixes = iter(begun_by)
 
         def windows(source: "Text") -> "Iterator[tuple[list[str], int, list[str] | None]]":
             """Yield each window of lines, the number of its first line, and the prefixes of its translations."""
@@ -249,15 +256,6 @@ def translate(  # noqa: PLR0915
         for note, count in notes.items() if ranks is None or ranks.leads else ():
             if count:
                 print(shown(f"warning: {note}: {count:,}"), file=sys.stderr)
-
-
-def _prefixes(path: Path, encoding: str, notes: Counter[str]) -> list[str]:
-    """Return the forced prefix of each line from a file."""
-    from nmt.data.corpus import open_text
-    from nmt.inference.stream import windows
-
-    with open_text(path, encoding) as text:
-        return [line for window in windows(text, 10_000, notes) for line in window]
 
 
 def _render(

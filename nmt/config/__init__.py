@@ -2,7 +2,6 @@
 
 from nmt.config.decoding import decoding_changes
 from nmt.config.full_keys import (
-    EFFECTIVE_WITH,
     differences,
     dump,
     field,
@@ -10,6 +9,8 @@ from nmt.config.full_keys import (
     get,
     keys,
     may_change,
+    needs,
+    needs_set,
     weight_differences,
     written,
 )
@@ -27,7 +28,6 @@ from nmt.config.tree import (
 from nmt.config.values import Registered
 
 __all__ = [
-    "EFFECTIVE_WITH",
     "PATHS",
     "CorpusSettings",
     "DataSettings",
@@ -48,6 +48,8 @@ __all__ = [
     "keys",
     "load",
     "may_change",
+    "needs",
+    "needs_set",
     "portable",
     "weight_differences",
     "where_they_are",

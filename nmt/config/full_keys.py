@@ -9,56 +9,6 @@ import yaml
 from nmt.config.tree import CorpusSettings, Settings
 from nmt.config.values import Section
 
-# Which key has an effect only under which values of other keys. (Those may themselves need values of others.)
-EFFECTIVE_WITH: dict[str, dict[str, tuple[Any, ...]]] = {
-    "data.valid": {"data.hold_out": (0,)},
-    "data.test": {"data.hold_out_test": (0,)},
-    "model.encoder_transitions": {"model.cell": ("gru",)},
-    "model.decoder_transitions": {"model.cell": ("gru",)},
-    "model.norm": {"model.architecture": ("transformer",)},
-    "model.feed_forward": {"model.architecture": ("transformer",)},
-    "model.attention_heads": {"model.attention": ("multihead",)},
-    "model.attention_length": {"model.attention": ("location",)},
-    "model.attention_window": {"model.attention": ("local",)},
-    "model.input_feeding": {"model.decoder": ("luong",)},
-    "model.context_everywhere": {"model.decoder": ("conditional", "bahdanau")},
-    **{
-        f"model.{key}": {"model.architecture": ("recurrent",)}
-        for key in (
-            "cell",
-            "bidirectional",
-            "bridge",
-            "self_attention",
-            "decoder",
-            "variational",
-            "residual",
-            "layer_norm",
-        )
-    },
-    "subword.model": {"training.start_from": ("",), "training.teachers": ([],)},
-    "subword.sampling": {"training.teachers": ([],)},
-    "subword.byte_fallback": {"subword.model_type": ("unigram", "bpe")},
-    "subword.vocab_size": {"subword.model": ([],)},
-    "subword.model_type": {"subword.model": ([],)},
-    "subword.joint": {"subword.model": ([],)},
-    "subword.character_coverage": {"subword.model": ([],)},
-    "subword.normalization": {"subword.model": ([],)},
-    "subword.source_normalization": {"subword.model": ([],)},
-    "subword.target_normalization": {"subword.model": ([],)},
-    "subword.sample": {"subword.model": ([],)},
-    "training.betas": {"training.optimizer": ("adam", "adamw")},
-    "training.momentum": {"training.optimizer": ("sgd",)},
-    "training.decay_every": {"training.schedule": ("step",)},
-    "training.decay": {"training.schedule": ("step", "plateau")},
-    "training.plateau_patience": {"training.schedule": ("plateau",)},
-    "training.batch_tokens": {"training.batch_sentences": (0,)},
-    "training.forcing_steps": {"training.forcing_schedule": ("linear", "exponential", "inverse_sigmoid")},
-    "training.hide_words": {"subword.model_type": ("word",)},
-    "training.source_vectors": {"subword.model_type": ("word",)},
-    "training.target_vectors": {"subword.model_type": ("word",)},
-}
-
-
 # Settings of the model that change its training alone.
 WITHOUT_WEIGHTS = {"model.dropout", "model.embedding_dropout", "model.word_dropout", "model.variational"}
 
@@ -81,6 +31,23 @@ def field(key: str) -> Any:
     section, _, name = key.rpartition(".")
     owner: Any = Settings.model_fields[section].annotation if section else Settings
     return owner.model_fields[name]
+
+
+@functools.cache
+def needs() -> dict[str, dict[str, tuple[Any, ...]]]:
+    """Return {key: {other key: values}}: what each key needs to have an effect, if it needs anything.
+
+    The other keys may themselves need values of others.
+    """
+    return {key: field(key).json_schema_extra["needs"] for key in keys() if "needs" in field(key).json_schema_extra}
+
+
+@functools.cache
+def needs_set() -> dict[str, tuple[str, ...]]:
+    """Return {key: other keys}, of which one must differ from its default before the key may."""
+    return {
+        key: field(key).json_schema_extra["needs_set"] for key in keys() if "needs_set" in field(key).json_schema_extra
+    }
 
 
 def may_change(key: str) -> bool:
@@ -108,7 +75,7 @@ def written(value: Any) -> Any:
 
 def obstacle(settings: Settings, key: str) -> tuple[str, tuple[Any, ...]] | None:
     """Return (other key, values it would need) if another setting keeps this one from having an effect; else None."""
-    for ruler, values in EFFECTIVE_WITH.get(key, {}).items():
+    for ruler, values in needs().get(key, {}).items():
         if found := obstacle(settings, ruler):
             return found
         if get(settings, ruler) not in values:

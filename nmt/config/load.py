@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from nmt.config.full_keys import EFFECTIVE_WITH, field, keys
+from nmt.config.full_keys import field, keys, needs
 from nmt.config.paths import with_paths
 from nmt.config.rules import broken_rules
 from nmt.config.text import Given, parse, read_file, read_word
@@ -83,14 +83,18 @@ def _drop_overruled(given: dict[str, Given]) -> dict[str, Given]:
     def overruled(key: str) -> bool:
         return any(
             (ruler in given and given[ruler].on_command_line and given[ruler].value not in values) or overruled(ruler)
-            for ruler, values in EFFECTIVE_WITH.get(key, {}).items()
+            for ruler, values in needs().get(key, {}).items()
         )
 
     return {key: value for key, value in given.items() if value.on_command_line or not overruled(key)}
 
 
 def _validate(given: dict[str, Given], path: Path) -> tuple[Settings | None, list[str]]:
-    sections = {name for name, field in Settings.model_fields.items() if _is_section(field.annotation)}
+    sections = {
+        name
+        for name, field in Settings.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+    }
     tree: dict[str, Any] = {"data": {}}
     problems = []
     for key, value in given.items():
@@ -164,10 +168,6 @@ _DEMANDS = {
     "too_short": "must have {min_length} items",
     "too_long": "must have {max_length} items",
 }
-
-
-def _is_section(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, Section)
 
 
 def _example(key: str) -> str:

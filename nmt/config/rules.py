@@ -1,9 +1,9 @@
 """Rules that involve several settings."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Container
 
-from nmt.config.full_keys import EFFECTIVE_WITH, field, obstacle
-from nmt.config.tree import DataSettings, Settings
+from nmt.config.full_keys import field, get, needs, needs_set, obstacle
+from nmt.config.tree import Settings
 from nmt.languages import check_language
 
 # Attentions that no word alignment can guide, and why.
@@ -20,14 +20,20 @@ Rule = tuple[bool, str, str]  # whether it is broken, the key to change, the mes
 def broken_rules(settings: Settings, given: Container[str]) -> list[tuple[str, str]]:
     """Return (key to change, message) for each broken rule; `given` are the keys that the user set."""
     problems = []
-    for key in EFFECTIVE_WITH:
+    for key in needs():
         if key in given and (needed := obstacle(settings, key)):
             ruler, values = needed
             wanted = " or ".join(
                 f"{ruler} is left out" if value in ("", []) else f"{ruler}={value}" for value in values
             )
             problems.append((key, f"has no effect unless {wanted}; remove it"))
-    rules = _data_rules(settings) + _model_rules(settings) + _course_rules(settings) + _others_rules(settings)
+    for key, rulers in needs_set().items():
+        if get(settings, key) != field(key).default and all(get(settings, r) == field(r).default for r in rulers):
+            default = field(rulers[0]).default  # of a number, the highest value that it can have
+            lower = f"unless {rulers[0]} is less than {default:g}" if isinstance(default, float) else ""
+            unset = lower or f"without {' or '.join(rulers)}"
+            problems.append((key, f"has no effect {unset}; remove it"))
+    rules = _data_rules(settings) + _model_rules(settings) + _course_rules(settings)
     return problems + [(key, message) for broken, key, message in rules if broken]
 
 
@@ -35,8 +41,15 @@ def _data_rules(settings: Settings) -> list[Rule]:
     data, subword = settings.data, settings.subword
     weighted = next((key for key in ("valid", "test") for text in getattr(data, key) if text.weight != 1), "valid")
     joint = len(subword.model) == 1 if subword.model else subword.joint
+    languages = []
+    for key in ("source_language", "target_language"):
+        if code := getattr(data, key):
+            try:
+                check_language(code)
+            except ValueError as error:
+                languages.append((True, f"data.{key}", str(error)))
     return [
-        *_language_rules(data),
+        *languages,
         (
             any(text.weight != 1 for text in [*data.valid, *data.test]),
             f"data.{weighted}",
@@ -62,18 +75,11 @@ def _data_rules(settings: Settings) -> list[Rule]:
     ]
 
 
-def _language_rules(data: DataSettings) -> Iterator[Rule]:
-    for key in ("source_language", "target_language"):
-        if code := getattr(data, key):
-            try:
-                check_language(code)
-            except ValueError as error:
-                yield True, f"data.{key}", str(error)
-
-
 def _model_rules(settings: Settings) -> list[Rule]:
     model = settings.model
     recurrent = model.architecture == "recurrent"
+    # The largest number of heads, at most as many as asked for, that can share the units.
+    heads = next(count for count in range(model.attention_heads, 0, -1) if model.hidden % count == 0)
     return [
         (
             recurrent and model.bidirectional and model.hidden % 2 == 1,
@@ -84,7 +90,7 @@ def _model_rules(settings: Settings) -> list[Rule]:
             model.attention == "multihead" and model.hidden % model.attention_heads != 0,
             "model.attention_heads",
             f"{model.attention_heads} heads cannot share model.hidden={model.hidden}; "
-            f"set model.attention_heads={_divisor(model.hidden, model.attention_heads)}",
+            f"set model.attention_heads={heads}",
         ),
         (
             recurrent and model.bridge == "copy" and model.encoder_layers != model.decoder_layers,
@@ -125,11 +131,6 @@ def _model_rules(settings: Settings) -> list[Rule]:
     ]
 
 
-def _divisor(hidden: int, heads: int) -> int:
-    """Return the largest number of heads, at most `heads`, that can share `hidden` units."""
-    return next(count for count in range(heads, 0, -1) if hidden % count == 0)
-
-
 def _course_rules(settings: Settings) -> list[Rule]:
     training, decoding = settings.training, settings.decoding
     end = training.max_time or training.max_steps or training.max_epochs
@@ -151,38 +152,14 @@ def _course_rules(settings: Settings) -> list[Rule]:
             "has no limit; set training.max_time=20m, or max_steps, max_epochs or patience",
         ),
         (
-            training.schedule == "cosine" and bool(training.patience) and not end,
-            "training.schedule",
-            "cosine needs a training limit; set training.max_time, max_steps or max_epochs",
-        ),
-        *(
-            (
-                training.teacher_forcing == 1 and getattr(training, key) != field(f"training.{key}").default,
-                f"training.{key}",
-                "has no effect unless training.teacher_forcing is less than 1; remove it",
-            )
-            for key in ("forcing_schedule", "forcing_unit")
-        ),
-    ]
-
-
-def _others_rules(settings: Settings) -> list[Rule]:
-    training = settings.training
-    return [
-        (
             bool(training.target_vectors) and settings.model.tying == "all",
             "training.target_vectors",
             "with model.tying=all both languages share one embedding table, which training.source_vectors initializes; "
             "remove this, or set model.tying=target",
         ),
         (
-            training.freeze_vectors and not (training.source_vectors or training.target_vectors),
-            "training.freeze_vectors",
-            "has no effect without training.source_vectors or training.target_vectors; remove it",
-        ),
-        (
-            training.teacher_share != field("training.teacher_share").default and not training.teachers,
-            "training.teacher_share",
-            "has no effect without training.teachers; remove it",
+            training.schedule == "cosine" and bool(training.patience) and not end,
+            "training.schedule",
+            "cosine needs a training limit; set training.max_time, max_steps or max_epochs",
         ),
     ]

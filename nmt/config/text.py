@@ -137,7 +137,11 @@ def _flatten(node: yaml.Node | None, key: str, place: Callable[[yaml.Mark], str]
     """Return a YAML tree as {dotted key: value and place}. Raise ConfigError for a duplicate key."""
     if not isinstance(node, yaml.MappingNode):
         where = place(node.start_mark) if node else COMMAND_LINE
-        return {key: Given(_construct(node, where), where)}
+        try:
+            value = None if node is None else _Loader("").construct_object(node, deep=True)
+        except (yaml.YAMLError, ValueError) as error:
+            raise ConfigError(f"{where}: not a value: {str(error).splitlines()[0]}") from None
+        return {key: Given(value, where)}
     flat: dict[str, Given] = {}
     seen: dict[str, str] = {}
     for key_node, value in node.value:
@@ -154,13 +158,6 @@ def _flatten(node: yaml.Node | None, key: str, place: Callable[[yaml.Mark], str]
             seen[full] = inner[full].where if full in inner else where
         flat.update(inner or {name: Given(None, where)})
     return flat
-
-
-def _construct(node: yaml.Node | None, where: str) -> Any:
-    try:
-        return None if node is None else _Loader("").construct_object(node, deep=True)
-    except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"{where}: not a value: {str(error).splitlines()[0]}") from None
 
 
 def read_word(word: str) -> dict[str, Given]:

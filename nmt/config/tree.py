@@ -1,4 +1,7 @@
-"""Every setting: its name, type, default, unit and meaning. A default stands here and nowhere else."""
+"""Every setting: its name, type, default, unit, meaning and what it needs to have an effect.
+
+A default stands here and nowhere else.
+"""
 
 from typing import Annotated, Any, Literal
 
@@ -20,6 +23,12 @@ from nmt.config.values import (
     setting,
     written_as,
 )
+
+# What several settings need, as `needs` has it: {full key: value, or a tuple of values}.
+RECURRENT = {"model.architecture": "recurrent"}
+TRANSFORMER = {"model.architecture": "transformer"}
+NEW_SUBWORDS: dict[str, Any] = {"subword.model": []}
+WORD_MODEL = {"subword.model_type": "word"}
 
 
 class CorpusSettings(Section):
@@ -78,8 +87,11 @@ class DataSettings(Section):
     valid: Corpora = setting(
         [CorpusSettings(path="valid")],
         "validation text; if there are several, the scores on the first choose the best checkpoint",
+        needs={"data.hold_out": 0},
     )
-    test: Corpora = setting([CorpusSettings(path="test")], "test text, scored by `nmt eval`", resume=True)
+    test: Corpora = setting(
+        [CorpusSettings(path="test")], "test text, scored by `nmt eval`", resume=True, needs={"data.hold_out_test": 0}
+    )
     hold_out: Amount = setting(
         0,
         "hold out this part of the training text for validation, instead of data.valid; 0: none",
@@ -152,26 +164,42 @@ class SubwordSettings(Section):
         "tokens",
         ge=8,
         le=500_000,
+        needs=NEW_SUBWORDS,
     )
-    model_type: Literal["unigram", "bpe", "char", "word"] = setting("unigram", "type of SentencePiece model")
-    joint: bool = setting(True, "share one vocabulary between source and target")
-    byte_fallback: bool = setting(True, "encode unknown characters as UTF-8 bytes, so that no input token is unknown")
+    model_type: Literal["unigram", "bpe", "char", "word"] = setting(
+        "unigram", "type of SentencePiece model", needs=NEW_SUBWORDS
+    )
+    joint: bool = setting(True, "share one vocabulary between source and target", needs=NEW_SUBWORDS)
+    byte_fallback: bool = setting(
+        True,
+        "encode unknown characters as UTF-8 bytes, so that no input token is unknown",
+        needs={"subword.model_type": ("unigram", "bpe")},
+    )
     character_coverage: float = setting(
-        0.9995, "fraction of the characters of the text that the vocabulary covers", "fraction", gt=0, le=1
+        0.9995,
+        "fraction of the characters of the text that the vocabulary covers",
+        "fraction",
+        gt=0,
+        le=1,
+        needs=NEW_SUBWORDS,
     )
     normalization: Literal["nfc", "nmt_nfkc", "nfkc", "identity"] = setting(
         "nfc",
         "Unicode normalization of the text. nfc: keeps every visible difference except repeated spaces; nfkc,"
         " nmt_nfkc: also map full-width and other compatibility characters to plain ones; identity: changes "
         "nothing",
+        needs=NEW_SUBWORDS,
     )
     source_normalization: Literal["", "nfc", "nmt_nfkc", "nfkc", "identity"] = setting(
-        "", "Unicode normalization of the source, if it differs from subword.normalization"
+        "",
+        "Unicode normalization of the source, if it differs from subword.normalization",
+        needs=NEW_SUBWORDS,
     )
     target_normalization: Literal["", "nfc", "nmt_nfkc", "nfkc", "identity"] = setting(
         "",
         "Unicode normalization of the target, if it differs from subword.normalization; characters that it "
         "replaces can never appear in translations",
+        needs=NEW_SUBWORDS,
     )
     sampling: float = setting(
         0.0,
@@ -180,6 +208,7 @@ class SubwordSettings(Section):
         "probability of skipping a merge (BPE-dropout)",
         ge=0,
         le=1,
+        needs={"training.teachers": []},
     )
     sample: Count = setting(
         500_000,
@@ -187,9 +216,12 @@ class SubwordSettings(Section):
         "sentences",
         ge=100,
         le=100_000_000,
+        needs=NEW_SUBWORDS,
     )
     model: Names = setting(
-        [], "use these SentencePiece model files (one joint file, or source and target) instead of training new ones"
+        [],
+        "use these SentencePiece model files (one joint file, or source and target) instead of training new ones",
+        needs={"training.start_from": "", "training.teachers": []},
     )
 
 
@@ -199,7 +231,7 @@ class ModelSettings(Section):
     architecture: Annotated[str, Registered("model/architecture.py", "ARCHITECTURES")] = setting(
         "recurrent", "model architecture"
     )
-    cell: Annotated[str, Registered("model/recurrent.py", "CELLS")] = setting("lstm", "recurrent cell")
+    cell: Annotated[str, Registered("model/recurrent.py", "CELLS")] = setting("lstm", "recurrent cell", needs=RECURRENT)
     embedding: Count = setting(256, "size of the token embeddings", "units", ge=1, le=65_536)
     hidden: Count = setting(
         320,
@@ -210,39 +242,76 @@ class ModelSettings(Section):
     )
     encoder_layers: Count = setting(1, "number of encoder layers", "layers", ge=1, le=64)
     decoder_layers: Count = setting(2, "number of decoder layers", "layers", ge=1, le=64)
-    encoder_transitions: Count = setting(1, "deep transition: GRUs per time step of the encoder", "GRUs", ge=1, le=20)
-    decoder_transitions: Count = setting(1, "deep transition: GRUs per time step of the decoder", "GRUs", ge=1, le=20)
-    bidirectional: bool = setting(True, "bidirectional encoder")
+    encoder_transitions: Count = setting(
+        1, "deep transition: GRUs per time step of the encoder", "GRUs", ge=1, le=20, needs={"model.cell": "gru"}
+    )
+    decoder_transitions: Count = setting(
+        1, "deep transition: GRUs per time step of the decoder", "GRUs", ge=1, le=20, needs={"model.cell": "gru"}
+    )
+    bidirectional: bool = setting(True, "bidirectional encoder", needs=RECURRENT)
     bridge: Annotated[str, Registered("model/bridge.py", "BRIDGES")] = setting(
-        "linear", "how the initial decoder state is computed from the encoder"
+        "linear",
+        "how the initial decoder state is computed from the encoder",
+        needs=RECURRENT,
     )
     attention: Annotated[str, Registered("model/attention.py", "ATTENTIONS")] = setting(
         "multihead", "attention score function"
     )
-    attention_heads: Count = setting(4, "number of attention heads, for multihead attention", "heads", ge=1, le=1024)
+    attention_heads: Count = setting(
+        4,
+        "number of attention heads, for multihead attention",
+        "heads",
+        ge=1,
+        le=1024,
+        needs={"model.attention": "multihead"},
+    )
     attention_length: Count = setting(
-        100, "maximum number of source positions for location attention", "tokens", ge=1, le=100_000
+        100,
+        "maximum number of source positions for location attention",
+        "tokens",
+        ge=1,
+        le=100_000,
+        needs={"model.attention": "location"},
     )
     attention_window: Count = setting(
-        10, "window of local attention: positions on each side of its center", "tokens", ge=1, le=100_000
+        10,
+        "window of local attention: positions on each side of its center",
+        "tokens",
+        ge=1,
+        le=100_000,
+        needs={"model.attention": "local"},
     )
     self_attention: Literal["none", "dot", "qkv"] = setting(
         "none",
         "self-attention on top of the recurrent encoder: plain dot products (dot), or projected queries, keys"
         " and values (qkv)",
+        needs=RECURRENT,
     )
-    decoder: Annotated[str, Registered("model/decoder.py", "DECODERS")] = setting("conditional", "decoder type")
+    decoder: Annotated[str, Registered("model/decoder.py", "DECODERS")] = setting(
+        "conditional", "decoder type", needs=RECURRENT
+    )
     input_feeding: bool = setting(
-        True, "input feeding for the luong decoder: the previous attentional state is part of the input"
+        True,
+        "input feeding for the luong decoder: the previous attentional state is part of the input",
+        needs={"model.decoder": "luong"},
     )
     context_everywhere: bool = setting(
-        False, "feed the context vector to every decoder layer above the attention, not only to the first"
+        False,
+        "feed the context vector to every decoder layer above the attention, not only to the first",
+        needs={"model.decoder": ("conditional", "bahdanau")},
     )
     norm: Literal["pre", "post"] = setting(
-        "pre", "layer normalization of the transformer: before each sub-layer (pre) or after the residual sum (post)"
+        "pre",
+        "layer normalization of the transformer: before each sub-layer (pre) or after the residual sum (post)",
+        needs=TRANSFORMER,
     )
     feed_forward: Count = setting(
-        1024, "inner size of the transformer's feed-forward layers", "units", ge=1, le=262_144
+        1024,
+        "inner size of the transformer's feed-forward layers",
+        "units",
+        ge=1,
+        le=262_144,
+        needs=TRANSFORMER,
     )
     tying: Literal["none", "target", "all"] = setting(
         "all",
@@ -254,13 +323,19 @@ class ModelSettings(Section):
         "dropout between layers and before the output layer; in a transformer, on the output of each sub-layer",
         "probability",
     )
-    variational: bool = setting(True, "variational dropout: use the same dropout mask at every position of a sentence")
+    variational: bool = setting(
+        True, "variational dropout: use the same dropout mask at every position of a sentence", needs=RECURRENT
+    )
     embedding_dropout: Share = setting(0.2, "dropout on the embeddings", "probability")
     word_dropout: Share = setting(
         0.0, "probability of dropping a whole token: its embedding becomes zero", "probability"
     )
-    residual: bool = setting(False, "residual connections around the recurrent layers, from the second layer on")
-    layer_norm: bool = setting(True, "layer normalization of the outputs of each recurrent layer and of the readout")
+    residual: bool = setting(
+        False, "residual connections around the recurrent layers, from the second layer on", needs=RECURRENT
+    )
+    layer_norm: bool = setting(
+        True, "layer normalization of the outputs of each recurrent layer and of the readout", needs=RECURRENT
+    )
 
 
 class TrainingSettings(Section):
@@ -274,6 +349,7 @@ class TrainingSettings(Section):
         "tokens",
         ge=1,
         le=100_000_000,
+        needs={"training.batch_sentences": 0},
     )
     batch_sentences: Count = setting(
         0, "batch size in sentences instead; 0: use training.batch_tokens", "sentences", ge=0, le=10_000_000
@@ -299,9 +375,11 @@ class TrainingSettings(Section):
     optimizer: Annotated[str, Registered("training/optimizer.py", "OPTIMIZERS")] = setting("adam", "optimizer")
     learning_rate: float = setting(2e-3, "peak learning rate", gt=0, le=100)
     betas: Annotated[list[Share], Field(min_length=2, max_length=2)] = setting(
-        [0.9, 0.98], "Adam's betas: decay rates of its two moment estimates"
+        [0.9, 0.98],
+        "Adam's betas: decay rates of its two moment estimates",
+        needs={"training.optimizer": ("adam", "adamw")},
     )
-    momentum: Share = setting(0.0, "momentum of SGD", "fraction")
+    momentum: Share = setting(0.0, "momentum of SGD", "fraction", needs={"training.optimizer": "sgd"})
     weight_decay: float = setting(0.0, "weight decay coefficient", ge=0, le=100)
     schedule: Annotated[str, Registered("training/schedule.py", "SCHEDULES")] = setting(
         "cosine", "learning rate schedule after the warm-up"
@@ -313,13 +391,21 @@ class TrainingSettings(Section):
         "1e",
         "interval of the step schedule: how often it multiplies the learning rate by training.decay",
         "steps or epochs",
+        needs={"training.schedule": "step"},
     )
-    decay: float = setting(0.5, "decay factor of the step and plateau schedules", gt=0, lt=1)
+    decay: float = setting(
+        0.5,
+        "decay factor of the step and plateau schedules",
+        gt=0,
+        lt=1,
+        needs={"training.schedule": ("step", "plateau")},
+    )
     plateau_patience: Count = setting(
         2,
         "validations without improvement before the plateau schedule multiplies the learning rate by training.decay",
         ge=1,
         le=MOST,
+        needs={"training.schedule": "plateau"},
     )
     min_learning_rate: float = setting(0.0, "minimum learning rate after the warm-up", ge=0, le=100)
     clip_norm: float = setting(1.0, "gradient clipping: maximum norm of the gradient; 0: no clipping", ge=0, le=MOST)
@@ -356,6 +442,7 @@ class TrainingSettings(Section):
         "probability of replacing a word that occurs on both sides of a pair by the unknown token, so that "
         "the model learns to copy unknown words; word models only",
         "probability",
+        needs=WORD_MODEL,
     )
     teacher_forcing: float = setting(
         1.0,
@@ -368,6 +455,7 @@ class TrainingSettings(Section):
     forcing_schedule: Annotated[str, Registered("training/forcing.py", "FORCINGS")] = setting(
         "constant",
         "scheduled sampling: how that probability changes; constant, or falling from 1 to training.teacher_forcing",
+        needs_set=("training.teacher_forcing",),
     )
     forcing_steps: Count = setting(
         1000,
@@ -376,9 +464,12 @@ class TrainingSettings(Section):
         "steps",
         ge=1,
         le=MOST,
+        needs={"training.forcing_schedule": ("linear", "exponential", "inverse_sigmoid")},
     )
     forcing_unit: Literal["position", "sentence"] = setting(
-        "position", "scheduled sampling: decide for each position separately, or once per sentence"
+        "position",
+        "scheduled sampling: decide for each position separately, or once per sentence",
+        needs_set=("training.teacher_forcing",),
     )
     teachers: Names = setting([], "knowledge distillation: teacher runs, which must have the same subwords as this one")
     teacher_share: float = setting(
@@ -388,6 +479,7 @@ class TrainingSettings(Section):
         "fraction",
         ge=0,
         le=1,
+        needs_set=("training.teachers",),
     )
     start_from: str = setting("", "fine-tuning: run whose weights and subwords initialize this one")
     source_vectors: str = setting(
@@ -395,9 +487,16 @@ class TrainingSettings(Section):
         "pretrained word vectors (word2vec or GloVe text file, optionally compressed) that initialize the "
         "source embeddings",
         resume=True,
+        needs=WORD_MODEL,
     )
-    target_vectors: str = setting("", "pretrained word vectors that initialize the target embeddings", resume=True)
-    freeze_vectors: bool = setting(False, "freeze the embeddings that pretrained word vectors initialized")
+    target_vectors: str = setting(
+        "", "pretrained word vectors that initialize the target embeddings", resume=True, needs=WORD_MODEL
+    )
+    freeze_vectors: bool = setting(
+        False,
+        "freeze the embeddings that pretrained word vectors initialized",
+        needs_set=("training.source_vectors", "training.target_vectors"),
+    )
     max_time: Duration = setting(
         0.0, "maximum training time; 0: no limit", "seconds, or 90s, 20m, 2h", resume=True, ge=0, le=MOST
     )

@@ -195,9 +195,26 @@ Encoding = Annotated[str, AfterValidator(_encoding)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
-def setting(default: Any, meaning: str, unit: str = "", resume: bool = False, **limits: Any) -> Any:
-    """Declare one setting. `resume` marks those that may change when a run is resumed; default `...` means required."""
+def setting(
+    default: Any,
+    meaning: str,
+    unit: str = "",
+    resume: bool = False,
+    needs: dict[str, Any] | None = None,
+    needs_set: tuple[str, ...] = (),
+    **limits: Any,
+) -> Any:
+    """Declare one setting. `resume` marks those that may change when a run is resumed; default `...` means required.
+
+    `needs` is what it needs to have an effect: {full key: value, or a tuple of values of which one}. Where that is not
+    so, giving it is an error, and runs leave it out of their config. `needs_set` names full keys, of which one must
+    differ from its default before this one may: runs record the default anyway.
+    """
     extra: dict[str, Any] = {"unit": unit, "resume": resume}
+    if needs:
+        extra["needs"] = {key: values if isinstance(values, tuple) else (values,) for key, values in needs.items()}
+    if needs_set:
+        extra["needs_set"] = needs_set
     if default is not ...:
         limits["default"] = default
     return Field(description=meaning, json_schema_extra=extra, **limits)

@@ -19,9 +19,11 @@ EIGHT = 8  # positions of a batch on a GPU are a multiple of it
 class Sentences(Protocol):
     """Hold pairs of id sequences, without begin and end."""
 
-    def source(self, index: int) -> Ids: ...
+    def source(self, index: int) -> Ids:
+        """Return the source ids of a pair."""
 
-    def target(self, index: int) -> Ids: ...
+    def target(self, index: int) -> Ids:
+        """Return the target ids of a pair."""
 
 
 class SoftTargets(NamedTuple):

@@ -84,7 +84,7 @@ def entities(_: TextSource) -> Check:
 
 def ratio(text: TextSource) -> Check:
     """Drop pairs whose target is much longer or shorter than is usual for such a source."""
-    usual = statistics.median([_length_ratio(pair) for pair in _sample(text)] or [1.0])
+    usual = statistics.median([(1 + len(pair.target)) / (1 + len(pair.source)) for pair in _sample(text)] or [1.0])
 
     def check(pair: Pair) -> str | None:
         expected, length = usual * len(pair.source), len(pair.target)
@@ -92,10 +92,6 @@ def ratio(text: TextSource) -> Check:
         return "with a side much longer than the other" if outlier else None
 
     return check
-
-
-def _length_ratio(pair: Pair) -> float:
-    return (1 + len(pair.target)) / (1 + len(pair.source))
 
 
 def script(text: TextSource) -> Check:

@@ -141,7 +141,8 @@ def _started(files: Sequence[Path], overrides: Sequence[str], own: Path) -> Star
         if any(word == other or word.startswith(f"{other}.") for word in given):
             del values[key]  # the user names this text
     shown = " ".join(map(str, files))
-    text = _config_text(values, f"Settings for {pairs:,} pairs, written by: nmt train {shown}")
+    title = f"Settings for {pairs:,} pairs, written by: nmt train {shown}"
+    text = "\n".join(_config_lines(values, title)) + "\n"
     notes = [f"{pairs:,} pairs, {languages[0]} -> {languages[1]}; their settings will be in {own}"]
     if found is None and not {"data.source", "data.target"} <= given.keys():
         notes.append(
@@ -179,12 +180,8 @@ def _count(source: TextSource) -> int:
     return sum(not (is_blank(pair.source) or is_blank(pair.target)) for pair in source.pairs())
 
 
-def _config_text(values: dict[str, Any], title: str) -> str:
-    """Return a config with a comment at each setting."""
-    return "\n".join(_config_lines(values, title)) + "\n"
-
-
 def _config_lines(values: dict[str, Any], title: str) -> Iterator[str]:
+    """Yield a config with a comment at each setting."""
     yield f"# {title}"
     yield "# Paths are relative to this file. All settings: docs/settings.md"
     sections = dict.fromkeys(key.rpartition(".")[0] for key in values)

@@ -46,6 +46,7 @@ class HeldOut(NamedTuple):
 
     @classmethod
     def nothing(cls, sources: Sequence[TextSource]) -> "HeldOut":
+        """Return that nothing is held out of these sources."""
         return cls({}, [np.zeros(0, np.int64) for _ in sources], "")
 
     def rest(self, number: int, pairs: Iterator[Pair]) -> Iterator[Pair]:

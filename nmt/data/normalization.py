@@ -37,6 +37,7 @@ class Mapped(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> "Mapped":
+        """Return a text that stands for itself, character by character."""
         return cls(text, list(range(len(text))), list(range(1, len(text) + 1)))
 
     def replace(self, spans: Iterable[tuple[int, int, str]]) -> "Mapped":

@@ -38,12 +38,11 @@ class RoundTrip:
         for text, own in zip(texts, ids, strict=True):
             unknown = 0 if self.subword.has_bytes else int((own == UNK_ID).sum())
             if unknown or (maps and not text.isascii()) or suspect.search(text):
-                self._compare(self.subword.normalizer.same(text), self.subword.decode(own.tolist(), [""] * unknown))
-
-    def _compare(self, expected: str, decoded: str) -> None:
-        if expected.rstrip() != decoded.rstrip():
-            self.lines += 1
-            self.lost.update(Counter(expected.rstrip()) - Counter(decoded))
+                expected = self.subword.normalizer.same(text).rstrip()
+                decoded = self.subword.decode(own.tolist(), [""] * unknown)
+                if expected != decoded.rstrip():
+                    self.lines += 1
+                    self.lost.update(Counter(expected) - Counter(decoded))
 
     def found(self) -> list[Any]:
         """Return the counts, as JSON has them."""
@@ -63,7 +62,10 @@ class RoundTrip:
         if self.lines:
             what = "hold unknown words" if self.subword.kind == "word" else "hold unknown characters"
             if side == "target" and self.subword.kind != "word":
-                lost = ", ".join(_described(character) for character, _ in self.lost.most_common(NAMED))
+                lost = ", ".join(
+                    f"U+{ord(character):04X} {unicodedata.name(character, 'control character')}"
+                    for character, _ in self.lost.most_common(NAMED)
+                )
                 what = f"cannot come out as they are{f', because of {lost}' if lost else ''}"
             found[f"{side} lines that {what}; {self._remedy()}"] = self.lines
         return found
@@ -78,7 +80,3 @@ class RoundTrip:
             return "remove these characters from the text"
         better = "identity" if self.subword.normalizer.name == "nfc" else "nfc"
         return f"set subword.{self.subword.side}_normalization={better}"
-
-
-def _described(character: str) -> str:
-    return f"U+{ord(character):04X} {unicodedata.name(character, 'control character')}"

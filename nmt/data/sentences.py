@@ -154,11 +154,6 @@ def _is_abbreviated(before: str, following: str) -> bool:
     ):
         return not starter
     if word.isdigit() and len(word) <= 2:
-        return _is_ordinal(before[: found.start()].split(), starter)
+        words = before[: found.start()].split()  # an ordinal: first of all, or after a German article
+        return not words or (words[-1].lower() in _BEFORE_ORDINALS and not starter)
     return False
-
-
-def _is_ordinal(words: list[str], starter: bool) -> bool:
-    """Return whether a number of one or two digits after `words` is an ordinal: first of all, or after a German
-    article."""
-    return not words or (words[-1].lower() in _BEFORE_ORDINALS and not starter)

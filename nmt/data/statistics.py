@@ -116,13 +116,16 @@ def from_json(values: dict[str, Any]) -> TrainingStatistics:
     """Read and check what `to_json` wrote: a run may come from anybody. Raises ValueError."""
     try:
         lengths = values["target_lengths"]
+        low, median, high = (float(value) for value in values["word_ratio"])
+        if not 0 < low <= median <= high <= LARGEST or math.isnan(low + median + high):
+            raise ValueError("the ratio of words is out of range")
         found = TrainingStatistics(
             pairs=_count(values["pairs"]),
             longest_source=_count(values["longest_source"]),
             usual_source=_count(values["usual_source"]),
             usual_sentences=_count(values["usual_sentences"]),
             target_lengths=TargetLengths(_rising(lengths["sources"]), _rising(lengths["targets"])),
-            word_ratio=_ratios(values["word_ratio"]),
+            word_ratio=(low, median, high),
         )
     except (KeyError, TypeError):
         raise ValueError("a value is missing or of the wrong kind") from None
@@ -142,13 +145,6 @@ def _rising(values: Any) -> tuple[int, ...]:
     if not 1 <= len(counts) <= 10 * MOST_BUCKETS or counts[-1] > LONGEST or list(counts) != sorted(counts):
         raise ValueError("lengths do not rise")
     return counts
-
-
-def _ratios(values: Any) -> tuple[float, float, float]:
-    low, median, high = (float(value) for value in values)
-    if not 0 < low <= median <= high <= LARGEST or math.isnan(low + median + high):
-        raise ValueError("the ratio of words is out of range")
-    return low, median, high
 
 
 def together(first: TrainingStatistics, others: Sequence[TrainingStatistics]) -> TrainingStatistics:

@@ -201,7 +201,12 @@ class Subword:
         """Return which pieces show nothing by themselves, such as a space. The first four, begin to unknown, do not
         count."""
         texts: list[str] = self.processor.id_to_piece(list(range(len(self))))
-        shown = [_byte_text(text).replace(SPACE_MARK, " ") for text in texts]
+        # A byte piece of an ASCII character stands for that character.
+        bytes_of = (re.fullmatch(r"<0x([0-7][0-9A-F])>", text) for text in texts)
+        shown = [
+            (chr(int(byte[1], 16)) if byte else text).replace(SPACE_MARK, " ")
+            for text, byte in zip(texts, bytes_of, strict=True)
+        ]
         return np.array([index > EOS_ID and is_blank(text) for index, text in enumerate(shown)])
 
     def pieces(self, text: str, count: int) -> list[Piece]:
@@ -245,12 +250,6 @@ def _raw_place(mapped: Mapped, start: int, end: int) -> tuple[int, int]:
         return mapped.starts[start], mapped.ends[end - 1]
     place = mapped.starts[start] if start < len(mapped.starts) else mapped.ends[-1] if mapped.ends else 0
     return place, place
-
-
-def _byte_text(piece: str) -> str:
-    """Return what a byte piece of an ASCII character stands for; any other piece as it is."""
-    match = re.fullmatch(r"<0x([0-7][0-9A-F])>", piece)
-    return chr(int(match[1], 16)) if match else piece
 
 
 def _pieces(mapping: dict[str, Any]) -> list[Piece]:

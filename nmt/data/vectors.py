@@ -53,7 +53,12 @@ def read_vectors(path: Path, words: dict[int, str], size: int, encoding: str = A
             word, *fields = line.rsplit(" ", size)
             for place in places.get(word, ()):
                 if found[place] < how:
-                    found[place], values[place] = how, _numbers(fields, path, number)
+                    numbers = np.array([_number(field) for field in fields])
+                    wrong = ~(np.abs(numbers) <= np.finfo(np.float32).max)
+                    if wrong.any():
+                        bad = fields[int(wrong.argmax())]
+                        raise DataError(f"{path}:{number}: {bad!r} is not a number, or too large")
+                    found[place], values[place] = how, numbers.astype(np.float32)
     ids = np.array(list(words), dtype=np.int64)
     missing = [word for word, how in zip(words.values(), found, strict=True) if not how]
     return Vectors(ids[found > 0], values[found > 0], int((found == LOWER).sum()), missing)
@@ -74,7 +79,15 @@ def _vector_lines(path: Path, size: int, encoding: str) -> Iterator[tuple[int, s
         line = line.rstrip(" ")
         if number == 1:
             announced, found = _layout(line)
-            _check_size(path, found, size)
+            if not found:
+                raise DataError(
+                    f"{path}:1: neither COUNT SIZE nor a word and its numbers; is this word2vec's or GloVe's text?"
+                )
+            if found != size:
+                raise ConfigError(
+                    f"model.embedding: {size}, but the vectors in {path} have {found} numbers; set "
+                    f"model.embedding={found}"
+                )
             if announced is not None:
                 continue
         if line.count(" ") < size:
@@ -93,23 +106,6 @@ def _layout(first: str) -> tuple[int | None, int]:
         return int(word), int(fields[0])
     words = [place for place, field in enumerate(fields, start=1) if math.isnan(_number(field))]
     return None, len(fields) - max(words, default=0)  # from the right, since this word too may hold a space
-
-
-def _check_size(path: Path, found: int, size: int) -> None:
-    if not found:
-        raise DataError(f"{path}:1: neither COUNT SIZE nor a word and its numbers; is this word2vec's or GloVe's text?")
-    if found != size:
-        raise ConfigError(
-            f"model.embedding: {size}, but the vectors in {path} have {found} numbers; set model.embedding={found}"
-        )
-
-
-def _numbers(fields: list[str], path: Path, line: int) -> Float[np.ndarray, "size"]:
-    numbers = np.array([_number(field) for field in fields])
-    wrong = ~(np.abs(numbers) <= np.finfo(np.float32).max)
-    if wrong.any():
-        raise DataError(f"{path}:{line}: {fields[int(wrong.argmax())]!r} is not a number, or too large")
-    return numbers.astype(np.float32)
 
 
 def _number(field: str) -> float:

@@ -20,7 +20,8 @@ from nmt.evaluation.test_sets import EvaluationSet, read_texts
 from nmt.files import write_atomic
 from nmt.inference.align import align
 from nmt.inference.request import GIVEN
-from nmt.inference.translator import Translator, warnings_of
+from nmt.inference.translation import warnings_of
+from nmt.inference.translator import Translator
 from nmt.languages import language_of_file, language_of_text
 from nmt.metrics import AER, METRICS, default_metrics, statistics
 from nmt.runs import store
@@ -189,7 +190,12 @@ def _scores(
     counts: dict[str, Statistics], sources: list[str], wanted: Wanted, seconds: float = 0.0, decoding: str = ""
 ) -> SetScores:
     scores = {metric: found.score(confidence=True) for metric, found in counts.items()}
-    groups = _score_groups(counts, sources, wanted.words) if wanted.by_length else []
+    groups = []
+    if wanted.by_length:
+        lengths = [len(split_words(source, wanted.words)) for source in sources]
+        for shortest, longest, lines in group_by_length(lengths):
+            of_group = {metric: found.select(lines).score(confidence=True) for metric, found in counts.items()}
+            groups.append(Group(shortest, longest, len(lines), of_group))
     return SetScores(len(sources), scores, seconds, decoding, groups, counts)
 
 
@@ -217,14 +223,6 @@ def score_files(
 
 
 # By length -----------------------------------------------------------------------------------------------------------
-
-
-def _score_groups(counts: dict[str, Statistics], sources: list[str], words: str) -> list[Group]:
-    groups = []
-    for shortest, longest, lines in group_by_length([len(split_words(source, words)) for source in sources]):
-        scores = {metric: found.select(lines).score(confidence=True) for metric, found in counts.items()}
-        groups.append(Group(shortest, longest, len(lines), scores))
-    return groups
 
 
 def group_by_length(lengths: Sequence[int]) -> list[tuple[int, int, list[int]]]:

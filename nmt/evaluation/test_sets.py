@@ -52,7 +52,7 @@ def configured_sets(run: Path, warn: Callable[[str], None]) -> list[EvaluationSe
         sources = find_tests(data, run)
     except DataError as error:
         raise DataError(f"{error}; or score another text: --test FILE, or --source FILE --reference FILE") from None
-    found = [_set_of(source, _beside(source, data, run), data) for source in sources]
+    found = [_configured_set(source, data, run) for source in sources]
     names = [source.name for source in sources]
     for part in data.parts:
         if not any(part in each.parts for each in found):
@@ -70,14 +70,10 @@ def _any_of(names: Sequence[str], ending: str) -> str:
     return " or ".join(f"{name}.{ending}" for name in names)
 
 
-def _beside(source: TextSource, data: DataSettings, run: Path) -> dict[str, Path]:
-    """Return the files that may lie beside a test set, by their endings."""
+def _configured_set(source: TextSource, data: DataSettings, run: Path) -> EvaluationSet:
+    """Read a test set that the config names, with the files that may lie beside it."""
     folder = run / HELD_OUT if data.hold_out_test else Path(data.folder)
-    return {ending: folder / f"{source.name}.{ending}" for ending in (*data.references, *data.parts, "align")}
-
-
-def _set_of(source: TextSource, beside: dict[str, Path], data: DataSettings) -> EvaluationSet:
-    """Read a test set that the config names, with the files beside it."""
+    beside = {ending: folder / f"{source.name}.{ending}" for ending in (*data.references, *data.parts, "align")}
     for path in beside.values():
         check_regular(path)
     references = [beside[ending] for ending in data.references if beside[ending].exists()]
@@ -138,10 +134,9 @@ def _check_lengths(paths: Sequence[Path], texts: list[list[str]]) -> None:
 
 def read_numbers(path: Path) -> list[int]:
     """Read line numbers, from 1, one per line."""
-    return [_line_number(line, path, number) for number, line in enumerate(read_lines(path), start=1)]
-
-
-def _line_number(line: str, path: Path, number: int) -> int:
-    if not (line.isascii() and line.isdecimal() and len(line) < 13) or int(line) < 1:
-        raise DataError(f"{path}:{number}: {line[:20]!r} is not a line number; write one number per line, from 1")
-    return int(line)
+    found = []
+    for number, line in enumerate(read_lines(path), start=1):
+        if not (line.isascii() and line.isdecimal() and len(line) < 13) or int(line) < 1:
+            raise DataError(f"{path}:{number}: {line[:20]!r} is not a line number; write one number per line, from 1")
+        found.append(int(line))
+    return found

@@ -40,10 +40,12 @@ class JoinedAttention:
 
     @property
     def source(self) -> list[str]:
+        """Return the source words of all parts."""
         return [word for part in self.parts for word in part.source]
 
     @property
     def target(self) -> list[str]:
+        """Return the target words of all parts."""
         return [word for part in self.parts for word in part.target]
 
     @property
@@ -94,12 +96,13 @@ def word_attention(
     word's weights are the mean over its pieces, a source word's the sum. `words` says what a word is, out of WORDS.
     """
     source_words, target_words = split_words(source, words), split_words(target, words)
+    # A piece belongs to every word of which it spells a part, so it may come several times.
     pieces, owners, shares = tokens_of_words(target_words, target_pieces)
-    rows = np.zeros((len(target_words), weights.shape[1]), np.float32)
+    rows = np.zeros((len(target_words), weights.shape[1]), np.float32)  # (target words, source pieces + end)
     np.add.at(rows, owners, weights[pieces])
     rows /= np.maximum(np.bincount(owners, minlength=len(target_words)), 1)[:, None]
     pieces, owners, shares = tokens_of_words(source_words, source_pieces)
-    columns = np.zeros((len(source_words), len(target_words)), np.float32)
+    columns = np.zeros((len(source_words), len(target_words)), np.float32)  # summed along its rows: transposed
     np.add.at(columns, owners, rows[:, pieces].T * shares[:, None])
     matrix = columns.T
     found = AttentionMatrix([word.text for word in source_words], [word.text for word in target_words], matrix)
@@ -115,6 +118,7 @@ def strongest_links(matrix: Weights, end: Weights) -> list[Link]:
     """
     if not matrix.size:
         return []
+    # The union of both directions: one source word may have several target words, and the reverse.
     links = {(int(source), target) for target, source in enumerate(matrix.argmax(axis=1))}
     links |= {(source, int(target)) for source, target in enumerate(matrix.argmax(axis=0))}
     return sorted((s, t) for s, t in links if matrix[t, s] > 0 and matrix[t, s] >= end[t])

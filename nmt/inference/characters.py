@@ -49,10 +49,6 @@ def after(state: int, byte: int) -> int:
     return -1
 
 
-def _bytes_of(lead: int) -> int:
-    return 1 if lead < 0xC2 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
-
-
 @dataclass(frozen=True)
 class Characters:
     """Hold what the tokens of a vocabulary spell, as tensors."""
@@ -75,7 +71,8 @@ class Characters:
         for (state, value), then in possible.items():
             following[state, value] = then
             allowed[state, byte == value] = True
-        size = np.array([1 if value == NO_BYTE else _bytes_of(int(value)) for value in byte])
+        # The bytes of a character, by its first one: 1 below 0xC2 and for a piece that is no byte, then 2, 3 and 4.
+        size = np.where(byte == NO_BYTE, 1, 1 + np.searchsorted([0xC2, 0xE0, 0xF0], byte, side="right"))
         illegal = np.flatnonzero((byte != NO_BYTE) & ~allowed[BORDER])
         return cls(*map(torch.from_numpy, (byte.astype(np.int64), size, illegal, allowed, following)))
 

@@ -102,6 +102,7 @@ def right_words(hypothesis: str, reference: str) -> list[bool]:
 def _fit(pairs: Sequence[tuple[float, float, int]]) -> Fit:
     """Fit the curve on all (probability, share right, line), and judge each half by the curve of the other."""
     table = np.array(pairs, np.float64)
+    # Halves by line, not by word: words of one line are right or wrong together.
     sure, right, half = table[:, 0], table[:, 1], table[:, 2] % 2 == 1
     calibrated = np.empty_like(sure)
     for part in (half, ~half):
@@ -120,7 +121,7 @@ def isotonic(sure: Floats, right: Floats) -> Curve:
     for group in groups:
         blocks.append((float(sure[group].sum()), float(right[group].sum()), float(len(group))))
         while len(blocks) > 1 and _share(blocks[-2]) >= _share(blocks[-1]):
-            *_, one, other = blocks
+            *_, one, other = blocks  # the curve would fall here: both groups get their common mean
             blocks[-2:] = [(one[0] + other[0], one[1] + other[1], one[2] + other[2])]
     return Curve(
         tuple(round(total / count, 6) for total, _, count in blocks), tuple(round(_share(block), 6) for block in blocks)

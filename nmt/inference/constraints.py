@@ -72,7 +72,7 @@ def longest_allowed(
 def _longest_by_source(
     source: Int[Tensor, "batch src"], settings: DecodingSettings, constraints: Constraints
 ) -> Int[Tensor, "batch"]:
-    pieces = (source != PAD_ID).sum(dim=1) - 1
+    pieces = (source != PAD_ID).sum(dim=1) - 1  # (batch, src) -> (batch,), without the end
     ratio, longest = settings.max_ratio, settings.max_length
     if not ratio and constraints.lengths is None:
         ratio, longest = RATIO, longest or LONGEST
@@ -111,7 +111,7 @@ class Allowed:
             return self._forbid(log_probs, tokens, limit)
         before = log_probs.clone()
         log_probs = self._forbid(log_probs, tokens, limit)
-        stuck = log_probs.amax(dim=1).isneginf().unsqueeze(1)
+        stuck = log_probs.amax(dim=1).isneginf().unsqueeze(1)  # (rows, 1): nothing is left that the prefix allows
         return torch.where(stuck, before, log_probs)
 
     def _forbid(
@@ -187,11 +187,11 @@ def _show_something(
 
 
 def _forbid_repeats(log_probs: Float[Tensor, "rows vocab"], tokens: Int[Tensor, "rows time"], n: int) -> None:
-    """Sets to -inf, in place, every token that would complete an n-gram for the second time."""
+    """Set to -inf, in place, every token that would complete an n-gram for the second time."""
     if tokens.size(1) < n:
         return
-    ngrams = tokens.unfold(1, n, 1)
-    recent = tokens[:, tokens.size(1) - n + 1 :]
-    seen = (ngrams[:, :, :-1] == recent.unsqueeze(1)).all(dim=-1)
+    ngrams = tokens.unfold(1, n, 1)  # (rows, time) -> (rows, ngrams, n)
+    recent = tokens[:, tokens.size(1) - n + 1 :]  # (rows, n - 1): what the next token would complete
+    seen = (ngrams[:, :, :-1] == recent.unsqueeze(1)).all(dim=-1)  # (rows, ngrams)
     penalty = torch.where(seen, -math.inf, 0.0).to(log_probs.dtype)
     log_probs.scatter_reduce_(1, ngrams[:, :, -1], penalty, reduce="sum")

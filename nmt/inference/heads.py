@@ -27,7 +27,7 @@ def head_attention(
     parts: list[Tensor] = []
 
     def note(_: Any, given: tuple[Any, ...]) -> None:
-        query, memory = given[:2]
+        query, memory = given[:2]  # (batch, tgt or 1, hidden)
         parts.append(attention.of_heads(query, memory))
 
     handle = attention.register_forward_pre_hook(note)

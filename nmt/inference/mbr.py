@@ -22,6 +22,7 @@ def rank_by_chrf(samples: Sequence[Hypothesis], decode: Callable[[list[int]], st
     drawn = Counter(texts := [decode(sample.tokens) for sample in samples])
     likeness = pairwise_chrf(list(drawn))
     count = np.array(list(drawn.values()))
+    # (texts, texts) @ (texts,): a text that was drawn twice votes twice, but no sample votes for itself
     mean = (likeness @ count - np.diagonal(likeness)) / max(len(samples) - 1, 1)
     order = np.argsort(-mean, kind="stable")
     first = [samples[texts.index(text)] for text in drawn]
@@ -35,11 +36,11 @@ def pairwise_chrf(texts: Sequence[str]) -> Float[np.ndarray, "texts texts"]:
         matches = np.zeros((len(texts), len(texts)), np.float32)
         for seen in _occurrences([_ngrams(text, n) for text in texts]):
             matches += seen @ seen.T
-        own = matches.diagonal()
+        own = matches.diagonal()  # n-grams of each text: what it has in common with itself
         both = (own[:, None] > 0) & (own[None, :] > 0)
         precision += matches / np.maximum(own[:, None], 1)
         recall += matches / np.maximum(own[None, :], 1)
-        orders += both
+        orders += both  # sacreBLEU averages over the orders that both texts have
     precision, recall = precision / np.maximum(orders, 1), recall / np.maximum(orders, 1)
     weighted = BETA**2 * precision + recall
     return 100 * (1 + BETA**2) * precision * recall / np.where(weighted > 0, weighted, 1)

@@ -44,6 +44,7 @@ class Spelling:
 
     @classmethod
     def of(cls, subword: Subword) -> "Spelling":
+        """Read how each token of a vocabulary is spelt."""
         pieces: list[str] = subword.processor.id_to_piece(list(range(len(subword))))
         byte = subword.byte_values.tolist()
         return cls(
@@ -56,6 +57,7 @@ class Spelling:
 
     @cached_property
     def ordered(self) -> list[tuple[bytes, int]]:
+        """Return (spelling, token) of every token that has one, sorted, so that a prefix is found by bisection."""
         return sorted((surface, token) for token, surface in enumerate(self.surfaces) if surface)
 
     def agreeing(self, rest: bytes) -> Iterator[tuple[int, int]]:
@@ -124,6 +126,7 @@ class Prefixes:
         return cls(torch.tensor(starts), torch.tensor(least), first, keys, following, vocab)
 
     def to(self, device: torch.device) -> "Prefixes":
+        """Move the tensors to a device."""
         parts = {name: part.to(device) for name, part in vars(self).items() if isinstance(part, Tensor)}
         return Prefixes(**parts, vocab=self.vocab)
 
@@ -175,12 +178,14 @@ class Prefixed:
         self.prefixes = prefixes
 
     def encode(self, source: Int[Tensor, "batch src"]) -> tuple[Encoded, State]:
+        """Encode the source; the state gets one more part, the place of each row in its prefix."""
         memory, state = self.model.encode(source)
         return memory, (*state, self.prefixes.start.double().view(1, -1, 1))
 
     def step(
         self, tokens: Int[Tensor, "rows"], state: State, memory: Any
     ) -> tuple[Float[Tensor, "rows vocab"], State, Float[Tensor, "rows src"]]:
+        """Return the next log-probabilities, of which only those stay that spell the prefix."""
         place = self.prefixes.after(state[-1][0, :, 0].long(), tokens)
         log_probs, after, attention = self.model.step(tokens, state[:-1], memory)
         return self.prefixes.forbid(log_probs, place), (*after, place.double().view(1, -1, 1)), attention

@@ -1,6 +1,6 @@
 """Quality flags on translations, from the text, its attention and its probability: for a second look by people.
 
-A flag is no proof; docs/reliability.md tells how often they are right, as `scripts/measure_flags.py` measured it.
+A flag is no proof; docs/reliability.md tells how often they are right, as `scripts/lab/measure_flags.py` measured it.
 """
 
 import re
@@ -12,7 +12,8 @@ import numpy as np
 
 from nmt.data.words import Word, split_words
 from nmt.inference.alignment import Attention
-from nmt.inference.translator import Translation, Translator
+from nmt.inference.translation import Translation
+from nmt.inference.translator import Translator
 
 LONGER = 2.5  # words of one side for each that the other suggests
 USUAL = (1.0, 1.0, 1.0)  # target words for a source word, where no training text tells: lowest, median, highest
@@ -79,6 +80,7 @@ def _repeats(words: Sequence[Word]) -> bool:
     tells = np.array([word.text.isalnum() for word in words], bool)
     alone = np.array([word.alone for word in words], bool)
     for size in range(1, len(words) // 2 + 1):
+        # Runs of words that equal the word `size` places later: where a run starts, edges is 1, after its end -1.
         same = np.concatenate([[0], ids[:-size] == ids[size:], [0]])
         edges = np.diff(same)
         for start, end in zip((edges == 1).nonzero()[0], (edges == -1).nonzero()[0], strict=True):
@@ -102,7 +104,7 @@ def uncovered(evidence: Evidence) -> bool:
     """Return whether no target word attends to SKIPPED source words in a row. Two characters count as a word."""
     if evidence.attention is None:
         return False
-    received = evidence.attention.weights.sum(axis=0)
+    received = evidence.attention.weights.sum(axis=0)  # (target, source) -> (source,)
     alone = [word.alone for word in evidence.source]
     alone += [False] * (len(received) - len(alone))
     even = min(float(received.mean()), 1.0) if any(alone) else 1.0  # the characters of a token share what it received

@@ -27,7 +27,7 @@ def sample(
     places: Sequence[Place] = (),
     constraints: Constraints = NO_CONSTRAINTS,
 ) -> list[list[Hypothesis]]:
-    """`count` independent samples of each sentence, in the order in which they were drawn.
+    """Draw `count` independent samples of each sentence; return them in the order in which they were drawn.
 
     Their log-probability is the model's, before temperature and truncation. `places` tells where each sentence stands,
     by default in the line of its row: what is drawn for it depends on the seed and its place alone, not on its company
@@ -40,6 +40,7 @@ def sample(
         chance = chance.to(device, non_blocking=True)
 
     def choose(log_probs: Tensor, rows: Tensor, position: int) -> Tensor:
+        # The largest becomes 0, so that no temperature, however low, makes all of a row -inf.
         cooled = (log_probs - log_probs.amax(dim=-1, keepdim=True)) / sampling.temperature
         return draw(truncate(cooled, sampling.top_k, sampling.top_p), chance[rows.to(chance.device), position])
 
@@ -68,7 +69,7 @@ def _nucleus(logits: Float[Tensor, "rows vocab"], top_p: int | float, few: int) 
     likeliest have less."""
     whole = few >= logits.size(1)
     ordered, words = logits.sort(dim=-1, descending=True) if whole else logits.topk(few)
-    mass = logits.softmax(dim=-1).gather(1, words).cumsum(dim=-1)
+    mass = logits.softmax(dim=-1).gather(1, words).cumsum(dim=-1)  # (rows, few), rising
     count = ((mass < top_p).sum(dim=-1, keepdim=True) + 1).clamp(max=ordered.size(1))
     kept = _keep(logits, ordered.gather(1, count - 1), count)
     flat = mass[:, -1] < top_p
@@ -81,6 +82,7 @@ def _keep(
     logits: Float[Tensor, "rows vocab"], least: Float[Tensor, "rows 1"], count: Int[Tensor, "rows 1"] | int
 ) -> Float[Tensor, "rows vocab"]:
     """Keep the `count` largest of each row, whose smallest is `least`, and set the others to -inf."""
+    # Several tokens may share the smallest value: the first of them fill up the count.
     more, equal = logits > least, logits == least
     first = equal.cumsum(dim=-1, dtype=torch.int32) <= count - more.sum(dim=-1, keepdim=True)
     return logits.masked_fill(~(more | (equal & first)), -math.inf)

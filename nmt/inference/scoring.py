@@ -63,20 +63,17 @@ def read_targets(
     """Return attention and log-probability of each target token, as `attention_to` and `token_log_probs`, in one
     pass."""
     real = target_output != PAD_ID
-    tokens = target_output[real]
+    tokens = target_output[real]  # (batch, tgt) -> (tokens,): padding costs no distribution
     decoded = [member(source, target_input) for member in members]
     log_probs = torch.zeros(target_output.shape, device=target_output.device)
-    log_probs[real] = mean_log_probs(
-        [_of_tokens(member, each.features[real], tokens) for member, each in zip(members, decoded, strict=True)]
-    )
+    of_members = []
+    for member, each in zip(members, decoded, strict=True):
+        chunks = zip(each.features[real].split(CHUNK), tokens.split(CHUNK), strict=True)
+        # (chunk, vocab) -> (chunk,): the distributions of a chunk are in memory only as long as it is read
+        found = [member.generator.log_probs(part).gather(1, own.unsqueeze(1)).squeeze(1) for part, own in chunks]
+        of_members.append(torch.cat(found))
+    log_probs[real] = mean_log_probs(of_members)
     return mean_attention([each.attention for each in decoded]), log_probs
-
-
-def _of_tokens(
-    model: Seq2Seq, features: Float[Tensor, "tokens features"], tokens: Int[Tensor, "tokens"]
-) -> Float[Tensor, "tokens"]:
-    chunks = zip(features.split(CHUNK), tokens.split(CHUNK), strict=True)
-    return torch.cat([model.generator.log_probs(part).gather(1, own.unsqueeze(1)).squeeze(1) for part, own in chunks])
 
 
 @torch.inference_mode()

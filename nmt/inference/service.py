@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from nmt.errors import UserError
 from nmt.inference.request import TranslateOptions
-from nmt.inference.translator import Translation, Translator
+from nmt.inference.translation import Translation
+from nmt.inference.translator import Translator
 
 GATHER = 0.004  # seconds to wait for company, once a request is there
 SHARE = 32  # lines of one request that are translated before others have their turn

@@ -42,7 +42,7 @@ class Shortlist:
         """Return the sorted target tokens; None if a source token was never seen in training, since then any may
         come."""
         seen, special = source.unique(), torch.tensor(SPECIAL)
-        found = self.table[seen[~torch.isin(seen, special)]]
+        found = self.table[seen[~torch.isin(seen, special)]]  # (source tokens, count)
         if (found[:, 0] < 0).any():
             return None
         allowed: Tensor = torch.cat([special, self.common, found[found >= 0]]).unique()
@@ -62,7 +62,7 @@ class Shortlist:
         if pieces is None:
             return search(model, source, settings, n_best, constraints, trace)
         found = search(VocabularyRestriction(model, pieces), source, settings, n_best, constraints.among(pieces))
-        names = pieces.tolist()
+        names = pieces.tolist()  # the search numbered the tokens by their places in the shortlist
         return [
             [hypothesis._replace(tokens=[names[token] for token in hypothesis.tokens]) for hypothesis in hypotheses]
             for hypotheses in found

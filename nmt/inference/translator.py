@@ -1,17 +1,13 @@
 """Translate lines: raw text -> subwords -> search -> raw text, as many lines as came, in the same order."""
 
 import functools
-import math
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy, deepcopy
-from dataclasses import dataclass, field, replace
-from itertools import zip_longest
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from nmt.config import DecodingSettings
 from nmt.data.batch import pad_sources, pad_targets
@@ -19,115 +15,30 @@ from nmt.data.batching import longest_first
 from nmt.data.corpus import is_blank
 from nmt.data.sentences import count_sentences
 from nmt.data.statistics import TrainingStatistics
-from nmt.data.subword import LONGEST_LINE, UNK_ID, Piece, Subwords
+from nmt.data.subword import LONGEST_LINE, Subwords
 from nmt.errors import ConfigError
-from nmt.inference.alignment import (
-    END,
-    Attention,
-    AttentionMatrix,
-    join_attention,
-    join_links,
-    piece_attention,
-    word_attention,
-)
+from nmt.inference.alignment import END
 from nmt.inference.constraints import Constraints, longest_allowed
-from nmt.inference.details import Alternative, Details, joined, next_words, place_words, traced, word_probabilities
 from nmt.inference.ensemble import Ensemble
-from nmt.inference.heads import head_attention
+from nmt.inference.explain import Confidence, Explainer
 from nmt.inference.parallel import computing_with, parallel_map
 from nmt.inference.prefix import Prefix, Prefixed, Prefixes, Spelling, prefix_of
 from nmt.inference.request import GIVEN, Sampling, TranslateOptions, with_changes
 from nmt.inference.sampling import Place
-from nmt.inference.scoring import Scored, attention_to, read_targets, token_log_probs
+from nmt.inference.scoring import Scored, token_log_probs
 from nmt.inference.search import Hypothesis, Searchable
 from nmt.inference.searches import SEARCHES, Wanted, name_of
-from nmt.inference.segmentation import Capacity, Segments, capacity, join, split_line
+from nmt.inference.segmentation import Capacity, Segments, capacity, split_line
 from nmt.inference.shortlist import Shortlist
 from nmt.inference.trace import Trace
-from nmt.inference.unknown import copied_words
+from nmt.inference.translation import Translation, join_segments
 from nmt.kernels.deferred_gradients import PackedWeights, cached_packing
 from nmt.model import Seq2Seq
 from nmt.model.int8 import Int8Linear, quantize
 from nmt.precision import choose_precision, computing_in
 
-Confidence = tuple[Callable[[float], float], Callable[[float], float]]
-
 MOST_VALUES = 2**26  # log-probabilities of a step, over all hypotheses of a batch; wide beams get smaller batches
 MOST_TARGET = 20_000  # pieces of a given translation that are scored
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """Hold one of the n best translations of a line."""
-
-    text: str
-    score: float
-    log_prob: float
-
-
-@dataclass(frozen=True)
-class Translation:
-    """Hold a line and its translation. An empty or blank line has the text "", the score 0 and no attention.
-
-    A search with a shortlist normalises probabilities over that alone, and a batch has one shortlist. So `score` and
-    `log_prob` are then higher than the model's own, and depend on the other lines; those of `Translator.score` do not.
-    """
-
-    source: str
-    text: str
-    score: float = 0.0  # log-probability / length penalty + coverage penalty; natural log. With MBR: mean chrF
-    log_prob: float = 0.0  # natural log
-    candidates: list[Candidate] = field(default_factory=list)  # n best, best first; samples as they were drawn
-    attention: Attention | None = None  # between words
-    piece_attention: Attention | None = None
-    alignment: list[tuple[int, int]] = field(default_factory=list)  # (source word, target word), from 0
-    cut: bool = False  # the line was longer than `decoding.max_source` and only its beginning was translated
-    parts: int = 1  # more if the line held more than those in training, and was translated in this number of parts
-    unknown: int = 0  # words outside the vocabulary, copied from the source
-    limited: bool = False  # it reached the longest length that was allowed, and may lack its end
-    details: Details | None = None  # of each word, if asked for
-    heads: list[AttentionMatrix] = field(default_factory=list)  # between words, of each head, if asked for
-    of: "tuple[Translation, ...]" = field(default=(), repr=False)  # the translations of the parts, if there are several
-
-    @property
-    def is_empty(self) -> bool:
-        """Return whether a line with text has a translation that shows nothing, as a whole or in a part."""
-        if self.of:
-            return any(part.is_empty for part in self.of)
-        return is_blank(self.text) and not is_blank(self.source)
-
-    def to_dict(self, *, pieces: bool = False) -> dict[str, Any]:
-        """Return it as JSON has it. `attention` is that of a line translated as a whole; of one translated in parts,
-        `attention_parts` has a matrix for each part and where its words begin. `pieces` adds the attention between
-        subwords."""
-        blocks = []
-        source = target = 0
-        for part in self.attention.parts if self.attention else ():
-            blocks.append({"source": source, "target": target, "attention": _rounded(part)})
-            source, target = source + len(part.source), target + len(part.target)
-        return {
-            "source": self.source,
-            "text": self.text,
-            "score": self.score,
-            "log_prob": self.log_prob,
-            "candidates": [vars(candidate) for candidate in self.candidates],
-            "source_words": self.attention.source if self.attention else [],
-            "target_words": self.attention.target if self.attention else [],
-            "attention": blocks[0]["attention"] if len(blocks) == 1 else [],
-            "attention_parts": blocks if len(blocks) > 1 else [],
-            "alignment": self.alignment,
-            **({"details": self.details.to_dict()} if self.details else {}),
-            **({"heads": [_rounded(head) for head in self.heads]} if self.heads else {}),
-            **({"pieces": _as_dict(self.piece_attention)} if pieces and self.piece_attention else {}),
-        }
-
-
-def _rounded(matrix: Attention) -> list[list[float]]:
-    return [[round(float(weight), 4) for weight in row] for row in matrix.weights]
-
-
-def _as_dict(matrix: Attention) -> dict[str, Any]:
-    return {"source": matrix.source, "target": matrix.target, "attention": _rounded(matrix)}
 
 
 class _Encoded(NamedTuple):
@@ -230,6 +141,7 @@ class Translator:
             options = TranslateOptions(n_best, sampling, mbr, attention, words, changes=changes)
         settings = options.settings(self.settings, attends=self.attends)
         lines = list(lines)
+        # The parts of all lines are translated together, and joined line by line at the end.
         begun = list(prefixes) if prefixes is not None else [""] * len(lines)
         if len(begun) != len(lines):
             raise ConfigError(f"prefixes: {len(begun):,} for {len(lines):,} lines; give one for each, empty for none")
@@ -243,7 +155,7 @@ class Translator:
         with computing_with(self.threads):
             found = iter(self._in_precision(settings)._translate(batch, settings, options))
         return [
-            _join_segments(line, each.parts.spaces, [next(found) for _ in each.ids], mean_score=bool(options.mbr))
+            join_segments(line, each.parts.spaces, [next(found) for _ in each.ids], mean_score=bool(options.mbr))
             for line, each in zip(lines, encoded, strict=True)
         ]
 
@@ -257,7 +169,7 @@ class Translator:
         if prefix := prefix_of(begun[:LONGEST_LINE], self.subwords.target):
             return _Encoded(Segments([line], [""]), [self._encode(line)], prefix)
         most = self.capacity
-        sentences = count_sentences(line) if most else 1
+        sentences = count_sentences(line) if most else 1  # first, since it is cheaper than encoding a long line
         if not most or most.holds_sentences(sentences):
             ids = self._encode(line)
             if not most or most.holds(sentences, len(ids)):
@@ -275,7 +187,7 @@ class Translator:
         if wanted != "int8" or self._has_8_bits:
             return self
         if self._in_8_bits is None:
-            other = copy(self)
+            other = copy(self)  # the original stays as it is: another thread may be translating with it
             other.members = [deepcopy(member) for member in self.members]
             for member in other.members:
                 quantize(member)
@@ -287,7 +199,7 @@ class Translator:
     def _translate(self, whole: _Batch, settings: DecodingSettings, options: TranslateOptions) -> list[Translation]:
         found: list[Translation] = [Translation(line, "") for line in whole.lines]
         ids = whole.ids
-        real = [index for index in range(len(ids)) if ids[index]]
+        real = [index for index in range(len(ids)) if ids[index]]  # an empty line stays empty, without the model
         precision = choose_precision(settings.precision, self.device, self.members[0].settings).precision
         precision = "int8" if self._has_8_bits else precision
 
@@ -298,8 +210,9 @@ class Translator:
                 trace = Trace(len(batch.ids), settings.beam_size) if options.trace else None
                 hypotheses = self._search(batch, settings, options, trace)
                 limits = longest_allowed(pad_sources(batch.ids), settings, self.constraints).tolist()
-                return self._render(batch, hypotheses, limits, options, trace)
+                return self._explainer().translations(batch.lines, batch.ids, hypotheses, limits, options, trace)
 
+        # A wide beam or many samples make a batch of many rows: then fewer lines go together.
         rows = options.copies * (1 if options.drawn or options.mbr else settings.beam_size)
         at_once = max(1, MOST_VALUES // (rows * len(self.subwords.target)))
         size = min(max(1, settings.batch_size // options.copies), at_once)
@@ -312,7 +225,7 @@ class Translator:
     def _search(
         self, batch: _Batch, settings: DecodingSettings, options: TranslateOptions, trace: Trace | None
     ) -> list[list[Hypothesis]]:
-        source = self._padded(batch.ids)
+        source = pad_sources(batch.ids)
         model, constraints = self.model, self.constraints
         if any(batch.prefixes):
             prefixes = Prefixes.of(batch.prefixes, self._spelling).to(self.device)
@@ -325,146 +238,15 @@ class Translator:
 
     @functools.cached_property
     def _spelling(self) -> Spelling:
-        return Spelling.of(self.subwords.target)
-
-    def _render(
-        self,
-        batch: _Batch,
-        found: list[list[Hypothesis]],
-        limits: list[int],
-        options: TranslateOptions,
-        trace: Trace | None,
-    ) -> list[Translation]:
-        sources, targets = batch.ids, [hypotheses[0].tokens for hypotheses in found]
-        weights, log_probs = self._read(sources, targets, options)
-        copies = self._copies(batch.lines, sources, found)
-        heads = self._heads(sources, targets) if options.heads else None
-        translations = []
-        for index, (line, source, hypotheses) in enumerate(zip(batch.lines, sources, found, strict=True)):
-            candidates = [
-                Candidate(self.subwords.target.decode(tokens, copied), score, log_prob)
-                for (tokens, score, log_prob), copied in zip(hypotheses, copies[index], strict=True)
-            ]
-            translation = Translation(
-                line,
-                candidates[0].text,
-                candidates[0].score,
-                candidates[0].log_prob,
-                candidates,
-                limited=len(targets[index]) >= limits[index],
-                unknown=targets[index].count(UNK_ID),
-            )
-            if weights is not None or options.details:
-                pieces = self.subwords.target.decoded_pieces(targets[index], copies[index][0])
-                if weights is not None and weights[index].any():
-                    translation = self._with_attention(translation, source, pieces, weights[index], options.words)
-                    if heads is not None:
-                        translation = replace(
-                            translation,
-                            heads=[
-                                self._between_words(translation, source, pieces, head, options.words)[0]
-                                for head in heads[index]
-                            ],
-                        )
-                if options.details:
-                    details = self._details(translation, source, targets[index], pieces, log_probs[index], options)
-                    nodes = traced(trace.nodes[index], targets[index], self.subwords.target) if trace else ()
-                    translation = replace(translation, details=replace(details, trace=nodes))
-            translations.append(translation)
-        return translations
-
-    def _read(
-        self, sources: list[list[int]], targets: list[list[int]], options: TranslateOptions
-    ) -> tuple[list[np.ndarray] | None, list[list[float]]]:
-        """Return the attention to the translations and the log-probability of each token, as far as asked for."""
-        if not options.details:
-            return (self.attention(sources, targets) if options.attention else None), []
-        known = (part.to(self.device) for part in pad_targets(targets))
-        weights, log_probs = read_targets(self.members, self._padded(sources), *known)
-        return self._cropped(weights, sources, targets), log_probs.tolist()
-
-    def _heads(self, sources: list[list[int]], targets: list[list[int]]) -> list[np.ndarray] | None:
-        """Return the attention of each head, per sentence (heads, target pieces + end, source pieces + end); None if
-        there is no single model whose attention has several heads."""
-        if len(self.members) > 1:
-            return None
-        weights = head_attention(self.members[0], self._padded(sources), pad_targets(targets)[0].to(self.device))
-        if weights is None:
-            return None
-        arrays = weights.float().cpu().numpy()
-        sizes = [(len(target) + 1, len(source) + 1) for source, target in zip(sources, targets, strict=True)]
-        return [array[:, :rows, :columns] for array, (rows, columns) in zip(arrays, sizes, strict=True)]
-
-    def _details(
-        self,
-        translation: Translation,
-        source: list[int],
-        target: list[int],
-        pieces: list[Piece],
-        log_probs: list[float],
-        options: TranslateOptions,
-    ) -> Details:
-        """Return offsets, probabilities and alternatives of the words."""
-        log_probs = log_probs[: len(target) + 1]
-        words = place_words(translation.text, options.words)
-        probabilities, first = word_probabilities(translation.text, options.words, pieces, log_probs)
-        others: list[tuple[Alternative, ...]] = [()] * len(words)
-        if options.alternatives:
-            row = self._padded([source])
-            count = options.alternatives
-            others = list(next_words(self.model, row, target, first, count, self.subwords.target))
-        whole = math.exp(math.fsum(log_probs) / len(log_probs))
-        of_word, of_sentence = self.confidence or (None, None)
-        return Details(
-            place_words(translation.source, options.words),
-            [
-                replace(
-                    word,
-                    probability=probability,
-                    confidence=of_word(probability) if of_word else None,
-                    alternatives=other,
-                )
-                for word, probability, other in zip(words, probabilities, others, strict=True)
-            ],
-            whole,
-            len(log_probs),
-            confidence=of_sentence(whole) if of_sentence else None,
-        )
-
-    def _copies(
-        self, lines: list[str], sources: list[list[int]], found: list[list[Hypothesis]]
-    ) -> list[list[list[str]]]:
-        """Return, for each hypothesis of each line, the texts that are copied in place of its unknown words."""
-        copies: list[list[list[str]]] = [[[] for _ in hypotheses] for hypotheses in found]
-        places = [
-            (row, rank)
-            for row, hypotheses in enumerate(found)
-            for rank, hypothesis in enumerate(hypotheses)
-            if UNK_ID in hypothesis.tokens
-        ]
-        if not places or not self.attends:
-            return copies
-        for start in range(0, len(places), self.settings.batch_size):
-            some = places[start : start + self.settings.batch_size]
-            targets = [found[row][rank].tokens for row, rank in some]
-            weights = self.attention([sources[row] for row, _ in some], targets)
-            for (row, rank), target, matrix in zip(some, targets, weights, strict=True):
-                pieces = self.subwords.source.pieces(lines[row], len(sources[row]))
-                copies[row][rank] = copied_words(lines[row], sources[row], pieces, target, matrix)
-        return copies
+        return Spelling.of(self.subwords.target)  # of a whole vocabulary: made once
 
     def attention(self, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> list[np.ndarray]:
         """Return the attention of given translations, per sentence (target pieces + end, source pieces + end)."""
-        weights = attention_to(self.members, self._padded(sources), pad_targets(targets)[0].to(self.device))
-        return self._cropped(weights, sources, targets)
+        return self._explainer().attention(sources, targets)
 
-    def _cropped(self, weights: Tensor, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> list[np.ndarray]:
-        """Return the attention of each sentence, without padding."""
-        arrays = weights.float().cpu().numpy()
-        return [
-            arrays[index, : len(target) + 1, : len(source) + 1]
-            for index, (source, target) in enumerate(zip(sources, targets, strict=True))
-        ]
+    def _explainer(self) -> Explainer:
+        size = self.settings.batch_size
+        return Explainer(self.members, self.model, self.subwords, self.device, size, self.confidence)
 
     def score(self, pairs: Iterable[tuple[str, str]], *, changes: Mapping[str, Any] | None = None) -> list[Scored]:
         """Score the given translation of each line token by token; (source, target) pairs, in the same order.
@@ -477,12 +259,13 @@ class Translator:
 
     def _score(self, pairs: list[tuple[str, str]], settings: DecodingSettings) -> list[Scored]:
         limit = settings.max_source
+        # One token more than is read tells that a line was cut.
         sources = [self.subwords.source.beginning(source, limit + 1) for source, _ in pairs]
         known_targets = [self.subwords.target.beginning(target, MOST_TARGET + 1) for _, target in pairs]
         targets = [target[:MOST_TARGET] for target in known_targets]
-        found: dict[int, Scored] = {}
+        found: dict[int, Scored] = {}  # by the place of the pair, since batches go by length
         for batch in longest_first(range(len(pairs)), [len(target) for target in targets], settings.batch_size):
-            source = self._padded([sources[index][:limit] for index in batch])
+            source = pad_sources([sources[index][:limit] for index in batch])
             known = (part.to(self.device) for part in pad_targets([targets[index] for index in batch]))
             for index, row in zip(batch, token_log_probs(self.members, source, *known).tolist(), strict=True):
                 pieces = [piece.text for piece in self.subwords.target.decoded_pieces(targets[index])]
@@ -490,95 +273,3 @@ class Translator:
                 cut = cut or max(map(len, pairs[index])) > LONGEST_LINE
                 found[index] = Scored(*pairs[index], [*pieces, END], row[: len(pieces) + 1], cut)
         return [found[index] for index in range(len(pairs))]
-
-    def _padded(self, sources: Sequence[list[int]]) -> Tensor:
-        return pad_sources(sources)  # on the host: the model reads the lengths there, and copies it
-
-    def _with_attention(
-        self,
-        translation: Translation,
-        source: list[int],
-        target_pieces: list[Piece],
-        weights: np.ndarray,
-        words: str,
-    ) -> Translation:
-        between, links = self._between_words(translation, source, target_pieces, weights, words)
-        source_pieces = self.subwords.source.pieces(translation.source, len(source))
-        pieces = piece_attention(weights, source_pieces, target_pieces)
-        return replace(translation, attention=between, piece_attention=pieces, alignment=links)
-
-    def _between_words(
-        self, translation: Translation, source: list[int], target_pieces: list[Piece], weights: np.ndarray, words: str
-    ) -> tuple[AttentionMatrix, list[tuple[int, int]]]:
-        source_pieces = self.subwords.source.pieces(translation.source, len(source))
-        read = translation.source[: max(piece.end for piece in source_pieces)]  # less than all if the line was cut
-        return word_attention(weights, read, translation.text, source_pieces, target_pieces, words)
-
-
-def warnings_of(translations: Iterable[Translation], n_best: int = 1) -> Counter[str]:
-    """Count, for each warning about these translations, the lines that it concerns."""
-    notes: Counter[str] = Counter()
-    for each in translations:
-        notes["lines cut to decoding.max_source tokens"] += each.cut
-        notes["lines longer than those in training, translated in segments"] += each.parts > 1
-        notes[
-            "translations that reached the longest length allowed (decoding.max_length=N allows another) and may be "
-            "incomplete"
-        ] += each.limited
-        notes["lines with words outside the vocabulary, copied from the source (decoding.replace_unknown)"] += (
-            each.unknown > 0
-        )
-        notes["lines with text and an empty translation"] += each.is_empty
-        few = bool(each.candidates) and len(each.candidates) < n_best
-        notes[f"lines with fewer than {n_best} different translations, the others empty"] += few
-    return notes
-
-
-def _join_segments(line: str, spaces: list[str], parts: list[Translation], mean_score: bool) -> Translation:
-    """Join the translations of a line's segments into one; scores are summed, or averaged with `mean_score`."""
-    if len(parts) == 1:
-        return replace(parts[0], source=line, cut=parts[0].cut or len(line) > LONGEST_LINE)
-    ranks = _ranks([part.candidates or [Candidate("", 0.0, 0.0)] for part in parts])
-    candidates = [
-        Candidate(
-            join([one.text for one in rank], spaces),
-            math.fsum(one.score for one in rank) / (len(rank) if mean_score else 1),
-            math.fsum(one.log_prob for one in rank),
-        )
-        for rank in ranks
-    ]
-    matrices = [part.attention for part in parts]
-    return Translation(
-        line,
-        candidates[0].text,
-        candidates[0].score,
-        candidates[0].log_prob,
-        candidates,
-        join_attention(matrices),
-        join_attention([part.piece_attention for part in parts]),
-        join_links([part.alignment for part in parts], matrices),
-        cut=any(part.cut for part in parts) or len(line) > LONGEST_LINE,
-        parts=len(parts),
-        unknown=sum(part.unknown for part in parts),
-        limited=any(part.limited for part in parts),
-        details=_joined_details(line, join([part.text for part in parts], spaces), parts),
-        of=tuple(parts),
-    )
-
-
-def _joined_details(source: str, target: str, parts: list[Translation]) -> Details | None:
-    """Return the details of a line out of those of its parts, moved to the places of these. Searches are not joined."""
-    found, read, written = [], 0, 0
-    for part in parts:
-        if part.details is None:
-            return None
-        read, written = max(source.find(part.source, read), read), max(target.find(part.text, written), written)
-        found.append(part.details.moved(source[:read], target[:written]))
-        read, written = read + len(part.source), written + len(part.text)
-    return joined(found)
-
-
-def _ranks(candidates: Sequence[Sequence[Candidate]]) -> Iterator[list[Candidate]]:
-    """Yield the first candidate of every segment, then the second, and so on; a segment with fewer repeats its last."""
-    for rank in zip_longest(*candidates):
-        yield [one or part[-1] for one, part in zip(rank, candidates, strict=True)]

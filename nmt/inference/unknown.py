@@ -33,6 +33,6 @@ def copied_words(
     found = []
     for position, token in enumerate(target):
         if token == UNK_ID:
-            row = weights[position][: len(texts)] * factors
+            row = weights[position][: len(texts)] * factors  # without the end, which cannot be copied
             found.append(texts[int(row.argmax())] if row.size and row.max() > 0 else UNKNOWN)
     return found

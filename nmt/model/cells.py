@@ -25,6 +25,7 @@ class Cell(nn.Module):
         self.hidden_size = hidden_size
 
     def project(self, inputs: Float[Tensor, "positions input"]) -> Float[Tensor, "positions gates"]:
+        """Return the part of the gates that depends on the inputs alone, for all positions at once."""
         raise NotImplementedError
 
     def forward(self, projected: Float[Tensor, "rows gates"], state: Parts) -> Parts:

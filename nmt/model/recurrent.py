@@ -65,7 +65,7 @@ def make_layer(
 def call_cell(
     layer: nn.Module, inputs: Float[Tensor, "batch time input"], state: State
 ) -> tuple[Float[Tensor, "batch time hidden"], State]:
-    """Runs one layer, whose own state is a tensor or a pair, on a state that is always a tuple."""
+    """Run one layer, whose own state is a tensor or a pair, on a state that is always a tuple."""
     if len(state) == 2:
         outputs, (hidden, cell) = layer(inputs, state)
         return outputs, (hidden, cell)

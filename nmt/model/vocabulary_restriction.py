@@ -5,7 +5,7 @@ from functools import partial
 
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from nmt.kernels.deferred_gradients import linear
 from nmt.model.int8 import Int8Linear
@@ -20,22 +20,22 @@ class VocabularyRestriction:
     def __init__(self, model: Seq2Seq, pieces: Int[Tensor, " pieces"]) -> None:
         self.model = model
         self.pieces = pieces
-        self.output = _only(model.generator.output, pieces)
+        output = model.generator.output  # of its outputs, only those of the chosen tokens are computed
+        self.output: Callable[[Tensor], Tensor]
+        if isinstance(output, Int8Linear):
+            self.output = output.only(pieces)
+        else:
+            self.output = partial(linear, weight=output.weight.detach()[pieces], bias=output.bias.detach()[pieces])
 
     def encode(self, source: Int[Tensor, "batch src"]) -> tuple[Memory, State]:
+        """Encode the source with the whole model."""
         return self.model.encode(source)
 
     def step(
         self, tokens: Int[Tensor, "rows"], state: State, memory: Memory
     ) -> tuple[Float[Tensor, "rows pieces"], State, Float[Tensor, "rows src"]]:
+        """Return log-probabilities over the chosen tokens alone, the next state and the attention."""
         words = self.model.target_embedding(self.pieces[tokens].unsqueeze(1))  # (rows,) -> (rows, 1, embed)
         decoded = self.model.decoder(words, state, memory)
         logits = self.output(self.model.generator.projection(decoded.features[:, 0]))  # (rows, pieces)
         return F.log_softmax(logits.float(), dim=-1), decoded.state, decoded.attention[:, 0]
-
-
-def _only(output: nn.Linear | Int8Linear, pieces: Int[Tensor, " pieces"]) -> Callable[[Tensor], Tensor]:
-    """Select some outputs of the generator's last layer."""
-    if isinstance(output, Int8Linear):
-        return output.only(pieces)
-    return partial(linear, weight=output.weight.detach()[pieces], bias=output.bias.detach()[pieces])

@@ -56,26 +56,19 @@ def by_frequency(outputs: Outputs) -> list[Group]:
     for reference, hypothesis in zip(outputs.references, outputs.hypotheses, strict=True):
         wanted, given = (Counter(word.text for word in split_words(line)) for line in (reference, hypothesis))
         for word in wanted.keys() | given.keys():
-            group = totals[_group(outputs.words.get(word, 0))]
+            seen = outputs.words.get(word, 0)
+            group = totals[max(place for place, (least, _) in enumerate(FREQUENCIES) if seen >= least)]
             group[0] += wanted[word]
             group[1] += given[word]
             group[2] += min(wanted[word], given[word])
-    return [
-        Group(
-            _label(*bounds), wanted, right / given if given else None, right / wanted if wanted else None,
-            2 * right / (wanted + given) if wanted + given else None,
-        )
-        for bounds, (wanted, given, right) in zip(FREQUENCIES, totals, strict=True)
-        if wanted or given
-    ]  # fmt: skip
-
-
-def _group(count: int) -> int:
-    return max(index for index, (least, _) in enumerate(FREQUENCIES) if count >= least)
-
-
-def _label(least: int, most: int) -> str:
-    return "never" if not least else f"{least:,}\u2013{most:,}" if most else f"{least:,} or more"
+    groups = []
+    for (least, most), (asked, made, right) in zip(FREQUENCIES, totals, strict=True):
+        if not (asked or made):
+            continue
+        label = "never" if not least else f"{least:,}\u2013{most:,}" if most else f"{least:,} or more"
+        precision, recall = right / made if made else None, right / asked if asked else None
+        groups.append(Group(label, asked, precision, recall, 2 * right / (asked + made)))
+    return groups
 
 
 Ngram = tuple[str, ...]
@@ -118,16 +111,13 @@ def most_frequent(counts: Mapping[Ngram, int]) -> list[tuple[str, int]]:
     for ngram, count in sorted(counts.items(), key=lambda item: (-item[1], -len(item[0]), item[0])):
         if not any(character.isalnum() for word in ngram for character in word):
             continue
-        if any(count == more and _within(ngram, longer) for longer, more in chosen):
+        shown = " ".join(ngram)
+        if any(count == more and f" {shown} " in f" {' '.join(longer)} " for longer, more in chosen):
             continue
         chosen.append((ngram, count))
         if len(chosen) == MOST_NGRAMS:
             break
     return [(" ".join(ngram), count) for ngram, count in chosen]
-
-
-def _within(ngram: Ngram, longer: Ngram) -> bool:
-    return any(longer[start : start + len(ngram)] == ngram for start in range(len(longer) - len(ngram) + 1))
 
 
 def extremes(scores: Sequence[float], lengths: Sequence[int], count: int) -> tuple[list[int], list[int]]:

@@ -131,6 +131,7 @@ class Scale:
     def of(
         cls, values: Sequence[Number], start: Number, end: Number, *, from_zero: bool = False, log: bool = False
     ) -> "Scale":
+        """Return a scale on which all values lie between `start` and `end`, with round ticks."""
         low, high = min(values), max(values)
         if log:
             ticks = _log_ticks(low, high)

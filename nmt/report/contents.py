@@ -1,5 +1,6 @@
 """What a report says: everything of a run, gathered into plain values for the page and for the short form."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -49,6 +50,7 @@ class Told:
 
     @property
     def metric(self) -> str:
+        """Return the metric that chose the best checkpoint."""
         return self.settings.training.metric
 
     @property
@@ -111,7 +113,12 @@ def gather(
     first = _told(run, outputs_of(run, note, load), note)
     second = None
     if other is not None:
-        _check_languages(first, other)
+        own, theirs = first.settings.data, store.load_settings(other).data
+        if (own.source, own.target) != (theirs.source, theirs.target):
+            raise ConfigError(
+                f"{other} translates {theirs.source} -> {theirs.target}, and {first.path} {own.source} -> "
+                f"{own.target}; they cannot be compared"
+            )
         second = _told(other, comparable(first.outputs, other, note, load), note)
     both = [first, *([second] if second else [])]
     for told in both:
@@ -134,19 +141,12 @@ def _told(run: Path, outputs: Outputs | None, note: Say) -> Told:
     from nmt.model import model_shapes
 
     sizes = [len(subword) for subword in store.load_subwords(run)]
-    parameters = sum(_size(shape) for shape in model_shapes(settings.model, sizes).values())
+    parameters = sum(math.prod(shape) for shape in model_shapes(settings.model, sizes).values())
     return Told(
         run, run.resolve().name, config.portable(settings, run), read_records(run), outputs,
         _json(run, store.PROVENANCE, note), store.load_statistics(run), _json(run, store.SCORES, note), parameters,
         store.load_calibration(run),
     )  # fmt: skip
-
-
-def _size(shape: Sequence[int]) -> int:
-    size = 1
-    for side in shape:
-        size *= side
-    return size
 
 
 def _json(run: Path, name: str, note: Say) -> Mapping[str, Any]:
@@ -158,15 +158,6 @@ def _json(run: Path, name: str, note: Say) -> Mapping[str, Any]:
     except DataError as error:
         note(f"note: {error}")
         return {}
-
-
-def _check_languages(first: Told, other: Path) -> None:
-    own, theirs = first.settings.data, store.load_settings(other).data
-    if (own.source, own.target) != (theirs.source, theirs.target):
-        raise ConfigError(
-            f"{other} translates {theirs.source} -> {theirs.target}, and {first.path} {own.source} -> {own.target}; "
-            "they cannot be compared"
-        )
 
 
 def _validation_scores(told: Told) -> SetScores:

@@ -28,6 +28,8 @@ _UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u2
 
 
 class Chart(NamedTuple):
+    """Hold a chart as the template shows it."""
+
     title: str
     note: str
     drawing: Markup
@@ -52,6 +54,7 @@ def visible(text: str, longest: int = LONGEST) -> str:
 
 
 def percent(share: float | None) -> str:
+    """Format a share in percent; "" if there is none."""
     return "" if share is None else f"{100 * share:.1f}"
 
 

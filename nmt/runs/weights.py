@@ -51,7 +51,7 @@ def pack_weights(
     metadata = {
         "format": FORMAT,
         "sha256": _checksum(weights, validation),
-        "model": _model_settings(settings),
+        "model": json.dumps(settings.model.model_dump(), sort_keys=True),
         "subwords": subwords_hash(subwords),
         **({"validation": validation} if validation else {}),
     }
@@ -74,10 +74,6 @@ def _checksum(weights: Mapping[str, "Tensor"], validation: str) -> str:
     """Return the checksum of all that nothing else in the file or beside it can be checked against."""
     digest = tensors_hash(weights)
     return hashlib.sha256(f"{digest} {validation}".encode()).hexdigest() if validation else digest
-
-
-def _model_settings(settings: Settings) -> str:
-    return json.dumps(settings.model.model_dump(), sort_keys=True)
 
 
 def is_model_of(text: str, settings: Settings) -> bool:

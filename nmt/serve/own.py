@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from nmt.errors import UserError
 from nmt.inference.quality_flags import flags_of
 from nmt.inference.request import TranslateOptions
-from nmt.inference.translator import Translation
+from nmt.inference.translation import Translation
 from nmt.serve.models import Served
 from nmt.serve.texts import Desk, Refused
 from nmt.shown import json_line

@@ -10,7 +10,8 @@ from starlette.concurrency import run_in_threadpool
 from nmt.errors import UserError
 from nmt.inference.request import TranslateOptions
 from nmt.inference.service import TranslationService
-from nmt.inference.translator import Translation, Translator
+from nmt.inference.translation import Translation
+from nmt.inference.translator import Translator
 from nmt.serve.html_text import HTML, Markup, Segment, filled, segments_of
 from nmt.serve.limits import Limits
 from nmt.serve.models import Models, Served

@@ -55,7 +55,10 @@ def average_checkpoints(
     check_new(out)
     loaded = store.load_run(run, torch.device("cpu"))
     folder, training = run / store.CHECKPOINTS, loaded.settings.training
-    paths = _last(folder) if last else _best(folder, training.metric, best or training.keep_best)
+    if last:  # only one per step, since the checkpoints of one step have the same weights
+        paths = list({path.name.rpartition("-")[0]: path for path in list_checkpoints(folder)}.values())
+    else:
+        paths = _best(folder, training.metric, best or training.keep_best)
     if len(paths) < (asked := last or best or 1):
         kind = "keep_last" if last else "keep_best"
         raise DataError(
@@ -65,11 +68,6 @@ def average_checkpoints(
     if not weights:
         raise DataError(f"{folder}: no checkpoint is intact")
     return _save(out, loaded, list(weights.values()), list(weights), command)
-
-
-def _last(folder: Path) -> list[Path]:
-    """Return all checkpoints, oldest first; only one per step, since those of one step have the same weights."""
-    return list({path.name.rpartition("-")[0]: path for path in list_checkpoints(folder)}.values())
 
 
 def _best(folder: Path, metric: str, count: int) -> list[Path]:

@@ -43,7 +43,14 @@ class EpochBatches:
         if training.shuffle_window:
             windows = Windows(self._parts, training.shuffle_window, training.seed, epoch)
             self.windows = len(windows)
-            self._chosen = self._batches_of(windows, window, epoch) if window < len(windows) else []
+            self._chosen = []
+            if window < len(windows):  # its batches are formed as `epoch_batches` forms those of an epoch
+                order = windows.shuffled(window)
+                source, target = (self._dataset.lengths(side, order) for side in ("source", "target"))
+                places = np.arange(len(order))
+                batches = length_batches(places, source, target, training.batch_tokens, training.batch_sentences)
+                random = np.random.default_rng((training.seed, epoch, window, len(order)))
+                self._chosen = [order[batches[index]] for index in random.permutation(len(batches))]
         else:
             source, target = self._dataset.source_lengths(), self._dataset.target_lengths()
             order = epoch_order(self._parts, training.seed, epoch)
@@ -52,14 +59,6 @@ class EpochBatches:
             self._sentences = Resampled(self._dataset, self._subwords, alpha, training.seed, epoch)
         elif training.hide_words and {subword.kind for subword in self._subwords} == {"word"}:
             self._sentences = Hidden(self._dataset, self._subwords, training.hide_words, training.seed, epoch)
-
-    def _batches_of(self, windows: Windows, window: int, epoch: int) -> list[Indices]:
-        """Return the batches of a window, as `epoch_batches` forms those of an epoch."""
-        training, order = self._settings.training, windows.shuffled(window)
-        source, target = (self._dataset.lengths(side, order) for side in ("source", "target"))
-        batches = length_batches(np.arange(len(order)), source, target, training.batch_tokens, training.batch_sentences)
-        random = np.random.default_rng((training.seed, epoch, window, len(order)))
-        return [order[batches[index]] for index in random.permutation(len(batches))]
 
     def __len__(self) -> int:
         return len(self._chosen)

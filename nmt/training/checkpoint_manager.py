@@ -9,6 +9,7 @@ from torch import Tensor
 from nmt.config import Settings
 from nmt.data.subword import Subwords
 from nmt.errors import DataError, NotSaved
+from nmt.evaluation.outputs import Outputs, save_outputs
 from nmt.files import is_folder, write_atomic
 from nmt.runs import store
 from nmt.runs.weights import pack_weights, read_weights
@@ -90,6 +91,16 @@ class CheckpointManager:
         except DataError:
             return {}
 
+    def keep_outputs(self, outputs: Outputs) -> None:
+        """Keep the translations of the best model, for the report of the run."""
+        self.owned.check()
+        try:
+            save_outputs(self.owned.path, outputs)
+        except OSError as error:
+            self.warn(
+                f"{store.OUTPUTS}: cannot write: {error.strerror}; the report will lack examples; training continues"
+            )
+
     def export_pending(self, progress: Progress) -> None:
         """Export the best model if that was not done before training ended. Raise OSError if it cannot be written."""
         best = progress.best(self.settings.training.metric)
@@ -97,7 +108,11 @@ class CheckpointManager:
             return
         name = _name(progress, best)
         # A model that is newer than all checkpoints stays, since training is yet to come to it again.
-        self.export_due = _exported_validation(self.model, name) < name
+        try:
+            exported = read_weights(self.model.parent, self.model.name)[1].get("validation", name)
+        except DataError:
+            exported = ""  # missing or damaged: it is written again
+        self.export_due = exported < name
         if self.export_due:
             self._export_kept(progress)
 
@@ -122,15 +137,6 @@ class CheckpointManager:
         self.owned.check()
         write_atomic(self.owned.path / store.WEIGHTS, content)
         self.export_due = False
-
-
-def _exported_validation(model: Path, unknown: str) -> str:
-    """Return the validation that scored the run's model; "" if it is missing or damaged, `unknown` if the file does not
-    say."""
-    try:
-        return read_weights(model.parent, model.name)[1].get("validation", unknown)
-    except DataError:
-        return ""
 
 
 def _name(progress: Progress, validation: Validation) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from nmt.config import TrainingSettings
@@ -47,14 +47,17 @@ def flatness(model: Seq2Seq, batch: Batch) -> float:
     """Return the attention's entropy relative to uniform weights, over sentences of at least two source tokens."""
     attention = model(batch.source, batch.target_input).attention
     real = batch.target_output != PAD_ID
-    return _mean_entropy(attention, (batch.source != PAD_ID).sum(dim=1).to(attention.device), real)
+    return mean_entropy(attention, (batch.source != PAD_ID).sum(dim=1).to(attention.device), real)
 
 
-def _mean_entropy(attention: Float[Tensor, "batch tgt src"], lengths: Tensor, real: Bool[Tensor, "batch tgt"]) -> float:
-    entropy = torch.special.entr(attention).sum(dim=-1)
-    even = lengths.clamp(min=2).log().unsqueeze(1)
-    counted = real & (lengths > 1).unsqueeze(1)
-    return float((entropy / even)[counted].mean()) if counted.any() else 0.0
+def mean_entropy(
+    attention: Float[Tensor, "batch tgt src"], lengths: Int[Tensor, " batch"], real: Bool[Tensor, "batch tgt"]
+) -> float:
+    """Return the mean entropy of attention weights over that of uniform ones, at real target tokens: 0 to 1."""
+    entropy = torch.special.entr(attention).sum(dim=-1)  # (batch, tgt), in nats
+    uniform = lengths.clamp(min=2).log().unsqueeze(1)
+    counted = real & (lengths > 1).unsqueeze(1)  # a single source token has no other weight than 1
+    return float((entropy / uniform)[counted].mean()) if counted.any() else 0.0
 
 
 @torch.inference_mode()
@@ -76,7 +79,9 @@ def warnings_for(symptoms: Symptoms, progress: Progress, training: TrainingSetti
     """
     if progress.epochs < 1 or progress.step < training.warmup:
         return {}
-    rise = _rise(progress)
+    losses = [validation.loss for validation in progress.regular()]
+    best = losses.index(min(losses)) if losses else 0
+    rise = losses[-1] / losses[best] if len(losses) - 1 - best >= WAIT else 0.0
     lines = {
         "source": symptoms.source_gain < DEAF
         and "the decoder nearly ignores the source: a wrong source sentence raises the loss by only "
@@ -122,13 +127,6 @@ def _blind_metric(progress: Progress, metric: str) -> str:
         f"it cannot tell which checkpoint is better, so the loss decides; set {others}, or data.target_language if "
         "the log shows the wrong target language"
     )
-
-
-def _rise(progress: Progress) -> float:
-    """Return the last validation loss over the lowest one, if that was at least `WAIT` validations ago; else 0."""
-    losses = [validation.loss for validation in progress.regular()]
-    best = losses.index(min(losses)) if losses else 0
-    return losses[-1] / losses[best] if len(losses) - 1 - best >= WAIT else 0.0
 
 
 def early_stop_note(progress: Progress, training: TrainingSettings) -> str:

@@ -1,4 +1,4 @@
-"""How much memory a training will take, before it starts: what stays all the time, and the largest batch."""
+"""How much memory a training takes, before it starts: what stays all the time, the largest batch, the largest file."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,10 @@ from torch import Tensor
 
 from nmt.config import Settings
 from nmt.data.batch import Batch
-from nmt.model import make_model
+from nmt.errors import OutOfMemory, is_out_of_memory
+from nmt.memory import memory_at_hand
+from nmt.model import Seq2Seq, make_model, model_shapes
+from nmt.runs.weights import MAX_HEADER
 from nmt.training.loss import batch_loss
 from nmt.training.optimizer import memory_needed, values_per_weight
 
@@ -29,6 +32,7 @@ class Footprint(NamedTuple):
 
     @property
     def total(self) -> int:
+        """Return all of them together."""
         return sum(self)
 
 
@@ -58,3 +62,29 @@ def _saved_bytes(settings: Settings, vocab: Sequence[int], batch: Batch) -> int:
     weights = {weight.untyped_storage()._cdata for weight in model.parameters()}
     del loss
     return sum(size for storage, size in kept.items() if storage not in weights)
+
+
+def new_model(settings: Settings, sizes: Sequence[int], device: torch.device) -> Seq2Seq:
+    """Return a new model on the device; `sizes` are those of the vocabularies.
+
+    Raise OutOfMemory, before it is built, if it does not fit with gradients and optimizer state.
+    """
+    needed = memory_needed(settings.training, model_shapes(settings.model, sizes).values())
+    too_large = OutOfMemory(
+        f"the model does not fit into memory: {needed / 1e6:,.0f} MB with gradients and optimizer; "
+        "set model.hidden, model.embedding or subword.vocab_size lower"
+    )
+    if device.type == "cpu" and needed > memory_at_hand():
+        raise too_large
+    try:
+        return make_model(settings.model, *sizes).to(device)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise too_large from None
+
+
+def largest_file(settings: Settings, sizes: Sequence[int]) -> int:
+    """Return an upper bound for the size of a checkpoint file, in bytes: an optimizer keeps two values per weight."""
+    shapes = model_shapes(settings.model, sizes)
+    return 3 * 8 * sum(math.prod(shape) for shape in shapes.values()) + 2 * MAX_HEADER

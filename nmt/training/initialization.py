@@ -5,6 +5,7 @@ Fine-tuning carries a model over to a language pair with little text (Zoph et al
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from nmt.data.corpus import file_hash
 from nmt.data.subword import Subwords
 from nmt.data.vectors import Vectors, read_vectors, vocabulary_words
 from nmt.errors import ConfigError, DataError
+from nmt.files import shown_path
 from nmt.model import Seq2Seq
 from nmt.runs import store
 from nmt.runs.store import LoadedRun
@@ -24,6 +26,32 @@ from nmt.runs.weights import named_weights, set_weights, tensors_hash
 from nmt.training.distillation import load_teachers
 
 SHOWN = 5  # words without a vector that are named
+
+
+class Initialization(NamedTuple):
+    """Hold what a new model starts with, in place of random weights: another run's weights, and word vectors."""
+
+    run: LoadedRun | None = None
+    vectors: dict[str, Vectors] = {}  # noqa: RUF012 (never changed)
+
+    def apply(self, model: Seq2Seq, log: Callable[[str], None]) -> None:
+        """Set the weights of the model."""
+        initialize_from_vectors(model, self.vectors)
+        if self.run is not None:
+            initialize_from_run(model, self.run)
+            log(f"fine-tuning: initialized with the weights and subwords of {shown_path(self.run.path)}")
+
+    def frozen(self, training: TrainingSettings) -> dict[str, list[int]]:
+        """Return the rows of the embeddings, {side: ids}, that stay as the word vectors set them."""
+        if not training.freeze_vectors:
+            return {}
+        return {side: found.ids.tolist() for side, found in self.vectors.items()}
+
+
+def load_initialization(settings: Settings, subwords: Subwords, log: Callable[[str], None]) -> Initialization:
+    """Read what the settings name for a new model. Raise what `load_initial_run` and `find_vectors` raise."""
+    vectors = find_vectors(settings, subwords, log)
+    return Initialization(load_initial_run(settings), vectors)
 
 
 def load_initial_run(settings: Settings) -> LoadedRun | None:

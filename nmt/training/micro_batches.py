@@ -35,14 +35,13 @@ class Division(NamedTuple):
         """Return (number, sentences) of each micro-batch that this rank computes, out of the batches of a step."""
         if not self.parts:
             return list(enumerate(batches))
-        numbered = enumerate(part for batch in batches for part in _divided(batch, self.parts))
-        return [(number, part) for number, part in numbered if number % self.size == self.rank and len(part)]
-
-
-def _divided(batch: Indices, parts: int) -> list[Indices]:
-    """Cut a batch into parts of as equal size as possible; some are empty if it has fewer sentences."""
-    edges = [len(batch) * part // parts for part in range(parts + 1)]
-    return [batch[start:end] for start, end in itertools.pairwise(edges)]
+        micro_batches = []  # of as equal size as possible; some are empty if a batch has fewer sentences
+        for batch in batches:
+            edges = [len(batch) * part // self.parts for part in range(self.parts + 1)]
+            micro_batches += [batch[start:end] for start, end in itertools.pairwise(edges)]
+        return [
+            (number, part) for number, part in enumerate(micro_batches) if number % self.size == self.rank and len(part)
+        ]
 
 
 def division(training: TrainingSettings, ranks: Ranks) -> Division:

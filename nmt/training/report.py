@@ -1,16 +1,23 @@
 """Reports on the progress of training, as log lines and as records in metrics.jsonl."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from nmt.config import Settings
 from nmt.data.corpus import Pair
-from nmt.metrics import LOSS, METRICS
+from nmt.data.prepare import Prepared
+from nmt.files import shown_path
+from nmt.languages import find_language
+from nmt.metrics import LOSS, METRICS, signature, tokenizer_note
+from nmt.model import Seq2Seq
 from nmt.training.log import Log, clock
 from nmt.training.state import Progress, Validation
 from nmt.training.step import StepResult
-from nmt.training.validation import ValidationResult
+from nmt.training.validation import ValidationResult, ValidationSet
 
 LONGEST_SAMPLE = 300  # characters of a sample in metrics.jsonl
 
@@ -21,7 +28,7 @@ class Report:
     def __init__(self, log: Log, pairs: Sequence[Pair], samples: int) -> None:
         self.log, self.pairs = log, pairs
         self.shown = np.linspace(0, len(pairs) - 1, min(samples, len(pairs)), dtype=int)
-        self.warned: set[str] = set()  # kinds of remarks on the last validation
+        self.warned: set[str] = set()  # kinds of warnings on the last validation
         self.norm = 0.0  # of the last update's gradient
         self.reset_clock()
 
@@ -73,7 +80,10 @@ class Report:
         for name, scores in validation.others.items():
             others = {metric: value for metric, value in scores.items() if metric != LOSS}
             self.log.say(f"    on {name}: loss {scores[LOSS]:.3f}, {shown_scores(others)}")
-        sets = {"sets": validation.others} if validation.others else {}
+        sets: dict[str, Any] = {"sets": validation.others} if validation.others else {}
+        if hypotheses and len(self.shown):
+            texts = [(self.pairs[index].source, self.pairs[index].target, hypotheses[index]) for index in self.shown]
+            sets["samples"] = [[text[:LONGEST_SAMPLE] for text in each] for each in texts]
         self.log.record(
             "validation",
             step=validation.step,
@@ -85,15 +95,7 @@ class Report:
             perplexity=validation.perplexity,
             seconds=seconds,
             **sets,
-            **self._samples(hypotheses),
         )
-
-    def _samples(self, hypotheses: Sequence[str]) -> dict[str, list[list[str]]]:
-        """Return source, reference and hypothesis of each sample sentence."""
-        if not hypotheses:
-            return {}
-        texts = [(self.pairs[index].source, self.pairs[index].target, hypotheses[index]) for index in self.shown]
-        return {"samples": [[text[:LONGEST_SAMPLE] for text in each] for each in texts]} if texts else {}
 
     def samples(self, result: ValidationResult) -> None:
         """Show sample translations of a validation."""
@@ -113,3 +115,55 @@ class Report:
 def shown_scores(scores: dict[str, float]) -> str:
     """Format scores for the log."""
     return ", ".join(f"{METRICS[metric].name} {value:.1f}" for metric, value in scores.items())
+
+
+def introduce(
+    settings: Settings, data: Prepared, model: Seq2Seq, sets: Sequence[ValidationSet], say: Callable[[str], None]
+) -> None:
+    """Log what is trained, on what, and how it is validated."""
+    source, target = len(data.subwords.source), len(data.subwords.target)
+    vocabulary = f"{source:,} tokens, joint" if data.subwords.joint else f"{source:,} and {target:,} tokens"
+    say(
+        f"{len(data.train):,} training and {len(data.valid):,} validation pairs, "
+        f"{settings.data.source} -> {settings.data.target}; vocabulary of {vocabulary}"
+    )
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    of = settings.model
+    kind = f"{of.cell}, {of.decoder} decoder" if of.architecture == "recurrent" else of.architecture
+    say(f"{kind}, {of.attention} attention: {parameters:,} parameters")
+    for valid in sets:
+        metrics = valid.metrics(settings.training.metric)
+        signatures = "; ".join(signature(metric, valid.language) for metric in metrics)
+        say(f"validation: greedy search on {valid.name}, {len(valid.pairs):,} lines; {signatures}")
+    language, sources = sets[0].language, (pair.source for pair in sets[0].pairs)
+    source_language = find_language(settings.data.source_language, settings.data.source, sources)
+    say(
+        f"languages: {source_language or 'unknown'} -> {language or 'unknown'}; best checkpoint by "
+        f"training.metric={settings.training.metric}"
+    )
+    if note := tokenizer_note(language):
+        say(f"note: {note}")
+
+
+def show_result(progress: Progress, metric: str, folder: Path, log: Log) -> None:
+    """Log which model a finished training has kept, how good it is, and what to do with it."""
+    best = progress.best(metric)
+    if best is None:
+        return
+    origin = f"the checkpoint of step {best.step:,}"
+    if best.averaged:
+        origin = "the average of the best checkpoints"
+    elif best.held:
+        origin = "the earlier model, which was scored again with the new validation text or metric"
+    elif not best.step:
+        origin = "the initial model, since no later one is better"
+    log.say(
+        f"kept {origin}: validation {shown_scores(best.scores)}, "
+        f"perplexity {best.perplexity:.2f} (greedy), after {clock(progress.seconds)} of training"
+    )
+    if skipped := progress.skipped:
+        log.say(f"note: {skipped:,} updates were skipped because the loss or the gradient was not finite")
+    run = shown_path(folder)
+    log.say(f"model: {run}")
+    log.say(f"  translate: echo 'Some text.' | nmt translate {run}")
+    log.say(f"  evaluate:  nmt eval {run}")

@@ -1,6 +1,5 @@
 """Resuming a run: what may change between two starts, and what a start must not overwrite."""
 
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from nmt.config import Settings
 from nmt.config.text import LARGEST, parse
 from nmt.data.subword import Subwords
 from nmt.errors import ConfigError, DataError, UserError
-from nmt.files import read_json, read_run_file
+from nmt.files import read_run_file
 from nmt.runs import store
 from nmt.runs.weights import subwords_hash
 from nmt.shown import shown
@@ -136,9 +135,11 @@ def _show_changes(settings: Settings, folder: Path) -> None:
 
         changed = {key: values for key, values in changed.items() if not fixed(key)}
         changed |= {key: values for key, values in config.differences(trained, settings).items() if fixed(key)}
-    if trained is None and "subword.normalization" in changed and _has_older_default(folder):
-        old, _ = changed.pop("subword.normalization")
-        print(f"note: subword.normalization stays {old}, the default when this run began: its subwords are kept")
+    if trained is None and "subword.normalization" in changed:
+        content = read_run_file(folder, store.CONFIG, LARGEST).decode("utf-8", "replace")
+        if "source_normalization" not in content:  # the run is older than this setting and its present default
+            old, _ = changed.pop("subword.normalization")
+            print(f"note: subword.normalization stays {old}, the default when this run began: its subwords are kept")
     refused = [key for key in changed if not config.may_change(key)]
     if refused:
         raise ConfigError(
@@ -152,50 +153,9 @@ def _show_changes(settings: Settings, folder: Path) -> None:
         print(shown(f"changed: {key}: {old} -> {new}"))
 
 
-def _has_older_default(folder: Path) -> bool:
-    """Return whether the run was created when `subword.normalization` had another default."""
-    return "source_normalization" not in read_run_file(folder, store.CONFIG, LARGEST).decode("utf-8", "replace")
-
-
 def config_is_current(settings: Settings, folder: Path) -> bool:
     """Return whether the config file of the run has exactly these settings."""
     try:
         return not config.differences(store.load_settings(folder), settings)
     except DataError:
         return False
-
-
-def read_provenance(folder: Path) -> dict[str, Any]:
-    """Return the provenance of a run that is resumed. Raise DataError if the file is missing or malformed."""
-    path = folder / store.PROVENANCE
-    found = read_json(path)
-    if not all(isinstance(found.get(name, {}), dict) for name in ("data", "versions")):
-        raise DataError(f"{path}: damaged: required fields are missing; restore it from a copy")
-    return found
-
-
-def check_data_unchanged(before: dict[str, Any], now: dict[str, Any], allowed: bool) -> list[str]:
-    """Return the names of the files that changed since the run began. Raise DataError unless that is `allowed`."""
-    changed = [name for name, digest in now["data"].items() if before.get("data", {}).get(name) != digest]
-    if changed and not allowed:
-        raise DataError(
-            f"{changed[0]}: has changed since this run began; restore it, or train in another directory: run=runs/NAME "
-            "(or resume with it: --changed-data)"
-        )
-    return changed
-
-
-def report_changes(before: dict[str, Any], now: dict[str, Any], changed: list[str], say: Callable[[str], None]) -> None:
-    """Log which text has changed, and whether results can no longer be bit-identical."""
-    if changed:
-        say(f"note: {', '.join(changed)}: the text has changed since this run began")
-    changes = [
-        f"{name} {old} -> {new}"
-        for name, old, new in (
-            ("device", before.get("device"), now["device"]),
-            *((name, before.get("versions", {}).get(name), now["versions"][name]) for name in ("nmt", "torch")),
-        )
-        if old != new
-    ]
-    if changes:
-        say(f"note: {', '.join(changes)}: the result will not be bit-identical to that of an uninterrupted run")

@@ -7,7 +7,6 @@ there are more than wanted, the one goes whose neighbours are closest to each ot
 import math
 from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 
 import torch
 
@@ -40,16 +39,13 @@ class Snapshots:
             for later in [found for found in store.snapshot_steps(self.owned.path) if found > step]:
                 (folder / store.snapshot_name(later)).unlink()  # of training that is being repeated
             write_atomic(folder / store.snapshot_name(step), pack_weights(small, self.settings, self.subwords))
-            self._thin_out(folder)
+            steps = store.snapshot_steps(self.owned.path) if is_folder(folder) else []
+            while len(steps) > self.most:
+                drop = superfluous(steps)
+                steps.remove(drop)
+                (folder / store.snapshot_name(drop)).unlink()
         except OSError as error:
             self.warn(f"{folder}: cannot write: {error.strerror}; this snapshot is missing; training continues")
-
-    def _thin_out(self, folder: Path) -> None:
-        steps = store.snapshot_steps(self.owned.path) if is_folder(folder) else []
-        while len(steps) > self.most:
-            drop = superfluous(steps)
-            steps.remove(drop)
-            (folder / store.snapshot_name(drop)).unlink()
 
 
 def superfluous(steps: list[int]) -> int:

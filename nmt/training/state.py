@@ -152,10 +152,6 @@ def _is_dict_of(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, dict) and all(map(fits, value.values()))
 
 
-def _is_list_of(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, list) and all(map(fits, value))
-
-
 _FITS: dict[Any, Callable[[Any], bool]] = {
     int: _is_count,
     float: _is_number,
@@ -164,7 +160,7 @@ _FITS: dict[Any, Callable[[Any], bool]] = {
     dict[str, Any]: _is_dict_of(_is_number),  # the scale of the loss
     dict[str, float]: _is_dict_of(_is_number),
     dict[str, dict[str, float]]: _is_dict_of(_is_dict_of(_is_number)),
-    dict[str, list[int]]: _is_dict_of(_is_list_of(_is_count)),
+    dict[str, list[int]]: _is_dict_of(lambda value: isinstance(value, list) and all(map(_is_count, value))),
     list[Validation]: lambda value: isinstance(value, list),
 }
 

@@ -6,7 +6,8 @@ is skipped, and the cause is reported.
 
 from collections.abc import Sequence
 from functools import reduce
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,15 +16,24 @@ from torch import Tensor
 from nmt.config import TrainingSettings
 from nmt.data.batch import Batch
 from nmt.distributed import ALONE, Ranks
-from nmt.errors import OutOfMemory, is_out_of_memory
+from nmt.errors import DataError, OutOfMemory, is_out_of_memory
 from nmt.model import Seq2Seq
 from nmt.precision import choose_precision, computing_in
-from nmt.runs.weights import named_weights
+from nmt.runs.weights import named_weights, set_weights
 from nmt.training.forcing import forcing
 from nmt.training.initialization import FrozenRows
 from nmt.training.loss import batch_loss
 from nmt.training.micro_batches import MicroBatches, scale_gradients, seed_of, sum_gradients
-from nmt.training.optimizer import clip_gradients, is_fused, make_optimizer, set_learning_rate, update_average
+from nmt.training.optimizer import (
+    clip_gradients,
+    is_fused,
+    load_optimizer,
+    make_optimizer,
+    optimizer_tensors,
+    set_learning_rate,
+    update_average,
+)
+from nmt.training.state import Progress, TrainState
 
 
 class StepResult(NamedTuple):
@@ -49,16 +59,12 @@ class Pending(NamedTuple):
 def settle(steps: Sequence[Pending]) -> list[StepResult]:
     """Return the results of steps. This is where the host waits for the device: once, however many steps there are."""
     values = torch.stack([step.values for step in steps]).tolist() if steps else []
-    return [
-        StepResult(loss, step.tokens, norm, _nonfinite(loss, norm), step.splits, step.notes)
-        for (loss, norm), step in zip(values, steps, strict=True)
-    ]
-
-
-def _nonfinite(loss: float, norm: float) -> str:
-    if np.isfinite(norm) and np.isfinite(loss):
-        return ""
-    return f"{'the gradient' if np.isfinite(loss) else 'the loss'} is not finite"
+    results = []
+    for (loss, norm), step in zip(values, steps, strict=True):
+        wrong = "" if np.isfinite(norm) and np.isfinite(loss) else "the gradient" if np.isfinite(loss) else "the loss"
+        nonfinite = f"{wrong} is not finite" if wrong else ""
+        results.append(StepResult(loss, step.tokens, norm, nonfinite, step.splits, step.notes))
+    return results
 
 
 class TrainStep:
@@ -89,7 +95,11 @@ class TrainStep:
         """
         [result] = settle([self.start(batches, step, learning_rate, micro)])
         if result.nonfinite:
-            result = result._replace(nonfinite=result.nonfinite + self._cause(batches))
+            with torch.no_grad():
+                places = (self._first_nonfinite_module(batch.to(self.device)) for batch in batches)
+                first = next(filter(None, places), "")
+            first = next(filter(None, self.ranks.gather(first)), "")  # ranks look together: one may have found it
+            result = result._replace(nonfinite=result.nonfinite + (first and f", first in {first}"))
         return result
 
     def start(
@@ -121,6 +131,32 @@ class TrainStep:
         self._apply(step, values.isfinite().all())
         return Pending(values, tokens, self._splits, notes)
 
+    def freeze(self, rows: dict[str, list[int]]) -> None:
+        """Freeze these rows of the embeddings, {side: ids}, from now on."""
+        self.frozen = FrozenRows(self.model, rows)
+
+    def state(self, progress: Progress, trained_with: dict[str, Any]) -> TrainState:
+        """Return everything that a checkpoint stores, of which this is all but `progress` and `trained_with`."""
+        progress.loss_scale = dict(self.scaler.state_dict())
+        optimizer = optimizer_tensors(self.optimizer)
+        return TrainState(progress, named_weights(self.model), self.average, optimizer, trained_with)
+
+    def restore(self, state: TrainState, name: Path) -> None:
+        """Restore weights, average, optimizer and frozen rows. Raise DataError, with `name`, if they are another's."""
+        set_weights(self.model, state.weights, name)
+        try:
+            self.freeze(state.progress.frozen)
+            if self.average:
+                own = {key: tensor.shape for key, tensor in named_weights(self.model).items()}
+                if own != {key: tensor.shape for key, tensor in state.average.items() if _is_finite(tensor)}:
+                    raise ValueError("average")
+                self.average = {key: tensor.to(self.device) for key, tensor in state.average.items()}
+            load_optimizer(self.optimizer, state.optimizer)
+            if state.progress.loss_scale:
+                self.scaler.load_state_dict(state.progress.loss_scale)
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+            raise DataError(f"{name}: the newest checkpoint does not belong to this training run; delete it") from None
+
     def _add_gradients(self, batch: Batch, tokens: int, step: int) -> Tensor:
         """Add the batch's part of the gradient and return its loss; split the batch in halves if it does not fit into
         memory."""
@@ -151,6 +187,7 @@ class TrainStep:
         return self._add_gradients(first, tokens, step) + self._add_gradients(second, tokens, step)
 
     def _gradients(self, batch: Batch, tokens: int, step: int) -> tuple[Tensor, list[Tensor | None]]:
+        """Return the batch's loss, and the gradient of its part in the mean over `tokens`, scaled as fp16 needs it."""
         with computing_in(self.precision, self.device):
             loss = self._loss(batch, step)
         scaled = self.scaler.scale(loss / tokens)
@@ -185,15 +222,6 @@ class TrainStep:
             update_average(self.average, named_weights(self.model), self.training.ema, step, finite)
         elif self.average and finite:
             update_average(self.average, named_weights(self.model), self.training.ema, step)
-
-    def _cause(self, batches: Sequence[Batch]) -> str:
-        """Return which module produced the first non-finite output, as the end of a sentence; "" if none did."""
-        with torch.no_grad():
-            place = next(
-                (found for batch in batches if (found := self._first_nonfinite_module(batch.to(self.device)))), ""
-            )
-        place = next(filter(None, self.ranks.gather(place)), "")
-        return place and f", first in {place}"
 
     def _first_nonfinite_module(self, batch: Batch) -> str:
         """Return the name of the first module, in order of computation, whose output is not finite; "" if none."""
@@ -236,3 +264,7 @@ def _unshared(gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
 def _summable(loss: Tensor) -> Tensor:
     """Return the loss in 64 bits, so that the order of a sum of losses hardly matters. MPS has none."""
     return loss if loss.device.type == "mps" else loss.double()
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() and bool(tensor.isfinite().all())

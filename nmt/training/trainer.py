@@ -1,13 +1,11 @@
 """The training loop: validate, save, check the stopping criteria, step, log, in this order, until a limit is reached.
 
 The order makes resuming exact: whatever is due at a step happens before the next one, and whether it is due is a pure
-function of the saved progress.
+function of the saved progress. All of it is in one file, since steps, validation and saving change the same progress.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -18,20 +16,16 @@ from nmt.config import Settings, TrainingSettings
 from nmt.data.batching import Indices
 from nmt.distributed import ALONE, OtherRankFailed, OtherRankInterrupted, RankLost, Ranks
 from nmt.errors import DataError, Diverged
-from nmt.evaluation.outputs import Outputs, save_outputs
-from nmt.metrics import LOSS, signature
+from nmt.metrics import LOSS
 from nmt.model import Seq2Seq
-from nmt.runs import store
-from nmt.runs.weights import named_weights, set_weights
+from nmt.runs.weights import named_weights
 from nmt.training.batches import EpochBatches
 from nmt.training.checkpoint import load_newest
 from nmt.training.checkpoint_manager import CheckpointManager
 from nmt.training.diagnostics import early_stop_note, warnings_for
-from nmt.training.initialization import FrozenRows
 from nmt.training.lock import RunFolder
-from nmt.training.log import Log, clock
+from nmt.training.log import Log
 from nmt.training.micro_batches import MicroBatches, division
-from nmt.training.optimizer import load_optimizer, optimizer_tensors
 from nmt.training.report import Report
 from nmt.training.resume import trained_with
 from nmt.training.schedule import ScheduleState, budget_used, interval_count, learning_rate
@@ -39,7 +33,15 @@ from nmt.training.signals import NUMBERS, Interrupted, Signals
 from nmt.training.snapshots import Snapshots
 from nmt.training.state import Progress, TrainState, Validation, share_state
 from nmt.training.step import Pending, StepResult, TrainStep, settle
-from nmt.training.validation import ValidationResult, ValidationSet, validate, validation_loss
+from nmt.training.stopping import Stop, limit_reached, out_of_patience
+from nmt.training.validation import (
+    ValidationResult,
+    ValidationSet,
+    carry_over_scores,
+    using_weights,
+    validate,
+    validation_loss,
+)
 
 TOO_MANY = 5  # updates in a row that are not finite
 
@@ -87,9 +89,37 @@ class Trainer:
         self._clock = time.monotonic()
         self._agreed_signal = 0
 
+    def begin(self, text: str, frozen: dict[str, list[int]]) -> None:
+        """Begin a new training on the text with this hash, with these rows of the embeddings {side: ids} frozen."""
+        self.progress.text = text
+        self.progress.frozen = frozen
+        self.train_step.freeze(frozen)
+
+    def resume(self, state: TrainState, text: str, *, same_files: bool) -> None:
+        """Continue from a checkpoint. `same_files` says whether all files are those that the run was trained on.
+
+        If the training text is another, its epoch starts over. Earlier scores stay if they are comparable.
+        """
+        progress = state.progress
+        if progress.text not in ("", text):
+            self.log.say("note: the training text has changed since the last checkpoint: its epoch starts over")
+            progress.batch = progress.window = 0
+        progress.text = text
+        carry_over_scores(progress, self.validation_sets[0], self.training.metric, same_files, self.log.say)
+        self._restore(state)
+        if self.ranks.leads:
+            self.checkpoints.export_pending(self.progress)
+        self.log.say(f"resuming from step {self.progress.step:,} (epoch {self.progress.epochs:.1f})")
+
+    def _restore(self, state: TrainState) -> None:
+        self.train_step.restore(state, self.checkpoints.folder)
+        self.progress = state.progress
+        self.progress.judge = self.judge
+        self.saved_at = (self.progress.step, self.progress.epochs)
+
     # The loop ---------------------------------------------------------------------------------------------------------
 
-    def run(self) -> str:
+    def run(self) -> Stop:
         """Train until a limit is reached, and return which.
 
         Raise Interrupted after saving a checkpoint, on a signal.
@@ -103,7 +133,7 @@ class Trainer:
                     self._led(self._validate)
                 if self._due(self.training.save_every, self.saved_at):
                     self._led(self._save)
-                if reason := self.stop_reason():
+                if stop := self.stop():
                     break
                 self._check_signals()
                 self.owned.check()
@@ -112,12 +142,14 @@ class Trainer:
                 if self.progress.step % self.training.log_every == 0:
                     self.report.step(self.progress, self.learning_rate(), self.budget_used())
             self._led(self._finish)
-            if self._out_of_patience() and (note := early_stop_note(self.progress, self.training)):
+            if out_of_patience(self.training, self.progress) and (
+                note := early_stop_note(self.progress, self.training)
+            ):
                 self.log.warn(note)
             self._take_snapshot(last=True)
             self._led(self._save_last)
-        except (Interrupted, OtherRankInterrupted) as stop:
-            self.signals.received = getattr(stop, "number", self.signals.received)
+        except (Interrupted, OtherRankInterrupted) as signal:
+            self.signals.received = getattr(signal, "number", self.signals.received)
             self.ranks.interrupt(self.signals.received)
             self._led(self._save_last)
             raise Interrupted from None
@@ -125,7 +157,7 @@ class Trainer:
             if self.ranks.leads:
                 self._save_last()
             raise
-        return reason
+        return stop
 
     def _led(self, work: Callable[[], None]) -> None:
         """Let the leader do this, and take over what has become of its progress."""
@@ -151,26 +183,13 @@ class Trainer:
         if self.ranks.leads:
             self.snapshots.take(self.progress.step, self.model, last=last)
 
-    def stop_reason(self) -> str:
-        """Return why training is over, or "". A pure function of settings and progress."""
-        training, progress = self.training, self.progress
-        if training.max_steps and progress.step >= training.max_steps:
-            return f"training.max_steps={training.max_steps:,} reached"
-        if training.max_epochs and progress.epoch >= training.max_epochs:
-            return f"training.max_epochs={training.max_epochs} reached"
-        if training.max_time and progress.seconds >= training.max_time:
-            return f"training.max_time={clock(training.max_time)} reached"
-        if self._out_of_patience():
-            return f"no better {training.metric} in {training.patience} validations (training.patience)"
-        return ""
-
-    def _out_of_patience(self) -> bool:
-        patience = self.training.patience
-        return bool(patience) and self.progress.without_progress(self.training.metric) >= patience
+    def stop(self) -> Stop | None:
+        """Return which limit is reached; None if training goes on."""
+        return limit_reached(self.training, self.progress)
 
     def finished(self) -> bool:
         """Return whether a limit is reached and the final validation and averaging are done."""
-        return bool(self.stop_reason()) and self._validated_at()[0] == self.progress.step and not self._averaging_due()
+        return bool(self.stop()) and self._validated_at()[0] == self.progress.step and not self._averaging_due()
 
     def _due(self, interval: str, last: tuple[int, float]) -> bool:
         """Return whether an interval has ended since `last`, given as (step, epochs)."""
@@ -195,8 +214,11 @@ class Trainer:
         if self.train_step.waits or micro:
             result = self.train_step(batches, progress.step, rate, micro)
             self._advance(len(chosen))
-            if self.ranks.launched:
-                self._follow(result.notes)
+            if self.ranks.launched:  # take over what the ranks have told each other: the leader's time, and signals
+                microseconds, *received = result.notes
+                progress.seconds = microseconds / 1e6
+                told = (number for number, count in zip(NUMBERS, received, strict=True) if count)
+                self._agreed_signal = next(told, 0)
             self._count(result, progress.step, chosen)
             return
         self._pending.append((self.train_step.start(batches, progress.step, rate), chosen))
@@ -210,12 +232,6 @@ class Trainer:
             self._count_time()
         received = [int(self.signals.received == number) for number in NUMBERS]
         return [round(self.progress.seconds * 1e6) if self.ranks.leads else 0, *received]
-
-    def _follow(self, notes: Sequence[int]) -> None:
-        """Take over what the ranks have told each other: the leader's time, and any rank's signal."""
-        microseconds, *received = notes
-        self.progress.seconds = microseconds / 1e6
-        self._agreed_signal = next((number for number, count in zip(NUMBERS, received, strict=True) if count), 0)
 
     def _settle(self) -> None:
         """Wait for the steps that a GPU is still computing, and count their results. Raise Diverged."""
@@ -245,10 +261,9 @@ class Trainer:
             return
         progress.skipped += 1
         progress.skipped_in_row += 1
-        places = self.batches.places(chosen)
         names = [text.name or text.path or text.source for text in self.settings.data.train]
-        several = len(names) > 1
-        lines = [f"{names[text]}:{line}" if several else str(line) for text, line in places]
+        places = self.batches.places(chosen)
+        lines = [f"{names[text]}:{line}" if len(names) > 1 else str(line) for text, line in places]
         shown = ", ".join(lines[:5]) + (", ..." if len(lines) > 5 else "")
         self.log.warn(f"step {step:,}: {nonfinite}; update skipped (lines {shown} of the training text)")
         if progress.skipped_in_row >= TOO_MANY:
@@ -266,7 +281,7 @@ class Trainer:
                 f"training diverged: {what}; in {folder} {self.checkpoints.kept()}; set training.learning_rate lower "
                 "or training.warmup higher, and start a new run: run=runs/NAME"
             )
-        self.restore(state, folder)
+        self._restore(state)
         self.progress.setbacks, self.progress.skipped, self.progress.skipped_in_row = 1, skipped, 0
         self._load_epoch()
         self.log.forget_after(self.progress.step, len(self.progress.validations))
@@ -313,7 +328,9 @@ class Trainer:
         progress, training = self.progress, self.training
         if progress.validations and not progress.regular():
             held = self.checkpoints.exported()
-            if held and not _same(held, self._current()):
+            now = self._current()
+            same = held.keys() == now.keys() and all(torch.equal(held[key], now[key].cpu()) for key in held)
+            if held and not same:
                 self._judge(held, held=True)
             self._validate()
         elif training.validate_first and not (progress.step or progress.validations):
@@ -342,7 +359,7 @@ class Trainer:
         In this order, a model without a checkpoint never belongs to a run that can be resumed.
         """
         progress = self.progress
-        with self._weights(weights), sparing_memory():
+        with using_weights(self.model, weights), sparing_memory():
             result, *others = [self._scores(data) for data in self.validation_sets]
         named = {
             data.name: {LOSS: each.loss, **each.scores}
@@ -357,21 +374,9 @@ class Trainer:
         self._save()
         if best:
             self.checkpoints.export_best(weights, progress)
-            self._keep_outputs(result)
+            data = self.validation_sets[0]
+            self.checkpoints.keep_outputs(data.outputs(progress.step, result.hypotheses))
         return result
-
-    def _keep_outputs(self, result: ValidationResult) -> None:
-        """Keep the translations of the best model, for the report of the run."""
-        data = self.validation_sets[0]
-        sources, references = [pair.source for pair in data.pairs], [data.visible(pair.target) for pair in data.pairs]
-        outputs = Outputs.of(self.progress.step, data.language, sources, references, result.hypotheses)
-        self.owned.check()
-        try:
-            save_outputs(self.owned.path, outputs)
-        except OSError as error:
-            self.log.warn(
-                f"{store.OUTPUTS}: cannot write: {error.strerror}; the report will lack examples; training continues"
-            )
 
     def _scores(self, data: ValidationSet) -> ValidationResult:
         metrics, decoding = data.metrics(self.training.metric), self.settings.decoding
@@ -389,77 +394,11 @@ class Trainer:
             self.progress.seconds += now - self._clock
         self._clock = now
 
-    @contextmanager
-    def _weights(self, weights: dict[str, Tensor]) -> Iterator[None]:
-        """Give the model other weights within this context."""
-        own = _copy(named_weights(self.model))
-        _assign(self.model, weights)
-        try:
-            yield
-        finally:
-            _assign(self.model, own)
-
     # Save -------------------------------------------------------------------------------------------------------------
-
-    def state(self) -> TrainState:
-        """Return the current state, as a checkpoint stores it."""
-        train_step = self.train_step
-        self.progress.loss_scale = dict(train_step.scaler.state_dict())
-        weights = named_weights(self.model)
-        optimizer = optimizer_tensors(train_step.optimizer)
-        return TrainState(self.progress, weights, train_step.average, optimizer, self.trained_with)
-
-    def restore(self, state: TrainState, name: Path) -> None:
-        """Restore everything from a saved `state`. `name` is used in error messages."""
-        self.progress = state.progress
-        self.progress.judge = self.judge
-        set_weights(self.model, state.weights, name)
-        try:
-            self.freeze(state.progress.frozen)
-            if self.train_step.average:
-                self.train_step.average = self._known_average(state.average)
-            load_optimizer(self.train_step.optimizer, state.optimizer)
-            if state.progress.loss_scale:
-                self.train_step.scaler.load_state_dict(state.progress.loss_scale)
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-            raise DataError(f"{name}: the newest checkpoint does not belong to this training run; delete it") from None
-        self.saved_at = (self.progress.step, self.progress.epochs)
-
-    def _known_average(self, average: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the moving average on the device. Raise ValueError if it does not fit the weights of this model."""
-        own = named_weights(self.model)
-        shapes = {
-            key: tensor.shape
-            for key, tensor in average.items()
-            if tensor.is_floating_point() and bool(tensor.isfinite().all())
-        }
-        if shapes != {key: tensor.shape for key, tensor in own.items()}:
-            raise ValueError("average")
-        return {key: tensor.to(self.device) for key, tensor in average.items()}
-
-    def carry_over_scores(self, progress: Progress, *, same_text: bool) -> None:
-        """Keep earlier validation scores if they are comparable with those to come; else log that they are not.
-
-        Runs of earlier versions do not record what their scores were measured on. It was the same if the text is
-        unchanged, and if the metric tokenizes as it did then, without knowing the language.
-        """
-        metric, data = self.training.metric, self.validation_sets[0]
-        if same_text and (metric == LOSS or signature(metric, data.language) == signature(metric)):
-            progress.validations = [replace(each, judge=each.judge or self.judge) for each in progress.validations]
-        if progress.validations and not any(each.judge == self.judge for each in progress.validations):
-            self.log.say(
-                f"note: the validation text or the metric has changed ({metric}, on {data.name}): earlier scores "
-                "are not comparable; the model is scored now, and the best checkpoint is chosen by new scores only"
-            )
-
-    def freeze(self, rows: dict[str, list[int]]) -> None:
-        """Freeze these rows of the embeddings, {side: ids}, from now on."""
-        self.progress.frozen = rows
-        self.train_step.frozen = FrozenRows(self.model, rows)
 
     def _save(self, *, last: bool = False) -> None:
         self._settle()
-        self.checkpoints.save(self.state(), last=last)
+        self.checkpoints.save(self.train_step.state(self.progress, self.trained_with), last=last)
         self.saved_at = (self.progress.step, self.progress.epochs)
 
     def _save_last(self) -> None:
@@ -476,17 +415,3 @@ class Trainer:
     def _averaging_due(self) -> bool:
         done = any(v.averaged and v.step == self.progress.step for v in self.progress.validations)
         return self.training.average and not done and len(self.checkpoints.best(self.progress)) > 1
-
-
-def _same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
-    return first.keys() == second.keys() and all(torch.equal(first[name], second[name].cpu()) for name in first)
-
-
-def _copy(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.clone() for name, tensor in weights.items()}
-
-
-@torch.no_grad()
-def _assign(model: Seq2Seq, weights: dict[str, Tensor]) -> None:
-    for name, parameter in model.named_parameters():
-        parameter.copy_(weights[name])

@@ -1,26 +1,38 @@
 """Validation: the loss, and scores of greedy translations against the raw references."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from nmt.config import DecodingSettings
+from nmt.config import DecodingSettings, Settings
 from nmt.data.batch import make_batch
 from nmt.data.batching import length_batches
 from nmt.data.corpus import Pair
 from nmt.data.dataset import Dataset
+from nmt.data.prepare import Prepared
+from nmt.data.statistics import TrainingStatistics
 from nmt.data.subword import Subwords
+from nmt.data.unchanged import check_unchanged
+from nmt.evaluation.outputs import Outputs
 from nmt.inference.constraints import NO_CONSTRAINTS, Constraints, longest_allowed
 from nmt.inference.parallel import parallel_map
 from nmt.inference.search import search
 from nmt.kernels.deferred_gradients import PackedWeights, cached_packing
-from nmt.metrics import LOSS, default_metrics, score, signature
+from nmt.languages import find_language
+from nmt.metrics import LOSS, METRICS, default_metrics, score, signature
 from nmt.model import Seq2Seq
+from nmt.runs.weights import named_weights
 from nmt.training.diagnostics import Symptoms, flatness, most_frequent_share, source_gain
 from nmt.training.loss import batch_loss
+from nmt.training.state import Progress
+
+Say = Callable[[str], None]
 
 BATCH_TOKENS = 2_000  # on a CPU; twice as many take 40 MB more in the demo, and no less time
 BATCH_TOKENS_ON_GPU = 4_000
@@ -47,12 +59,48 @@ class ValidationSet(NamedTuple):
         """Return a reference as it is scored: without invisible characters, which no output has."""
         return self.subwords.target.normalizer.visible(target)
 
+    def outputs(self, step: int, hypotheses: list[str]) -> Outputs:
+        """Return these translations with sources and references, as a run keeps them for its report."""
+        sources, references = [pair.source for pair in self.pairs], [self.visible(pair.target) for pair in self.pairs]
+        return Outputs.of(step, self.language, sources, references, hypotheses)
+
     def fingerprint(self, chosen: str) -> str:
         """Return a hash of the text and the deciding metric, without its version: scores with the same hash are
         comparable."""
         text = hashlib.sha256("".join(f"{pair.source}\n{pair.target}\n" for pair in self.pairs).encode()).hexdigest()
         measure = chosen if chosen == LOSS else signature(chosen, self.language).partition("|version:")[0]
         return hashlib.sha256(f"{text} {chosen} {measure}".encode()).hexdigest()[:16]
+
+
+def validation_sets(settings: Settings, data: Prepared, statistics: TrainingStatistics) -> list[ValidationSet]:
+    """Return the validation sets, the deciding one first. Raise ConfigError if its metric is not available here."""
+    found = []
+    constraints = Constraints.of(data.subwords.target, statistics.target_lengths)
+    for source, dataset in data.valid_sets:
+        lines = set(dataset.lines.tolist())
+        pairs = [pair for pair in source.pairs() if pair.line in lines]
+        check_unchanged(data.files, source.files)
+        language = find_language(settings.data.target_language, settings.data.target, (pair.target for pair in pairs))
+        found.append(ValidationSet(dataset, pairs, data.subwords, source.name, language, constraints))
+    if settings.training.metric != LOSS:
+        METRICS[settings.training.metric].make(found[0].language)  # before training: it may need what is not installed
+    return found
+
+
+def carry_over_scores(progress: Progress, data: ValidationSet, metric: str, same_text: bool, say: Say) -> None:
+    """Keep earlier validation scores if they are comparable with those to come; else log that they are not.
+
+    Runs of earlier versions do not record what their scores were measured on. It was the same if the text is
+    unchanged, and if the metric tokenizes as it did then, without knowing the language.
+    """
+    judge = data.fingerprint(metric)
+    if same_text and (metric == LOSS or signature(metric, data.language) == signature(metric)):
+        progress.validations = [replace(each, judge=each.judge or judge) for each in progress.validations]
+    if progress.validations and not any(each.judge == judge for each in progress.validations):
+        say(
+            f"note: the validation text or the metric has changed ({metric}, on {data.name}): earlier scores "
+            "are not comparable; the model is scored now, and the best checkpoint is chosen by new scores only"
+        )
 
 
 class ValidationResult(NamedTuple):
@@ -125,6 +173,23 @@ def validate(
     scores = {metric: score(metric, hypotheses, references, language=data.language).value for metric in metrics}
     loss = sum(part.loss for part in parts) / sum(part.tokens for part in parts)
     return ValidationResult(loss, scores, hypotheses, symptoms)
+
+
+@contextmanager
+def using_weights(model: Seq2Seq, weights: Mapping[str, Tensor]) -> Iterator[None]:
+    """Give the model other weights within this context."""
+    own = {name: tensor.clone() for name, tensor in named_weights(model).items()}
+    _assign(model, weights)
+    try:
+        yield
+    finally:
+        _assign(model, own)
+
+
+@torch.no_grad()
+def _assign(model: Seq2Seq, weights: Mapping[str, Tensor]) -> None:
+    for name, parameter in model.named_parameters():
+        parameter.copy_(weights[name])
 
 
 @torch.inference_mode()

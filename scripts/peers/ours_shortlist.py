@@ -2,7 +2,7 @@
 
 The sentences are drawn at random, so a real lexicon has nothing to learn. The list is drawn as well, so that it leaves
 of 8,000 pieces as many as it does with the text of Multi30k: 920 for 32 sentences together, 140 for one (medians of
-`scripts/shortlist_sizes.py`).
+`scripts/lab/shortlist_sizes.py`).
 """
 
 from pathlib import Path

@@ -12,6 +12,8 @@ from nmt.errors import DataError
 from nmt.runs.store import CHECKPOINTS, WEIGHTS, load_run
 from nmt.runs.weights import unpack_weights
 from nmt.training.checkpoint import checkpoint_name, list_checkpoints, load_checkpoint, prune, save_checkpoint
+from nmt.training.stopping import Stop
+from nmt.training.trainer import Trainer
 from reliability.job import call, check_equal, run
 from reliability.states import DAMAGES, DAMAGES_OF_CHECKPOINTS, FILES, equal, flip, flipped, newest, state
 
@@ -121,7 +123,7 @@ def test_training_goes_on_from_the_one_before(
     workplace, stopped, tmp_path, monkeypatch, record_property, flips: int
 ) -> None:
     """A bit anywhere in the newest checkpoint: one line, and the steps since the one before are done again."""
-    monkeypatch.setattr("nmt.training.trainer.Trainer.run", lambda trainer: f"going on at {trainer.progress.step}")
+    monkeypatch.setattr(Trainer, "run", lambda trainer: Stop("steps", f"going on at {trainer.progress.step}"))
     chance, words = random.Random(flips), [*WORDS, "training.schedule=constant"]
     for number in range(flips):
         folder = tmp_path / str(number)

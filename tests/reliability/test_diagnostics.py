@@ -12,8 +12,8 @@ from nmt.data.batch import Batch
 from nmt.model import make_model
 from nmt.training.diagnostics import (
     Symptoms,
-    _mean_entropy,
     early_stop_note,
+    mean_entropy,
     most_frequent_share,
     source_gain,
     warnings_for,
@@ -102,8 +102,8 @@ def test_measures_by_hand() -> None:
     even = torch.full((1, 2, 4), 0.25)
     sharp = torch.tensor([[[1.0, 0.0, 0.0, 0.0], [0.5, 0.5, 0.0, 0.0]]])
     real = torch.ones(1, 2, dtype=torch.bool)
-    assert _mean_entropy(even, torch.tensor([4]), real) == pytest.approx(1.0)
-    assert _mean_entropy(sharp, torch.tensor([4]), real) == pytest.approx((0 + math.log(2)) / 2 / math.log(4))
+    assert mean_entropy(even, torch.tensor([4]), real) == pytest.approx(1.0)
+    assert mean_entropy(sharp, torch.tensor([4]), real) == pytest.approx((0 + math.log(2)) / 2 / math.log(4))
 
 
 def test_a_decoder_that_reads_nothing_gains_nothing_by_the_source() -> None:

@@ -68,7 +68,7 @@ def test_the_first_bad_module_is_named(workplace, tmp_path, monkeypatch, capsys)
 def test_after_five_in_a_row_training_goes_back_and_on(workplace, tmp_path, monkeypatch, capsys) -> None:
     bad_at(monkeypatch, *range(8, 13))  # steps 8 to 12; the newest checkpoint is that of step 9, weights of step 7
     outcome = run(workplace, tmp_path / "run")
-    assert outcome.reason == "training.max_steps=12 reached"
+    assert outcome.stop == ("steps", "training.max_steps=12 reached")
     output = capsys.readouterr().out
     assert output.count("rolling back to step 9, with half the learning rate") == 1
     last = load_checkpoint(list_checkpoints(tmp_path / "run" / CHECKPOINTS)[-1])
@@ -78,7 +78,7 @@ def test_after_five_in_a_row_training_goes_back_and_on(workplace, tmp_path, monk
     rates = {record["step"]: record["learning_rate"] for record in records if record["kind"] == "train"}
     assert list(rates) == sorted(rates)
     plain = run(workplace, tmp_path / "plain")
-    assert plain.reason == outcome.reason
+    assert plain.stop == outcome.stop
     records = [json.loads(line) for line in (tmp_path / "plain" / METRICS).read_text().splitlines()]
     usual = {record["step"]: record["learning_rate"] for record in records if record["kind"] == "train"}
     assert rates[11] == pytest.approx(usual[11] / 2)

@@ -70,7 +70,7 @@ def test_a_single_sentence_that_does_not_fit_ends_it(monkeypatch) -> None:
 
 def test_training_goes_on_and_says_so(workplace, tmp_path, monkeypatch, capsys) -> None:
     full_above(monkeypatch, 4)
-    assert run(workplace, tmp_path / "run", "training.max_steps=2").reason == "training.max_steps=2 reached"
+    assert run(workplace, tmp_path / "run", "training.max_steps=2").stop.text == "training.max_steps=2 reached"
     lines = [line for line in capsys.readouterr().out.splitlines() if "out of memory" in line]
     assert lines[0] == "warning: step 1: out of memory; batch split in halves; set training.batch_tokens lower"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nmt.errors import extra
 
-PICTURES = Path(__file__).parent.parent / "docs" / "lab" / "pictures"
+PICTURES = Path(__file__).parent.parent.parent / "docs" / "lab" / "pictures"
 
 
 def need_matplotlib() -> None:

@@ -1,6 +1,6 @@
 """How often the flags of `nmt translate --flags` are right: raised on what was spoilt on purpose, and on what was not.
 
-    python scripts/measure_flags.py RUN --source test.en --reference test.fr     # table, docs/lab/flags.json; minutes
+    python scripts/lab/measure_flags.py RUN --source test.en --reference test.fr  # table, docs/lab/flags.json; minutes
 
 The model translates the source. Its translations are then spoilt, one kind of error at a time (KINDS); or the source is
 spoilt and translated. The flags are the product's. They need a log-probability and an attention, and so the model reads
@@ -22,7 +22,8 @@ import nmt
 from nmt.data.corpus import ParallelFiles, read_pairs
 from nmt.inference.align import align
 from nmt.inference.quality_flags import FLAGS, flags
-from nmt.inference.translator import Translation, Translator
+from nmt.inference.translation import Translation
+from nmt.inference.translator import Translator
 from nmt.metrics import score
 
 ANY = "any flag"
@@ -218,7 +219,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("run", help="a trained run")
     parser.add_argument("--source", type=Path, required=True, metavar="FILE", help="lines to translate")
     parser.add_argument("--reference", type=Path, required=True, metavar="FILE", help="their translations by people")
-    out = Path(__file__).parent.parent / "docs" / "lab" / "flags.json"
+    out = Path(__file__).parent.parent.parent / "docs" / "lab" / "flags.json"
     parser.add_argument("--out", type=Path, default=out, metavar="FILE", help="where the counts go")
     return parser.parse_args(arguments)
 

@@ -1,7 +1,7 @@
 """LSTM and GRU remember what a tanh RNN forgets: recall of a sequence's first word, and the gradient that gets there.
 
-    python scripts/remember.py                                         # table, remember.json, remember.svg; 3 minutes
-    python scripts/remember.py --cells rnn --steps 2400 --out FOLDER   # four times the training for the tanh RNN
+    python scripts/lab/remember.py                                      # table, remember.json, remember.svg; 3 minutes
+    python scripts/lab/remember.py --cells rnn --steps 2400 --out FOLDER   # four times the training for the tanh RNN
 
 A sequence is a marked word (one of 32), then d words drawn from the same 32 without a mark. After the last of them a
 linear layer names the marked one. It must be held against d inputs of its own kind: the latch of Bengio et al. 1994,

@@ -1,7 +1,7 @@
 """Time to quality: how long OpenNMT-py trains model R until it translates as well as nmt's own recipe does.
 
-    python scripts/time_to_quality.py run --data FOLDER --minutes 60 --each 20      # FOLDER: Multi30k
-    python scripts/time_to_quality.py table build/time/times.json
+    python scripts/lab/time_to_quality.py run --data FOLDER --minutes 60 --each 20      # FOLDER: Multi30k
+    python scripts/lab/time_to_quality.py table build/time/times.json
 
 Both train at the same time, each on one thread, so that what slows the machine slows both: OpenNMT-py by its own
 command, beside it `configs/multi30k-en-fr.yaml`, one seed after another. BLEU is that of greedy translations of the
@@ -27,7 +27,7 @@ import yaml
 from peers.environment import environment
 from sacrebleu import corpus_bleu
 
-PROJECT = Path(__file__).parent.parent
+PROJECT = Path(__file__).parent.parent.parent
 ENVIRONMENT = os.environ | {"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}  # the peer's checkpoints are pickles
 ONE_THREAD = ENVIRONMENT | {"OMP_NUM_THREADS": "1"}
 VOCAB = 8000

@@ -1,9 +1,9 @@
 """Attention cures long sentences: BLEU by the length of the source, with attention and without.
 
-    python scripts/ablation.py run --out results --systems none general additive     # once: trains and scores them
-    python scripts/long_sentences.py results/*.jsonl --out lengths.svg               # the picture, and a table
+    python scripts/lab/ablation.py run --out results --systems none general additive     # once: trains and scores them
+    python scripts/lab/long_sentences.py results/*.jsonl --out lengths.svg               # the picture, and a table
 
-Whatever the systems that are shown, they are those of scripts/ablation.py, trained at an equal budget; of several
+Whatever the systems that are shown, they are those of scripts/lab/ablation.py, trained at an equal budget; of several
 seeds the mean is drawn, with a band from the worst to the best.
 """
 
@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("files", nargs="+", type=Path, help="results of scripts/ablation.py")
+    parser.add_argument("files", nargs="+", type=Path, help="results of scripts/lab/ablation.py")
     parser.add_argument("--systems", nargs="+", default=["none", "general", "additive"], metavar="SYSTEM")
     parser.add_argument("--out", type=Path, default=PICTURES / "long_sentences.svg", metavar="FILE", help="the picture")
     return parser.parse_args(arguments)

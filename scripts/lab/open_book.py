@@ -1,7 +1,7 @@
 """The open book gets slow: time to decode a token, by the length of the source, for every attention of nmt.
 
-    python scripts/open_book.py --quick      # a look: two repetitions
-    python scripts/open_book.py              # table; docs/lab/pictures/open_book.json and open_book.svg; 3 minutes
+    python scripts/lab/open_book.py --quick      # a look: two repetitions
+    python scripts/lab/open_book.py              # table; docs/lab/pictures/open_book.json and open_book.svg; 3 minutes
 
 One sentence, one thread, random weights, the model of configs/multi30k-en-fr.yaml. The source is encoded first, which
 is not in the times; then 50 tokens are decoded. A time is that of such a pass divided by 50, median over repetitions.
@@ -37,7 +37,7 @@ from nmt.model.memory import Memory
 from nmt.model.recurrent import State
 from nmt.plots import picture
 
-PROJECT = Path(__file__).parent.parent
+PROJECT = Path(__file__).parent.parent.parent
 CONFIG = PROJECT / "configs" / "multi30k-en-fr.yaml"
 LENGTHS = (25, 50, 100, 200, 500, 1000, 2000)
 FIRST_WORD = 4  # ids below are padding, unknown, begin, end

@@ -1,9 +1,9 @@
 """Every system of the literature on one corpus, at an equal budget: one table of quality, alignment, speed and size.
 
-    python scripts/ablation.py run --out results                    # trains what has no result yet
-    python scripts/ablation.py run --out results --shard 2/3        # a third of it, beside others or on another machine
-    python scripts/ablation.py speed --out results                  # what each costs, on a quiet machine
-    python scripts/ablation.py table results/*.jsonl                # the table, from all results
+    python scripts/lab/ablation.py run --out results                    # trains what has no result yet
+    python scripts/lab/ablation.py run --out results --shard 2/3   # a third of it, beside others or on another machine
+    python scripts/lab/ablation.py speed --out results                  # what each costs, on a quiet machine
+    python scripts/lab/ablation.py table results/*.jsonl                # the table, from all results
 
 The budget is a number of updates, the same for all, so that scores do not depend on the machine; the speed columns do.
 A shard adds its results to a file of its own, a line each; a run that was stopped goes on where it was. Speeds are the
@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-PROJECT = Path(__file__).parent.parent
+PROJECT = Path(__file__).parent.parent.parent
 NMT = [sys.executable, "-m", "nmt"]
 
 

@@ -1,6 +1,6 @@
 """How fast the models of `time_to_quality.py` translate, and how well.
 
-    python scripts/translate_beside.py --data FOLDER --trained build/time
+    python scripts/lab/translate_beside.py --data FOLDER --trained build/time
 
 Whole commands, start included, on all cores, in turns, with a beam of 5 and greedily: OpenNMT-py with its last model R,
 nmt with the recipe's first seed, and with that in 8 bits and a shortlist. The text is the source of every set but the

@@ -1,9 +1,9 @@
 """What grows with what: an update's time with the length of sentences, memory with the size of a batch, the time of
 preparing with the size of the corpus.
 
-    python scripts/growth.py --quick                    # a look
-    python scripts/growth.py                          # table; docs/lab/pictures/growth.json and growth.svg; 10 minutes
-    python scripts/growth.py --pairs 10000 10000000     # 1.6 GB of text, 10 minutes more
+    python scripts/lab/growth.py --quick                    # a look
+    python scripts/lab/growth.py                      # table; docs/lab/pictures/growth.json and growth.svg; 10 minutes
+    python scripts/lab/growth.py --pairs 10000 10000000     # 1.6 GB of text, 10 minutes more
 
 Every case has a process of its own, which says how much memory it needed at most. Sentences are random: for updates
 ids, as many target tokens at every length; for preparing, words as frequent as words are (Zipf 1935), 12 a line.
@@ -40,7 +40,7 @@ from nmt.training.optimizer import optimizer_tensors
 from nmt.training.state import Progress, TrainState
 from nmt.training.step import TrainStep
 
-PROJECT = Path(__file__).parent.parent
+PROJECT = Path(__file__).parent.parent.parent
 CONFIG = PROJECT / "configs" / "multi30k-en-fr.yaml"
 LENGTHS = (25, 50, 100, 200, 500, 1000, 2000)
 PAIRS = (10_000, 100_000, 1_000_000)

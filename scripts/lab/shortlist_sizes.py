@@ -1,6 +1,6 @@
 r"""How many pieces a shortlist leaves of the target vocabulary, with real text.
 
-    python scripts/shortlist_sizes.py configs/multi30k-en-fr.yaml data.folder=FOLDER \
+    python scripts/lab/shortlist_sizes.py configs/multi30k-en-fr.yaml data.folder=FOLDER \
         subword.joint=false subword.vocab_size=8000 model.tying=none
 
 The shortlist is learnt from the training text, as `nmt export --shortlist` does; the sentences are those of the
