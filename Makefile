@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo serve test test-browser check docs pages pictures proof bench-check lab format reference corpus clean
+.PHONY: demo serve test test-browser test-clients check docs pages pictures proof bench-check lab format reference corpus clean
 
 demo: $(INSTALLED)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh
@@ -17,6 +17,17 @@ serve: $(INSTALLED)
 test-browser: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt playwright axe-playwright-python
 	$(BIN)/python -m pytest tests/test_page.py -n 0 -rs
+
+# Clients of LibreTranslate and DeepL, unchanged, against `nmt serve`: in a folder of their own, since they need other
+# packages than nmt does. Weblate without its dependencies: only its classes for the two APIs are used. Needs Node.js.
+CLIENTS := build/clients
+test-clients: $(INSTALLED)
+	$(PYTHON) -m venv $(CLIENTS)/venv
+	$(CLIENTS)/venv/bin/python -m pip install --quiet --disable-pip-version-check transpolibre==0.8.15 libretranslatepy==2.1.4 \
+		"Django>=5.2,<6" requests python-dateutil
+	$(CLIENTS)/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps weblate==5.14.3
+	npm install --silent --no-audit --no-fund --prefix $(CLIENTS) translate@3.1.0 deepl-node@1.28.0
+	$(BIN)/python -m pytest tests/test_clients.py -n 0 -rs
 
 # Tests of the computing parts check every annotated shape and type while they run, which doubles their time.
 SHAPES := $(addprefix tests/test_,$(addsuffix .py,aligner attention batch batches bridge cells characters cross_entropy \

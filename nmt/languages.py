@@ -49,6 +49,21 @@ Adlm Arab Aran Armn Beng Cans Cher Cyrl Deva Ethi Geor Grek Gujr Guru Hang Hebr 
 Olck Orya Rohg Sinh Sund Syrc Taml Telu Tfng Thaa Yiii
 """
 
+_NAMES = """
+af Afrikaans|am Amharic|ar Arabic|az Azerbaijani|be Belarusian|bg Bulgarian|bn Bengali|bo Tibetan|bs Bosnian|ca Catalan
+cs Czech|cy Welsh|da Danish|de German|dz Dzongkha|el Greek|en English|eo Esperanto|es Spanish|et Estonian|eu Basque
+fa Persian|fi Finnish|fo Faroese|fr French|fy Western Frisian|ga Irish|gd Scottish Gaelic|gl Galician|gu Gujarati
+ha Hausa|he Hebrew|hi Hindi|hr Croatian|ht Haitian Creole|hu Hungarian|hy Armenian|id Indonesian|ig Igbo|is Icelandic
+it Italian|ja Japanese|jv Javanese|ka Georgian|kk Kazakh|km Khmer|kn Kannada|ko Korean|ku Kurdish|ky Kyrgyz|la Latin
+lb Luxembourgish|lo Lao|lt Lithuanian|lv Latvian|mg Malagasy|mi Maori|mk Macedonian|ml Malayalam|mn Mongolian
+mr Marathi|ms Malay|mt Maltese|my Burmese|nb Norwegian Bokmål|ne Nepali|nl Dutch|nn Norwegian Nynorsk|no Norwegian
+oc Occitan|pa Punjabi|pl Polish|ps Pashto|pt Portuguese|ro Romanian|ru Russian|rw Kinyarwanda|sa Sanskrit|sd Sindhi
+si Sinhala|sk Slovak|sl Slovenian|so Somali|sq Albanian|sr Serbian|sv Swedish|sw Swahili|ta Tamil|te Telugu|tg Tajik
+th Thai|ti Tigrinya|tk Turkmen|tl Tagalog|tr Turkish|tt Tatar|ug Uyghur|uk Ukrainian|ur Urdu|uz Uzbek|vi Vietnamese
+xh Xhosa|yi Yiddish|yo Yoruba|yue Cantonese|zh Chinese|zu Zulu
+"""
+_NAME_OF = dict(entry.split(" ", 1) for entry in _NAMES.strip().replace("\n", "|").split("|"))
+
 HAN = {"zh", "yue", "wuu", "nan", "hak", "gan", "hsn", "cjy", "lzh"}  # Chinese languages
 WITHOUT_SPACES = HAN | {"ja", "th", "lo", "km", "my", "shn", "mnw", "bo", "dz"}  # no spaces between words
 
@@ -60,6 +75,11 @@ def language_of(name: str) -> str:
     """Return the language of a code or of a file ending such as `cmn`, `zho_Hans`, `zh-CN`, `pt_BR` or `zh.txt`; ""
     if it names none."""
     return next(filter(None, map(_of_code, reversed(name.split(".")))), "")
+
+
+def name_of(code: str) -> str:
+    """Return the English name of a language; the code itself for one that has no name here."""
+    return _NAME_OF.get(code, code)
 
 
 def language_of_file(name: str) -> str:

@@ -21,7 +21,7 @@ EXAMPLES = 60  # requests of each path
 @pytest.fixture(scope="module")
 def schema(quick_run: Path) -> Any:  # noqa: F811
     """The description that the server gives of itself."""
-    limits = Limits(max_chars=60, max_texts=4, max_beam=3, max_alternatives=2)
+    limits = Limits(max_chars=60, max_texts=4, max_beam=3, max_alternatives=2, max_length=100)
     app = make_app(Models([quick_run], threads=1), limits, Access(hosts=("*",)))
     return schemathesis.openapi.from_asgi("/openapi.json", app)
 

@@ -78,10 +78,50 @@ def test_by_keyboard_alone(page: Any) -> None:
     page.wait_for_selector("#map td[tabindex='0']")
     page.focus("#map td[tabindex='0']")
     page.keyboard.press("ArrowRight")
-    assert re.search(r" ← red: \d+ %", page.inner_text("#map caption"))
+    assert re.search(r"\u2069 ← \u2068red\u2069: \d+ %", page.inner_text("#map caption"))
     page.focus("#search > summary")
     page.keyboard.press("Enter")
     assert page.locator("#tree li").count() > 2
+
+
+def test_lines_and_an_empty_one(page: Any) -> None:
+    page.fill("#source", "the red cat\n\na dog")
+    page.wait_for_selector("#left .word[data-line='2']")
+    assert page.inner_text("#left .output").split("\n")[1] == ""
+    page.hover("#left .word[data-line='2'] >> nth=0")
+    assert page.evaluate("document.querySelector('#mirror').textContent") == "the red cat\n\na dog"
+    assert page.locator("#mirror .w").all_inner_texts() == ["a", "dog"]
+    page.click("#left .word[data-line='2'] >> nth=0")
+    assert page.locator("#map thead th").all_inner_texts() == ["a", "dog"]
+    assert page.inner_text("#attention h2").endswith(", line 3")
+    page.locator("#others button").last.click()
+    page.wait_for_selector("#said:has-text('Goes on from')")
+    assert "prefix2=" in page.url
+    assert page.evaluate("document.activeElement.matches('.word')")  # the keyboard stays where it was
+    page.wait_for_selector("#search > summary")
+    page.click("#search > summary")
+    assert page.locator("#tree .best").count() > 0
+
+
+def test_the_example_and_nothing_to_copy(page: Any) -> None:
+    page.click("#copy")
+    assert page.inner_text("#said") == "There is no translation yet; type a text first"
+    page.click("#example")
+    page.wait_for_selector("#left .word")
+    assert page.is_hidden("#example") and page.is_hidden("#hint")
+
+
+def test_a_po_file(page: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.po").write_text('msgid "the red cat"\nmsgstr ""\n', encoding="utf-8")
+    page.set_input_files("#file", tmp_path / "a.po")
+    page.wait_for_selector("#said:has-text('Download saves it')")
+    with page.expect_download() as download:
+        page.click("#download")
+    assert download.value.suggested_filename == "translated-a.po"
+    assert Path(download.value.path()).read_text(encoding="utf-8").startswith("#, fuzzy\nmsgid")
+    (tmp_path / "b.po").write_text('msgid "a', encoding="utf-8")
+    page.set_input_files("#file", tmp_path / "b.po")
+    page.wait_for_selector("#said.wrong:has-text('b.po: file.po:1: ')")
 
 
 def test_compare_and_a_file(page: Any, tmp_path: Path) -> None:

@@ -75,6 +75,8 @@ def test_the_page_is_complete_small_and_needs_nothing(tiny_run: Path, load: Load
     assert len(ids) == len(set(ids))
     assert "nrefs:1|bs:1000|seed:12345|" in page
     assert "model.hidden" in page and "max_steps" in page
+    assert "English → French. Written by" in page
+    assert "Its time was limited" not in page and "this command trains the same model" in page
 
 
 def test_the_number_of_steps_counts_those_after_the_last_logged_one(run: Path, load: Loader) -> None:

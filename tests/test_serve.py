@@ -16,6 +16,8 @@ import torch
 import yaml
 
 import nmt
+from nmt.data.documents.sgm import open_sgm
+from nmt.data.documents.subtitles import open_subtitles
 from nmt.errors import ConfigError, DataError
 from nmt.inference.request import TranslateOptions
 from nmt.runs import store
@@ -100,7 +102,7 @@ def test_libretranslatepy(server: Server, expected: dict[str, str]) -> None:
     client = pytest.importorskip("libretranslatepy").LibreTranslateAPI(f"{server.url}/")
     assert client.translate(LINES[0], "en", "fr") == expected[LINES[0]]
     assert client.languages() == [
-        {"code": "en", "name": "en", "targets": ["fr"]}, {"code": "fr", "name": "fr", "targets": []},
+        {"code": "en", "name": "English", "targets": ["fr"]}, {"code": "fr", "name": "French", "targets": []},
     ]  # fmt: skip
     assert client.detect("We see the house and the garden.")[0]["language"] == "en"
 
@@ -114,7 +116,14 @@ def test_deep_translator(server: Server, expected: dict[str, str]) -> None:
 def test_deepl(server: Server, expected: dict[str, str]) -> None:
     client = pytest.importorskip("deepl").DeepLClient("any", server_url=server.url)
     found = client.translate_text(LINES[:2], source_lang="EN", target_lang="FR")
+    tagged = client.translate_text("<p>the <b>cat</b></p>", target_lang="FR", tag_handling="html")
+    kept = client.translate_text("see <x>a &lt; b</x> now", target_lang="FR", tag_handling="xml", ignore_tags=["x"])
+    assert [each.code for each in client.get_source_languages()] == ["EN"]
+    assert [each.code for each in client.get_target_languages()] == ["FR"]
+    assert client.get_glossary_languages() == client.list_glossaries() == []
     client.close()
+    assert tagged.text.startswith("<p>") and tagged.text.count("<b>") == 1
+    assert kept.text.count("<x>a &lt; b</x>") == 1
     assert [each.text for each in found] == [expected[line] for line in LINES[:2]]
     assert found[0].detected_source_lang == "EN"
 
@@ -151,6 +160,10 @@ def test_libretranslate_takes_json_form_and_query(server: Server, expected: dict
         ("/translate", {"q": {"a": 1}, "source": "en", "target": "fr"}, 400, "a text, or a list"),
         ("/v1/translate", {"text": ["a"], "decoding": {"beam_size": 99}}, 422, "--max-beam"),
         ("/v1/translate", {"text": ["a"], "decoding": {"batch_size": 9}}, 422, "decoding.batch_size: must be one of"),
+        ("/v1/translate", {"text": ["a"], "decoding": {"max_length": 5000}}, 422, "--max-length 1,000"),
+        ("/v1/translate", {"text": ["a"], "decoding": {"min_length": 5000}}, 422, "decoding.min_length: is more"),
+        ("/v1/translate", {"text": ["a"], "decoding": {"max_ratio": 900}}, 422, "(10 for max_ratio)"),
+        ("/v1/translate", {"text": ["a"], "prefix": ["b" * 25]}, 413, "--max-chars"),
         ("/v1/translate", {"text": ["a"], "top_k": 9}, 422, "top_k: needs sample or mbr"),
         ("/v1/translate", {"text": ["a"], "run": "../../etc"}, 404, "is not served here"),
         ("/v1/translate", {"text": ["a"], "n_bestt": 3}, 422, "n_bestt"),
@@ -250,7 +263,12 @@ def test_html_keeps_its_tags(server: Server) -> None:
     [
         ("the <b>red</b> car", [(0, 0), (1, 2), (2, 1)], "la voiture <b>rouge</b>"),
         ("<a><b>the</b> red</a> car", [(0, 0), (1, 2), (2, 1)], "<a><b>la</b> voiture rouge</a>"),
-        ("the <img> red car", [(0, 0), (1, 2), (2, 1)], "la <img>voiture rouge"),
+        ("the <img> red car", [(0, 0), (1, 2), (2, 1)], "la <img> voiture rouge"),
+        ("the<img> red car", [(0, 0), (1, 2), (2, 1)], "la <img> voiture rouge"),
+        ("the <img>red car", [(0, 0), (1, 2), (2, 1)], "la <img>voiture rouge"),
+        ("<b>the red <img></b> car", [(0, 0), (1, 1)], "<b>la voiture <img></b> rouge"),
+        ("the red car <img>", [], "la voiture rouge <img>"),
+        ("<img> the red car", [(0, 0)], "<img> la voiture rouge"),
         ("the red car<i></i>", [(0, 0)], "la voiture rouge<i></i>"),
         ("the <b>red</b> car", [], "la voiture rouge<b></b>"),
         ("the </b>red car", [(1, 2)], "la voiture </b>rouge"),
@@ -263,17 +281,108 @@ def test_tags_move_with_their_words(source: str, links: list, expected: str) -> 
     assert filled(segment, "la voiture rouge", links) == expected
 
 
+def sent(server: Server, name: str, content: str | bytes, **values: object) -> "httpx.Response":
+    files = {"file": (name, content.encode() if isinstance(content, str) else content)}
+    data = {"source": "en", "target": "fr", **values}
+    return httpx.post(f"{server.url}/translate_file", files=files, data=data, timeout=None)
+
+
 def test_a_whole_file(server: Server, expected: dict[str, str]) -> None:
     text = f"{LINES[0]}\r\n\r\n{LINES[1]}\n"
-    how = {"data": {"source": "en", "target": "fr"}, "timeout": None}
-    files = {"file": ("../../x.txt", text.encode())}
-    answer = httpx.post(f"{server.url}/translate_file", files=files, **how)
+    answer = sent(server, "../../x.txt", text)
     found = httpx.get(answer.json()["translatedFileUrl"], timeout=None)
     assert found.text == f"{expected[LINES[0]]}\n\n{expected[LINES[1]]}\n"
-    for name, content, message in (("x.pdf", b"", "are supported"), ("x.txt", b"\xff", "is not text in UTF-8")):
-        refused = httpx.post(f"{server.url}/translate_file", files={"file": (name, content)}, **how)
-        assert (refused.status_code, message in refused.json()["error"]) == (400, True)
     assert httpx.get(f"{server.url}/download_file/none", timeout=None).status_code == 404
+
+
+XLIFF = """<?xml version="1.0"?>
+<xliff version="1.2"><file source-language="en" original="a" datatype="plaintext"><body>
+<trans-unit id="1"><source>{0}</source></trans-unit></body></file></xliff>
+"""
+TMX = """<?xml version="1.0"?>
+<tmx version="1.4"><header/><body><tu><tuv xml:lang="en"><seg>{0}</seg></tuv></tu></body></tmx>
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "part"),
+    [
+        ("a.po", 'msgid "{0}"\nmsgstr ""\n', '#, fuzzy\nmsgid "{0}"\nmsgstr "{1}"\n'),
+        ("a.SRT", "1\n00:00:01,000 --> 00:00:02,000\n<i>{0}</i>\n", "2,000\n<i>{1}</i>\n"),
+        ("a.vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\n{0}\n", "00:02.000\n{1}\n"),
+        ("a.xlf", XLIFF, '<target state="needs-review-translation">{1}</target>'),
+        ("a.tmx", TMX, '<tuv xml:lang="fr" creationtool="nmt"><seg>{1}</seg></tuv>'),
+        ("a.tsv", "id\ten\tfr\n7\t{0}\t\n", "7\t{0}\t{1}\n"),
+        ("a.csv", 'en,fr\n"{0}",\n', '"{0}",'),
+        ("a.jsonl", '{{"en": "{0}", "n": 1}}\n', '{{"en": "{0}", "n": 1, "fr": "{1}"}}\n'),
+        ("a.json", '[{{"en": "{0}", "x": "\\ud800"}}]', '[{{"en": "{0}", "x": "\\ud800", "fr": "{1}"}}]'),
+        ("a.sgm", "<srcset><seg id=1>{0}</seg></srcset>", "<seg id=1>{1}</seg>"),
+        ("a.htm", "<p>{0}</p>", "<p>{1}</p>"),
+    ],
+)  # fmt: skip
+def test_files_of_every_format(server: Server, expected: dict[str, str], name: str, text: str, part: str) -> None:
+    line = LINES[4]
+    settings = httpx.get(f"{server.url}/frontend/settings", timeout=None).json()
+    assert Path(name).suffix.lower() in settings["supportedFilesFormat"]
+    answer = sent(server, name, text.format(line))
+    assert answer.status_code == 200, answer.text
+    url = answer.json()["translatedFileUrl"]
+    assert url.endswith(f".fr{Path(name).suffix.lower()}")
+    assert part.format(line, expected[line].replace('"', "'")) in httpx.get(url, timeout=None).text.replace('\\"', "'")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "values", "message"),
+    [
+        ("x.pdf", b"", {}, "are supported"),
+        ("x.po", b"%PDF-1.7\0\1\2\3", {}, "a PDF document, not text"),
+        ("x.txt", b"\xff", {}, "is not text in UTF-8"),
+        ("x.po", 'msgid "a', {}, "file.po:1: "),
+        ("x.xlf", "<xliff>", {}, "file.xlf:1: "),
+        ("x.tmx", '<!DOCTYPE a [<!ENTITY b "c">]><tmx>&b;</tmx>', {}, "file.tmx:1: "),
+        ("x.jsonl", "[" * 5000, {}, "nested too deeply"),
+        ("x.jsonl", '{"a": "b", "c": "d"}', {"field": ["a", "c.x"], "overwrite": "1"}, "c.x is not a text"),
+        ("x.csv", b"a\n\xff\n", {"encoding": "punycode"}, "file.csv:2: not punycode"),
+        ("x.tsv", "a\tb\nc\td\n", {}, "form field: column=1"),
+        ("x.tsv", "a\tb\n", {"column": "1", "encoding": "base64"}, "encoding: must be auto, or an encoding"),
+        ("x.tsv", "a\tb\n", {"column": ["1", "2", "3"]}, "3 columns are given"),
+        ("x.po", "", {"format": "docx"}, "format: must be one of text, html, po"),
+    ],
+)
+def test_files_that_are_refused(server: Server, name: str, content: str | bytes, values: dict, message: str) -> None:
+    answer = sent(server, name, content, **values)
+    assert (answer.status_code, message in answer.json()["error"]) == (400, True), answer.text
+
+
+def test_columns_of_a_file_and_notes_about_it(server: Server, expected: dict[str, str]) -> None:
+    answer = sent(server, "x.tsv", f"7\t{LINES[4]}\n", column="2").json()
+    assert httpx.get(answer["translatedFileUrl"], timeout=None).text == f"7\t{LINES[4]}\t{expected[LINES[4]]}\n"
+    assert answer["notes"] == ["1 text translated; review them"]
+    done = 'msgid "a"\nmsgstr "b"\n'
+    answer = sent(server, "x.po", done).json()
+    assert httpx.get(answer["translatedFileUrl"], timeout=None).text == done
+    assert "nothing is changed; overwrite=1" in answer["notes"][0]
+    assert "1 text translated" in sent(server, "x.po", done, overwrite="1").json()["notes"][0]
+
+
+def test_files_keep_to_the_limits(quick_run: Path) -> None:
+    app = make_app(Models([quick_run]), Limits(max_chars=20, max_texts=2))
+    for text, message in (('msgid "%s"\nmsgstr ""\n' % ("a" * 30), "--max-chars"), ("a\nb\nc\n", "--max-texts")):
+        name = "a.po" if "msgid" in text else "a.txt"
+        answer = ask(
+            app, "/translate_file", files={"file": (name, text.encode())}, data={"source": "en", "target": "fr"}
+        )
+        assert (answer.status_code, message in answer.json()["error"]) == (413, True)
+
+
+def test_hostile_files_take_no_longer_than_their_size_says() -> None:
+    def seconds(size: int) -> float:
+        started = time.process_time()
+        open_sgm(Path("a.sgm"), f"{'<seg ' * size}<seg>a</seg>", ("en", "fr"), (), False)
+        open_subtitles(Path("a.srt"), f"1 --> 2\na{' ' * size}b{'<' * size}\n", ("en", "fr"), (), False)
+        return time.process_time() - started
+
+    assert seconds(32_000) < 200 * max(seconds(1000), 0.001)  # 32 times as long, and not 1000 times
 
 
 def test_the_access_log_has_no_text(quick_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -361,3 +470,18 @@ def test_what_stops_the_server_is_one_line(quick_run: Path, tmp_path: Path, faul
     taken.close()
     assert (found.returncode, found.stdout) == (2, "")
     assert message in found.stderr and found.stderr.count("\n") == 1
+
+
+def test_a_failure_is_counted_and_has_an_answer(
+    quick_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    app = make_app(Models([quick_run]))
+    monkeypatch.setattr("nmt.serve.libretranslate.detect", lambda *_: 1 / 0)
+    answer = ask(app, "/detect", json={"q": "a"})
+    assert (answer.status_code, answer.json()["error"]) == (500, "the server failed; its log says why")
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_a_po_file_that_names_an_odd_charset(server: Server) -> None:
+    text = 'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=punycode\\n"\n\nmsgid "a"\nmsgstr ""\n'
+    assert sent(server, "x.po", text).status_code == 200

@@ -3,6 +3,7 @@
 import copy
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,11 +14,13 @@ from nmt.data.corpus import is_blank
 from nmt.data.subword import EOS_ID
 from nmt.errors import ConfigError, DataError
 from nmt.inference.align import align
+from nmt.inference.details import next_words
 from nmt.inference.request import TranslateOptions
 from nmt.inference.sampling import Sampling
 from nmt.inference.service import Busy, TranslationService
 from nmt.inference.translation import Translation, warnings_of
 from nmt.inference.translator import Translator
+from nmt.runs.store import load_subwords
 
 
 @pytest.fixture(scope="module")
@@ -318,6 +321,37 @@ def test_a_translation_begins_with_the_prefix(translator: Translator, prefix: st
 def test_as_many_prefixes_as_lines(translator: Translator) -> None:
     with pytest.raises(ConfigError, match=r"^prefixes: 1 for 2 lines; give one for each, empty for none$"):
         translator.translate(["a", "b"], prefixes=["c"])
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("红猫红", "红"),  # each Chinese character is a word
+        ("고양이", "고양이"),  # Korean syllables are not
+        ("éé", "éé"),
+        ("é红", "é"),
+        (b"\xe7\xe7", None),  # no characters
+    ],
+)
+def test_alternatives_from_bytes_are_whole_words(tiny_run: Path, said: str | bytes, shown: str | None) -> None:
+    """Characters without a piece of their own come as bytes. The model here says some bytes after each other."""
+    target = load_subwords(tiny_run).target
+    token_of = {int(value): token for token, value in enumerate(target.byte_values) if value >= 0}
+    raw = said.encode() if isinstance(said, str) else said
+    script = [*(token_of[each] for each in raw), EOS_ID, EOS_ID]
+
+    class Scripted:
+        def encode(self, source: torch.Tensor) -> tuple:
+            return SimpleNamespace(mask=torch.ones(1, 1)), (torch.zeros(1, 1, 1),)
+
+        def step(self, last: torch.Tensor, state: tuple, memory: object) -> tuple:
+            place = int(state[0].max())
+            log_probs = torch.full((len(last), len(target.byte_values)), -50.0)
+            log_probs[:, script[min(place, len(script) - 1)]] = -0.1
+            return log_probs, (state[0] + 1,), None
+
+    [others] = next_words(Scripted(), torch.zeros(1, 1, dtype=torch.long), script, [0], 1, target)
+    assert [each.text for each in others] == ([shown] if shown else [])
 
 
 def test_details_of_words(translator: Translator) -> None:

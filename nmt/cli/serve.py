@@ -26,6 +26,9 @@ def serve(
     max_texts: Annotated[int, typer.Option(min=1, max=1_000_000, help="Texts and lines of a request")] = 500,
     max_beam: Annotated[int, typer.Option(min=1, max=1000, help="Largest beam, n_best or mbr")] = 20,
     max_alternatives: Annotated[int, typer.Option(min=0, max=50, help="Alternatives of a text or a word")] = 10,
+    max_length: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Largest max_length of a translation, and characters of a prefix")
+    ] = 1000,
     max_queue: Annotated[int, typer.Option(min=1, max=1_000_000, help="Requests that may wait")] = 128,
     max_seconds: Annotated[float, typer.Option(min=0.1, max=86_400, help="Seconds that a request may take")] = 60.0,
     access_log: Annotated[
@@ -52,7 +55,7 @@ def serve(
     from nmt.serve.models import Models
 
     names = (*Access().hosts, *([] if host in {"0.0.0.0", "::"} else [host]), *(allow_host or []))
-    limits = Limits(max_body, max_chars, max_texts, max_beam, max_alternatives, max_queue, max_seconds)
+    limits = Limits(max_body, max_chars, max_texts, max_beam, max_alternatives, max_length, max_queue, max_seconds)
     with _listen(host, port) as listening:
         models = Models(runs or [newest()], device, threads)
         keys = tuple(api_key or ())

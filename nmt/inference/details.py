@@ -206,7 +206,7 @@ def _at_place(
         own = [token for token in word if token != PAD_ID]
         text = "" if own == [EOS_ID] else target.decode([*before, *own])
         shown = text[len(start) :].strip() if text.startswith(start) else target.decode(own)
-        if (shown or own == [EOS_ID]) and shown not in found:
+        if (shown or own == [EOS_ID]) and shown not in found and "\ufffd" not in shown:
             found[shown] = Alternative(shown, math.exp(total), text or start)
     return tuple(sorted(found.values(), key=lambda each: -each.probability))
 
@@ -215,10 +215,11 @@ def _goes_on(target: Subword, word: Sequence[int], token: int) -> bool:
     """Return whether a token continues a word rather than beginning the next."""
     if token <= EOS_ID:
         return False
-    if target.byte_values[token] >= 0:
-        return True
-    piece: str = target.processor.id_to_piece(token)
-    if piece.startswith(SPACE_MARK):
+    byte = int(target.byte_values[token])
+    if _is_cut(target, word):
+        return byte >= 0
+    piece: str = target.processor.id_to_piece(token) if byte < 0 else _character_like(byte)
+    if not piece or piece.startswith(SPACE_MARK):
         return False
     text = target.decode([each for each in word if each != PAD_ID])
     begun = split_words(text, "scripts")
@@ -226,6 +227,24 @@ def _goes_on(target: Subword, word: Sequence[int], token: int) -> bool:
         return True
     glued = split_words(text + piece + "a", "scripts")
     return glued[len(begun) - 1].end > begun[-1].end
+
+
+def _is_cut(target: Subword, word: Sequence[int]) -> bool:
+    """Return whether the last tokens are bytes that do not make a whole character yet."""
+    raw = [int(target.byte_values[token]) for token in word if token != PAD_ID]
+    last = next((place for place in reversed(range(len(raw))) if raw[place] < 0x80 or raw[place] >= 0xC0), None)
+    if last is None or raw[last] < 0x80:
+        return False
+    size = 2 if raw[last] < 0xE0 else 3 if raw[last] < 0xF0 else 4
+    return len(raw) - last < size
+
+
+def _character_like(byte: int) -> str:
+    """Return a character whose UTF-8 begins with a byte, to judge whether it continues a word; "" for a byte that
+    begins none."""
+    following = b"\x90" if byte == 0xED else b"\xa0"  # 0xED 0xA0 would begin a surrogate
+    tries = (bytes([byte]) + following * more for more in range(4))
+    return next((text for text in (each.decode("utf-8", "ignore") for each in tries) if text), "")
 
 
 def traced(nodes: Sequence[Node], best: Sequence[int], target: Subword) -> tuple[TracedNode, ...]:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from nmt import __version__, config
 from nmt.bootstrap import CONFIDENCE_SAMPLES
 from nmt.data.words import split_words
+from nmt.languages import name_of
 from nmt.metrics import LOSS, better, statistics
 from nmt.report import analysis
 from nmt.report.charts import Line, Point, line_chart, reliability_diagram, short
@@ -61,13 +62,18 @@ def values(contents: Contents) -> dict[str, Any]:
     """Return what the template asks for."""
     run, other = contents.run, contents.other
     data = run.settings.data
+    source, target = data.source_language or data.source, data.target_language or data.target
     return {
         "version": __version__,
         "made": contents.made,
         "name": run.name,
         "other": other.name if other else "",
-        "source": data.source_language or data.source,
-        "target": data.target_language or data.target,
+        "languages": " → ".join(
+            map(name_of, (data.source_language or data.source, data.target_language or data.target))
+        ),
+        "timed": bool(run.settings.training.max_time),
+        "source": source,
+        "target": target,
         "facts": _facts(run),
         "tables": _score_tables(contents),
         "earlier": _earlier(run),
@@ -80,7 +86,7 @@ def values(contents: Contents) -> dict[str, Any]:
         "followed": _followed(run),
         "examples": _examples(contents),
         "ngrams": _ngrams(contents),
-        "attention": [_heat(matrix) for matrix in contents.attention],
+        "attention": [_heat(matrix, _text_of(matrix, run)) for matrix in contents.attention],
         "counts": _counts(run),
         "changed": [_setting(row) for row in from_defaults(run.settings)],
         "differing": [_setting(row) for row in from_each_other(run.settings, other.settings)] if other else [],
@@ -174,11 +180,8 @@ def _charts(run: Told, other: Told | None) -> list[Chart]:
         return (float(best["step"]), float(best[name])) if best and name in best else None
 
     training, validation = lines("loss", "training", "train"), lines("loss", "validation", "validations", marked=True)
-    smoothed = (
-        " Training loss includes label smoothing; validation loss does not."
-        if run.settings.training.label_smoothing
-        else ""
-    )
+    more = [name for name, value in _parts_of_loss(run) if value]
+    smoothed = f" Training loss includes {' and '.join(more)}; validation loss does not." if more else ""
     nats = "Nats per target token, on a logarithmic scale."
     if other:
         found = [
@@ -273,7 +276,7 @@ def _frequencies(contents: Contents) -> dict[str, Any]:
     if other:
         known = other if other.counted else None
         theirs = {group.label: group for group in analysis.by_frequency(known)} if known else {}
-    groups = analysis.by_frequency(outputs)
+    groups = [group for group in analysis.by_frequency(outputs) if group.wanted]
     return {"groups": groups, "counted": outputs.counted, "pairs": pairs, "theirs": theirs}
 
 
@@ -373,13 +376,19 @@ def _ngrams(contents: Contents) -> list[tuple[str, list[tuple[str, int]]]]:
     return [(title, rows) for title, rows in tables if rows]
 
 
-def _heat(matrix: Any) -> dict[str, Any]:
+def _text_of(matrix: Any, run: Told) -> str:
+    """Return the source line that the words of an attention matrix are from."""
+    lines = run.outputs.sources if run.outputs else []
+    return next((line for line in lines if [word.text for word in split_words(line)] == matrix.source), "")
+
+
+def _heat(matrix: Any, text: str) -> dict[str, Any]:
     source, target = matrix.source[:MOST_WORDS], matrix.target[:MOST_WORDS]
     rows = [
         (word, [(float(weight), round(100 * float(weight))) for weight in weights[: len(source)]])
         for word, weights in zip(target, matrix.weights, strict=False)
     ]
-    return {"source": source, "rows": rows, "text": " ".join(matrix.source)}
+    return {"source": source, "rows": rows, "text": text or " ".join(matrix.source)}
 
 
 def _counts(run: Told) -> list[tuple[str, str]]:
@@ -387,13 +396,14 @@ def _counts(run: Told) -> list[tuple[str, str]]:
     found = []
     left_out = run.provenance.get("left_out", {})
     if known := run.statistics:
+        low, median, high = known.word_ratio
         found += [
             ("training pairs", f"{known.pairs:,}"),
             ("longest source, in subwords", f"{known.longest_source:,} (99.9 % have at most {known.usual_source:,})"),
             ("sentences in a source line", f"95 % have at most {known.usual_sentences:,}"),
             (
                 "target words for a source word",
-                " / ".join(f"{ratio:.2f}" for ratio in known.word_ratio) + " (0.1 %, median, 99.9 %)",
+                f"median {median:.2f}; {low:.2f} to {high:.2f} in 99.8 % of the pairs",
             ),
         ]
     if run.outputs:
@@ -419,14 +429,23 @@ def _counts(run: Told) -> list[tuple[str, str]]:
     return found
 
 
+def _parts_of_loss(run: Told) -> list[tuple[str, float]]:
+    """Return what the training loss has besides cross-entropy, by settings."""
+    training = run.settings.training
+    names = ("label_smoothing", "guided_attention", "coverage_loss")
+    return [(name.replace("_", " "), float(getattr(training, name, 0))) for name in names]
+
+
 def _setting(row: tuple[str, Any, Any]) -> tuple[str, str, str]:
     key, one, other = row
     return key, _written(one), _written(other)
 
 
 def _written(value: Any) -> str:
-    if value is None or value == "":
+    if value is None or value in ("", [], ()):
         return "–"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_written, value))
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 

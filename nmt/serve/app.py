@@ -2,6 +2,7 @@
 
 import hmac
 import time
+import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -12,6 +13,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.staticfiles import StaticFiles
 
 from nmt import __version__
@@ -24,7 +26,8 @@ from nmt.serve.models import Models
 from nmt.serve.texts import Desk, Refused
 
 STATIC = Path(__file__).parent / "static"
-PUBLIC = ("/", "/health", "/static/", "/frontend/settings")  # need no key
+PUBLIC = ("/", "/health", "/frontend/settings")  # need no key
+PUBLIC_FOLDERS = ("/static/", "/download_file/")  # a translated file has a name that only its client knows
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     "X-Content-Type-Options": "nosniff",
@@ -59,10 +62,15 @@ def make_app(
     @app.middleware("http")
     async def guard(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
         started = time.perf_counter()
+        failure: Exception | None = None
         try:
             response = await _checked(request, call, limits, access)
         except Refused as error:
             response = _answer(error.code, str(error))
+        except ClientDisconnect:
+            response = _answer(400, "the request was not complete")
+        except Exception as error:  # a bug: counted and logged, and shown below
+            response, failure = _answer(500, "the server failed; its log says why"), error
         counts[f'nmt_requests_total{{status="{response.status_code}"}}'] += 1
         seconds = time.perf_counter() - started
         counts["nmt_seconds_total"] += seconds  # type: ignore[assignment]
@@ -74,6 +82,8 @@ def make_app(
             seconds=round(seconds, 4),
             bytes=len(getattr(request, "_body", b"")),
         )
+        if failure:
+            traceback.print_exception(failure)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         return response
@@ -136,7 +146,7 @@ async def _checked(
             raise Refused(413, f"the body is more than --max-body {limits.max_body:,} bytes allow")
     request._body = bytes(body)  # for those who read it next
     path = request.url.path
-    public = path in PUBLIC or path.startswith("/static/")
+    public = path in PUBLIC or path.startswith(PUBLIC_FOLDERS)
     if access.keys and not public and not await _has_key(request, access.keys):
         raise Refused(403, "Invalid API key")
     response = await call(request)

@@ -6,12 +6,20 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.datastructures import UploadFile
 
+from nmt.data.documents import DOCUMENTS
 from nmt.inference.request import TranslateOptions
-from nmt.languages import language_of
+from nmt.languages import language_of, name_of
 from nmt.serve.models import Models, Served
 from nmt.serve.texts import Desk, Refused, plain_values, text_of
 
-FILES = (".txt", ".html")  # what /translate_file takes
+TEXT, HTML = "text", "html"
+# What /translate_file takes: endings of names, with their formats.
+FILES = {
+    ".txt": TEXT,
+    ".html": HTML,
+    ".htm": HTML,
+    **{ending: name for name, kind in DOCUMENTS.items() for ending in kind.endings},
+}
 
 
 async def values_of(request: Request, *, files: bool = False) -> dict[str, Any]:
@@ -40,18 +48,6 @@ async def values_of(request: Request, *, files: bool = False) -> dict[str, Any]:
         except (ValueError, RecursionError):
             raise Refused(400, "the body is not JSON in UTF-8") from None
     return values
-
-
-def named_text(file: Any, endings: tuple[str, ...]) -> tuple[str, str]:
-    """Return a plain name for the translation of an uploaded file, and its text. Raises Refused."""
-    given, content = file if isinstance(file, tuple) else ("", b"")
-    ending = next((each for each in endings if given.lower().endswith(each)), None)
-    if ending is None:
-        raise Refused(400, f"file: send one, as multipart/form-data; {', '.join(endings)} are supported")
-    try:
-        return f"translated{ending}", content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise Refused(400, "file: is not text in UTF-8; save it as UTF-8") from None
 
 
 def texts_of(values: dict[str, Any], name: str) -> list[str]:
@@ -130,7 +126,7 @@ def make_router(desk: Desk) -> APIRouter:
         if values.get("format") == "html":
             if others:
                 raise Refused(400, "alternatives: are not supported with format=html; leave one of them out")
-            found, best = [], await desk.translate_html(run, texts)
+            found, best = [], await desk.translate_markup(run, texts)
         else:
             found = await desk.translate(run, texts, TranslateOptions(n_best=others + 1, attention=False))
             best = [text_of(lines) for lines in found]
@@ -141,6 +137,10 @@ def make_router(desk: Desk) -> APIRouter:
             ranks = [[text_of(lines, rank) for rank in range(1, others + 1)] for lines in found]
             answer["alternatives"] = ranks if several else ranks[0]
         return answer
+
+    @router.post("/suggest")
+    async def suggest() -> None:
+        raise Refused(403, "Suggestions are disabled on this server")
 
     @router.get("/spec")
     async def spec(request: Request) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def make_router(desk: Desk) -> APIRouter:
     @router.get("/languages")
     async def languages() -> list[dict[str, Any]]:
         codes = dict.fromkeys([*models.sources, *(target for each in models.sources.values() for target in each)])
-        return [{"code": code, "name": code, "targets": models.sources.get(code, [])} for code in codes]
+        return [{"code": code, "name": name_of(code), "targets": models.sources.get(code, [])} for code in codes]
 
     @router.get("/frontend/settings")
     async def settings() -> dict[str, Any]:
@@ -170,8 +170,8 @@ def make_router(desk: Desk) -> APIRouter:
             "supportedFilesFormat": list(FILES),
             "frontendTimeout": 500,
             "language": {
-                "source": {"code": first.source, "name": first.source},
-                "target": {"code": first.target, "name": first.target},
+                "source": {"code": first.source, "name": name_of(first.source)},
+                "target": {"code": first.target, "name": name_of(first.target)},
             },
         }
 

@@ -12,6 +12,7 @@ class Limits:
     max_texts: int = 500  # texts, and lines within them, in a request
     max_beam: int = 20  # beam_size, n_best and mbr
     max_alternatives: int = 10
+    max_length: int = 1000  # decoding.max_length and min_length, in tokens; characters of a prefix
     max_queue: int = 128  # requests that wait
     max_seconds: float = 60.0  # time that a request may take
 

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nmt.api import load_translator
+from nmt.data.corpus import is_blank
 from nmt.errors import DataError, UserError
+from nmt.evaluation.outputs import load_outputs
 from nmt.inference.translator import Translator
 from nmt.languages import language_of
 from nmt.runs.store import WEIGHTS, load_settings, snapshot_steps
@@ -32,6 +34,7 @@ class Served:
         self._how = (device, threads)
         self._stamp = self._stamp_now()
         self.translator = load_translator(path, device, threads)
+        self.example = _example(path)
         self.reloads = 0
         self.problem = ""  # why the newest model could not be loaded
         self._snapshots: dict[int, Translator] = {}
@@ -69,6 +72,16 @@ class Served:
             return False
         self.problem, self.reloads = "", self.reloads + 1
         return True
+
+
+def _example(path: Path) -> str:
+    """Return a line of the run's validation text for those who want to try it; "" if the run keeps none."""
+    try:
+        outputs = load_outputs(path)
+    except DataError:
+        return ""
+    lines = [line for line in outputs.sources if not is_blank(line)] if outputs else []
+    return next((line for line in lines if 12 <= len(line) <= 80), min(lines, key=len, default="")).strip()
 
 
 class Models:

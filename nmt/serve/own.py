@@ -73,6 +73,7 @@ def make_router(desk: Desk) -> APIRouter:
                 "attention": run.translator.attends,
                 "beam_size": run.translator.settings.beam_size,
                 "length_penalty": run.translator.settings.length_penalty,
+                "example": run.example,
                 "calibrated": run.translator.confidence is not None,
                 "snapshots": run.snapshots,
                 "reloads": run.reloads,
@@ -98,7 +99,8 @@ def make_router(desk: Desk) -> APIRouter:
         options = options_of(asked)
         started = time.perf_counter()
         texts = [plain(text) for text in asked.text]
-        found = await desk.translate(run, texts, options, asked.prefix)
+        prefixes = asked.prefix and [plain(text) for text in asked.prefix]
+        found = await desk.translate(run, texts, options, prefixes)
         return {
             "run": run.name,
             "source": run.source,

@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
+
 from nmt.errors import UserError
 from nmt.inference.request import TranslateOptions
 from nmt.inference.service import TranslationService
 from nmt.inference.translation import Translation
 from nmt.inference.translator import Translator
-from nmt.serve.html_text import Segment, filled, segments_of
+from nmt.serve.html_text import HTML, Markup, Segment, filled, segments_of
 from nmt.serve.limits import Limits
 from nmt.serve.models import Models, Served
 
@@ -34,13 +36,13 @@ class Desk:
         self.models, self.service, self.limits = models, service, limits
         self.translated = 0  # characters
 
-    def check(self, texts: Sequence[str], options: TranslateOptions) -> None:
+    def check(self, texts: Sequence[str], options: TranslateOptions, prefixes: Sequence[str] = ()) -> None:
         """Raise Refused if a limit is exceeded."""
         limits = self.limits
         count = sum(text.count("\n") + 1 for text in texts)
         if count > limits.max_texts:
             raise Refused(413, f"{count:,} texts or lines are more than --max-texts {limits.max_texts:,} allows")
-        length = sum(map(len, texts))
+        length = sum(map(len, texts)) + sum(map(len, prefixes))
         if length > limits.max_chars:
             raise Refused(
                 413, f"text of {length:,} characters exceeds text limit of {limits.max_chars:,} (--max-chars)"
@@ -48,6 +50,13 @@ class Desk:
         widest = max(options.n_best, options.mbr, int(options.changes.get("beam_size", 0)))
         if widest > limits.max_beam:
             raise Refused(422, f"a beam, n_best or mbr of {widest:,} is more than --max-beam {limits.max_beam} allows")
+        most = limits.max_length
+        for name, allowed in (("max_length", most), ("min_length", most), ("max_ratio", most / 100)):
+            if options.changes.get(name, 0) > allowed:
+                part = "" if allowed == most else f" ({allowed:g} for max_ratio)"
+                raise Refused(422, f"decoding.{name}: is more than --max-length {most:,} allows{part}")
+        if max(map(len, prefixes), default=0) > most:
+            raise Refused(413, f"prefix: has more characters than --max-length {most:,} allows")
         if options.alternatives > limits.max_alternatives:
             most = limits.max_alternatives
             raise Refused(422, f"alternatives: {options.alternatives} are more than --max-alternatives {most} allows")
@@ -61,7 +70,7 @@ class Desk:
         translator: Translator | None = None,
     ) -> list[list[Translation]]:
         """Return the translations of the lines of each text, by the run's model or by another `translator`."""
-        self.check(texts, options)
+        self.check(texts, options, prefixes or ())
         parts = [lines_of(text) for text in texts]
         lines = [line for part in parts for line in part]
         begun = None  # a prefix is that of the first line of its text
@@ -77,11 +86,11 @@ class Desk:
         self.translated += sum(map(len, texts))
         return [[next(found) for _ in part] for part in parts]
 
-    async def translate_html(self, run: Served, texts: Sequence[str]) -> list[str]:
-        """Return HTML texts with their translations in place of what they say."""
+    async def translate_markup(self, run: Served, texts: Sequence[str], markup: Markup = HTML) -> list[str]:
+        """Return texts with tags, with translations in place of what they say."""
         options = TranslateOptions(attention=True)
         self.check(texts, options)
-        parts = [segments_of(text) for text in texts]
+        parts = await run_in_threadpool(lambda: [segments_of(text, markup) for text in texts])
         wanted = [part.text for each in parts for part in each if isinstance(part, Segment)]
         found = iter(await self.translate(run, wanted, options) if wanted else [])
 
@@ -89,7 +98,9 @@ class Desk:
             lines = next(found)
             return filled(segment, text_of(lines), lines[0].alignment)
 
-        return ["".join(part if isinstance(part, str) else put_in(part) for part in each) for each in parts]
+        return await run_in_threadpool(
+            lambda: ["".join(part if isinstance(part, str) else put_in(part) for part in each) for each in parts]
+        )
 
     async def stream(self, run: Served, text: str, options: TranslateOptions) -> AsyncIterator[list[Translation]]:
         """Yield the translations of the lines of a text in their order, some at a time, as soon as they are there.

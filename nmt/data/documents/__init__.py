@@ -73,19 +73,32 @@ def open_document(
     `encoding` is that of text which is not UTF-8 and does not name its own. Raise DataError with file and line if the
     file is damaged or too large, and for `columns` that the format does not have.
     """
+    with open_binary(path) as file:
+        raw = file.read(LARGEST + 1)
+    return document_of(path, raw, format_name, languages, columns, overwrite, encoding)
+
+
+def document_of(
+    path: Path,
+    raw: bytes,
+    format_name: str,
+    languages: tuple[str, str],
+    columns: tuple[str, ...] = (),
+    overwrite: bool = False,
+    encoding: str = AUTO,
+) -> Document:
+    """Make a document out of the content of a file, as `open_document` does. `path` only names it in messages."""
     kind = DOCUMENTS[format_name]
     if columns and not kind.columns:
         raise DataError(f"{path}: {format_name} has no columns or fields to choose from; remove --column and --field")
     if len(columns) > 2:
         raise DataError(f"{path}: {len(columns)} columns are given; give the source, and the target if it is there")
-    with open_binary(path) as file:
-        raw = file.read(LARGEST + 1)
     if len(raw) > LARGEST:
         raise DataError(f"{path}: has more than {LARGEST:,} bytes; split it, or translate its lines with --format text")
     found = _encoding(raw, format_name, encoding)
     try:
         text = raw.decode(found)
-    except (UnicodeDecodeError, LookupError) as error:
+    except (UnicodeError, LookupError) as error:
         line = raw.count(b"\n", 0, getattr(error, "start", 0)) + 1
         what = remedy(raw[:BLOCK]) if found == UTF8 else f"not {found}, which the file or --encoding names"
         raise DataError(f"{path}:{line}: {what}") from None

@@ -1,7 +1,7 @@
 """JSON lines and arrays with a key for the translation; other keys keep their values and their order."""
 
 import json
-from collections import Counter
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,10 @@ from typing import Any
 from nmt.data.corpus import is_blank
 from nmt.data.documents.segments import Document, Lines
 from nmt.data.formats.codes import language_index
-from nmt.data.formats.json_rows import json_rows, value_at
+from nmt.data.formats.json_rows import json_rows_in, value_at
 from nmt.errors import DataError
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 NEW_KEY = "translation"
 
 
@@ -21,7 +22,7 @@ def open_json(path: Path, text: str, languages: tuple[str, str], columns: tuple[
 
     Without `columns`, `{"en": ..., "fr": ...}` and `{"translation": {"en": ..., "fr": ...}}` are filled.
     """
-    rows = list(json_rows(path, Counter()))
+    rows = list(json_rows_in(text, path))
     is_array = text.lstrip("\ufeff \t\r\n").startswith("[")
     found = Lines()
     firsts: dict[int, int] = {}  # line of the file -> place of its first text
@@ -29,7 +30,8 @@ def open_json(path: Path, text: str, languages: tuple[str, str], columns: tuple[
     for line, row in rows:
         source, target = _keys(f"{path}:{line}", row, languages, columns)
         content = value_at(row, source, f"{path}:{line}")
-        if overwrite or is_blank(_existing(row, target, f"{path}:{line}")):
+        existing = _existing(row, target, f"{path}:{line}")
+        if overwrite or is_blank(existing):
             firsts[line] = len(found.texts)
             fillers[line] = (row, target, found.add(content))
 
@@ -38,11 +40,11 @@ def open_json(path: Path, text: str, languages: tuple[str, str], columns: tuple[
             _put(row, target, filler(translations))
         if is_array:
             indent = 2 if "\n" in text.strip() else None
-            return (json.dumps([row for _, row in rows], ensure_ascii=False, indent=indent) + "\n").encode()
+            return (_dumped([row for _, row in rows], indent) + "\n").encode()
         lines = text.split("\n")
         for line, (row, _, _) in fillers.items():
             end = "\r" if lines[line - 1].endswith("\r") else ""
-            lines[line - 1] = json.dumps(row, ensure_ascii=False) + end
+            lines[line - 1] = _dumped(row) + end
         return "\n".join(lines).encode()
 
     def prefixes(key: str) -> list[str]:
@@ -84,6 +86,12 @@ def _existing(row: dict[str, Any], key: str, place: str) -> str:
             f"{place}: {key} is not a text; name another key for the translation: --field SOURCE --field TARGET"
         )
     return value
+
+
+def _dumped(value: Any, indent: int | None = None) -> str:
+    """Return JSON with other scripts as they are, unless a text holds half a surrogate pair, which UTF-8 has not."""
+    found = json.dumps(value, ensure_ascii=False, indent=indent)
+    return found if found.isascii() or not _SURROGATE.search(found) else json.dumps(value, indent=indent)
 
 
 def _put(row: dict[str, Any], key: str, text: str) -> None:

@@ -10,7 +10,7 @@ from nmt.data.documents.segments import Document, spliced
 from nmt.data.formats.text import one_line
 from nmt.errors import DataError
 
-_SEGMENT = re.compile(rb"<seg\b[^>]*>(.*?)(?=</seg>|<seg\b|</?(?:p|hl|doc|srcset|refset|tstset)\b)", re.I | re.S)
+_SEGMENT = re.compile(rb"<seg\b[^<>]*>(.*?)(?=</seg>|<seg\b|</?(?:p|hl|doc|srcset|refset|tstset)\b)", re.I | re.S)
 
 
 def open_sgm(path: Path, text: str, languages: tuple[str, str], columns: tuple[str, ...], overwrite: bool) -> Document:

@@ -7,7 +7,7 @@ from pathlib import Path
 from nmt.data.corpus import is_blank
 from nmt.data.documents.segments import Document
 
-_AROUND = re.compile(r"(\s*(?:<[^<>]*>\s*|\{\\[^{}]*\}\s*)*)(.*?)((?:\s*<[^<>]*>)*\s*)$", re.DOTALL)
+_PART = re.compile(r"<[^<>]*>|\{\\[^{}]*\}|\s+|[^\s<{]+|.", re.DOTALL)
 _TAG = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
 
 
@@ -46,8 +46,7 @@ def _title(document: Document, lines: list[str]) -> Callable[[Sequence[str]], li
     if len(lines) > 1 and all(_TAG.sub("", line).lstrip().startswith(("-", "–")) for line in lines):
         speakers = [_title(document, [line]) for line in lines]
         return lambda translations: [line for speaker in speakers for line in speaker(translations)]
-    around = _AROUND.match(" ".join(lines))
-    before, core, after = around.groups() if around else ("", " ".join(lines), "")
+    before, core, after = _inside(" ".join(lines))
     plain = " ".join(_TAG.sub("", core).split())
     if is_blank(plain):
         return lambda _: lines
@@ -56,6 +55,17 @@ def _title(document: Document, lines: list[str]) -> Callable[[Sequence[str]], li
     place = len(document.texts)
     document.texts.append(plain)
     return lambda translations: _broken(f"{before}{translations[place]}{after}", len(lines))
+
+
+def _inside(text: str) -> tuple[str, str, str]:
+    """Split off the tags and the white space around a text: before it, the text, and after it."""
+    parts = _PART.findall(text)
+    start, end = 0, len(parts)
+    while start < end and (parts[start].isspace() or _TAG.fullmatch(parts[start])):
+        start += 1
+    while end > start and (parts[end - 1].isspace() or _TAG.fullmatch(parts[end - 1])):
+        end -= 1
+    return "".join(parts[:start]), "".join(parts[start:end]), "".join(parts[end:])
 
 
 def _broken(text: str, count: int) -> list[str]:

@@ -110,7 +110,7 @@ def po_charset(raw: bytes) -> str:
     found = _CHARSET.search(raw)
     name = found[1].decode().lower() if found else ""
     try:
-        return "" if codecs.lookup(name).name in {"utf-8", "ascii"} else name
+        return "" if codecs.lookup(name).name in {"utf-8", "ascii", "punycode", "idna", "undefined"} else name
     except LookupError:  # in templates, it is `CHARSET`
         return ""
 

@@ -41,9 +41,20 @@ def json_rows(path: Path, notes: Counter[str], encoding: str = AUTO) -> Iterator
     with open_text(path, encoding) as text:
         head = next(text.utf8()).removeprefix(b"\xef\xbb\xbf").lstrip()
     return (
-        _array(path, encoding)
+        _array(path, _blocks(path, encoding))
         if head.startswith(b"[")
         else _lines(path, enumerate(read_lines(path, notes, encoding), start=1))
+    )
+
+
+def json_rows_in(text: str, path: Path) -> Iterator[Row]:
+    """Return the objects of a text that is in memory; `path` only names it in messages. Raises DataError as
+    `json_rows` does."""
+    plain = text.removeprefix("\ufeff")
+    return (
+        _array(path, iter([plain]))
+        if plain.lstrip().startswith("[")
+        else _lines(path, enumerate(plain.split("\n"), start=1))
     )
 
 
@@ -59,7 +70,7 @@ def _lines(path: Path, lines: Iterator[tuple[int, str]]) -> Iterator[Row]:
         yield number, _checked(path, number, row)
 
 
-def _array(path: Path, encoding: str) -> Iterator[Row]:
+def _array(path: Path, blocks: Iterator[str]) -> Iterator[Row]:
     """Yield the objects of `[{...}, {...}]`, however they are spread over lines."""
     decode = json.JSONDecoder().raw_decode
     count, line, inside, closed = 0, 1, False, False
@@ -67,7 +78,7 @@ def _array(path: Path, encoding: str) -> Iterator[Row]:
     wanted = (
         0  # characters at which an object that a block has cut is read again: twice as many, so that time is linear
     )
-    for block in itertools.chain(_blocks(path, encoding), [""]):
+    for block in itertools.chain(blocks, [""]):
         rest, place = rest + block, 0
         if block and len(rest) < wanted:
             continue

@@ -1,7 +1,7 @@
 // The page: reads what is typed, asks the server, shows what it says.
 
-import { get, learning, translate } from "./api.js";
-import { make, rowOf, showFlags, showMap, showSource, showTree, showWords, viewsOf } from "./view.js";
+import { get, learning, translate, translateWhole } from "./api.js";
+import { isolate, languageName, make, percent, rowOf, showFlags, showMap, showSource, showTree, showWords, viewsOf } from "./view.js";
 
 const PAUSE = 350; // ms after the last key
 const CHUNK = 50; // lines of a file in a request
@@ -10,13 +10,16 @@ const source = $("#source");
 const mirror = $("#mirror"); // lies over the text, and has the same words with their attention
 
 let runs = [];
-let prefix = "";
+let prefixes = []; // what the translation of each line begins with, where the user chose it
+let current = 0; // the line whose attention and search are shown
+let lookAgain = null; // [line, word] that gets the focus when the next translation is there
+let wholeFiles = []; // endings of files that the server translates as a whole
 let composing = false;
 let timer = 0;
 let asking = new AbortController();
 let shown = null;
 let fileName = "";
-let fileText = null;
+let fileContent = null;
 
 const sides = ["left", "right"].map((name) => {
   const box = $(`#settings-${name}`);
@@ -35,8 +38,14 @@ function labels() {
   }
   const run = runs.find((each) => each.name === sides[0].run.value) ?? runs[0];
   if (run) {
-    $("#direction").textContent = `${run.source} → ${run.target}`;
+    const [from, to] = [languageName(run.source), languageName(run.target)];
+    $("#direction").textContent = `${from} → ${to}`;
+    document.title = `${from} → ${to}: nmt`;
+    $("#source-language").textContent = from;
+    $("#left .language").textContent = to;
     source.lang = run.source;
+    mirror.lang = run.source;
+    $("#example").hidden = !run.example || Boolean(source.value);
     sides.forEach((side) => { side.out.querySelector(".output").lang = run.target; });
   }
   $("#calibrated").textContent = run?.calibrated ? ", by confidence that was calibrated on its validation text" : "";
@@ -45,7 +54,7 @@ function labels() {
 
 function remember() {
   const state = { text: source.value, run: sides[0].run.value, beam: sides[0].beam.value, penalty: sides[0].penalty.value };
-  if (prefix) state.prefix = prefix;
+  prefixes.forEach((begun, number) => { if (begun) state[number ? `prefix${number}` : "prefix"] = begun; });
   if ($("#compare").checked) Object.assign(state, { run2: sides[1].run.value, beam2: sides[1].beam.value, penalty2: sides[1].penalty.value });
   history.replaceState(null, "", `#${new URLSearchParams(state)}`);
 }
@@ -53,7 +62,7 @@ function remember() {
 function restore() {
   const state = new URLSearchParams(location.hash.slice(1));
   source.value = state.get("text") ?? "";
-  prefix = state.get("prefix") ?? "";
+  prefixes = source.value.split("\n").map((_, number) => state.get(number ? `prefix${number}` : "prefix") ?? "");
   const set = (input, name) => { if (state.has(name)) input.value = state.get(name); };
   sides.forEach((side, index) => {
     const end = index ? "2" : "";
@@ -62,9 +71,9 @@ function restore() {
   $("#compare").checked = state.has("run2");
 }
 
-function askedOf(side, text, begun) {
+function askedOf(side, text, begun = []) {
   const asked = { text, run: side.run.value, alternatives: 5, trace: true, heads: true, pieces: true, decoding: { beam_size: Number(side.beam.value), length_penalty: Number(side.penalty.value) } };
-  if (begun) asked.prefix = [begun];
+  if (begun.some(Boolean)) asked.prefix = text.map((_, number) => begun[number] ?? "");
   return asked;
 }
 
@@ -74,18 +83,22 @@ async function ask() {
   const { signal } = asking;
   labels();
   remember();
-  fileText = null;
-  $("#free").hidden = !prefix;
+  fileContent = null;
+  $("#free").hidden = !prefixes.some(Boolean);
   $("#count").textContent = source.value ? `${[...source.value].length} characters` : "";
   if (!source.value.trim()) { clear(); return; }
-  const wanted = sides.filter((_, index) => !index || $("#compare").checked);
   say("Translating …");
   try {
-    const found = await Promise.all(wanted.map((side) => translate(askedOf(side, [source.value], prefix), signal)));
-    if (signal.aborted) return;
+    const found = [];
+    for (const side of $("#compare").checked ? sides : sides.slice(0, 1)) { // one after the other, so that times compare
+      const answer = await translate(askedOf(side, source.value.split("\n"), prefixes), signal);
+      found.push({ ...answer, lines: answer.translations.map(([line]) => line) });
+      if (signal.aborted) return;
+    }
     show(found);
     learn();
-    say(prefix ? `Goes on from “${prefix}”` : "");
+    const begun = prefixes.filter(Boolean);
+    say(begun.length ? `Goes on from ${begun.map((text) => `“${isolate(text)}”`).join(", ")}` : "");
   } catch (error) {
     if (error.name !== "AbortError") say(error.message === "Failed to fetch" ? "The server does not answer; is it still running?" : error.message, true);
   }
@@ -93,37 +106,57 @@ async function ask() {
 
 function clear() {
   for (const { out } of sides) for (const part of out.querySelectorAll(".output, .facts, .flags, .title")) part.textContent = "";
+  shown = null;
   $("#attention").hidden = $("#words").hidden = true;
   $("#tree").replaceChildren();
-  $("#learning").hidden = true;
+  $("#learning").hidden = $("#search").hidden = true;
+  $("#hint").hidden = false;
   act.leave();
   say("");
 }
 
 function show(found) {
   shown = found;
-  $("#words").hidden = true;
+  $("#words").hidden = $("#hint").hidden = true;
   found.forEach((answer, index) => {
-    const { out, beam } = sides[index];
+    const { out, beam, penalty } = sides[index];
     const place = out.querySelector(".output");
-    const lines = answer.translations[0];
     place.replaceChildren();
-    lines.forEach((line, number) => {
+    answer.lines.forEach((line, number) => {
       if (number) place.append("\n");
-      showWords(place, line, act, found[1 - index]?.translations[0][number]);
+      showWords(place, line, number, act, found[1 - index]?.lines[number]);
     });
-    const score = lines.length === 1 ? `, score ${lines[0].score.toFixed(2)}` : "";
-    const { confidence, probability } = lines[0].details ?? {};
-    const known = typeof confidence === "number";
-    const sure = lines.length === 1 && lines[0].text ? (known ? `, about ${Math.round(confidence * 100)} % of the words right` : `, ${Math.round(probability * 100)} % a token`) : "";
-    out.querySelector(".title").textContent = found.length > 1 ? `${answer.run}, beam ${beam.value}` : "";
-    out.querySelector(".facts").textContent = `${Math.round(answer.seconds * 1000)} ms${score}${sure}`;
-    showFlags(out.querySelector(".flags"), { flags: [...new Set(lines.flatMap((line) => line.flags))] });
+    const facts = [`${Math.round(answer.seconds * 1000)} ms`];
+    if (answer.lines.length === 1 && answer.lines[0].text) {
+      const { confidence, probability } = answer.lines[0].details;
+      facts.push(`score ${answer.lines[0].score.toFixed(2).replace("-", "−")}`);
+      facts.push(typeof confidence === "number" ? `about ${percent(confidence)} of the words right` : `${percent(probability)} a token`);
+    }
+    if (index && answer.lines.every((line, number) => line.text === found[0].lines[number].text)) facts.push("the same translation");
+    out.querySelector(".title").textContent = found.length > 1 ? `${answer.run}, beam ${beam.value}, length penalty ${penalty.value}` : "";
+    out.querySelector(".facts").textContent = facts.join(", ");
+    showFlags(out.querySelector(".flags"), { flags: [...new Set(answer.lines.flatMap((line) => line.flags))] });
   });
-  const [first] = found[0].translations[0];
-  const single = found[0].translations[0].length === 1;
-  showViews(single ? first : null);
-  if (single) showTree($("#tree"), first.details.trace ?? [], act); else $("#tree").replaceChildren();
+  const { lines } = found[0];
+  if (lookAgain) {
+    const [number, index] = lookAgain;
+    const words = sides[0].out.querySelectorAll(`.word[data-line="${number}"]`);
+    words[Math.min(index, words.length - 1)]?.focus();
+    lookAgain = null;
+  }
+  if (!lines[current]?.text) current = Math.max(0, lines.findIndex((line) => line.text));
+  showLine();
+}
+
+// Attention and search of one line; a text of several lines says which.
+function showLine() {
+  const { lines } = shown[0];
+  const line = lines[current];
+  for (const place of document.querySelectorAll(".of-line")) place.textContent = lines.length > 1 ? `, line ${current + 1}` : "";
+  showViews(line);
+  const trace = line.details?.trace ?? [];
+  $("#search").hidden = !trace.length;
+  showTree($("#tree"), trace, (text) => act.begin(current, text));
 }
 
 // The table of attention: between words or subwords, aligned words, or one head.
@@ -133,7 +166,7 @@ function showViews(line) {
   $("#view").replaceChildren(...views.map(([name, said]) => make("option", { value: name }, said)));
   const [name, , view] = views.find(([each]) => each === chosen) ?? views[0] ?? [];
   if (name) $("#view").value = name;
-  $("#attention").hidden = !showMap($("#map"), line, view, act);
+  $("#attention").hidden = !showMap($("#map"), line, view, (index) => act.look(line, current, index));
 }
 
 // The text as the snapshots of the model translate it.
@@ -185,33 +218,41 @@ function showStep(index) {
 }
 
 const act = {
-  look(line, index) {
+  look(line, number, index) {
     const row = rowOf(line, index);
-    if (!row || line.source !== source.value) return;
-    showSource(mirror, line, row);
+    const lines = source.value.split("\n");
+    if (!row || line.source !== lines[number]) return;
+    const before = lines.slice(0, number).map((each) => `${each}\n`).join("");
+    showSource(mirror, line, row, before, lines.slice(number + 1).map((each) => `\n${each}`).join(""));
     mirror.hidden = false;
     mirror.scrollTop = source.scrollTop;
     source.classList.add("under");
     const best = row.indexOf(Math.max(...row));
-    if (row[best] > 0) say(`${line.details.target[index].text} ← ${line.source_words[best]} ${row[best].toFixed(2)}`);
+    if (row[best] > 0) say(`${isolate(line.details.target[index].text)} ← ${isolate(line.source_words[best])}: ${percent(row[best])}`);
   },
   leave() {
     mirror.hidden = true;
     source.classList.remove("under");
   },
-  choose(line, index) {
+  choose(line, number, index) {
     const word = line.details.target[index];
+    const chosen = (other) => other.text === word.text;
     $("#chosen").textContent = word.text;
+    $("#words").onkeydown = (event) => {
+      if (event.key !== "Escape") return;
+      $("#words").hidden = true;
+      sides[0].out.querySelectorAll(`.word[data-line="${number}"]`)[index]?.focus();
+    };
     $("#others").replaceChildren(...word.alternatives.map((other) =>
-      make("li", {}, make("button", { type: "button", onclick: () => act.begin(other.prefix) },
-        make("bdi", {}, other.text || "end of sentence"), make("span", { class: "quiet" }, ` ${(other.probability * 100).toFixed(other.probability < 0.1 ? 1 : 0)} %`)))));
+      make("li", {}, make("button", { type: "button", ...(chosen(other) ? { "aria-current": "true" } : {}), onclick: () => act.begin(number, other.prefix, index) },
+        make("bdi", {}, other.text || "end of sentence"), make("span", { class: "quiet" }, ` ${other.probability < 0.001 ? "under 0.1" : (other.probability * 100).toFixed(other.probability < 0.1 ? 1 : 0)} %`)))));
     $("#words").hidden = false;
-    if (shown[0].translations[0].length > 1) say("Alternatives can be chosen in a text of one line.");
-    else $("#others button")?.focus();
+    if (number !== current) { current = number; showLine(); }
+    $("#others button")?.focus();
   },
-  begin(text) {
-    if (source.value.includes("\n")) return;
-    prefix = text;
+  begin(number, text, index = 0) {
+    prefixes[number] = text;
+    lookAgain = [number, index];
     ask();
   },
 };
@@ -219,12 +260,34 @@ const act = {
 function typed() {
   act.leave();
   if (composing) return;
-  prefix = "";
+  prefixes = [];
+  $("#example").hidden = true;
   clearTimeout(timer);
   timer = setTimeout(ask, PAUSE);
 }
 
+// A file whose format the server knows, such as PO or subtitles: it comes back with translations filled in.
+async function translateDocument(file) {
+  const run = runs.find((each) => each.name === sides[0].run.value) ?? runs[0];
+  asking.abort();
+  asking = new AbortController();
+  say(`${file.name}: translating …`);
+  try {
+    const { content, notes } = await translateWhole(file, run, asking.signal);
+    source.value = "";
+    prefixes = [];
+    clear();
+    [fileName, fileContent] = [file.name, content];
+    sides[0].out.querySelector(".output").textContent = notes.join("\n");
+    $("#hint").hidden = true;
+    say(`${file.name}: translated; Download saves it`);
+  } catch (error) {
+    if (error.name !== "AbortError") say(`${file.name}: ${error.message}`, true);
+  }
+}
+
 async function translateFile(file) {
+  if (wholeFiles.some((ending) => file.name.toLowerCase().endsWith(ending))) { await translateDocument(file); return; }
   const text = await file.text();
   if (text.includes("\uFFFD")) { say(`${file.name}: is not text in UTF-8; save it as UTF-8`, true); return; }
   asking.abort();
@@ -241,9 +304,11 @@ async function translateFile(file) {
       bar.value = done.length / lines.length;
       say(`${file.name}: ${done.length} of ${lines.length} lines`);
     }
+    source.value = "";
+    prefixes = [];
     clear();
-    fileName = file.name;
-    fileText = `${done.join("\n")}\n`;
+    [fileName, fileContent] = [file.name, `${done.join("\n")}\n`];
+    $("#hint").hidden = true;
     sides[0].out.querySelector(".output").dir = "auto";
     sides[0].out.querySelector(".output").textContent = done.slice(0, 20).join("\n") + (done.length > 20 ? "\n…" : "");
     say(`${file.name}: all ${done.length} lines are translated; Download saves them`);
@@ -253,9 +318,10 @@ async function translateFile(file) {
   bar.hidden = true;
 }
 
-const result = () => fileText ?? shown?.[0].translations[0].map((line) => line.text).join("\n") ?? "";
+const result = () => fileContent ?? shown?.[0].lines.map((line) => line.text).join("\n") ?? "";
 
 async function copy(text, what) {
+  if (!text) { say("There is no translation yet; type a text first", true); return; }
   try {
     await navigator.clipboard.writeText(text);
     say(`${what} copied`);
@@ -270,15 +336,21 @@ source.addEventListener("input", (event) => { if (!event.isComposing) typed(); }
 $(".texts").addEventListener("focusout", act.leave);
 for (const side of sides) for (const input of [side.run, side.beam, side.penalty]) input.addEventListener("input", () => { labels(); clearTimeout(timer); timer = setTimeout(ask, PAUSE); });
 $("#compare").addEventListener("change", ask);
-$("#view").addEventListener("change", () => { if (shown) showViews(shown[0].translations[0][0]); });
+$("#view").addEventListener("change", () => { if (shown) showViews(shown[0].lines[current]); });
 $("#step").addEventListener("input", () => showStep(Number($("#step").value)));
 $("#learning").addEventListener("toggle", learn);
-$("#free").addEventListener("click", () => { prefix = ""; ask(); });
-$("#copy").addEventListener("click", () => copy(result(), "Translation"));
+$("#free").addEventListener("click", () => { prefixes = []; ask(); });
+$("#example").addEventListener("click", () => {
+  source.value = (runs.find((each) => each.name === sides[0].run.value) ?? runs[0]).example;
+  source.focus();
+  typed();
+});
+$("#copy").addEventListener("click", async () => { const found = result(); copy(typeof found === "string" ? found : await found.text(), "Translation"); });
 $("#link").addEventListener("click", () => { remember(); copy(location.href, "Link"); });
 $("#download").addEventListener("click", () => {
+  if (!result()) { say("There is no translation yet; type a text first", true); return; }
   const url = URL.createObjectURL(new Blob([result()], { type: "text/plain" }));
-  make("a", { href: url, download: fileText ? `translated-${fileName}` : "translation.txt" }).click();
+  make("a", { href: url, download: fileContent ? `translated-${fileName}` : "translation.txt" }).click();
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 });
 $("#open").addEventListener("click", () => $("#file").click());
@@ -294,6 +366,8 @@ drop.addEventListener("drop", (event) => {
 
 try {
   runs = await get("v1/runs");
+  wholeFiles = (await get("frontend/settings")).supportedFilesFormat.filter((ending) => ending !== ".txt");
+  $("#file").accept = [".txt", "text/plain", ...wholeFiles].join(",");
   for (const side of sides) {
     side.run.replaceChildren(...runs.map((run) => make("option", { value: run.name }, run.name)));
     side.beam.value = runs[0].beam_size;

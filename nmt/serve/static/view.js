@@ -20,7 +20,19 @@ export function make(name, attributes = {}, ...children) {
   return element;
 }
 
-const percent = (share) => `${Math.round(share * 100)} %`;
+export const percent = (share) => `${Math.round(share * 100)} %`;
+
+// A word inside a sentence of the page, whatever its direction is.
+export const isolate = (word) => `\u2068${word}\u2069`;
+
+// The name of a language, in that of the page; its code if the browser knows none.
+export function languageName(code) {
+  try {
+    return new Intl.DisplayNames(["en"], { type: "language", fallback: "code" }).of(code);
+  } catch {
+    return code;
+  }
+}
 
 const RIGHT_TO_LEFT = /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}]/u;
 
@@ -37,10 +49,10 @@ function sureness(probability) {
 }
 
 // The words as buttons between which the text stays as it is. `act` gets what happens to a word.
-export function showWords(place, line, act, other) {
-  const words = line.details.target;
-  if (!place.childNodes.length) place.dir = directionOf(line.text);
-  const known = other && new Set(other.details.target.map((word) => word.text));
+export function showWords(place, line, number, act, other) {
+  const words = line.details?.target ?? []; // an empty line has none
+  if (!place.textContent.trim()) place.dir = directionOf(line.text);
+  const known = other && new Set((other.details?.target ?? []).map((word) => word.text));
   const buttons = [];
   let end = 0;
   words.forEach((word, index) => {
@@ -48,9 +60,9 @@ export function showWords(place, line, act, other) {
     const [mark, said] = sureness(word.confidence ?? word.probability);
     const different = known && !known.has(word.text) ? " different" : "";
     const label = `${word.text}, ${said}, ${percent(word.confidence ?? word.probability)}${different ? ", only here" : ""}`;
-    const button = make("button", { type: "button", class: `word ${mark}${different}`, title: word.confidence === null ? `${said}: ${percent(word.probability)}` : `${said}: right with ${percent(word.confidence)} (probability ${percent(word.probability)})`, "aria-label": label, tabindex: index ? "-1" : "0",
-      onmouseenter: () => act.look(line, index), onfocus: () => act.look(line, index), onmouseleave: () => act.leave(),
-      onclick: () => act.choose(line, index),
+    const button = make("button", { type: "button", class: `word ${mark}${different}`, title: word.confidence === null ? `${said}: ${percent(word.probability)}` : `${said}: right with ${percent(word.confidence)} (probability ${percent(word.probability)})`, "aria-label": label, "data-line": number, tabindex: index ? "-1" : "0",
+      onmouseenter: () => act.look(line, number, index), onfocus: () => act.look(line, number, index), onmouseleave: () => act.leave(),
+      onclick: () => act.choose(line, number, index),
       onkeydown: (event) => {
         const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
         if (!step) return;
@@ -66,18 +78,18 @@ export function showWords(place, line, act, other) {
   return buttons;
 }
 
-// The text with the words that a word of the translation looked at.
-export function showSource(place, line, row) {
+// The text with the words that a word of the translation looked at; other lines stand before and after.
+export function showSource(place, line, row, before = "", after = "") {
   const words = line.details.source;
-  place.replaceChildren();
-  place.dir = directionOf(line.source);
+  place.replaceChildren(before);
+  place.dir = directionOf(before + line.source);
   let end = 0;
   words.forEach((word, index) => {
     const much = row?.[index] ?? 0;
     place.append(line.source.slice(end, word.start16), make("span", { class: much >= 0.1 ? "w lit" : "w", "--much": much }, isolated(word.text, place.dir)));
     end = word.end16;
   });
-  place.append(line.source.slice(end));
+  place.append(line.source.slice(end) + after);
 }
 
 export function rowOf(line, index) {
@@ -104,13 +116,13 @@ export function viewsOf(line) {
   ];
 }
 
-// A table of numbers: one cell has the focus, and arrows move it.
+// A table of numbers: one cell has the focus, and arrows move it. `act` gets the row that is looked at.
 export function showMap(place, line, view, act) {
   place.replaceChildren();
   if (!view) return false;
   const caption = make("caption", { "aria-live": "polite" });
   const head = make("tr", {}, make("td", { "--much": 0 }), ...view.source.map((word) => make("th", { scope: "col" }, make("bdi", {}, word))));
-  const look = (target) => { if (view.words) act?.look(line, target); };
+  const look = (target) => { if (view.words) act?.(target); };
   const cells = view.weights.map((row, target) => row.map((weight, source) => {
     const cell = make("td", { class: weight > 0.5 ? "strong" : weight < 0.005 ? "none" : "", "--much": weight, tabindex: target + source ? "-1" : "0",
       onfocus: () => { say(target, source); look(target); },
@@ -125,7 +137,7 @@ export function showMap(place, line, view, act) {
     return cell;
   }));
   const say = (target, source) => {
-    caption.textContent = `${view.target[target]} ← ${view.source[source]}: ${percent(view.weights[target][source])}`;
+    caption.textContent = `${isolate(view.target[target])} ← ${isolate(view.source[source])}: ${percent(view.weights[target][source])}`;
   };
   const rows = cells.map((row, index) => make("tr", {}, make("th", { scope: "row" }, make("bdi", {}, view.target[index])), ...row));
   place.append(make("table", { class: "map" }, caption, make("thead", {}, head), make("tbody", {}, ...rows)));
@@ -133,28 +145,61 @@ export function showMap(place, line, view, act) {
 }
 
 const SIGNS = { lived: ["●", "kept"], ended: ["■", "ended"], pruned: ["×", "dropped"] };
+const BYTE = /^<0x([0-9A-F]{2})>$/; // a token that is one byte of a character
 
-export function showTree(place, nodes, act) {
+// The text of tokens; bytes at the end that are no whole character are left out.
+function textOfTokens(tokens) {
+  const bytes = tokens.flatMap((token) => {
+    const byte = BYTE.exec(token);
+    return byte ? [parseInt(byte[1], 16)] : [...new TextEncoder().encode(token.replaceAll("▁", " "))];
+  });
+  return new TextDecoder().decode(new Uint8Array(bytes)).replace(/\uFFFD+$/, "");
+}
+
+// A token as a word of its own, or with … where it continues a word.
+function tokenName(token, spaced) {
+  const byte = BYTE.exec(token);
+  if (!byte) return `${spaced && /^\p{L}/u.test(token) ? "…" : ""}${token.replaceAll("▁", " ").trim() || "␣"}`;
+  return parseInt(byte[1], 16) < 0x80 ? textOfTokens([token]) : `byte ${byte[1]}`;
+}
+
+// The search: each token of the translation, and below it what else the beam looked at in its place. `begin` gets the
+// text from which the user wants to go on.
+export function showTree(place, nodes, begin) {
   place.replaceChildren();
+  if (!nodes.length) return;
   const children = nodes.map(() => []);
   nodes.forEach((node, index) => { if (node.parent >= 0) children[node.parent].push(index); });
-  const textOf = (index) => (index < 0 ? "" : textOf(nodes[index].parent) + nodes[index].text.replaceAll("▁", " "));
-  const draw = (index) => {
+  const spaced = nodes.filter((node) => node.text.startsWith("▁")).length > nodes.length / 5; // words have spaces between them
+  const tokensOf = (index) => (nodes[index].parent < 0 ? [] : [...tokensOf(nodes[index].parent), nodes[index].text]);
+  const draw = (index, nested) => {
     const node = nodes[index];
     const [sign, said] = SIGNS[node.fate];
-    const text = node.fate === "ended" ? "end of sentence" : node.text.replaceAll("▁", " ").trim() || "␣";
+    const text = node.fate === "ended" ? "end of sentence" : tokenName(node.text, spaced);
     const share = Math.exp(node.log_prob);
-    const label = [make("span", { "aria-hidden": "true" }, `${sign} `), make("bdi", {}, text), make("span", { class: "number" }, `${said}${node.best ? ", chosen" : ""}, ${percent(share) === "0 %" ? "under 1 %" : percent(share)}`)];
-    if (node.fate !== "ended") label.push(make("button", { type: "button", "aria-label": `Go on from ${text}`, onclick: (event) => { event.preventDefault(); act.begin(textOf(index).trimStart()); } }, "go on from here"));
-    const item = make("li", { class: node.best ? "best" : "" });
-    if (!children[index].length) { item.append(make("div", { class: "leaf" }, ...label)); return item; }
-    const list = make("ul");
-    const fill = () => { if (!list.childElementCount) list.append(...children[index].map(draw)); };
-    const buttons = label.length > 3 ? label.splice(3) : [];
-    const details = make("details", { ontoggle: fill }, make("summary", {}, ...label), list);
-    if (node.best) { details.open = true; fill(); }
-    item.append(...buttons, details);
+    const label = [make("span", { "aria-hidden": "true", class: "sign" }, sign), make("bdi", {}, text), make("span", { class: "number" }, `${said}${node.best ? ", chosen" : ""}, ${share < 0.005 ? "under 1 %" : percent(share)}`)];
+    const row = make("div", { class: "node" });
+    const item = make("li", { class: node.best ? "best" : "" }, row);
+    if (nested && children[index].length) {
+      const list = make("ul", { hidden: "" });
+      const toggle = make("button", { type: "button", "aria-expanded": "false", onclick: () => {
+        if (!list.childElementCount) list.append(...children[index].map((child) => draw(child, true)));
+        list.hidden = !list.hidden;
+        toggle.setAttribute("aria-expanded", String(!list.hidden));
+      } }, ...label);
+      row.append(toggle);
+      item.append(list);
+    } else {
+      row.append(make("span", { class: "leaf" }, ...label));
+    }
+    if (node.fate !== "ended") row.append(make("button", { type: "button", class: "go", "aria-label": `Go on from ${text}`, onclick: () => begin(textOfTokens(tokensOf(index)).trimStart()) }, "go on"));
     return item;
   };
-  place.append(...children[0].map(draw));
+  for (let root = 0; root !== undefined && children[root].length; root = children[root].find((index) => nodes[index].best)) {
+    const best = children[root].find((index) => nodes[index].best);
+    const others = children[root].filter((index) => index !== best).map((index) => draw(index, true));
+    const step = best === undefined ? make("li", {}) : draw(best, false);
+    if (others.length) step.append(make("ul", {}, ...others));
+    place.append(step);
+  }
 }
