@@ -37,7 +37,7 @@ def load_translator(
     """
 
     folders = [Path(path) for path in ([paths] if isinstance(paths, Path | str) else paths)]
-    settings = load_settings(folders[0])
+    first_settings = settings = load_settings(folders[0])
     where = settings.device if device is None else device
     settings = config.changed(settings, device=where, threads=0 if threads is None else threads)
     check_threads(settings.threads)
@@ -50,7 +50,11 @@ def load_translator(
                 f"{folders[in_8_bits.index(True)]}: has 8-bit weights, which need a CPU, and device={chosen.type}; set "
                 "device=cpu (--device cpu), or use the run that it was exported from"
             )
-    loaded = [load_snapshot(path, snapshot, chosen) if snapshot else load_run(path, chosen) for path in folders]
+    read = [first_settings, *(load_settings(path) for path in folders[1:])]
+    loaded = [
+        load_snapshot(path, snapshot, chosen, own) if snapshot else load_run(path, chosen, own)
+        for path, own in zip(folders, read, strict=True)
+    ]
     check_same_subwords(loaded)
     for run in loaded:
         if run.eight_bits and int8.multiplies_int8():

@@ -75,7 +75,7 @@ class Characters:
         for (state, value), then in possible.items():
             following[state, value] = then
             allowed[state, byte == value] = True
-        size = np.array([1 if value == NO_BYTE else _bytes_of(int(value)) for value in byte])
+        size = np.array([*map(_bytes_of, range(NO_BYTE)), 1])[byte]
         illegal = np.flatnonzero((byte != NO_BYTE) & ~allowed[BORDER])
         return cls(*map(torch.from_numpy, (byte.astype(np.int64), size, illegal, allowed, following)))
 
