@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from nmt import config
 from nmt.data.statistics import TrainingStatistics, together
 from nmt.device import check_threads, find_device
@@ -44,11 +46,11 @@ def load_translator(
     chosen = find_device(settings)
     if any(in_8_bits := [is_in_8_bits(path) for path in folders]):
         if where == "auto":
-            chosen = find_device(config.changed(settings, device="cpu"))
-        if chosen.type != "cpu":
+            chosen = device_for_8_bits(chosen)
+        elif chosen.type != "cpu":
             raise ConfigError(
                 f"{folders[in_8_bits.index(True)]}: has 8-bit weights, which need a CPU, and device={chosen.type}; set "
-                "device=cpu (--device cpu), or use the run that it was exported from"
+                "device=cpu (--device cpu) or device=auto, or use the run that it was exported from"
             )
     read = [first_settings, *(load_settings(path) for path in folders[1:])]
     loaded = [
@@ -57,7 +59,7 @@ def load_translator(
     ]
     check_same_subwords(loaded)
     for run in loaded:
-        if run.eight_bits and int8.multiplies_int8():
+        if run.eight_bits and chosen.type == "cpu" and int8.multiplies_int8():
             int8.quantize(run.model)
     first = loaded[0].settings
     calibration = load_calibration(folders[0]) if len(folders) == 1 and not snapshot else None
@@ -72,6 +74,12 @@ def load_translator(
         settings.threads,
         (calibration.words.curve, calibration.sentences.curve) if calibration else None,
     )
+
+
+def device_for_8_bits(found: torch.device) -> torch.device:
+    """Return where `auto` computes with 8-bit weights: on a CPU that multiplies 8-bit integers natively, else on the
+    device that was found, where they are rounded float32 weights."""
+    return torch.device("cpu") if int8.multiplies_int8() else found
 
 
 def _statistics_of_all(folders: Sequence[Path]) -> TrainingStatistics | None:
