@@ -6,9 +6,11 @@ from pathlib import Path
 import torch
 
 from nmt import config
+from nmt.calibration import for_short_work
 from nmt.data.statistics import TrainingStatistics, together
 from nmt.device import check_threads, find_device
 from nmt.errors import ConfigError
+from nmt.inference.parallel import own_threads
 from nmt.inference.translator import Translator
 from nmt.model import int8
 from nmt.runs.store import (
@@ -73,6 +75,7 @@ def load_translator(
         _statistics_of_all(folders),
         settings.threads,
         (calibration.words.curve, calibration.sentences.curve) if calibration else None,
+        for_short_work(settings.threads or own_threads()) if chosen.type == "cpu" else None,
     )
 
 

@@ -13,6 +13,7 @@ held_out/              validation and test text that was taken from the training
 scores.json            the last result of `nmt eval`
 outputs.json           the validation text with the translations of the kept model
 calibration.json       what the probabilities of this model are worth (see inference/confidence.py)
+kernels.json           from which sizes on products are packed, where that was measured (see training/thresholds.py)
 snapshots/             the weights at some steps of training (training.snapshots)
 report.html            what `nmt report` tells about the run
 train.lock             while training, or after a kill: who trains in it
@@ -55,7 +56,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and `newest` is needed befor
 CONFIG, WEIGHTS, METRICS, LOG = "config.yaml", "model.safetensors", "metrics.jsonl", "train.log"
 SHORTLIST = "shortlist.safetensors"
 PROVENANCE, SCORES, CHECKPOINTS = "provenance.json", "scores.json", "checkpoints"
-STATISTICS = "statistics.json"
+STATISTICS, KERNELS = "statistics.json", "kernels.json"
 OUTPUTS, CALIBRATION, SNAPSHOTS, REPORT = "outputs.json", "calibration.json", "snapshots", "report.html"
 SUBWORDS = ("subword.model", "subword.source.model", "subword.target.model")
 FILES = (

@@ -29,6 +29,7 @@ from nmt.errors import DataError, NotSaved, OutOfMemory, is_out_of_memory
 from nmt.evaluation.outputs import count_words, load_outputs, save_outputs
 from nmt.files import copy_file, remove_leftovers, write_atomic
 from nmt.inference.constraints import Constraints
+from nmt.kernels import using
 from nmt.languages import find_language
 from nmt.memory import memory_at_hand
 from nmt.metrics import LOSS, METRICS, signature, tokenizer_note
@@ -65,6 +66,7 @@ from nmt.training.resume import (
 )
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import TrainState, share_state
+from nmt.training.thresholds import record, thresholds_of_run
 from nmt.training.track import Tracking, check_trackers
 from nmt.training.trainer import Trainer
 from nmt.training.validation import ValidationSet
@@ -114,6 +116,8 @@ def train(
             bound_allocator()
             log.say(f"nmt {__version__}, torch {torch.__version__}, {describe(device)}, run {_shown(folder)}")
             settings = with_precision(settings, device, log.say)
+            speed = thresholds_of_run(folder, settings, device, log.say, alone=ranks.size == 1)
+            stack.enter_context(using(speed))
             with ranks.in_turn():
                 data = prepare(_with_known_subwords(folder, settings), log.say)
             with _writing(folder, run):
@@ -268,6 +272,8 @@ def _write_files(run: RunFolder, settings: Settings, data: Prepared, *, fresh: b
         write_atomic(run.path / store.CONFIG, config.dump(config.portable(settings, run.folder)).encode())
     if fresh:
         store.save_subwords(run.path, data.subwords)
+        if chosen := record():
+            write_atomic(run.path / store.KERNELS, chosen)
     for part, text in data.held_out.texts.items():
         for file, name in zip(text.files, held_out_files(run.path, settings.data, part), strict=True):
             copy_file(file, name)
