@@ -32,8 +32,11 @@ def bound_allocator() -> None:
 
 @contextmanager
 def sparing_memory() -> Iterator[None]:
-    """Return smaller tensors as well within this context, and whatever is free at its end: for work that is rare."""
+    """Return smaller tensors as well within this context, and whatever is free at its beginning and end: for work that
+    is rare."""
     changed = _return_from(SMALL)
+    if changed is not None:
+        changed.malloc_trim(0)
     try:
         yield
     finally:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -968,6 +969,24 @@ def test_the_picture_of_a_pair(nmt: Run, aligned_files: list[object]) -> None:
     content = Path("a.svg").read_text(encoding="utf-8")
     assert "<!-- postcard -->" in content  # of the second line
     assert "<!-- grandmothers -->" not in content  # of the third
+
+
+def test_align_reads_pipes_a_window_at_a_time(nmt: Run, tiny_corpus: Path) -> None:
+    """What is read from a pipe cannot be read twice: a line to draw that is not there is found at the end."""
+
+    def piped(*arguments: object) -> Result:
+        for side in ("en", "fr"):
+            Path(f"{side}.pipe").unlink(missing_ok=True)
+            os.mkfifo(f"{side}.pipe")
+            content = (tiny_corpus / f"test.{side}").read_bytes()
+            threading.Thread(target=Path(f"{side}.pipe").write_bytes, args=(content,), daemon=True).start()
+        return nmt("align", "--source", "en.pipe", "--target", "fr.pipe", "decoding.window=3", *arguments)
+
+    files = ("--source", tiny_corpus / "test.en", "--target", tiny_corpus / "test.fr")
+    assert piped("--jsonl").out == nmt("align", *files, "decoding.window=3", "--jsonl").out
+    missing = piped("--plot", "a.svg", "--line", 21, "-o", "links")
+    assert missing == Result(2, "", "error: --line 21: en.pipe has 20 lines\n")
+    assert Path("links").read_text(encoding="utf-8").count("\n") == 20  # what was computed is not lost
 
 
 def test_align_as_json(nmt: Run, aligned_files: list[object]) -> None:

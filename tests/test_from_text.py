@@ -1,5 +1,6 @@
 """A text in place of a config: three commands from an empty folder; and a folder that is moved with its run."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -96,6 +97,21 @@ def test_two_files(place: Path, names: list[str], languages: tuple[str, str]) ->
     assert any(note.startswith("note: nothing in ") for note in start.notes) == (languages == ("source", "target"))
 
 
+def test_several_files_with_both_sides(place: Path, tiny_corpus: Path) -> None:
+    """They are one training text, of whatever formats and folders; names tell the languages."""
+    (place / "sub").mkdir()
+    other = place / "sub" / "news.en-fr.jsonl"
+    pairs = [line.rstrip("\n").split("\t") for line in rows(tiny_corpus, 30)]
+    other.write_text("".join(json.dumps({"en": en, "fr": fr}) + "\n" for en, fr in pairs), encoding="utf-8")
+    start = settings_of(Path("pairs.tsv"), ["sub/news.en-fr.jsonl", *FAST])
+    assert [text.path for text in start.settings.data.train] == ["pairs.tsv", "sub/news.en-fr.jsonl"]
+    assert (start.settings.data.source, start.settings.data.target) == ("en", "fr")
+    [(name, text)] = start.files.items()
+    assert name == "pairs.yaml" and text.startswith("# Settings for 230 pairs, written by: nmt train pairs.tsv sub/")
+    again = settings_of(Path("sub/news.en-fr.jsonl"), ["pairs.tsv", *FAST])
+    assert [text.path for text in again.settings.data.train] == ["news.en-fr.jsonl", "../pairs.tsv"]
+
+
 MISTAKES = [
     (
         ["train.en"],
@@ -103,8 +119,12 @@ MISTAKES = [
     ),
     (
         ["pairs.tsv", "train.en", "train.fr"],
-        "train.fr: a third file; name one config, one file with both sides, or",
+        "train.en: has one side, but pairs.tsv has both; name files of one kind",
     ),
+    (["train.en", "train.fr", "train.en"], "train.en: a third file; name one config, files with both sides, or two"),
+    (["train.en", "train.fr", "max_steps"], "max_steps: no such file; a setting is written KEY=VALUE"),
+    (["pairs.tsv", "more.yaml"], "more.yaml: a config beside pairs.tsv; name a config alone, and write settings as"),
+    (["pairs.en-fr.tsv", "pairs.en-de.tsv"], "pairs.en-de.tsv: is en -> de, but pairs.en-fr.tsv is en -> fr; name"),
     (["pairs.tsv", "data.train=x"], "command line: data.train: has no effect beside pairs.tsv; remove it, or write a"),
     (["few.tsv"], "few.tsv: has 4 usable pairs; training needs 10 or more"),
     (
@@ -119,6 +139,8 @@ MISTAKES = [
 def test_mistakes_are_named(place: Path, tiny_corpus: Path, words: list[str], message: str) -> None:
     for side in ("en", "fr"):
         shutil.copy(tiny_corpus / f"train.{side}", place)
+    for name in ("pairs.en-fr.tsv", "pairs.en-de.tsv"):
+        shutil.copy(place / "pairs.tsv", place / name)
     (place / "few.tsv").write_text("".join(rows(tiny_corpus, 4)), encoding="utf-8")
     with pytest.raises((ConfigError, DataError)) as caught:
         settings_of(Path(words[0]), words[1:])

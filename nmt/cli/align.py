@@ -1,7 +1,7 @@
 """`nmt align`."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,7 +25,7 @@ from nmt.errors import ConfigError, DataError
 from nmt.shown import json_line, shown
 
 if TYPE_CHECKING:
-    from nmt.evaluation.gold import Agreement
+    from nmt.evaluation.gold import Agreement, Gold
     from nmt.inference.align import Aligned
     from nmt.inference.alignment import AttentionMatrix
     from nmt.inference.translator import Translator
@@ -71,30 +71,31 @@ def align(
         check_picture(plot)
     elif sheet:
         raise ConfigError("--sheet: needs --plot FILE")
-    from nmt.data.formats.sides import read_two
-    from nmt.evaluation.gold import BETWEEN_SPACES, Agreement, agreement, counts_between_spaces, read_gold
+    from nmt.evaluation.gold import Agreement, agreement
     from nmt.inference.alignment import pharaoh
 
-    pairs = [(pair.source, pair.target) for pair in read_two(source, target, encoding)]
-    if plot is not None and line > len(pairs):
-        raise DataError(f"--line {line}: {source} has {len(pairs):,} lines")
-    known = None if gold is None else read_gold(gold, pairs, word_kind)
-    if known is not None and word_kind == "scripts" and counts_between_spaces(known, pairs):
-        print(shown(f"warning: {gold}: {BETWEEN_SPACES}"), file=sys.stderr)
+    pairs = _pairs(source, target, encoding, line if plot is not None else 0)
+    known = None
+    if gold is not None:
+        pairs = list(pairs)  # all at once, to say what does not fit before anything is written; gold texts are short
+        known = _known_links(gold, pairs, word_kind)
     translator = translator_of(runs, device, threads)
     if not translator.attends:
         raise ConfigError("align: this model has no attention")
-    total, cut = Agreement(0, 0, 0, 0), 0
+    total, cut, lines = Agreement(0, 0, 0, 0), 0, 0
     drawn: list[AttentionMatrix] = []
     with open_output(output_file) as file:
-        for index, found in enumerate(_aligned(translator, pairs, word_kind, changes)):
-            text = _as_json(index + 1, pairs[index], found) if as_json else pharaoh(found.links)
+        for pair, found in _aligned(translator, pairs, word_kind, changes):
+            lines += 1
+            text = _as_json(lines, pair, found) if as_json else pharaoh(found.links)
             file.write(f"{text}\n".encode())
             cut += found.cut
-            if plot is not None and line - 1 <= index < line - 1 + (SHEET if sheet else 1):
+            if plot is not None and line <= lines < line + (SHEET if sheet else 1):
                 drawn.append(found.words)
             if known is not None:
-                total = Agreement(*map(sum, zip(total, agreement(found.links, known[index]), strict=True)))
+                total = Agreement(*map(sum, zip(total, agreement(found.links, known[lines - 1]), strict=True)))
+    if plot is not None and not drawn:
+        raise DataError(_too_few(line, source, lines))
     if plot is not None and sheet:
         contact_sheet(drawn, line, plot, _warn)
     elif plot is not None:
@@ -102,7 +103,33 @@ def align(
     if cut:
         print(f"warning: lines cut to decoding.max_source tokens: {cut:,}", file=sys.stderr)
     if known is not None:
-        print(_describe(total, len(pairs)), file=sys.stderr)
+        print(_describe(total, lines), file=sys.stderr)
+
+
+def _pairs(source: Path, target: Path, encoding: str, drawn: int) -> Iterable[tuple[str, str]]:
+    """Return the pairs, to be read once. Files, unlike pipes, are read before too: what is wrong with the text, or with
+    the number of the line to draw, is found before hours of work."""
+    from nmt.data.formats.sides import read_two
+
+    if source.is_file() and target.is_file():
+        count = sum(1 for _ in read_two(source, target, encoding))
+        if drawn > count:
+            raise DataError(_too_few(drawn, source, count))
+    return ((pair.source, pair.target) for pair in read_two(source, target, encoding))
+
+
+def _too_few(line: int, source: Path, count: int) -> str:
+    return f"--line {line}: {source} has {count:,} lines"
+
+
+def _known_links(gold: Path, pairs: list[tuple[str, str]], word_kind: str) -> "list[Gold]":
+    """Read gold links. Warn if they seem to count other words."""
+    from nmt.evaluation.gold import BETWEEN_SPACES, counts_between_spaces, read_gold
+
+    known = read_gold(gold, pairs, word_kind)
+    if word_kind == "scripts" and counts_between_spaces(known, pairs):
+        _warn(f"{gold}: {BETWEEN_SPACES}")
+    return known
 
 
 def _warn(line: str) -> None:
@@ -123,13 +150,14 @@ def _as_json(line: int, pair: tuple[str, str], found: "Aligned") -> str:
 
 
 def _aligned(
-    translator: "Translator", pairs: list[tuple[str, str]], words: str, changes: dict[str, Any]
-) -> Iterator["Aligned"]:
+    translator: "Translator", pairs: Iterable[tuple[str, str]], words: str, changes: dict[str, Any]
+) -> Iterator[tuple[tuple[str, str], "Aligned"]]:
+    """Yield each pair with its alignment; only one window of pairs is in memory."""
     from nmt.data.batching import chunked
     from nmt.inference.align import align as align_pairs
 
     for window in chunked(pairs, changes.get("window", translator.settings.window)):
-        yield from align_pairs(translator, window, words=words, changes=changes)
+        yield from zip(window, align_pairs(translator, window, words=words, changes=changes), strict=True)
 
 
 def _describe(total: "Agreement", lines: int) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 ConfigArgument = Annotated[
-    Path, typer.Argument(metavar="CONFIG", help="YAML config file, or the training text: one file, or two")
+    Path, typer.Argument(metavar="CONFIG", help="YAML config file, or the training text: one or more files")
 ]
 Overrides = Annotated[
     list[str] | None,

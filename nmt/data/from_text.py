@@ -13,6 +13,7 @@ from nmt import config
 from nmt.config import Settings
 from nmt.config.defaults_for import FEWEST, defaults_for, describe_rule
 from nmt.data.corpus import is_blank
+from nmt.data.formats.codes import same_language
 from nmt.data.formats.guess_languages import guess_languages
 from nmt.data.formats.recognise import format_of_file
 from nmt.data.sources import TextSource, find_source
@@ -32,16 +33,16 @@ class Start(NamedTuple):
 
 
 def settings_of(path: Path, words: Sequence[str]) -> Start:
-    """Return the settings of a config, or of a text (one file, or two) that is named in its place.
+    """Return the settings of a config, or of a text that is named in its place: files with both sides, or one file per
+    side.
 
-    `words` are `key.sub=value`, with the second file of a text before them. Raises ConfigError or DataError.
+    `words` are `key.sub=value`, with the other files of a text before them. Raises ConfigError or DataError.
     """
     files = [path, *(Path(word) for word in itertools.takewhile(lambda word: "=" not in word, words))]
     overrides = list(words[len(files) - 1 :])
-    if len(files) > 2:
-        raise ConfigError(f"{files[2]}: a third file; name one config, one file with both sides, or two files")
     if len(files) == 1 and not _is_text(path):
         return Start(_load(path, overrides))
+    _check_sides(files)
     name = path.name.partition(".")[0] or "text"
     run = next((word.partition("=")[2] for word in overrides if word.startswith("run=")), f"runs/{name}")
     own = Path(run) / f"{name}.yaml"
@@ -78,6 +79,25 @@ def _is_text(path: Path) -> bool:
     return path.suffix.lower() == ".zip" or format_of_file(path) is not None
 
 
+def _check_sides(files: Sequence[Path]) -> None:
+    """Raise ConfigError unless all files have both sides, or there are two and each has one."""
+    one_side = [file for file in files if not _is_text(file)]
+    if not one_side:
+        return
+    for file in one_side:
+        if file.suffix.lower() in CONFIG_ENDINGS:
+            other = next(each for each in files if each != file)
+            raise ConfigError(f"{file}: a config beside {other}; name a config alone, and write settings as KEY=VALUE")
+        if not file.exists() and len(files) > 1:
+            raise ConfigError(f"{file}: no such file; a setting is written KEY=VALUE")
+    if len(one_side) == len(files) == 2:
+        return
+    if len(one_side) < len(files):
+        both = next(file for file in files if file not in one_side)
+        raise ConfigError(f"{one_side[0]}: has one side, but {both} has both; name files of one kind")
+    raise ConfigError(f"{files[2]}: a third file; name one config, files with both sides, or two files: SOURCE TARGET")
+
+
 def _check_same(settings: Settings, files: Sequence[Path], own: Path) -> None:
     """Raise ConfigError if the settings of a run are those of another text."""
     known = {
@@ -97,13 +117,16 @@ def _started(files: Sequence[Path], overrides: Sequence[str], own: Path) -> Star
     for key in given.keys() & {"data.folder", "data.train"}:
         raise ConfigError(f"command line: {key}: has no effect beside {files[0]}; remove it, or write a config")
     folder = files[0].parent
-    name: str | dict[str, str] = files[0].name
-    if len(files) == 2:
-        name = {"source": files[0].name, "target": os.path.relpath(files[1], folder)}
+    first, *others = [os.path.relpath(file, folder) for file in files]
+    name: str | dict[str, str] | list[str] = [first, *others] if others else first
+    if not _is_text(files[0]):
+        name = {"source": first, "target": others[0]}
     found = _languages(files)
     source, target = found or UNKNOWN
     languages = (str(given.get("data.source", source)), str(given.get("data.target", target)))
-    pairs = _count(find_source(folder, name, languages, encoding=str(given.get("data.encoding", "auto"))))
+    encoding = str(given.get("data.encoding", "auto"))
+    texts = name if isinstance(name, list) else [name]
+    pairs = sum(_count(find_source(folder, text, languages, encoding=encoding)) for text in texts)
     if pairs < FEWEST:
         raise DataError(f"{files[0]}: has {pairs} usable pairs; training needs {FEWEST} or more")
     values: dict[str, Any] = {
@@ -135,9 +158,18 @@ def _absolute(value: Any) -> Any:
 
 
 def _languages(files: Sequence[Path]) -> tuple[str, str] | None:
-    """Return the languages of a file, or those by which the names of two files differ; None if nothing tells them."""
-    if len(files) == 1:
-        return None if files[0].suffix == ".zip" else guess_languages(files[0])
+    """Return the languages of files with both sides, or those by which the names of two files differ; None if nothing
+    tells them. Raises DataError if files with both sides have different languages."""
+    if _is_text(files[0]):
+        known = [(file, guess_languages(file)) for file in files if file.suffix != ".zip"]
+        told = [(file, languages) for file, languages in known if languages]
+        for file, languages in told[1:]:
+            if not all(map(same_language, languages, told[0][1])):
+                raise DataError(
+                    f"{file}: is {' -> '.join(languages)}, but {told[0][0]} is {' -> '.join(told[0][1])}; "
+                    "name files with the same languages"
+                )
+        return told[0][1] if told else None
     one, other = (re.split(r"[._-]", file.name) for file in files)
     different = [pair for pair in zip(one, other, strict=False) if pair[0] != pair[1]]
     return different[0] if len(one) == len(other) and len(different) == 1 and all(different[0]) else None
