@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from reliability.job import make_workplace, run
+from reliability.job import call, make_workplace, run
 from torch import Tensor
 
 import nmt
@@ -206,6 +206,29 @@ def test_a_cache_that_cannot_be_written_is_a_note(workplace: Path, monkeypatch: 
     lines: list[str] = []
     assert calibration.for_long_work(1, lines.append).keys() == {1}
     assert lines and all("calibration" in line for line in lines)
+
+
+def test_bench_shows_and_keeps_a_calibration(workplace: Path) -> None:
+    found = call("bench", "--calibrate", "--threads", "1")
+    assert found.status == 0
+    assert re.match(r"packed products on .*, 1 threads, torch .*: one row: .*; several rows: ", found.output)
+    assert found.output.count(" us, chosen ") == 2 * len(calibration.ROWS)
+    assert calibration.read(1, pytest.fail) is not None
+    refused = "error: bench: --calibrate has no effect on a config, --reference or --json; give it alone\n"
+    assert call("bench", "--calibrate", "--reference") == (2, "", refused)
+    assert call("bench", "--reference", "--threads", "2").errors == (
+        "error: --threads: needs --calibrate; to measure a config, set threads=N\n"
+    )
+
+
+def test_a_long_text_is_worth_a_calibration(workplace: Path, tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (workplace / "text").write_text("a man\na dog\n")
+    words = ("translate", tiny_run, "-i", workplace / "text", "--threads", "1", "--device", "cpu")
+    assert call(*words).status == 0
+    assert calibration.read(1, pytest.fail) is None
+    monkeypatch.setattr(import_module("nmt.cli.translate"), "MANY", 2)
+    assert call(*words).status == 0
+    assert calibration.read(1, pytest.fail) is not None
 
 
 def test_thresholds_depend_on_the_number_of_threads() -> None:
