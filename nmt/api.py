@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from nmt import config
+from nmt.calibration import for_short_work
 from nmt.data.statistics import together
 from nmt.device import check_threads, find_device
 from nmt.errors import ConfigError
+from nmt.inference.parallel import own_threads
 from nmt.inference.translator import Translator
 from nmt.model import int8
 from nmt.runs.store import (
@@ -37,23 +41,27 @@ def load_translator(
     """
 
     folders = [Path(path) for path in ([paths] if isinstance(paths, Path | str) else paths)]
-    settings = load_settings(folders[0])
+    first_settings = settings = load_settings(folders[0])
     where = settings.device if device is None else device
     settings = config.changed(settings, device=where, threads=0 if threads is None else threads)
     check_threads(settings.threads)
     chosen = find_device(settings)
     if any(in_8_bits := [is_in_8_bits(path) for path in folders]):
         if where == "auto":
-            chosen = find_device(config.changed(settings, device="cpu"))
-        if chosen.type != "cpu":
+            chosen = device_for_8_bits(chosen)
+        elif chosen.type != "cpu":
             raise ConfigError(
                 f"{folders[in_8_bits.index(True)]}: has 8-bit weights, which need a CPU, and device={chosen.type}; set "
-                "device=cpu (--device cpu), or use the run that it was exported from"
+                "device=cpu (--device cpu) or device=auto, or use the run that it was exported from"
             )
-    loaded = [load_snapshot(path, snapshot, chosen) if snapshot else load_run(path, chosen) for path in folders]
+    read = [first_settings, *(load_settings(path) for path in folders[1:])]
+    loaded = [
+        load_snapshot(path, snapshot, chosen, own) if snapshot else load_run(path, chosen, own)
+        for path, own in zip(folders, read, strict=True)
+    ]
     check_same_subwords(loaded)
     for run in loaded:
-        if run.eight_bits and int8.multiplies_int8():
+        if run.eight_bits and chosen.type == "cpu" and int8.multiplies_int8():
             int8.quantize(run.model)
     first = loaded[0].settings
     statistics = [known for folder in folders if (known := load_statistics(folder)) is not None]
@@ -68,4 +76,11 @@ def load_translator(
         together(statistics[0], statistics[1:]) if len(statistics) == len(folders) else None,  # the narrowest of all
         settings.threads,
         (calibration.words.curve, calibration.sentences.curve) if calibration else None,
+        for_short_work(settings.threads or own_threads()) if chosen.type == "cpu" else None,
     )
+
+
+def device_for_8_bits(found: torch.device) -> torch.device:
+    """Return where `auto` computes with 8-bit weights: on a CPU that multiplies 8-bit integers natively, else on the
+    device that was found, where they are rounded float32 weights."""
+    return torch.device("cpu") if int8.multiplies_int8() else found

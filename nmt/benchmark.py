@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from nmt.calibration import for_long_work
 from nmt.config import DecodingSettings, ModelSettings, Settings, TrainingSettings, load
 from nmt.data.batch import Batch, Sentences, make_batch
 from nmt.data.batching import epoch_batches
@@ -26,6 +27,7 @@ from nmt.data.prepare import prepare
 from nmt.data.subword import EOS_ID
 from nmt.device import choose_device, describe
 from nmt.inference.search import search
+from nmt.kernels import using
 from nmt.kernels.deferred_gradients import PackedWeights, cached_packing
 from nmt.model import Seq2Seq, make_model
 from nmt.precision import PRECISIONS, choose_precision, cpu_features
@@ -94,6 +96,11 @@ def work_of(settings: Settings, batches: int, say: Callable[[str], None]) -> Wor
 def bench(work: Work, settings: Settings, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     """Measure figures by name; see `lines` for what they are."""
     device = choose_device(settings)
+    with using(for_long_work(torch.get_num_threads(), say) if device.type == "cpu" else None):
+        return _measured(work, device, rounds, say)
+
+
+def _measured(work: Work, device: torch.device, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     choice = choose_precision(work.training.precision, device, work.model)
     work = work._replace(training=work.training.model_copy(update={"precision": choice.precision}))
     precision = choice.precision

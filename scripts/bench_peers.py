@@ -12,21 +12,22 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from peers import ours
 from peers.environment import environment
 from peers.results import Rounds, falls, ratios, search_title, table, write_page
-from peers.toolkits import OURS, OWN, SAME_WEIGHTS, TOOLKITS, Process
+from peers.toolkits import ENVIRONMENTS, OURS, OWN, SAME_ALONE, SAME_WEIGHTS, TOOLKITS, Process
 from peers.work import BOS, EOS, PAD, UNK, Sizes, Work, write
 from safetensors.torch import save_file
 
 from nmt import benchmark
 from nmt.precision import cpu_features
 
-CAN_TRAIN = ("nmt", "plain", "OpenNMT-py", "JoeyNMT")
-CAN_DECODE = (*OURS, "OpenNMT-py", "JoeyNMT")
+CAN_TRAIN = ("nmt", "plain", "OpenNMT-py", "Eole", "JoeyNMT")
+CAN_DECODE = (*OURS, "OpenNMT-py", "Eole", "JoeyNMT")
 SEARCHES = {  # name -> what a worker is ordered to decode
     f"batch_{batch}_beam_{beam}": {"sentences": sentences, "batch": batch, "beam": beam}
     for sentences, batch in ((128, 32), (32, 1)) for beam in (1, 5)
@@ -42,17 +43,22 @@ def main() -> None:
     options = _options()
     folder = Path(options.folder)
     folder.mkdir(parents=True, exist_ok=True)
-    python = environment(folder) if set(options.toolkits) - OWN else Path(sys.executable)
+    pythons = {
+        name: Path(sys.executable) if name in OWN else environment(folder, ENVIRONMENTS[name])
+        for name in options.toolkits
+    }
     threads = options.threads or os.cpu_count() or 1
     torch.set_num_threads(threads)
     work = new_work(threads, options.batches)
     write(work, folder)
     save_file(new_weights(work.sizes), folder / "weights.safetensors")
-    workers = {name: Process(name, _python(name, python), folder, threads) for name in options.toolkits}
+    workers = {name: Process(name, pythons[name], folder, threads) for name in options.toolkits}
     if len({worker.about["torch"] for worker in workers.values()}) > 1:
         sys.exit(f"error: the toolkits have different versions of torch; remove {folder} and start again")
     training, decoding = ([name for name in options.toolkits if name in able] for able in (CAN_TRAIN, CAN_DECODE))
     equal = check_equal({name: workers[name] for name in SAME_WEIGHTS if name in workers})
+    alone = {key: search for key, search in SEARCHES.items() if search["batch"] == 1}
+    equal_alone = check_equal({name: workers[name] for name in SAME_ALONE if name in workers}, alone)
     rounds = measure(workers, training, decoding, options.rounds)
     for worker in workers.values():
         worker.end()
@@ -65,6 +71,7 @@ def main() -> None:
         "threads": threads,
         "batches": len(work.batches),
         "equal_translations": equal,
+        "equal_alone": equal_alone,
         "length": work.length,
         "flops_per_token": flops_per_token(work),
     }
@@ -116,14 +123,10 @@ def flops_per_token(work: Work) -> float:
     return total / sum(batch.target_tokens for batch in batches)
 
 
-def _python(name: str, peers: Path) -> Path:
-    return Path(sys.executable) if name in OWN else peers
-
-
-def check_equal(workers: dict[str, Process]) -> int:
+def check_equal(workers: dict[str, Process], searches: Mapping[str, dict[str, int]] = SEARCHES) -> int:
     """How many translations were compared, over all searches; ends the program where two toolkits differ."""
     compared = 0
-    for key, search in SEARCHES.items() if len(workers) > 1 else ():
+    for key, search in searches.items() if len(workers) > 1 else ():
         outputs = [worker(do="decode", **search)["outputs"] for worker in workers.values()]
         differing = sum(one != other for one, other in zip(*outputs, strict=True))
         if differing:

@@ -44,6 +44,7 @@ threads: 1
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keeps the user's cache out of the tests, for processes that they start as well."""
     os.environ["NMT_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ["NMT_CALIBRATION"] = "off"  # the default thresholds, whatever the machine
 
 
 @pytest.fixture(scope="session")

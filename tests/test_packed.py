@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from nmt.kernels.packed import WORTH, Packed, is_worthwhile
+from nmt.kernels import Thresholds, reference, using
+from nmt.kernels.packed import Packed, is_worthwhile
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -20,10 +21,17 @@ def test_products_are_the_plain_ones(inputs: int, outputs: int, rows: int, bias:
 
 
 def test_packing_pays_for_large_products_of_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    weight = torch.zeros(500, WORTH // 1000)
+    weight = torch.zeros(500, Thresholds().rows // 1000)
     assert is_worthwhile(2, weight)
     assert not is_worthwhile(1, weight)
     assert not is_worthwhile(2, weight[1:])
     assert not is_worthwhile(2, weight.double())
+    with using({1: Thresholds(one_row=weight.numel(), rows=weight.numel() + 1)}):
+        assert is_worthwhile(1, weight) and not is_worthwhile(1, weight[1:])
+        assert is_worthwhile(2, weight)
+    with using({7: Thresholds(one_row=1)}):  # another number of threads
+        assert not is_worthwhile(1, weight)
+    with reference("packed"):
+        assert not is_worthwhile(2, weight)
     monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
     assert not is_worthwhile(2, weight)

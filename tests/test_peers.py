@@ -13,7 +13,7 @@ from bench_peers import check_equal
 from peers import environment, ours, ours_shortlist, results
 from peers.plain import Plain
 from peers.results import MARKS, Rounds, falls, ratios, table, write_page
-from peers.toolkits import Process
+from peers.toolkits import ENVIRONMENTS, OWN, TOOLKITS, Process
 from peers.work import BOS, EOS, PAD, UNK, Sizes, Work, padded_sources, read, training_batches, write
 from safetensors.torch import save_file
 
@@ -154,6 +154,8 @@ def test_the_table_has_medians_and_ratios_of_rounds() -> None:
     assert "| nmt 0.1.0 | 90.0 (2.00x) |" in text
     assert "| OpenNMT-py 3.5.1 | 45.0 (1.00x) |" in text
     assert "made the same 128 translations" in text
+    text = "\n".join(table(Rounds(training, decoding, [2e11, 2e11, 2e11]), {**ABOUT, "equal_alone": 64}))
+    assert "nmt and Eole made the same 64 translations of sentences one by one with the same weights." in text
 
 
 def test_the_table_goes_between_the_marks(tmp_path: Path) -> None:
@@ -169,6 +171,14 @@ def test_the_table_goes_between_the_marks(tmp_path: Path) -> None:
 def test_the_page_has_the_marks() -> None:
     page = (environment.PROJECT / "docs" / "lab" / "benchmarks.md").read_text(encoding="utf-8")
     assert all(page.count(mark) == 1 for mark in MARKS)
+
+
+def test_every_other_toolkit_has_an_environment_with_exact_versions() -> None:
+    assert ENVIRONMENTS.keys() == TOOLKITS.keys() - OWN
+    for made in set(ENVIRONMENTS.values()):
+        lines = (environment.PROJECT / "scripts" / "peers" / made.requirements).read_text(encoding="utf-8").split("\n")
+        assert all("==" in line for line in [*made.toolkits, *lines] if line and not line.startswith("#"))
+    assert "aiohttp" in (environment.PROJECT / "scripts/peers/requirements-eole.txt").read_text(encoding="utf-8")
 
 
 def test_a_failed_installation_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

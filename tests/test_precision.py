@@ -7,7 +7,7 @@ import torch
 from reliability.job import make_workplace, run
 
 import nmt
-from nmt import config, precision
+from nmt import api, config, precision
 from nmt.config import ModelSettings, TrainingSettings
 from nmt.data.batch import Batch, SoftTargets
 from nmt.errors import ConfigError
@@ -220,6 +220,7 @@ def test_8_bit_runs_are_for_cpus(tiny_run: Path, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(int8_module, "SMALLEST_SIDE", 8)
     export(tiny_run, tmp_path / "small", eight_bits=True, shortlist=None, command=[], say=print)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: True)
     assert nmt.load(tmp_path / "small").device == CPU  # device=auto
     with pytest.raises(ConfigError, match="has 8-bit weights, which need a CPU, and device=cuda; set device=cpu"):
         nmt.load(tmp_path / "small", device="cuda")
@@ -236,3 +237,21 @@ def test_batches_of_a_gpu_are_wider_and_mean_the_same() -> None:
     ]
     torch.testing.assert_close(*losses)
     assert torch.equal(wide.widened(8).source, wide.source)
+
+
+@pytest.mark.parametrize(
+    ("natively", "found", "chosen"),
+    [
+        (True, "cuda", "cpu"),
+        (True, "cpu", "cpu"),
+        (False, "cuda", "cuda"),
+        (False, "mps", "mps"),
+        (False, "cpu", "cpu"),
+    ],
+)
+def test_8_bits_go_where_they_are_fast(
+    natively: bool, found: str, chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A CPU without VNNI multiplies no 8-bit integers, so `auto` does not prefer it to a GPU."""
+    monkeypatch.setattr(api.int8, "multiplies_int8", lambda: natively)
+    assert api.device_for_8_bits(torch.device(found)).type == chosen

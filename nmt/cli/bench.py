@@ -1,14 +1,12 @@
 """`nmt bench`."""
 
 import json
-import sys
 from typing import Annotated
 
 import typer
 
-from nmt.cli.options import Overrides
+from nmt.cli.options import Overrides, Threads, warn
 from nmt.errors import ConfigError
-from nmt.shown import shown
 
 
 def bench(
@@ -22,10 +20,22 @@ def bench(
     ] = False,
     batches: Annotated[int, typer.Option(min=4, max=1000, help="Batches per round")] = 12,
     rounds: Annotated[int, typer.Option(min=1, max=1000, help="Rounds; the median is reported")] = 5,
+    calibrate: Annotated[
+        bool,
+        typer.Option("--calibrate", help="Measure from which size on packed products pay here, show it and keep it"),
+    ] = False,
+    threads: Threads = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
 ) -> None:
     """Measure the speed of training, decoding and start-up on this machine."""
     words = [word for word in (config_file, *(overrides or [])) if word is not None]
+    if calibrate:
+        if words or reference or as_json:
+            raise ConfigError("bench: --calibrate has no effect on a config, --reference or --json; give it alone")
+        _calibrate(threads)
+        return
+    if threads is not None:
+        raise ConfigError("--threads: needs --calibrate; to measure a config, set threads=N")
     if reference == any("=" not in word for word in words):
         raise ConfigError("bench: name a CONFIG, or give --reference, not both")
     from nmt import config
@@ -33,14 +43,24 @@ def bench(
     from nmt.benchmark import lines, reference_work, work_of
     from nmt.benchmark import reference as reference_settings
 
-    def say(line: str) -> None:
-        print(shown(line), file=sys.stderr)
-
     if reference:
         settings = reference_settings(words)
         work = reference_work(settings, batches)
     else:
         settings = config.load(words[0], words[1:])
-        work = work_of(settings, batches, say)
-    found = measure(work, settings, rounds, say)
+        work = work_of(settings, batches, warn)
+    found = measure(work, settings, rounds, warn)
     print(json.dumps(found, indent=1) if as_json else "\n".join(lines(found)))
+
+
+def _calibrate(threads: int | None) -> None:
+    """Measure for this number of threads and for one, show and keep the result."""
+    from nmt import calibration
+    from nmt.device import check_threads
+    from nmt.inference.parallel import own_threads
+
+    check_threads(threads or 0)
+    for number in sorted({1, threads or own_threads()}):
+        found = calibration.calibrate(number)
+        calibration.keep(number, found.thresholds, warn)
+        print("\n".join(calibration.lines(found, number)))

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 def chosen_format(path: Path | None, given: str | None) -> str | None:
     """Return the document format of the input; None for plain text. Raise ConfigError for an unknown name."""
+    if given == "text" or (given is None and (path is None or path.suffix in {"", ".txt"})):
+        return None  # at once: the readers of all formats take a while to import
     from nmt.data.documents import DOCUMENTS, document_format
 
-    if given is not None and given != "text" and given not in DOCUMENTS:
+    if given is not None and given not in DOCUMENTS:
         raise ConfigError(f"--format {given}: not a format; give text, {', '.join(DOCUMENTS)}")
     if path is None:
-        if given not in {None, "text"}:
-            raise ConfigError(f"--format {given}: needs a file; name it with --input")
-        return None
-    return None if given == "text" else given or document_format(path)
+        raise ConfigError(f"--format {given}: needs a file; name it with --input")
+    return given or document_format(path)
 
 
 def check_document_options(format_name: str | None, given: Mapping[str, object]) -> None:

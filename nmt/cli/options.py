@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from nmt.errors import ConfigError
+from nmt.shown import shown
 
 if TYPE_CHECKING:
     from nmt.distributed import Ranks
@@ -75,6 +77,20 @@ def translator_of(runs: Path | list[Path] | None, device: str | None, threads: i
     from nmt.runs.store import newest
 
     return load_translator(runs or newest(), device, threads)
+
+
+def calibrate_for(translator: "Translator") -> None:
+    """Measure which fast paths pay on this machine, if it is not known, and let the translator use them."""
+    from nmt.calibration import for_long_work
+    from nmt.inference.parallel import own_threads
+
+    if translator.device.type == "cpu":
+        translator.speed = for_long_work(translator.threads or own_threads(), warn)
+
+
+def warn(line: str) -> None:
+    """Print a line on standard error."""
+    print(shown(line), file=sys.stderr)
 
 
 def runs_and_settings(words: list[str] | None, most: int | None = None) -> tuple[list[Path], list[str]]:

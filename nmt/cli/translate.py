@@ -23,6 +23,7 @@ from nmt.cli.options import (
     Threads,
     WordKind,
     as_typed,
+    calibrate_for,
     changes_of,
     check_alone,
     joined_ranks,
@@ -34,6 +35,8 @@ from nmt.cli.streams import open_input, open_output, windows_of
 from nmt.config import decoding_changes
 from nmt.errors import ConfigError, DataError
 from nmt.shown import json_line, shown
+
+MANY = 1000  # lines of a text for which it pays to measure what is fast here, if it is not known
 
 if TYPE_CHECKING:
     from nmt.data.corpus import Text
@@ -229,6 +232,8 @@ def translate(  # noqa: PLR0915
             """Yield each window of lines, the number of its first line, and the prefixes of its translations."""
             nonlocal lines
             for window in windows_of(source, window_size, notes):
+                if lines == 0 and len(window) >= MANY and ranks is None:
+                    calibrate_for(translator)
                 begun = [next(prefixes, "") for _ in window] if prefix_file else None
                 lines += len(window)
                 yield window, lines - len(window) + 1, begun

@@ -51,6 +51,39 @@ _Loader.add_implicit_resolver(
 )
 
 
+_OPENING = (
+    yaml.BlockMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.FlowSequenceStartToken,
+)
+_CLOSING = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
+
+
+class _Checked(_Loader):
+    """Reject what expands a short text into a huge value, while it is read: aliases and deep nesting."""
+
+    def __init__(self, text: str, place: Callable[[yaml.Mark], str]) -> None:
+        super().__init__(text)
+        self.place, self.number, self.depth = place, 0, 0
+
+    def get_token(self) -> yaml.Token:
+        token: yaml.Token = super().get_token()  # type: ignore[no-untyped-call]
+        if self.number > MOST_TOKENS:
+            where = self.place(token.start_mark)
+            raise ConfigError(f"{where}: not a config: has more than {MOST_TOKENS:,} words and marks")
+        if isinstance(token, yaml.AliasToken):
+            where = self.place(token.start_mark)
+            raise ConfigError(f"{where}: aliases (*name) are not used here; write the value out")
+        self.number += 1
+        self.depth += isinstance(token, _OPENING)
+        self.depth -= isinstance(token, _CLOSING)
+        if self.depth > DEEPEST:
+            where = self.place(token.start_mark)
+            raise ConfigError(f"{where}: nested more than {DEEPEST} deep; settings need 3")
+        return token
+
+
 @dataclass(frozen=True)
 class Given:
     """Hold a value as the user gave it, and where: `configs/a.yaml:7`, or `command line`."""
@@ -96,8 +129,7 @@ def _compose(text: str, where: str) -> yaml.Node | None:
         return where if mark is None or where == COMMAND_LINE else f"{where}:{mark.line + 1}"
 
     try:
-        _check_tokens(text, place)
-        return yaml.compose(text, Loader=_Loader)
+        return _Checked(text, place).get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         tab = mark is not None and "\t" in text.split("\n")[mark.line]
@@ -108,29 +140,6 @@ def _compose(text: str, where: str) -> yaml.Node | None:
         raise ConfigError(f"{place(mark)}: not valid YAML: {problem}{remedy}") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{where}: not valid YAML: {str(error).splitlines()[0]}") from None
-
-
-def _check_tokens(text: str, place: Callable[[yaml.Mark], str]) -> None:
-    """Reject what expands a short text into a huge value: aliases and deep nesting."""
-    depth = 0
-    for number, token in enumerate(yaml.scan(text, Loader=_Loader)):
-        if number > MOST_TOKENS:
-            raise ConfigError(f"{place(token.start_mark)}: not a config: has more than {MOST_TOKENS:,} words and marks")
-        if isinstance(token, yaml.AliasToken):
-            raise ConfigError(f"{place(token.start_mark)}: aliases (*name) are not used here; write the value out")
-        depth += isinstance(token, _OPENING)
-        depth -= isinstance(token, _CLOSING)
-        if depth > DEEPEST:
-            raise ConfigError(f"{place(token.start_mark)}: nested more than {DEEPEST} deep; settings need 3")
-
-
-_OPENING = (
-    yaml.BlockMappingStartToken,
-    yaml.BlockSequenceStartToken,
-    yaml.FlowMappingStartToken,
-    yaml.FlowSequenceStartToken,
-)
-_CLOSING = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
 
 
 def _flatten(node: yaml.Node | None, key: str, place: Callable[[yaml.Mark], str]) -> dict[str, Given]:

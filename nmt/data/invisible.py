@@ -5,6 +5,7 @@ the direction of writing. To a model they are characters like any other, and one
 unknown word. Some have a meaning in some places, as between two Persian letters or in the middle of an emoji.
 """
 
+import functools
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -96,15 +97,20 @@ def _members(characters: str) -> Iterator[str]:
 
 
 INVISIBLE = re.compile("[" + "".join(rule.characters for rule in RULES) + "]")
-_PLACES = {
-    character: regex.compile(rule.kept) for rule in RULES if rule.kept for character in _members(rule.characters)
-}
+
+
+@functools.cache
+def _places() -> dict[str, "regex.Pattern[str]"]:
+    """Return where each invisible character that has a meaning keeps it. Compiled when first needed."""
+    return {
+        character: regex.compile(rule.kept) for rule in RULES if rule.kept for character in _members(rule.characters)
+    }
 
 
 def meaningless(line: str) -> Iterator[Span]:
     """Yield where the invisible characters without a meaning are, in order."""
     for match in INVISIBLE.finditer(line):
-        place = _PLACES.get(match.group())
+        place = _places().get(match.group())
         if place is None or not place.match(line, match.start()):
             yield match.span()
 

@@ -4,6 +4,7 @@ The file is a protocol buffer. Two of them written one after the other are one, 
 name is set by appending it.
 """
 
+import functools
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ class Facts(NamedTuple):
     maps_characters: bool  # whether SentencePiece itself replaces characters
 
 
+@functools.lru_cache(maxsize=2)  # both sides of a run may have the same model
 def read_facts(model: bytes) -> Facts:
     """Return the facts of a model. Raises ValueError if `model` is damaged."""
     normalization, kind, maps = "", "unigram", False

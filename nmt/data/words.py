@@ -4,6 +4,8 @@
 already, and the links of other tools, count what spaces separate.
 """
 
+import functools
+import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
@@ -21,15 +23,20 @@ APOSTROPHES = "'\u2019"
 TSHEG = "\u0f0b\u0f0c"  # ends a syllable of Tibetan
 
 # Scripts that are written without spaces between words. Their digits are words as everywhere.
-_ALONE = regex.compile(
+_ALONE = (
     r"[[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Bopomofo}\p{Yi}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tai_Le}"
-    r"\p{New_Tai_Lue}\p{Tai_Tham}\p{Tai_Viet}\p{Javanese}\p{Balinese}]&&\p{L}]",
-    regex.V1,
+    r"\p{New_Tai_Lue}\p{Tai_Tham}\p{Tai_Viet}\p{Javanese}\p{Balinese}]&&\p{L}]"
 )
 # Signs that stack the next letter below the one before it, so that both are one character to the eye.
 _STACKERS = "\u17d2\u1039\u1a60\ua9c0\u1b44"
-_CLUSTER = regex.compile(rf"\X(?:(?<=[{_STACKERS}])\X)*\p{{M}}*")
-_PLAIN = regex.compile(r"[\x00-\u02ff\u0370-\u052f\u1e00-\u1fff\u2010-\u2027\u20a0-\u20bf\uac00-\ud7a3]*")
+_CLUSTER = rf"\X(?:(?<=[{_STACKERS}])\X)*\p{{M}}*"
+_PLAIN = re.compile(r"[\x00-\u02ff\u0370-\u052f\u1e00-\u1fff\u2010-\u2027\u20a0-\u20bf\uac00-\ud7a3]*")
+
+
+@functools.cache
+def _compiled(pattern: str, flags: int = 0) -> "regex.Pattern[str]":
+    """Compile a pattern when it is first needed, which takes milliseconds."""
+    return regex.compile(pattern, flags)
 
 
 class Word(NamedTuple):
@@ -55,13 +62,13 @@ def words_of_scripts(line: str) -> list[Word]:
     each character is a word, with the marks that combine with it; in Tibetan, each syllable.
     """
     plain = _PLAIN.fullmatch(line) is not None  # every character is a cluster by itself
-    clusters = line if plain else _CLUSTER.findall(line)
+    clusters = line if plain else _compiled(_CLUSTER).findall(line)
     words: list[Word] = []
     start, index = -1, 0  # of the run of letters, if there is one
     for place, cluster in enumerate(clusters):
         first, before = cluster[0], index
         index += len(cluster)
-        alone = not plain and _ALONE.match(first) is not None
+        alone = not plain and _compiled(_ALONE, regex.V1).match(first) is not None
         if not alone and _in_word(first):
             start = before if start < 0 else start
             continue

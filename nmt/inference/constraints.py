@@ -99,6 +99,7 @@ class Allowed:
         keeps_unknown = constraints.unknown and settings.replace_unknown
         self._special = [PAD_ID, BOS_ID] if keeps_unknown else [PAD_ID, BOS_ID, UNK_ID]
         self._never: dict[torch.device, tuple[Tensor, Tensor]] = {}
+        self._begins_blank = True  # whether the first token of any hypothesis may be a blank one
 
     def __call__(
         self, log_probs: Float[Tensor, "rows vocab"], tokens: Int[Tensor, "rows time"], limit: Int[Tensor, "rows"]
@@ -126,7 +127,7 @@ class Allowed:
         if settings.no_repeat_ngram:
             _forbid_repeats(log_probs, tokens, settings.no_repeat_ngram)
         if not settings.allow_empty and constraints.blank is not None:
-            _show_something(log_probs, tokens, limit, constraints.blank, self.first_limit)
+            self._show_something(log_probs, tokens, limit, constraints.blank)
         if characters and begun:
             log_probs.index_fill_(1, never, -math.inf)
         if characters and length + characters.longest > self.first_limit:
@@ -134,6 +135,29 @@ class Allowed:
         if within is not None:
             log_probs = within.put_back(log_probs)
         return self._end_in_time(log_probs, length, limit)
+
+    def _show_something(
+        self,
+        log_probs: Float[Tensor, "rows vocab"],
+        tokens: Int[Tensor, "rows time"],
+        limit: Int[Tensor, "rows"],
+        blank: Bool[Tensor, "vocab"],
+    ) -> None:
+        """Forbid, in place, translations of blank tokens alone: such tokens, as the indentation of code, may begin a
+        translation, but neither the end nor, where only one token is left, another blank one may follow them."""
+        length = tokens.size(1) - 1
+        if length == 1:
+            self._begins_blank = concerns_any(blank[tokens[:, 1]])
+        if length and not self._begins_blank:  # later hypotheses begin as some did at the first token
+            return
+        rows = blank[tokens[:, 1:]].all(dim=1)  # all rows where there is no token yet
+        if length:
+            log_probs[:, EOS_ID].masked_fill_(rows, -math.inf)
+        if length + 1 < self.first_limit:
+            return
+        last = rows & (limit - length <= 1)
+        if concerns_any(last):
+            log_probs.masked_fill_(last.unsqueeze(1) & blank.unsqueeze(0), -math.inf)
 
     def _end_in_time(
         self, log_probs: Float[Tensor, "rows vocab"], length: int, limit: Int[Tensor, "rows"]
@@ -162,28 +186,6 @@ class Allowed:
             characters = self.constraints.characters
             self._never[device] = special, torch.cat([special, characters.illegal]) if characters else special
         return self._never[device]
-
-
-def _show_something(
-    log_probs: Float[Tensor, "rows vocab"],
-    tokens: Int[Tensor, "rows time"],
-    limit: Int[Tensor, "rows"],
-    blank: Bool[Tensor, "vocab"],
-    first_limit: int,
-) -> None:
-    """Forbid, in place, translations of blank tokens alone: such tokens, as the indentation of code, may begin a
-    translation, but neither the end nor, where only one token is left, another blank one may follow them."""
-    length = tokens.size(1) - 1
-    if length and not concerns_any(blank[tokens[:, 1]]):
-        return
-    rows = blank[tokens[:, 1:]].all(dim=1)  # all rows where there is no token yet
-    if length:
-        log_probs[:, EOS_ID].masked_fill_(rows, -math.inf)
-    if length + 1 < first_limit:
-        return
-    last = rows & (limit - length <= 1)
-    if concerns_any(last):
-        log_probs.masked_fill_(last.unsqueeze(1) & blank.unsqueeze(0), -math.inf)
 
 
 def _forbid_repeats(log_probs: Float[Tensor, "rows vocab"], tokens: Int[Tensor, "rows time"], n: int) -> None:

@@ -9,6 +9,8 @@ from typing import TypeVar
 
 import torch
 
+from nmt.kernels.choice import carried, uses
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -26,12 +28,12 @@ def parallel_map(work: Callable[[Item], Result], items: Sequence[Item], device: 
     """
     work = torch.inference_mode()(work)  # threads do not know the caller's mode
     threads = own_threads()
-    if device.type != "cpu" or threads == 1 or len(items) < threads:
+    if device.type != "cpu" or threads == 1 or len(items) < threads or not uses("parallel"):
         yield from map(work, items)
         return
     pool = _single_threaded_pool(threads)
     try:
-        yield from pool.map(work, items)
+        yield from pool.map(carried(work), items)
     finally:
         pool.shutdown(cancel_futures=True)
 

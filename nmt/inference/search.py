@@ -151,6 +151,7 @@ def word_by_word(
     score, length, done = torch.zeros_like(log_prob), torch.zeros_like(live), torch.zeros_like(memory.mask[:, 0])
     found: list[list[Hypothesis | None]] = [[None] * copies for _ in range(source.size(0))]
     while len(live):
+        some = False  # whether any may have ended since the last look
         for _ in range(every):
             log_probs, state, attention = model.step(
                 tokens[:, time - 1], state, memory
@@ -165,10 +166,11 @@ def word_by_word(
             time += 1
             ended = chosen == EOS_ID
             if concerns_any(ended):
+                some = True
                 now = _score(log_prob, time - 1, coverage, memory.mask, settings)
                 score, length = torch.where(done, score, now), length.masked_fill(~done, time)
                 done = done | ended
-        if not done.any():
+        if not (some and done.any()):
             continue
         out = done.nonzero().squeeze(1)
         ends = zip(
@@ -212,7 +214,7 @@ class _Beam:
     """
 
     sentence: Int[Tensor, "batch"]  # its row in the source
-    limit: Int[Tensor, "batch"]
+    row_limit: Int[Tensor, "rows"]
     longest: Float[Tensor, "batch"]  # length penalty of the longest translation
     memory: Encoded
     state: State  # rows = batch x beam
@@ -236,9 +238,12 @@ class _Beam:
         """Select some of the sentences."""
         rows = (keep.unsqueeze(1) * self.size + torch.arange(self.size, device=keep.device)).flatten()  # (kept * beam,)
         others: dict[str, Any] = {
-            name: part.index_select(0, keep) for name, part in vars(self).items() if isinstance(part, Tensor)
+            name: part.index_select(0, keep)
+            for name, part in vars(self).items()
+            if isinstance(part, Tensor) and name != "row_limit"
         }
         others["first_row"] = self.first_row[: len(keep)]
+        others["row_limit"] = self.row_limit[rows]
         return replace(self, memory=self.memory.select(keep), state=_select(self.state, rows), **others)
 
 
@@ -264,7 +269,8 @@ def beam_search(
     while len(beam.sentence):
         for _ in range(every):
             _advance(model, beam, settings, allowed, trace)
-            beam.done = _done(beam, settings, n_best) | beam.done
+            done = _done(beam, settings, n_best)
+            beam.done = done if every == 1 else done | beam.done  # those that were done have left
         if beam.done.any():
             _collect(beam.select(beam.done.nonzero().squeeze(1)), found, n_best)
             beam = beam.select((~beam.done).nonzero().squeeze(1))
@@ -282,7 +288,7 @@ def _first_beam(
     limit = limit.to(device, non_blocking=True)
     return _Beam(
         sentence=torch.arange(batch, device=device),
-        limit=limit,
+        row_limit=limit.repeat_interleave(size),
         longest=length_penalty(limit + 1, settings.length_penalty),
         memory=memory,
         state=tuple(part.repeat_interleave(size, dim=1) for part in state),  # (_, batch * beam, _)
@@ -304,22 +310,22 @@ def _advance(
 ) -> None:
     """Extend every hypothesis by one token."""
     (batch, size), time = beam.log_prob.shape, beam.time
+    before = beam.tokens.view(batch * size, -1)[:, :time]
     # Rows = batch * beam: (rows, vocab), state, (rows, src)
-    log_probs, state, attention = model.step(beam.tokens[:, :, time - 1].flatten(), beam.state, beam.memory)
-    limit = beam.limit.repeat_interleave(size)
-    log_probs = allowed(log_probs, beam.tokens.flatten(0, 1)[:, :time], limit)
+    log_probs, state, attention = model.step(before[:, -1], beam.state, beam.memory)
+    log_probs = allowed(log_probs, before, beam.row_limit)
     coverage = None if beam.coverage is None else beam.coverage + attention.unflatten(0, (batch, size))
 
     # Twice the beam, since at most one candidate per hypothesis is an ending: enough go on living.
     totals = log_probs.add_(beam.log_prob.flatten().unsqueeze(1)).view(batch, -1)  # (batch, beam * vocab)
     log_prob, index = topk(totals, min(2 * size, totals.size(1)))  # (batch, 2 * beam)
     vocab = log_probs.size(1)
-    parent = index // vocab
-    token = index - parent * vocab
+    parent, token = index // vocab, index % vocab
 
     end = token == EOS_ID
-    ends = end[:, :size] & log_prob[:, :size].isfinite() & ~beam.done.unsqueeze(1)
+    ends = end[:, :size]
     if concerns_any(ends):
+        ends = ends & log_prob[:, :size].isfinite() & ~beam.done.unsqueeze(1)
         _add_endings(beam, parent[:, :size], token[:, :size], log_prob[:, :size], ends, coverage, settings)
     candidates = log_prob.clone() if trace else log_prob
     log_prob, place = log_prob.masked_fill_(end, -math.inf).topk(size)  # those that live on: (batch, beam)

@@ -32,6 +32,7 @@ from nmt.inference.segmentation import Capacity, Segments, capacity, split_line
 from nmt.inference.shortlist import Shortlist
 from nmt.inference.trace import Trace
 from nmt.inference.translation import Translation, join_segments
+from nmt.kernels import Thresholds, using
 from nmt.kernels.deferred_gradients import PackedWeights, cached_packing
 from nmt.model import Seq2Seq
 from nmt.model.int8 import Int8Linear, quantize
@@ -76,13 +77,15 @@ class Translator:
         statistics: TrainingStatistics | None = None,
         threads: int = 0,
         confidence: Confidence | None = None,
+        speed: Mapping[int, Thresholds] | None = None,
     ) -> None:
         """Take `statistics` of the training text, which decide when a line is split and how long a translation may
         become. Without them, lines with more subwords than `longest` are split at sentence ends; 0: never. A shortlist
         needs a single model.
 
         `threads` of the CPU compute; 0: as many as torch has where a translation is asked for. Several threads of a
-        program may use one translator at once.
+        program may use one translator at once. `speed` are the thresholds of this machine's fast paths, by number of
+        threads; None: those of the thread that asks for a translation.
         """
         self.members = [member.eval() for member in members]
         self.model: Searchable = self.members[0] if len(members) == 1 else Ensemble(self.members)
@@ -94,6 +97,7 @@ class Translator:
         self.device = device or torch.device("cpu")
         self.shortlist = shortlist
         self.threads = threads
+        self.speed = speed
         self.confidence = confidence  # (of words, of sentences): from probability to confidence
         self.constraints = self.constraints.to(self.device)
         self._packed: PackedWeights = {}
@@ -152,7 +156,7 @@ class Translator:
             [(first_line + index, part) for index, each in enumerate(encoded) for part in range(len(each.ids))],
             [each.prefix for each in encoded for _ in each.ids],
         )
-        with computing_with(self.threads):
+        with computing_with(self.threads), using(self.speed):
             found = iter(self._in_precision(settings)._translate(batch, settings, options))
         return [
             join_segments(line, each.parts.spaces, [next(found) for _ in each.ids], mean_score=bool(options.mbr))

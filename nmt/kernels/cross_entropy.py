@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from nmt.kernels.choice import uses
 from nmt.kernels.deferred_gradients import compute_dtype
 
 CHUNK = 2**21  # logits at a time, 8 MB: they stay in a cache
@@ -63,10 +64,11 @@ def cross_entropy(
     chunk = CHUNK if rows.device.type == "cpu" else CHUNK_ON_GPU
     size = max(1, chunk // output.out_features)
     dtype = compute_dtype(output.weight)
-    if torch.is_grad_enabled() and dtype == output.weight.dtype:
+    fast = torch.is_grad_enabled() and uses("cross_entropy")
+    if fast and dtype == output.weight.dtype:
         loss: Tensor = _CrossEntropy.apply(rows, output.weight, output.bias, target, size)  # type: ignore[no-untyped-call]
         return loss
-    if torch.is_grad_enabled() and dtype == torch.bfloat16:
+    if fast and dtype == torch.bfloat16:
         wide = max(size, CHUNK_OF_PRODUCTS // output.out_features)
         rounded: Tensor = _RoundedCrossEntropy.apply(rows, output.weight, output.bias, target, size, wide)  # type: ignore[no-untyped-call]
         return rounded

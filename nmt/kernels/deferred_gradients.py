@@ -15,15 +15,26 @@ from typing import Any, TypeVar
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from nmt.kernels.choice import uses
 from nmt.kernels.packed import Packed, is_worthwhile
 
 # (gradient of the product, other factor) of each step, recorded in the backward pass
 Uses = list[tuple[Tensor, Tensor]]
-# The version of each weight, which changes when it is written to, and what it was packed to, by type
-PackedWeights = dict[nn.Parameter, tuple[int, dict[torch.dtype, Packed]]]
+# The state of each weight, which changes when it is written to or replaced, and what it was packed to, by type
+WeightState = tuple[int, int, int]  # torch's version, the address, and the optimizer steps of this process
+PackedWeights = dict[nn.Parameter, tuple[WeightState, dict[torch.dtype, Packed]]]
 T = TypeVar("T")
 _scope = threading.local()
+_steps = [0]  # of all optimizers: a fused one writes to weights and leaves their version as it is
+
+
+def _count_step(*_: object) -> None:
+    _steps[0] += 1
+
+
+register_optimizer_step_post_hook(_count_step)
 
 
 @contextmanager
@@ -50,7 +61,7 @@ def cached_packing(packed: PackedWeights) -> Iterator[None]:
 
 
 def is_deferring() -> bool:
-    """Return whether weight gradients are being collected, to be computed together."""
+    """Return whether this is within `deferred_gradients`."""
     return getattr(_scope, "kept", None) is not None
 
 
@@ -72,7 +83,7 @@ def compute_dtype(tensor: Tensor) -> torch.dtype:
 
 
 def _is_deferred(factor: Tensor) -> bool:
-    return is_deferring() and torch.is_grad_enabled() and factor.requires_grad
+    return is_deferring() and torch.is_grad_enabled() and factor.requires_grad and uses("deferred")
 
 
 def memoize(key: Hashable, make: Callable[[], T]) -> T:
@@ -104,15 +115,17 @@ def linear(
 
 
 def _packed(weight: Tensor, dtype: torch.dtype) -> Packed:
-    """Return the packed weight; within `cached_packing`, a parameter's outlives the deferring context."""
+    """Return the packed weight; within `cached_packing`, a parameter's outlives the deferring context. It is packed
+    again after the parameter was written to or replaced. An inference tensor has no version, so its packed weight ends
+    with the context, within which nothing writes to weights."""
     longer: PackedWeights | None = getattr(_scope, "packed", None)
-    if longer is None or not isinstance(weight, nn.Parameter):
+    if longer is None or not isinstance(weight, nn.Parameter) or weight.is_inference():
         return memoize(("packed", _storage_key(weight), dtype), lambda: (_pack(weight, dtype), weight))[0]
-    version = -1 if weight.is_inference() else weight._version
-    known, packed = longer.get(weight, (version, {}))
-    if known != version or dtype not in packed:
-        packed = {**(packed if known == version else {}), dtype: _pack(weight, dtype)}
-        longer[weight] = version, packed
+    state = weight._version, weight.data_ptr(), _steps[0]
+    known, packed = longer.get(weight, (state, {}))
+    if known != state or dtype not in packed:
+        packed = {**(packed if known == state else {}), dtype: _pack(weight, dtype)}
+        longer[weight] = state, packed
     return packed[dtype]
 
 

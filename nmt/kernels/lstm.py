@@ -20,6 +20,11 @@ HOLD = 300.0
 class LSTM(nn.LSTM):
     """Run one layer, batch first: Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000."""
 
+    weight_ih_l0: Tensor
+    weight_hh_l0: Tensor
+    bias_ih_l0: Tensor
+    bias_hh_l0: Tensor
+
     def __init__(self, input_size: int, hidden_size: int, bidirectional: bool = False) -> None:
         super().__init__(input_size, hidden_size, batch_first=True, bidirectional=bidirectional)
 
@@ -28,8 +33,8 @@ class LSTM(nn.LSTM):
         call."""
         if state is None or self.bidirectional or not isinstance(inputs, Tensor) or inputs.size(1) != 1:
             return self._sequence(inputs, state)
-        step = self._step if shares(inputs.size(0), self.all_weights[0][1]) else self._cell
-        hidden, cell = step(inputs[:, 0], state[0][0], state[1][0])  # each (rows, hidden)
+        step = self._step if shares(inputs.size(0), self.weight_hh_l0) else self._cell
+        hidden, cell = step(inputs.squeeze(1), state[0].squeeze(0), state[1].squeeze(0))  # each (rows, hidden)
         return hidden.unsqueeze(1), (hidden.unsqueeze(0), cell.unsqueeze(0))  # (rows, 1, hidden), (1, rows, hidden)
 
     def _sequence(self, inputs: Any, state: Any = None) -> Any:
@@ -39,13 +44,17 @@ class LSTM(nn.LSTM):
         with torch.autocast("cpu", enabled=False):
             return super().forward(inputs.float(), None if state is None else tuple(part.float() for part in state))
 
+    def _weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return the weights of the input and of the state, and their biases. Torch's `all_weights` takes longer."""
+        return self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0
+
     def _cell(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        new_state: tuple[Tensor, Tensor] = torch.lstm_cell(inputs, (hidden, cell), *self.all_weights[0])
+        new_state: tuple[Tensor, Tensor] = torch.lstm_cell(inputs, (hidden, cell), *self._weights())
         return new_state
 
     def _step(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the same as `_cell`, with deferred gradients. The new cell is float32 whatever the products are."""
-        input_weight, hidden_weight, *biases = self.all_weights[0]
+        input_weight, hidden_weight, *biases = self._weights()
         sums = linear(inputs, input_weight, biases[0]) + linear(hidden, hidden_weight, biases[1])
         after: tuple[Tensor, Tensor] = _Gates.apply(sums, cell)  # type: ignore[no-untyped-call]
         return after

@@ -1,8 +1,8 @@
 """Packed weights: arranged for products with few rows, as in a loop over positions.
 
 Once oneDNN has rearranged a large weight into the blocks that its kernels read, a product with 5 to 200 rows takes
-between 0.4 and 0.9 of the time (docs/lab/benchmarks.md). In bf16 the weight is rounded at the same time. Other types
-and devices stay as they are.
+between 0.4 and 0.9 of the time (docs/lab/benchmarks.md). With one row it depends on the processor. In bf16 the weight
+is rounded at the same time. Other types and devices stay as they are.
 """
 
 import functools
@@ -11,21 +11,24 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nmt.kernels.choice import thresholds, uses
+
 ROWS = 32  # that the blocks are chosen for; as good for 5 and for 300
-WORTH = 2_000_000  # multiplications, from which on a product gains more than the call costs
+WORTH_BF16 = 250_000  # multiplications in bf16, from which on a product gains more than the call costs
 
 
 def is_worthwhile(rows: int, weight: Tensor, dtype: torch.dtype | None = None) -> bool:
     """Return whether a product with `rows` rows, computed in `dtype` (by default the weight's), is faster with a packed
-    weight. In float32, memory bandwidth limits a single row; in bf16, packing also saves rounding the weight."""
+    weight: by the thresholds of this thread, or in bf16, where packing also saves rounding the weight."""
     dtype = dtype or weight.dtype
-    if weight.device.type != "cpu" or weight.dtype != torch.float32:
+    if not uses("packed") or weight.device.type != "cpu" or weight.dtype != torch.float32:
         return False
     if not (torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled):
         return False
     if dtype == torch.bfloat16:
-        return rows * weight.numel() >= WORTH // 8 and _packs_bf16()
-    return dtype == torch.float32 and rows > 1 and rows * weight.numel() >= WORTH
+        return rows * weight.numel() >= WORTH_BF16 and _packs_bf16()
+    known = thresholds()
+    return dtype == torch.float32 and rows * weight.numel() >= (known.one_row if rows == 1 else known.rows)
 
 
 @functools.cache

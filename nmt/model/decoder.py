@@ -5,6 +5,8 @@ state is a tuple of tensors (anything, rows, size), so a beam is reordered by se
 is the recurrent state (layers, rows, size), then the vector of input feeding, then the attention's cache.
 """
 
+import functools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -76,9 +78,14 @@ class RecurrentDecoder(Decoder):
         self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks = ()
     ) -> Decoded:
         if not masks:
-            masks = self.new_masks(embedded.size(0), embedded)
+            masks = self.new_masks(embedded.size(0), embedded) if self.training else self._no_masks
         decoded = self._decode(embedded, state, memory, masks[1:])
-        return decoded._replace(features=self.dropout(decoded.features, masks[0]))
+        return decoded._replace(features=self.dropout(decoded.features, masks[0])) if self.training else decoded
+
+    @functools.cached_property
+    def _no_masks(self) -> Masks:
+        """Return as many masks as `new_masks` draws, none of which masks anything."""
+        return (None,) * len(self.new_masks(1, torch.zeros(1, 1, 1)))
 
     def _decode(self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks) -> Decoded:
         raise NotImplementedError
@@ -118,6 +125,16 @@ class Readout(nn.Module):
     def forward(self, *parts: Float[Tensor, "rows tgt _"]) -> Float[Tensor, "rows tgt features"]:
         # (rows, tgt, sum of sizes) -> (rows, tgt, features)
         return torch.tanh(self.norm(self.linear(torch.cat(parts, dim=-1))))
+
+
+def _positions(embedded: Float[Tensor, "rows tgt embed"]) -> Sequence[Float[Tensor, "rows 1 embed"]]:
+    """Split the words of a target; a single one stays as it is."""
+    return (embedded,) if embedded.size(1) == 1 else embedded.split(1, dim=1)
+
+
+def _joined(parts: list[Float[Tensor, "rows 1 _size"]]) -> Float[Tensor, "rows tgt _size"]:
+    """Join what was computed for each position; a single one is not copied."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
 class LuongDecoder(RecurrentDecoder):
@@ -161,7 +178,7 @@ class LuongDecoder(RecurrentDecoder):
         attentional, layers = last_attentional.transpose(0, 1), split_layers(recurrent)
         features, attention = [], []
         with deferred_gradients():
-            for word in embedded.split(1, dim=1):
+            for word in _positions(embedded):
                 # (rows, 1, hidden)
                 outputs, layers = self.rnn.run(torch.cat([word, attentional], dim=-1), layers, masks)
                 context, weights, cache = self.attention(outputs, memory, word, cache)
@@ -170,7 +187,7 @@ class LuongDecoder(RecurrentDecoder):
                 attention.append(weights)
         state = (*join_layers(layers), attentional.transpose(0, 1), *cache)
         # (rows, tgt, features), (rows, tgt, src)
-        return Decoded(torch.cat(features, dim=1), torch.cat(attention, dim=1), state)
+        return Decoded(_joined(features), _joined(attention), state)
 
 
 class BahdanauDecoder(RecurrentDecoder):
@@ -187,7 +204,7 @@ class BahdanauDecoder(RecurrentDecoder):
         cache, layers = state[self.parts :], split_layers(state[: self.parts])
         outputs, contexts, attention = [], [], []
         with deferred_gradients():
-            for word in embedded.split(1, dim=1):
+            for word in _positions(embedded):
                 query = layers[-1][0].transpose(0, 1)  # state of the top layer: (1, rows, hidden) -> (rows, 1, hidden)
                 context, weights, cache = self.attention(query, memory, word, cache)
                 # (rows, 1, hidden)
@@ -196,8 +213,8 @@ class BahdanauDecoder(RecurrentDecoder):
                 contexts.append(context)
                 attention.append(weights)
         # (rows, tgt, features)
-        features = self.readout(torch.cat(outputs, dim=1), torch.cat(contexts, dim=1), embedded)
-        return Decoded(features, torch.cat(attention, dim=1), (*join_layers(layers), *cache))
+        features = self.readout(_joined(outputs), _joined(contexts), embedded)
+        return Decoded(features, _joined(attention), (*join_layers(layers), *cache))
 
 
 class ConditionalDecoder(RecurrentDecoder):

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int, Int8
 from torch import Tensor, nn
 
+from nmt.kernels.choice import uses
 from nmt.kernels.lstm import LSTM
 from nmt.model.recurrent import Recurrent
 
@@ -92,6 +93,9 @@ class Int8Linear(nn.Module):
         return kept
 
     def forward(self, inputs: Float[Tensor, "*rows input"]) -> Float[Tensor, "*rows output"]:
+        if not uses("int8"):
+            weight = self.weight.float() * self.scale.unsqueeze(1)
+            return nn.functional.linear(inputs, weight, self.bias)
         values, scale = rounded(inputs.flatten(0, -2))
         sums = torch._int_mm(values, self.weight.t()) * scale  # (rows, input) -> (rows, output)
         outputs: Tensor = torch.addcmul(self.bias, sums, self.scale).unflatten(0, inputs.shape[:-1])

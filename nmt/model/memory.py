@@ -69,6 +69,8 @@ class Attention(nn.Module):
         """
         rows, positions, _ = query.shape
         batch = memory.mask.size(0)
+        if rows == batch:
+            return Attended(*self._attend_in_parts(query, word, memory), cache)
         # Hypotheses become positions of their sentence: (rows, tgt, _) -> (batch, beam * tgt, _)
         context, weights = self._attend_in_parts(_by_sentence(query, batch), _by_sentence(word, batch), memory)
         # Back to (rows, tgt, _)

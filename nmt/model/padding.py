@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from nmt.kernels.choice import uses
 from nmt.kernels.lstm import LSTM
 
 Final = tuple[Float[Tensor, "_batch _hidden"], ...]
@@ -56,7 +57,7 @@ def run_layer(
     waited for. A GPU runs one kernel over the packed sentences; so does a CPU for all cells but an LSTM.
     """
     final: tuple[Tensor, ...]
-    if isinstance(layer, LSTM) and inputs.device.type == "cpu":
+    if isinstance(layer, LSTM) and inputs.device.type == "cpu" and uses("padded_lstm"):
         outputs, final = layer.padded(inputs, mask, lengths)
     elif packing is not None:
         outputs, final = _run_packed(layer, inputs, packing)

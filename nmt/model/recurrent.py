@@ -166,7 +166,7 @@ class Recurrent(nn.Module):
         outputs = inputs
         for index, (layer, norm, before) in enumerate(zip(self.layers, self.norms, states, strict=True)):
             layer_input = outputs
-            if index > 0:
+            if index > 0 and self.training:
                 layer_input = self.dropout(layer_input, masks[index - 1] if masks else None)
             with_extra = layer_input
             if index > 0 and self.extra and extra is not None:

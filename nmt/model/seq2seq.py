@@ -85,7 +85,7 @@ class Seq2Seq(nn.Module):
         # One position: (rows, 1, embed)
         decoded = self.decoder(self.target_embedding(tokens.unsqueeze(1)), state, memory)
         # (rows, 1, features) -> (rows, vocab)
-        return self.generator.log_probs(decoded.features[:, 0]), decoded.state, decoded.attention[:, 0]
+        return self.generator.log_probs(decoded.features.squeeze(1)), decoded.state, decoded.attention.squeeze(1)
 
     def forward(
         self,

@@ -37,5 +37,5 @@ class VocabularyRestriction:
         """Return log-probabilities over the chosen tokens alone, the next state and the attention."""
         words = self.model.target_embedding(self.pieces[tokens].unsqueeze(1))  # (rows,) -> (rows, 1, embed)
         decoded = self.model.decoder(words, state, memory)
-        logits = self.output(self.model.generator.projection(decoded.features[:, 0]))  # (rows, pieces)
-        return F.log_softmax(logits.float(), dim=-1), decoded.state, decoded.attention[:, 0]
+        logits = self.output(self.model.generator.projection(decoded.features.squeeze(1)))  # (rows, pieces)
+        return F.log_softmax(logits.float(), dim=-1), decoded.state, decoded.attention.squeeze(1)

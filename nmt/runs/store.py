@@ -13,6 +13,7 @@ held_out/              validation and test text that was taken from the training
 scores.json            the last result of `nmt eval`
 outputs.json           the validation text with the translations of the kept model
 calibration.json       what the probabilities of this model are worth (see inference/confidence.py)
+kernels.json           from which sizes on products are packed, where that was measured (see training/thresholds.py)
 snapshots/             the weights at some steps of training (training.snapshots)
 report.html            what `nmt report` tells about the run
 train.lock             while training, or after a kill: who trains in it
@@ -33,12 +34,13 @@ from nmt.files import is_folder, open_run_file, read_json, read_run_file, run_fi
 from nmt.runs.weights import (
     Header,
     check_shapes,
+    check_weights,
     is_model_of,
     pack_weights,
     read_header,
     read_header_of,
     read_weights,
-    set_weights,
+    shapes_of,
     subwords_hash,
 )
 
@@ -54,7 +56,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and `newest` is needed befor
 CONFIG, WEIGHTS, METRICS, LOG = "config.yaml", "model.safetensors", "metrics.jsonl", "train.log"
 SHORTLIST = "shortlist.safetensors"
 PROVENANCE, SCORES, CHECKPOINTS = "provenance.json", "scores.json", "checkpoints"
-STATISTICS = "statistics.json"
+STATISTICS, KERNELS = "statistics.json", "kernels.json"
 OUTPUTS, CALIBRATION, SNAPSHOTS, REPORT = "outputs.json", "calibration.json", "snapshots", "report.html"
 SUBWORDS = ("subword.model", "subword.source.model", "subword.target.model")
 FILES = (
@@ -136,20 +138,22 @@ def with_subwords_of(path: Path, settings: Settings) -> Settings:
     return settings.model_copy(update={"subword": settings.subword.model_copy(update={"model": files})})
 
 
-def load_run(path: Path, device: "torch.device") -> LoadedRun:
-    """Load the settings, subwords and best weights of a run. Raises DataError if any is missing, damaged or unfit."""
+def load_run(path: Path, device: "torch.device", settings: Settings | None = None) -> LoadedRun:
+    """Load the settings, subwords and best weights of a run. `settings` are the run's, if the caller has them. Raises
+    DataError if any is missing, damaged or unfit."""
     if run_file_exists(path, CONFIG) and not run_file_exists(path, WEIGHTS):
         what = "no such file: the run has no validated model yet; resume it with: nmt train CONFIG"
         load_settings(path), load_subwords(path)  # whose problems come first
         raise DataError(f"{path / WEIGHTS}: {what}")
-    return _load(path, WEIGHTS, device)
+    return _load(path, WEIGHTS, device, settings)
 
 
-def _load(path: Path, name: str, device: "torch.device") -> LoadedRun:
-    """Load a run with the weights of one of its files."""
-    from nmt.model import int8, make_model, model_shapes
+def _load(path: Path, name: str, device: "torch.device", settings: Settings | None = None) -> LoadedRun:
+    """Load a run with the weights of one of its files, which are read once and never drawn."""
+    from nmt.model import empty_model, filled, int8
 
-    settings, subwords = load_settings(path), load_subwords(path)
+    settings, subwords = settings or load_settings(path), load_subwords(path)
+    model = empty_model(settings.model, [len(subword) for subword in subwords])
     file = path / name
 
     def check(header: Header) -> None:
@@ -159,12 +163,12 @@ def _load(path: Path, name: str, device: "torch.device") -> LoadedRun:
             )
         if header.metadata.get("subwords") != subwords_hash(subwords):
             raise DataError(f"{file}: was trained with another subword model than the one beside it; restore that file")
-        check_shapes(header, model_shapes(settings.model, [len(subword) for subword in subwords]), file)
+        check_shapes(header, shapes_of(model), file)
 
     weights, _ = read_weights(path, name, check)
-    model = make_model(settings.model, len(subwords.source), len(subwords.target))
-    set_weights(model, int8.unpack(weights), file)
-    return LoadedRun(path, settings, subwords, model.to(device).eval(), int8.is_packed(weights))
+    unpacked = int8.unpack(weights)
+    check_weights(shapes_of(model), unpacked, file)
+    return LoadedRun(path, settings, subwords, filled(model, unpacked, device).eval(), int8.is_packed(weights))
 
 
 def is_in_8_bits(path: Path) -> bool:
@@ -284,9 +288,9 @@ def snapshot_steps(path: Path) -> list[int]:
     return sorted(int(match[1]) for match in matches if match)
 
 
-def load_snapshot(path: Path, step: int, device: "torch.device") -> LoadedRun:
+def load_snapshot(path: Path, step: int, device: "torch.device", settings: Settings | None = None) -> LoadedRun:
     """Load a run with the weights of a snapshot. Raises DataError if it is missing, damaged or unfit."""
-    return _load(path, f"{SNAPSHOTS}/{snapshot_name(step)}", device)
+    return _load(path, f"{SNAPSHOTS}/{snapshot_name(step)}", device, settings)
 
 
 def save_run(path: Path, settings: Settings, subwords: Subwords, weights: Mapping[str, "Tensor"]) -> None:

@@ -38,8 +38,13 @@ def tensors_hash(tensors: Mapping[str, "Tensor"]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.numpy().tobytes())
+        digest.update(_bytes(tensor))
     return digest.hexdigest()
+
+
+def _bytes(tensor: "Tensor") -> memoryview:
+    """Return the bytes of a contiguous tensor, not copied."""
+    return tensor.numpy().reshape(-1).data
 
 
 def pack_weights(
@@ -176,19 +181,27 @@ def check_shapes(header: Header, shapes: Mapping[str, tuple[int, ...]], name: Pa
         raise DataError(f"{name}: has an unknown tensor {key}")
 
 
+def shapes_of(model: "Seq2Seq") -> dict[str, tuple[int, ...]]:
+    """Return {name: shape} of every parameter of a model."""
+    return {name: tuple(parameter.shape) for name, parameter in named_weights(model).items()}
+
+
+def check_weights(shapes: Mapping[str, tuple[int, ...]], weights: Mapping[str, "Tensor"], name: Path) -> None:
+    """Raise DataError unless the weights have these names and shapes, and finite values."""
+    for key in shapes.keys() ^ weights.keys():
+        raise DataError(f"{name}: {'has no' if key in shapes else 'has an unknown'} tensor {key}")
+    for key, shape in shapes.items():
+        if weights[key].shape != shape:
+            raise DataError(f"{name}: tensor {key} has shape {tuple(weights[key].shape)}, not {shape}")
+        if not (weights[key].is_floating_point() and bool(weights[key].isfinite().all())):
+            raise DataError(f"{name}: tensor {key} has non-finite values")
+
+
 def set_weights(model: "Seq2Seq", weights: Mapping[str, "Tensor"], name: Path) -> None:
-    """Copies weights into a model. Raises DataError if names or shapes differ."""
+    """Copy weights into a model. Raises DataError if names or shapes differ, or values are not finite."""
     import torch
 
-    own = named_weights(model)
-    for key in own.keys() ^ weights.keys():
-        raise DataError(f"{name}: {'has no' if key in own else 'has an unknown'} tensor {key}")
+    check_weights(shapes_of(model), weights, name)
     with torch.no_grad():
-        for key, parameter in own.items():
-            if parameter.shape != weights[key].shape:
-                raise DataError(
-                    f"{name}: tensor {key} has shape {tuple(weights[key].shape)}, not {tuple(parameter.shape)}"
-                )
-            if not (weights[key].is_floating_point() and bool(weights[key].isfinite().all())):
-                raise DataError(f"{name}: tensor {key} has non-finite values")
+        for key, parameter in named_weights(model).items():
             parameter.copy_(weights[key])

@@ -23,6 +23,7 @@ from nmt.distributed import ALONE, Ranks
 from nmt.errors import DataError, NotSaved
 from nmt.evaluation.outputs import count_words, load_outputs, save_outputs
 from nmt.files import copy_file, remove_leftovers, shown_path, write_atomic
+from nmt.kernels import using
 from nmt.precision import with_precision
 from nmt.runs import store
 from nmt.runs.weights import named_weights, subwords_hash
@@ -51,6 +52,7 @@ from nmt.training.resume import (
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import share_state
 from nmt.training.stopping import Stop
+from nmt.training.thresholds import record, thresholds_of_run
 from nmt.training.track import Tracking, check_trackers
 from nmt.training.trainer import Trainer
 from nmt.training.validation import validation_sets
@@ -97,6 +99,8 @@ def train(
             bound_allocator()
             log.say(f"nmt {__version__}, torch {torch.__version__}, {describe(device)}, run {shown_path(folder)}")
             settings = with_precision(settings, device, log.say)
+            speed = thresholds_of_run(folder, settings, device, log.say, alone=ranks.size == 1)
+            stack.enter_context(using(speed))
             with ranks.in_turn():
                 # A run keeps its subwords, which a changed text would no longer yield.
                 begun = bool(list_checkpoints(folder / store.CHECKPOINTS))
@@ -257,6 +261,8 @@ def _write_files(run: RunFolder, settings: Settings, data: Prepared, *, fresh: b
         write_atomic(run.path / store.CONFIG, config.dump(config.portable(settings, run.folder)).encode())
     if fresh:
         store.save_subwords(run.path, data.subwords)
+        if chosen := record():
+            write_atomic(run.path / store.KERNELS, chosen)
     for part, text in data.held_out.texts.items():
         for file, name in zip(text.files, held_out_files(run.path, settings.data, part), strict=True):
             copy_file(file, name)

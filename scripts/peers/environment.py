@@ -1,29 +1,42 @@
-"""The virtual environment that the other toolkits live in."""
+"""The virtual environments that the other toolkits live in. Eole has its own: it needs newer packages."""
 
 import os
 import subprocess
 import sys
 import venv
 from pathlib import Path
+from typing import NamedTuple
 
 PROJECT = Path(__file__).parent.parent.parent
-INSTALLED = ("OpenNMT-py==3.5.1", "joeynmt==2.3.0")
+NEEDED = ("torch", "numpy", "safetensors", "sacrebleu", "sentencepiece", "pyyaml", "packaging")
 
 
-def environment(folder: Path) -> Path:
+class Environment(NamedTuple):
+    """What is installed where."""
+
+    home: str  # below the folder
+    toolkits: tuple[str, ...]  # without their dependencies: they want another torch, and run with this one
+    requirements: str  # what they import beside NEEDED, in this folder
+
+
+PEERS = Environment("environment", ("OpenNMT-py==3.5.1", "joeynmt==2.3.0"), "requirements.txt")
+EOLE = Environment("environment-eole", ("eole==0.6.4",), "requirements-eole.txt")
+
+
+def environment(folder: Path, wanted: Environment = PEERS) -> Path:
     """The Python of a virtual environment in `folder` with the peers, made if it is not there."""
-    needed = PROJECT / "scripts" / "peers" / "requirements.txt"
-    stamp, home = folder / "installed.txt", folder / "environment"
+    needed = PROJECT / "scripts" / "peers" / wanted.requirements
+    stamp, home = folder / f"{wanted.home}.txt", folder / wanted.home
     python = home / ("Scripts" if os.name == "nt" else "bin") / "python"
-    content = "\n".join([*INSTALLED, needed.read_text(encoding="utf-8")])
+    content = "\n".join([*wanted.toolkits, needed.read_text(encoding="utf-8")])
     if stamp.exists() and stamp.read_text(encoding="utf-8") == content:
         return python
-    print(f"installing {' and '.join(INSTALLED)} into {home} (a few minutes)", file=sys.stderr)
+    print(f"installing {' and '.join(wanted.toolkits)} into {home} (a few minutes)", file=sys.stderr)
     venv.create(home, with_pip=True, clear=True)
     limits = ("-c", str(PROJECT / "constraints.txt"))
-    _pip(python, *limits, "torch", "numpy", "safetensors", "sacrebleu", "sentencepiece", "pyyaml", "packaging")
+    _pip(python, *limits, *NEEDED)
     _pip(python, *limits, "-r", str(needed))
-    _pip(python, "--no-deps", *INSTALLED)  # they want an older torch, and run with this one
+    _pip(python, "--no-deps", *wanted.toolkits)
     stamp.write_text(content, encoding="utf-8")
     return python
 

@@ -10,10 +10,12 @@ from safetensors.torch import load_file
 
 from nmt import __version__
 from nmt.benchmark import reference
+from nmt.calibration import for_long_work
 from nmt.config import DecodingSettings, ModelSettings
 from nmt.data.batch import Batch, pad_sources, pad_targets
 from nmt.inference.parallel import parallel_map
 from nmt.inference.search import Hypothesis, search
+from nmt.kernels import using
 from nmt.kernels.deferred_gradients import PackedWeights, cached_packing
 from nmt.model import Seq2Seq, make_model
 from nmt.training.step import TrainStep
@@ -45,13 +47,15 @@ class Ours:
         self.translator = new_model(work.sizes).eval()
         self.translator.load_state_dict(load_file(folder / "weights.safetensors"))
         self.packed: PackedWeights = {}
+        self.speed = for_long_work(torch.get_num_threads(), print)
 
     def about(self) -> About:
         return About(__version__, parameters(self.translator), self.train_step.precision)
 
     def train(self) -> int:
         updates = (self.train_step([batch], step, self.work.learning_rate) for step, batch in enumerate(self.batches))
-        return sum(update.tokens for update in updates)
+        with using(self.speed):
+            return sum(update.tokens for update in updates)
 
     def decode(self, sources: list[Ids], batch: int, beam: int) -> list[Ids]:
         """Batches side by side, as `Translator` does; but a sentence by itself is waited for, and has all threads."""
@@ -64,7 +68,8 @@ class Ours:
 
         batches = portions(sources, batch)
         found = map(of_batch, batches) if batch == 1 else parallel_map(of_batch, batches, torch.device("cpu"))
-        return [ids for portion in found for ids in portion]
+        with using(self.speed):
+            return [ids for portion in found for ids in portion]
 
     def search(self, sources: list[Ids], settings: DecodingSettings) -> list[list[Hypothesis]]:
         return search(self.translator, pad_sources(sources), settings)

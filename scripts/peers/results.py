@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from peers.toolkits import EXPORTED, OURS, PEER, SAME_WEIGHTS, TOOLKITS
+from peers.toolkits import EXPORTED, OURS, PEER, SAME_ALONE, SAME_WEIGHTS, TOOLKITS
 
 from nmt.model.int8 import multiplies_int8
 
@@ -75,11 +75,16 @@ def table(rounds: Rounds, about: dict[str, Any]) -> Iterator[str]:
         cells = (_rate(rates, name) for rates in rounds.decoding.values())
         yield f"| {_title(name, about)} | {' | '.join(cells)} |"
     yield ""
-    yield f"A translation has {about['length']} pieces and its end. " + (
-        f"{' and '.join(SAME_WEIGHTS)} made the same {about['equal_translations']} translations with the same weights."
-        if about["equal_translations"]
-        else "No translations were compared."
-    )
+    same = [
+        f" {' and '.join(names)} made the same {about[count]} translations{how} with the same weights."
+        for names, count, how in (
+            (SAME_WEIGHTS, "equal_translations", ""),
+            (SAME_ALONE, "equal_alone", " of sentences one by one"),
+        )
+        if about.get(count)
+    ]
+    compared = "".join(same) or " No translations were compared."
+    yield f"A translation has {about['length']} pieces and its end.{compared}"
 
 
 def _title(name: str, about: dict[str, Any]) -> str:

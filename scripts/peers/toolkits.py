@@ -7,17 +7,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from peers.environment import PROJECT
+from peers.environment import EOLE, PEERS, PROJECT, Environment
 
 TOOLKITS = {  # name -> module of peers
     "nmt": "ours", "nmt int8": "ours_int8", "nmt int8 shortlist": "ours_shortlist", "plain": "plain",
-    "OpenNMT-py": "opennmt", "JoeyNMT": "joey",
+    "OpenNMT-py": "opennmt", "Eole": "eole_worker", "JoeyNMT": "joey",
 }  # fmt: skip
 EXPORTED = ("nmt int8", "nmt int8 shortlist")  # what `nmt export` makes
 OURS = ("nmt", *EXPORTED)
 OWN = {*OURS, "plain"}  # what needs no environment of its own
+ENVIRONMENTS: dict[str, Environment] = {"OpenNMT-py": PEERS, "JoeyNMT": PEERS, "Eole": EOLE}  # of all others
 PEER = "OpenNMT-py"  # what decoding is compared with
 SAME_WEIGHTS = ("nmt", PEER)  # whose translations must be equal before anything is timed
+SAME_ALONE = ("nmt", "Eole")  # the same for sentences one by one: in a batch, Eole's encoder reads padding as words
 
 
 class Process:

@@ -1,0 +1,249 @@
+"""Calibration: measure once on a machine from which size on packed products are faster, and keep what was found.
+
+It takes well under a second, at the first long training or translation, and is kept in the user's cache by CPU model,
+number of threads and version of torch. What is kept is untrusted: a file that does not fit is ignored with one line.
+`NMT_CALIBRATION=off` neither measures nor reads it.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+
+from nmt.data.cache import cache_folder
+from nmt.errors import DataError
+from nmt.files import open_run_file, parse_json, read_bounded, write_atomic
+from nmt.inference.parallel import computing_with, own_threads
+from nmt.kernels import Thresholds
+from nmt.kernels.choice import NEVER
+from nmt.kernels.packed import Packed
+
+FORMAT = 1  # raise it when the meaning of a number changes
+SWITCH = "NMT_CALIBRATION"
+FOLDER = "calibration"
+LARGEST = 10_000  # bytes of a file
+SHAPES = ((256, 256), (512, 512), (1024, 512), (2048, 512), (2048, 1024), (8000, 512))  # (outputs, inputs)
+ROWS = (1, 5, 32)
+ROUNDS, SHORTEST = 7, 2e-4  # rounds, and seconds in which a product is repeated in each
+LONGEST = 0.3  # seconds after which no further round begins
+CLEARLY = 0.97  # share of the time of the defaults below which other thresholds are taken
+SLACK = 1.1  # a choice counts as right if it takes at most this many times the time of the best
+
+Say = Callable[[str], None]
+
+
+class Measured(NamedTuple):
+    """Hold the times of one product, in seconds."""
+
+    rows: int
+    outputs: int
+    inputs: int
+    plain: float
+    packed: float
+
+    @property
+    def work(self) -> int:
+        """Return its multiplications."""
+        return self.rows * self.outputs * self.inputs
+
+    def excess(self, packs: bool) -> float:
+        """Return how many times the time of the best choice a choice takes."""
+        return (self.packed if packs else self.plain) / min(self.packed, self.plain)
+
+
+class Calibration(NamedTuple):
+    """Hold thresholds and what they follow from; nothing if they come from the cache."""
+
+    thresholds: Thresholds
+    measured: Sequence[Measured] = ()
+
+    def packs(self, product: Measured) -> bool:
+        """Return whether the thresholds choose the packed product."""
+        return product.work >= (self.thresholds.one_row if product.rows == 1 else self.thresholds.rows)
+
+
+def for_long_work(threads: int, say: Say) -> Mapping[int, Thresholds]:
+    """Return the thresholds of this machine for `threads` and for one thread, measured now if they are not known."""
+    found = {}
+    for number in sorted({1, threads}):
+        known = read(number, say)
+        if known is None and os.environ.get(SWITCH) != "off":
+            known = calibrate(number).thresholds
+            keep(number, known, say)
+        if known is not None:
+            found[number] = known
+    return found
+
+
+def for_short_work(threads: int, say: Say = lambda _: None) -> Mapping[int, Thresholds]:
+    """Return the thresholds that are known of this machine for `threads` and for one thread. Measure nothing."""
+    known = {number: read(number, say) for number in {1, threads}}
+    return {number: found for number, found in known.items() if found is not None}
+
+
+def calibrate(threads: int) -> Calibration:
+    """Measure with this number of threads: every product, plain and packed in turns, in a few rounds."""
+    with computing_with(threads), torch.inference_mode():
+        # Other programs that take turns with a single thread do not count; several threads wait for each other.
+        clock = time.thread_time if threads == 1 else time.perf_counter
+        measured = _measure([(rows, *shape) for shape in SHAPES for rows in ROWS], clock)
+    default = Thresholds()
+    one = _threshold([product for product in measured if product.rows == 1], default.one_row)
+    several = _threshold([product for product in measured if product.rows > 1], default.rows)
+    return Calibration(Thresholds(one, several), measured)
+
+
+def _measure(sizes: Sequence[tuple[int, int, int]], clock: Callable[[], float]) -> list[Measured]:
+    """Return the best times of all rounds. A busy machine gets fewer rounds."""
+    if not (torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled):
+        return [Measured(*size, plain=1.0, packed=1.0) for size in sizes]
+    pairs = [_products(*size) for size in sizes]
+    for product in (product for pair in pairs for product in pair):
+        product()  # compiles
+    best = [[_mean_time(product, 1, clock) for product in pair] for pair in pairs]
+    begun = clock()
+    for _ in range(ROUNDS):
+        for pair, times in zip(pairs, best, strict=True):
+            for index, product in enumerate(pair):
+                count = max(1, int(SHORTEST / max(times[index], 1e-7)))
+                times[index] = min(times[index], _mean_time(product, count, clock))
+        if clock() - begun > LONGEST:
+            break
+    return [Measured(*size, *times) for size, times in zip(sizes, best, strict=True)]
+
+
+def _products(rows: int, outputs: int, inputs: int) -> tuple[Callable[[], object], Callable[[], object]]:
+    """Return the plain and the packed product of this size."""
+    given, weight, bias = torch.zeros(rows, inputs), torch.zeros(outputs, inputs), torch.zeros(outputs)
+    packed = Packed(weight)
+    return (lambda: F.linear(given, weight, bias)), (lambda: packed(given, bias))
+
+
+def _mean_time(product: Callable[[], object], count: int, clock: Callable[[], float]) -> float:
+    start = clock()
+    for _ in range(count):
+        product()
+    return (clock() - start) / count
+
+
+def _threshold(measured: Sequence[Measured], default: int) -> int:
+    """Return the number of multiplications from which on to pack, for which the measured products take least time in
+    excess of their best; the highest one of equals, and the default unless another is clearly better."""
+    limits = sorted({product.work for product in measured} | {NEVER}, reverse=True)
+
+    def excess(limit: int) -> float:
+        return sum(product.excess(product.work >= limit) for product in measured)
+
+    best = min(limits, key=excess)
+    return best if excess(best) < CLEARLY * excess(default) else default
+
+
+def lines(calibration: Calibration, threads: int) -> list[str]:
+    """Return a calibration as text, one product a line."""
+    limits = [
+        f"{name}: {'never' if limit >= NEVER else f'from {limit:,} multiplications on'}"
+        for name, limit in (("one row", calibration.thresholds.one_row), ("several rows", calibration.thresholds.rows))
+    ]
+    shown = [f"packed products on {cpu()}, {threads} threads, torch {torch.__version__}: {'; '.join(limits)}"]
+    for product in calibration.measured:
+        packs = calibration.packs(product)
+        shown.append(
+            f"{product.rows:>4} x {product.inputs:>4} -> {product.outputs:>4}: plain {1e6 * product.plain:8.1f} us, "
+            f"packed {1e6 * product.packed:8.1f} us, chosen {'packed' if packs else 'plain'}"
+            f"{'' if product.excess(packs) <= SLACK else f', {product.excess(packs):.2f}x the best'}"
+        )
+    return shown
+
+
+# The cache -----------------------------------------------------------------------------------------------------------
+
+
+def cpu() -> str:
+    """Return the model of the CPU, as the system names it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split("\n"):
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def machine(threads: int) -> dict[str, Any]:
+    """Return what the thresholds depend on."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    return {"format": FORMAT, "cpu": cpu(), "capability": capability, "threads": threads, "torch": torch.__version__}
+
+
+def file_of(threads: int) -> Path:
+    """Return the file of the cache. Raise DataError if there is no cache."""
+    key = hashlib.sha256(json.dumps(machine(threads), sort_keys=True).encode()).hexdigest()[:24]
+    return cache_folder() / FOLDER / f"{key}.json"
+
+
+def keep(threads: int, found: Thresholds, say: Say) -> None:
+    """Write thresholds into the cache; say in one line why not if they cannot be written."""
+    try:
+        path = file_of(threads)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, json.dumps({**machine(threads), **found._asdict()}, indent=1).encode())
+    except (OSError, DataError) as error:
+        say(f"note: the calibration cannot be kept: {error}; the next start measures again")
+
+
+def read(threads: int, say: Say) -> Thresholds | None:
+    """Return the thresholds in the cache; None if there are none. A file that does not fit is ignored with a line."""
+    if os.environ.get(SWITCH) == "off":
+        return None
+    try:
+        path = file_of(threads)
+        with open_run_file(path.parent, path.name) as file:
+            values = parse_json(read_bounded(file, path, LARGEST), path)
+    except FileNotFoundError:
+        return None
+    except (OSError, DataError) as error:
+        say(f"note: the calibration is ignored: {error}; measure again: nmt bench --calibrate")
+        return None
+    if {name: values.get(name) for name in machine(threads)} != machine(threads):
+        say(f"note: {path}: is of another machine, and ignored; measure again: nmt bench --calibrate")
+        return None
+    found = parse(values)
+    if found is None:
+        say(f"note: {path}: damaged, and ignored; measure again: nmt bench --calibrate")
+    return found
+
+
+def parse(values: Mapping[str, Any]) -> Thresholds | None:
+    """Return the thresholds among untrusted values; None if they are not thresholds."""
+    numbers = [values.get(name) for name in Thresholds._fields]
+    if not all(type(number) is int and 0 < number <= NEVER for number in numbers):
+        return None
+    return Thresholds(*numbers)  # type: ignore[arg-type]
+
+
+def to_record(chosen: Mapping[int, Thresholds]) -> dict[str, Any]:
+    """Return thresholds as a run records them."""
+    return {str(threads): found._asdict() for threads, found in chosen.items()}
+
+
+def from_record(record: Any) -> Mapping[int, Thresholds]:
+    """Return the thresholds that a run has recorded. Raise ValueError if it is no such record."""
+    chosen = {}
+    for threads, values in record.items() if isinstance(record, dict) else [("", None)]:
+        found = parse(values) if isinstance(values, dict) else None
+        if found is None or not threads.isascii() or not threads.isdigit() or len(threads) > 6:
+            raise ValueError("not a record of thresholds")
+        chosen[int(threads)] = found
+    return chosen
+
+
+def threads_at_hand(threads: int) -> int:
+    """Return the number of threads that `threads` of the settings mean."""
+    return threads or own_threads()

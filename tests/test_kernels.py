@@ -1,0 +1,291 @@
+"""Fast paths: one table, each equal to its plain reference, chosen by thresholds that belong to a thread or a run."""
+
+import json
+import re
+import threading
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import torch
+from reliability.job import call, make_workplace, run
+from torch import Tensor
+
+import nmt
+from nmt import calibration, config
+from nmt.config import ModelSettings
+from nmt.errors import DataError
+from nmt.inference.parallel import computing_with
+from nmt.kernels import FAST_PATHS, Thresholds, reference, using
+from nmt.kernels.choice import NEVER, in_use, thresholds, uses
+from nmt.kernels.cross_entropy import cross_entropy, smoothed
+from nmt.kernels.deferred_gradients import cached_packing, deferred_gradients, linear
+from nmt.kernels.packed import Packed
+from nmt.kernels.topk import topk
+from nmt.model import make_model
+from nmt.model.int8 import Int8Linear
+from nmt.runs import store
+from nmt.training.thresholds import thresholds_of_run
+
+MEASURED = {1: Thresholds(1, 1)}
+
+
+# The table -----------------------------------------------------------------------------------------------------------
+
+
+def test_each_fast_path_asks_the_table() -> None:
+    for name, path in FAST_PATHS.items():
+        assert f'uses("{name}")' in Path(str(import_module(path.module).__file__)).read_text(encoding="utf-8"), name
+
+
+def test_a_reference_is_for_its_context_and_thread_alone() -> None:
+    elsewhere: list[bool] = []
+    with reference("topk"):
+        assert not uses("topk") and uses("packed")
+        with reference():
+            assert not any(uses(name) for name in FAST_PATHS)
+        other = threading.Thread(target=lambda: elsewhere.append(uses("topk")))
+        other.start()
+        other.join()
+    assert elsewhere == [True] and all(uses(name) for name in FAST_PATHS)
+    with pytest.raises(ValueError, match="no fast path top-k; there are packed, "), reference("top-k"):
+        pass
+
+
+@pytest.mark.parametrize("changes", [{"decoder": "luong"}, {"decoder": "bahdanau"}, {"attention": "additive"}])
+def test_loss_and_gradients_are_those_of_the_reference(changes: dict[str, str]) -> None:
+    """In double precision for the gradients, and in float32 with everything packed."""
+    torch.manual_seed(1)
+    model = make_model(ModelSettings(embedding=8, hidden=8, **changes), 30, 30).eval()
+    source = torch.tensor([[4, 5, 6, 7], [8, 9, 0, 0]])
+    target, output = torch.tensor([[2, 10, 11], [2, 12, 13]]), torch.tensor([10, 11, 3, 12, 13, 3])
+
+    def gradients() -> list[Tensor]:
+        decoded = model(source, target)
+        loss = cross_entropy(decoded.features.flatten(0, 1), model.generator.output, smoothed(output, 0.1))
+        return [loss, *torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)]
+
+    with using(MEASURED):
+        fast = gradients()
+    with reference():
+        plain = gradients()
+    for one, other in zip(fast, plain, strict=True):
+        assert (one is None) == (other is None)
+        if one is not None:
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_translations_are_those_of_the_reference(tiny_run: Path) -> None:
+    lines = ["a man rides a bike", "two dogs", "a", "the cat sleeps on the sofa near the window"] * 3
+    translator = nmt.load(tiny_run, device="cpu", threads=2)
+    translator.speed = {1: Thresholds(1, 1), 2: Thresholds(1, 1)}
+    for beam in (1, 4):
+        fast = translator.translate(lines, beam_size=beam)
+        with reference():
+            plain = translator.translate(lines, beam_size=beam)
+        assert [each.text for each in fast] == [each.text for each in plain]
+        torch.testing.assert_close(
+            torch.tensor([each.score for each in fast]), torch.tensor([each.score for each in plain])
+        )
+
+
+def test_8_bits_are_close_to_their_reference_and_the_largest_are_the_same() -> None:
+    torch.manual_seed(3)
+    layer, rows = Int8Linear(torch.randn(48, 64), torch.randn(48)), torch.randn(5, 64)
+    values = torch.randn(3, 1000)
+    with reference():
+        plain, largest = layer(rows), topk(values, 4)
+    torch.testing.assert_close(layer(rows), plain, rtol=0.05, atol=0.2)
+    assert all(torch.equal(one, other) for one, other in zip(topk(values, 4), largest, strict=True))
+
+
+# Packed weights are never stale ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("change", ["write", "replace", "optimizer"])
+def test_a_weight_that_changed_is_packed_again(change: str) -> None:
+    torch.manual_seed(4)
+    weight, rows = torch.nn.Parameter(torch.randn(16, 8)), torch.randn(3, 8)
+    kept: dict = {}
+
+    def found() -> Tensor:
+        with torch.no_grad(), using(MEASURED), cached_packing(kept), deferred_gradients():
+            return linear(rows, weight, None)
+
+    found()
+    assert weight in kept
+    if change == "write":
+        with torch.no_grad():
+            weight.mul_(2)
+    elif change == "replace":
+        weight.data = torch.randn(16, 8)
+    else:
+        weight.grad = torch.ones_like(weight)
+        torch.optim.AdamW([weight], fused=True).step()
+    torch.testing.assert_close(found(), rows @ weight.detach().t())
+
+
+def test_an_inference_tensor_has_no_version_and_is_not_kept() -> None:
+    with torch.inference_mode():
+        weight, rows = torch.nn.Parameter(torch.randn(16, 8), requires_grad=False), torch.randn(3, 8)
+        kept: dict = {}
+        for _ in range(2):
+            with using(MEASURED), cached_packing(kept), deferred_gradients():
+                torch.testing.assert_close(linear(rows, weight, None), rows @ weight.t())
+            weight.mul_(2)
+        assert not kept
+
+
+# Calibration ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of its own, in which calibrations are kept."""
+    monkeypatch.setenv("NMT_CACHE", str(tmp_path))
+    monkeypatch.delenv("NMT_CALIBRATION")
+    monkeypatch.setattr(calibration, "SHAPES", ((8, 8), (16, 8)))
+    monkeypatch.setattr(calibration, "SHORTEST", 1e-5)
+    return tmp_path
+
+
+def test_thresholds_follow_from_the_times() -> None:
+    """By hand: packed is faster from 2,000 multiplications on; one slip in the middle changes nothing."""
+    times = [(500, 1.0, 2.0), (1000, 1.0, 1.1), (2000, 2.0, 1.0), (3000, 2.0, 2.1), (4000, 3.0, 1.0)]
+    measured = [calibration.Measured(1, work, 1, plain, packed) for work, plain, packed in times]
+    assert calibration._threshold(measured, NEVER) == 2000
+    assert calibration._threshold(measured, 1500) == 1500  # which chooses the same
+    assert calibration._threshold([each._replace(packed=9.0) for each in measured], 1) == NEVER
+    found = calibration.Calibration(Thresholds(2000, NEVER), measured)
+    shown = calibration.lines(found, 1)
+    assert "one row: from 2,000 multiplications on; several rows: never" in shown[0]
+    assert [line.rpartition("chosen ")[2] for line in shown[1:]] == ["plain", "plain", "packed", "packed", "packed"]
+
+
+def test_long_work_measures_once_and_short_work_never(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    assert calibration.for_short_work(1, said.append) == {}
+    found = calibration.for_long_work(1, said.append)
+    monkeypatch.setattr(calibration, "calibrate", lambda threads: pytest.fail("measured again"))
+    assert calibration.for_long_work(1, said.append) == calibration.for_short_work(1, said.append) == found
+    assert found.keys() == {1} and not said
+    monkeypatch.setenv("NMT_CALIBRATION", "off")
+    assert calibration.for_long_work(1, said.append) == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"no json", "the calibration is ignored: .*not a JSON object.*measure again: nmt bench --calibrate"),
+        (b"[" * 5000, "the calibration is ignored: .*measure again: nmt bench --calibrate"),
+        (b" " * 20_000, "the calibration is ignored: .*at most 10,000.*measure again: nmt bench --calibrate"),
+        ({"cpu": "another"}, "is of another machine, and ignored; measure again: nmt bench --calibrate"),
+        ({"rows": 0}, "damaged, and ignored; measure again: nmt bench --calibrate"),
+        ({"rows": True}, "damaged, and ignored"),
+        ({"one_row": 1e9}, "damaged, and ignored"),
+        ({"one_row": 2**62 + 1}, "damaged, and ignored"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_ignored_with_a_line(workplace: Path, content: bytes | dict, said: str) -> None:
+    path = calibration.file_of(1)
+    if isinstance(content, dict):
+        content = json.dumps({**calibration.machine(1), **Thresholds()._asdict(), **content}).encode()
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    lines: list[str] = []
+    assert calibration.read(1, lines.append) is None
+    assert len(lines) == 1
+    assert re.search(said, lines[0])
+    assert calibration.for_long_work(1, lines.append).keys() == {1}  # measured again
+    assert calibration.read(1, pytest.fail) is not None
+
+
+def test_a_cache_that_cannot_be_written_is_a_note(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (workplace / "file").touch()
+    monkeypatch.setenv("NMT_CACHE", str(workplace / "file"))
+    lines: list[str] = []
+    assert calibration.for_long_work(1, lines.append).keys() == {1}
+    assert lines and all("calibration" in line for line in lines)
+
+
+def test_bench_shows_and_keeps_a_calibration(workplace: Path) -> None:
+    found = call("bench", "--calibrate", "--threads", "1")
+    assert found.status == 0
+    assert re.match(r"packed products on .*, 1 threads, torch .*: one row: .*; several rows: ", found.output)
+    assert found.output.count(" us, chosen ") == 2 * len(calibration.ROWS)
+    assert calibration.read(1, pytest.fail) is not None
+    refused = "error: bench: --calibrate has no effect on a config, --reference or --json; give it alone\n"
+    assert call("bench", "--calibrate", "--reference") == (2, "", refused)
+    assert call("bench", "--reference", "--threads", "2").errors == (
+        "error: --threads: needs --calibrate; to measure a config, set threads=N\n"
+    )
+
+
+def test_a_long_text_is_worth_a_calibration(workplace: Path, tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (workplace / "text").write_text("a man\na dog\n")
+    words = ("translate", tiny_run, "-i", workplace / "text", "--threads", "1", "--device", "cpu")
+    assert call(*words).status == 0
+    assert calibration.read(1, pytest.fail) is None
+    monkeypatch.setattr(import_module("nmt.cli.translate"), "MANY", 2)
+    assert call(*words).status == 0
+    assert calibration.read(1, pytest.fail) is not None
+
+
+def test_thresholds_depend_on_the_number_of_threads() -> None:
+    with using({2: Thresholds(5, 6)}):
+        assert thresholds() == Thresholds()
+        with computing_with(2):
+            assert thresholds() == Thresholds(5, 6)
+        assert in_use() == {2: Thresholds(5, 6)}
+    assert in_use() == {}
+
+
+# A run keeps its thresholds -------------------------------------------------------------------------------------------
+
+
+def test_a_run_resumes_with_the_thresholds_that_it_began_with(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bit for bit: stopped, resumed where the calibration has changed meanwhile, and compared with an unbroken run."""
+    packed: list[int] = []
+    plain_init = Packed.__init__
+
+    def counted(self: Packed, *arguments: object, **options: object) -> None:
+        packed.append(1)
+        plain_init(self, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Packed, "__init__", counted)
+    monkeypatch.setattr("nmt.training.thresholds.LONG_STEPS", 2)
+    monkeypatch.setattr(calibration, "calibrate", lambda threads: calibration.Calibration(Thresholds(1, 1)))
+    place, same = make_workplace(workplace / "place"), ["training.schedule=constant", "training.validate_every=8"]
+    run(place, place / "whole", *same, "training.max_steps=8")
+    assert packed
+    run(place, place / "stopped", *same, "training.max_steps=4")
+    assert json.loads((place / "stopped" / store.KERNELS).read_text())["packed"]["1"] == {"one_row": 1, "rows": 1}
+    for file in (workplace / calibration.FOLDER).iterdir():
+        file.unlink()
+    monkeypatch.setattr(calibration, "calibrate", lambda threads: pytest.fail("measured again"))
+    run(place, place / "stopped", *same, "training.max_steps=8")
+    assert torch.equal(_weights(place / "whole"), _weights(place / "stopped"))
+
+
+def _weights(folder: Path) -> Tensor:
+    loaded = store.load_run(folder, torch.device("cpu"))
+    return torch.cat([part.detach().flatten() for part in loaded.model.parameters()])
+
+
+def test_old_short_and_shared_runs_have_the_defaults(
+    tiny_run: Path, tiny_config: Path, tmp_path: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "calibrate", lambda threads: calibration.Calibration(Thresholds(1, 1)))
+    short, long = (config.load(tiny_config, [f"training.max_steps={steps}"]) for steps in (4, 5000))
+    cpu = torch.device("cpu")
+    assert thresholds_of_run(tiny_run, long, cpu, print, alone=True) == {}  # has checkpoints and no record
+    new = tmp_path / "new"
+    assert thresholds_of_run(new, short, cpu, print, alone=True) == {}
+    assert thresholds_of_run(new, long, cpu, print, alone=False) == {}
+    assert thresholds_of_run(new, long, torch.device("cuda"), print, alone=True) == {}
+    assert thresholds_of_run(new, long, cpu, print, alone=True)[1] == Thresholds(1, 1)
+    new.mkdir()
+    for record in ('{"packed": {"1": {"rows": -1, "one_row": 5}}}', '{"packed": {"x": {}}}', "{}"):
+        (new / store.KERNELS).write_text(record)
+        with pytest.raises(DataError, match=r"kernels.json: damaged; copy the run again, or remove the file"):
+            thresholds_of_run(new, long, cpu, print, alone=True)
