@@ -18,12 +18,13 @@ from pathlib import Path
 import torch
 from peers import ours
 from peers.environment import environment
-from peers.results import Rounds, falls, ratios, search_title, table, write_page
+from peers.results import Rounds, falls, keep_record, ratios, search_title, table, write_page
 from peers.toolkits import ENVIRONMENTS, OURS, OWN, SAME_ALONE, SAME_WEIGHTS, TOOLKITS, Process
 from peers.work import BOS, EOS, PAD, UNK, Sizes, Work, write
 from safetensors.torch import save_file
 
 from nmt import benchmark
+from nmt.calibration import cpu
 from nmt.precision import cpu_features
 
 CAN_TRAIN = ("nmt", "plain", "OpenNMT-py", "Eole", "JoeyNMT")
@@ -80,12 +81,19 @@ def main() -> None:
     print(text)
     if options.page:
         write_page(Path(options.page), text)
-        Path(options.page).with_suffix(".json").write_text(
-            json.dumps(ratios(rounds), indent=1) + "\n", encoding="utf-8"
-        )
+        keep_record(Path(options.page).with_suffix(".json"), machine(), ratios(rounds))
+    if options.record:
+        keep_record(Path(options.record), machine(), ratios(rounds))
     if options.check:
-        slower = list(falls(json.loads(Path(options.check).read_text(encoding="utf-8")), ratios(rounds)))
-        sys.exit("\n".join(slower) or 0)
+        known = json.loads(Path(options.check).read_text(encoding="utf-8")).get(machine())
+        if known is None:
+            sys.exit(f"error: {options.check}: has no record of {machine()}; make one with --record {options.check}")
+        sys.exit("\n".join(falls(known, ratios(rounds))) or 0)
+
+
+def machine() -> str:
+    """Return what a record is kept under: the CPU with the features that matter. Ratios of one are not another's."""
+    return f"{cpu()}: {', '.join(cpu_features()) or 'none of the features that matter here'}"
 
 
 def new_work(threads: int, count: int) -> Work:
@@ -168,7 +176,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--batches", type=int, default=12, help="batches of a round")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: one per core")
     parser.add_argument("--page", help="Markdown page to write the table into; the ratios go into a .json beside it")
-    parser.add_argument("--check", help="such a .json; ends with status 1 if a ratio has fallen by more than a tenth")
+    parser.add_argument("--record", help="such a .json, into which to write the ratios of this machine alone")
+    parser.add_argument(
+        "--check", help="such a .json; ends with status 1 if a ratio of this CPU has fallen by more than a tenth"
+    )
     return parser.parse_args()
 
 

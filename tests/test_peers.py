@@ -12,7 +12,7 @@ import torch
 from bench_peers import check_equal
 from peers import environment, ours, ours_shortlist, results
 from peers.plain import Plain
-from peers.results import MARKS, Rounds, falls, ratios, table, write_page
+from peers.results import MARKS, Rounds, falls, keep_record, ratios, table, write_page
 from peers.toolkits import ENVIRONMENTS, OWN, TOOLKITS, Process
 from peers.work import BOS, EOS, PAD, UNK, Sizes, Work, padded_sources, read, training_batches, write
 from safetensors.torch import save_file
@@ -198,6 +198,17 @@ def test_a_ratio_that_falls_by_more_than_a_tenth_is_told(monkeypatch: pytest.Mon
     now = {"training": {"nmt / plain": 1.79, "nmt / OpenNMT-py": 1.6}, "batch_1_beam_1": {"nmt int8 / nmt": 1.3}}
     slower = ["training: nmt / plain was 2.00, and is 1.79", "batch_1_beam_1: nmt int8 / nmt was 1.50, and is 1.30"]
     assert list(falls(before, now)) == (slower if natively else slower[:1])
+
+
+def test_a_record_is_kept_beside_those_of_other_machines(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    keep_record(path, "one", {"training": {"nmt / plain": 2.0}})
+    keep_record(path, "other", {"training": {"nmt / plain": 3.0}})
+    keep_record(path, "one", {"training": {"nmt / Eole": 4.0}, "batch_1_beam_1": {"nmt / Eole": 1.0}})
+    assert json.loads(path.read_text(encoding="utf-8")) == {
+        "one": {"training": {"nmt / plain": 2.0, "nmt / Eole": 4.0}, "batch_1_beam_1": {"nmt / Eole": 1.0}},
+        "other": {"training": {"nmt / plain": 3.0}},
+    }
 
 
 def test_ratios_are_medians_of_rounds() -> None:

@@ -1,5 +1,6 @@
 """What was measured, as ratios and as a table in a page."""
 
+import json
 import statistics
 import sys
 from collections.abc import Iterator
@@ -44,6 +45,14 @@ def falls(before: dict[str, dict[str, float]], now: dict[str, dict[str, float]])
             old = before.get(work, {}).get(pair)
             if old and ratio / old < TOLERANCE:
                 yield f"{work}: {pair} was {old:.2f}, and is {ratio:.2f}"
+
+
+def keep_record(path: Path, machine: str, found: dict[str, dict[str, float]]) -> None:
+    """Write the ratios of a machine into {machine: ratios}; those of other machines, and of other pairs, stay."""
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    before = known.get(machine, {})
+    known[machine] = {work: {**before.get(work, {}), **found.get(work, {})} for work in {**before, **found}}
+    path.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
 
 
 def table(rounds: Rounds, about: dict[str, Any]) -> Iterator[str]:
