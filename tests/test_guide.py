@@ -9,16 +9,18 @@ import torch
 
 from nmt import config
 from nmt.config.rules import NOT_GUIDED
-from nmt.data.batch import Batch
-from nmt.data.guide import guide, token_weights
+from nmt.data.batch import Batch, make_batch
+from nmt.data.guide import GivenLinks, guide, token_weights
 from nmt.data.prepare import prepare
 from nmt.data.subword import EOS_ID, Piece
 from nmt.data.words import split_words
+from nmt.errors import ConfigError, DataError
 from nmt.model import Seq2Seq, make_model
 from nmt.model.attention import ATTENTIONS
 from nmt.training.batches import EpochBatches
 from nmt.training.loss import batch_loss, disagreement
 from nmt.training.step import TrainStep
+from nmt.training.train import train
 
 
 def test_token_weights_by_hand() -> None:
@@ -87,6 +89,71 @@ def guided_batches(swapped: Path, *words: str) -> list[Batch]:
         batches.begin(epoch)
         made += [batches.make(indices) for indices in batches.chosen(0, len(batches))]
     return made
+
+
+def swaps(swapped: Path) -> list[str]:
+    """The links of each training line: every word pair changes places."""
+    lines = (swapped.parent / "train.x").read_text().splitlines()
+    return [" ".join(f"{place ^ 1}-{place}" for place in range(len(line.split()))) for line in lines]
+
+
+@pytest.mark.parametrize("words", ["scripts", "spaces"])
+def test_given_links_take_the_place_of_learnt_ones(swapped: Path, tmp_path: Path, words: str) -> None:
+    """Every target word looks at the word that it translates alone, and the end at the end."""
+    (tmp_path / "links").write_text("".join(f"{line}\n" for line in swaps(swapped)))
+    prepared = prepare(config.load(swapped))
+    given = GivenLinks(tmp_path / "links", words)
+    links = guide(prepared.train, prepared.subwords, lambda _: None, given)
+    made = make_batch(prepared.train, [0, 5, 7])
+    alignment = links.add_to(made, [0, 5, 7]).alignment
+    assert alignment is not None
+    for row, index in enumerate([0, 5, 7]):
+        size = len(prepared.train.source(index))
+        best = alignment[row].argmax(dim=-1)[: size + 1].tolist()
+        assert best == [*(place ^ 1 for place in range(size)), size]
+        assert alignment[row][: size + 1].max(dim=-1).values.tolist() == [1.0] * (size + 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda lines: lines[:-1], "links: has 299 lines, but the training text has more; training.alignments needs a"),
+        (lambda lines: ["0:0", *lines[1:]], "links:1: '0:0' is not a link; write 0-0 (0p0 if it is only possible)"),
+        (lambda lines: [lines[0], "0-9", *lines[2:]], "links:2: 0-9 is outside the "),
+    ],
+)
+def test_given_links_that_do_not_fit(swapped: Path, tmp_path: Path, monkeypatch, change, message: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("links").write_text("".join(f"{line}\n" for line in change(swaps(swapped))))
+    prepared = prepare(config.load(swapped))
+    with pytest.raises(DataError) as caught:
+        guide(prepared.train, prepared.subwords, lambda _: None, GivenLinks(Path("links"), "scripts"))
+    assert str(caught.value).startswith(message)
+
+
+def test_a_run_notices_that_its_links_have_changed(swapped: Path, tmp_path: Path) -> None:
+    (tmp_path / "links").write_text("".join(f"{line}\n" for line in swaps(swapped)))
+    words = [f"run={tmp_path / 'run'}", f"training.alignments={tmp_path / 'links'}", "training.guided_attention=0.5"]
+    train(config.load(swapped, [*words, "training.max_steps=2"]), ["nmt", "train"])
+    (tmp_path / "links").write_text("0-0\n" * 300)
+    with pytest.raises(DataError, match=r"^training\.alignments: has changed since this run began"):
+        train(config.load(swapped, [*words, "training.max_steps=4"]), ["nmt", "train"])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["training.alignments=links"], "has no effect"),
+        (["training.guided_attention=1", "training.alignment_words=spaces"], "has no effect"),
+        (
+            ["training.guided_attention=1", "training.alignments=links", "data.train=[train, more]"],
+            "belongs to one training text, and data.train has several",
+        ),
+    ],
+)
+def test_given_links_that_would_have_no_effect(swapped: Path, words: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        config.load(swapped, words)
 
 
 @pytest.fixture(scope="module")

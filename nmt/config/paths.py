@@ -16,6 +16,7 @@ PATHS = (
     "data.folder",
     "subword.model",
     "training.start_from",
+    "training.alignments",
     "training.source_vectors",
     "training.target_vectors",
     "training.teachers",

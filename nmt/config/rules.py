@@ -124,6 +124,11 @@ def _model_rules(settings: Settings) -> list[Rule]:
             "needs the same tokens in every epoch; set training.guided_attention=0 or subword.sampling=0",
         ),
         (
+            bool(settings.training.alignments) and len(settings.data.train) > 1,
+            "training.alignments",
+            "belongs to one training text, and data.train has several; join them into one",
+        ),
+        (
             model.architecture == "transformer" and model.attention != "multihead",
             "model.attention",
             "a transformer always uses multihead attention; remove it",

@@ -437,6 +437,18 @@ class TrainingSettings(Section):
         ge=0,
         le=1000,
     )
+    alignments: str = setting(
+        "",
+        "guided attention: file with the word alignments of the training text (Pharaoh format, `0-0 1-2`, a line for "
+        "each line of the text), in place of learning them",
+        needs_set=("training.guided_attention",),
+    )
+    alignment_words: Literal["scripts", "spaces"] = setting(
+        "scripts",
+        "what training.alignments counts as a word: the words of `nmt align`, or what spaces separate, as in text that "
+        "another tool has tokenised",
+        needs_set=("training.alignments",),
+    )
     hide_words: Share = setting(
         0.1,
         "probability of replacing a word that occurs on both sides of a pair by the unknown token, so that "

@@ -1,11 +1,13 @@
 """Word alignments of the training pairs, towards which guided attention draws the model (Chen et al. 2016).
 
-The aligner reads the words that `nmt align` shows, in lower case. Its links become weights between tokens. They are
-kept in the cache, so that an update costs little more than without them, and a resumed run finds the same ones.
+They are learnt by our aligner, which reads the words that `nmt align` shows, in lower case, or given in a file. Links
+between words become weights between tokens. They are kept in the cache, so that an update costs little more than
+without them, and a resumed run finds the same ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,14 +16,51 @@ import torch
 from nmt.data.aligner import Link, align
 from nmt.data.batch import Batch
 from nmt.data.cache import Say, cached
+from nmt.data.corpus import file_hash, read_lines
 from nmt.data.dataset import OFFSET, Dataset, Ids
+from nmt.data.pharaoh import parse_links
 from nmt.data.subword import Piece, Subword, Subwords
 from nmt.data.words import Word, split_words, tokens_of_words
+from nmt.errors import DataError
 
 VERSION = 1  # raise it when the aligner finds other links
 ENTRY = np.dtype([("source", np.int32), ("target", np.int32), ("weight", np.float32)])
 
 Weights = npt.NDArray[np.float32]
+
+
+class GivenLinks(NamedTuple):
+    """Name a file with the links of a training text, in Pharaoh format, a line for each line of the text."""
+
+    path: Path
+    words: str  # what a word is, out of WORDS
+
+    def read(self, dataset: Dataset, subwords: Subwords) -> Iterator[list[Link]]:
+        """Yield the links of each pair of the dataset. Raises DataError where they do not fit the text."""
+        lines = enumerate(read_lines(self.path), start=1)
+        number, line = 0, ""
+        for index in range(len(dataset)):
+            while number < dataset.line(index):
+                found = next(lines, None)
+                if found is None:
+                    raise DataError(
+                        f"{self.path}: has {number:,} lines, but the training text has more; training.alignments needs "
+                        "a line for each"
+                    )
+                number, line = found
+            words = [
+                split_words(subword.decode(ids.tolist()), self.words)
+                for subword, ids in zip(subwords, (dataset.source(index), dataset.target(index)), strict=True)
+            ]
+            links = parse_links(line, f"{self.path}:{number}", (len(words[0]), len(words[1])), OUTSIDE[self.words])
+            yield [(link.source, link.target) for link in links]
+
+
+OUTSIDE = {  # what to say of a link to a word that is not there, by what a word is
+    "spaces": "with training.alignment_words=spaces, words are what spaces separate",
+    "scripts": "punctuation marks are words, and an apostrophe ends one; training.alignment_words=spaces counts tokens "
+    "between spaces",
+}
 
 
 class Guide:
@@ -40,17 +79,19 @@ class Guide:
         return batch._replace(alignment=torch.from_numpy(alignment))
 
 
-def guide(dataset: Dataset, subwords: Subwords, say: Say) -> Guide:
-    """Align the words of a dataset, or read the alignment from the cache."""
+def guide(dataset: Dataset, subwords: Subwords, say: Say, given: GivenLinks | None = None) -> Guide:
+    """Align the words of a dataset, take the links that are `given`, or read what was made before from the cache."""
+    kind = given.words if given else "scripts"
 
     def make(folder: Path) -> None:
         folder.mkdir(parents=True)
         counts = [0]
         with (folder / "entries").open("wb") as file:
-            for index, links in enumerate(align(*_numbered_words(dataset, subwords))):
-                weights = token_weights(
-                    links, _read(subwords.source, dataset.source(index)), _read(subwords.target, dataset.target(index))
-                )
+            found = given.read(dataset, subwords) if given else align(*_numbered_words(dataset, subwords))
+            for index, links in enumerate(found):
+                source_side = _read(subwords.source, dataset.source(index), kind)
+                target_side = _read(subwords.target, dataset.target(index), kind)
+                weights = token_weights(links, source_side, target_side)
                 target, source = np.nonzero(weights)
                 entries = np.empty(len(target), ENTRY)
                 entries["source"], entries["target"], entries["weight"] = source, target, weights[target, source]
@@ -61,8 +102,11 @@ def guide(dataset: Dataset, subwords: Subwords, say: Say) -> Guide:
     def read(folder: Path) -> Guide:
         return Guide(np.memmap(folder / "entries", ENTRY, "r"), np.memmap(folder / "offsets", OFFSET, "r"))
 
-    recipe = ("guide", VERSION, "+".join(folder.name for folder in dataset.folders))
-    return cached(recipe, make, read, say, f"aligning the words of {len(dataset):,} training pairs")
+    recipe: tuple[str | int, ...] = ("guide", VERSION, "+".join(folder.name for folder in dataset.folders))
+    if given:
+        recipe += (file_hash(given.path), kind)
+    doing = f"reading {given.path}" if given else f"aligning the words of {len(dataset):,} training pairs"
+    return cached(recipe, make, read, say, doing)
 
 
 def token_weights(
@@ -93,9 +137,9 @@ def _ownership(words: list[Word], pieces: list[Piece]) -> Weights:
     return shares
 
 
-def _read(subword: Subword, ids: Ids) -> tuple[list[Word], list[Piece]]:
+def _read(subword: Subword, ids: Ids, kind: str) -> tuple[list[Word], list[Piece]]:
     tokens = ids.tolist()
-    return split_words(subword.decode(tokens)), subword.decoded_pieces(tokens)
+    return split_words(subword.decode(tokens), kind), subword.decoded_pieces(tokens)
 
 
 def _numbered_words(dataset: Dataset, subwords: Subwords) -> tuple[list[Ids], list[Ids]]:

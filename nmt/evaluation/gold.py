@@ -1,11 +1,11 @@
 """Alignments that people made, and how well others agree with them."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from nmt.data.corpus import read_lines
+from nmt.data.pharaoh import parse_links
 from nmt.data.words import split_words
 from nmt.errors import DataError
 from nmt.inference.alignment import Link
@@ -20,7 +20,10 @@ class Gold(NamedTuple):
 
 BETWEEN_SPACES = "its links seem to count words between spaces, of which the text has fewer; if so, give --words spaces"
 
-_LINK = re.compile(r"([0-9]{1,9})([-p?])([0-9]{1,9})")
+OUTSIDE = {  # what to say of a link to a word that is not there, by what a word is
+    "spaces": "with --words spaces, words are what spaces separate",
+    "scripts": "punctuation marks are words, and an apostrophe ends one; --words spaces counts tokens",
+}
 
 
 def read_gold(path: Path, pairs: Sequence[tuple[str, str]], words: str = "scripts") -> list[Gold]:
@@ -49,26 +52,10 @@ def counts_between_spaces(gold: Sequence[Gold], pairs: Sequence[tuple[str, str]]
 
 
 def _read_links(line: str, place: str, source: str, target: str, words: str) -> Gold:
-    sure, possible = set(), set()
     sizes = (len(split_words(source, words)), len(split_words(target, words)))
-    for text in line.split():
-        match = _LINK.fullmatch(text)
-        if not match:
-            raise DataError(f"{place}: {text[:20]!r} is not a link; write 0-0 (0p0 if it is only possible), from 0")
-        link = (int(match[1]), int(match[3]))
-        if link[0] >= sizes[0] or link[1] >= sizes[1]:
-            raise DataError(
-                f"{place}: {text} is outside the {sizes[0]} and {sizes[1]} words of this pair; "
-                + (
-                    "with --words spaces, words are what spaces separate"
-                    if words == "spaces"
-                    else "punctuation marks are words, and an apostrophe ends one; --words spaces counts tokens"
-                )
-            )
-        possible.add(link)
-        if match[2] == "-":
-            sure.add(link)
-    return Gold(frozenset(sure), frozenset(possible))
+    links = parse_links(line, place, sizes, OUTSIDE[words])
+    sure = frozenset((link.source, link.target) for link in links if link.sure)
+    return Gold(sure, frozenset((link.source, link.target) for link in links))
 
 
 class Agreement(NamedTuple):

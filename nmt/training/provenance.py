@@ -11,6 +11,7 @@ import torch
 
 from nmt import __version__, config
 from nmt.config import Settings
+from nmt.data.corpus import file_hash
 from nmt.data.prepare import Prepared
 from nmt.device import describe
 from nmt.errors import DataError
@@ -37,10 +38,12 @@ def provenance(
     device: torch.device,
 ) -> dict[str, Any]:
     """Return where a run comes from. `parent` is the run whose weights initialize it."""
+    training = settings.training
+    links = {"training.alignments": file_hash(Path(training.alignments))} if training.alignments else {}
     return {
         "command": command,
         **({"parent": run_identity(parent)} if parent else {}),
-        "data": data.hashes | vector_hashes(settings.training) | teacher_hashes(teachers),
+        "data": data.hashes | vector_hashes(training) | links | teacher_hashes(teachers),
         "paths": config.absolute_paths(settings),
         "left_out": data.notes,
         "pairs": {"train": len(data.train), "valid": len(data.valid)},
