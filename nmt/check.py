@@ -1,4 +1,4 @@
-"""What `nmt check` shows before training: settings, text, vocabulary, size, sample batches.
+"""What `nmt check` shows before training: settings that differ from the defaults, text, vocabulary, size, sample batches.
 
 The text is read once, one pair at a time; of each pair only hashes are kept.
 """
@@ -35,8 +35,9 @@ Hashes = npt.NDArray[np.uint64]
 def check_config(settings: Settings, say: Callable[[str], None]) -> None:
     """Check everything that can be known before training. Trains the subword model, as `nmt train` would, and keeps
     it."""
-    for line in config.dump(settings).rstrip().split("\n"):
+    for line in config.dump(settings, defaults=False).rstrip().split("\n"):
         say(line)
+    say("# every other setting has its default: docs/settings.md")
     say("")
     own = resident_bytes()  # before text is read: training reads it as well, but need not learn subwords again
     device = choose_device(settings)

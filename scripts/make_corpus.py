@@ -13,20 +13,19 @@ def write_lines(path: Path, lines: list[str]) -> None:
     path.write_text("".join(line + "\n" for line in lines), encoding="utf-8", newline="\n")
 
 
-def write_part(folder: Path, name: str, part: list[Sentence], aligned: bool) -> None:
-    """Writes one part, with its gold alignments when asked."""
+def write_part(folder: Path, name: str, part: list[Sentence]) -> None:
+    """Writes one part with its gold alignments."""
     write_lines(folder / f"{name}.en", [sentence.en for sentence in part])
     write_lines(folder / f"{name}.fr", [sentence.fr for sentence in part])
-    if aligned:
-        write_lines(folder / f"{name}.align", [sentence.pharaoh() for sentence in part])
+    write_lines(folder / f"{name}.align", [sentence.pharaoh() for sentence in part])
 
 
 def write_corpus(corpus: Corpus, folder: Path) -> None:
     """Writes all files of the corpus."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_part(folder, "train", corpus.train, False)
-    write_part(folder, "valid", corpus.valid, True)
-    write_part(folder, "test", corpus.test, True)
+    write_part(folder, "train", corpus.train)
+    write_part(folder, "valid", corpus.valid)
+    write_part(folder, "test", corpus.test)
     write_lines(folder / "test.recombined", [str(line) for line in corpus.recombined])
 
 

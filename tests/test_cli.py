@@ -251,6 +251,9 @@ def test_check(nmt: Run, tiny_config: Path) -> None:
     result = nmt("check", tiny_config)
     assert (result.status, result.err) == (0, "")
     assert "\ntrain: 200 usable pairs\n" in result.out
+    settings, _, rest = result.out.partition("# every other setting has its default: docs/settings.md\n")
+    assert rest and "  hidden: " in settings and "schedule" not in settings
+    assert config.dump(config.load(tiny_config), defaults=False) == settings
     assert not Path("runs", "tiny.yaml").exists()
     assert [path.name for path in Path("runs").iterdir()] == ["tiny"]  # nothing new
 

@@ -102,7 +102,7 @@ def test_given_links_take_the_place_of_learnt_ones(swapped: Path, tmp_path: Path
     """Every target word looks at the word that it translates alone, and the end at the end."""
     (tmp_path / "links").write_text("".join(f"{line}\n" for line in swaps(swapped)))
     prepared = prepare(config.load(swapped))
-    given = GivenLinks(tmp_path / "links", words)
+    given = GivenLinks(tmp_path / "links", words, prepared.training.sources[0])
     links = guide(prepared.train, prepared.subwords, lambda _: None, given)
     made = make_batch(prepared.train, [0, 5, 7])
     alignment = links.add_to(made, [0, 5, 7]).alignment
@@ -117,7 +117,11 @@ def test_given_links_take_the_place_of_learnt_ones(swapped: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda lines: lines[:-1], "links: has 299 lines, but the training text has more; training.alignments needs a"),
+        (lambda lines: lines[:-1], "links: has 299 lines, but the training text has 300; training.alignments"),
+        (
+            lambda lines: [*lines, ""],
+            "links: has 301 lines, but the training text has 300; training.alignments",
+        ),
         (lambda lines: ["0:0", *lines[1:]], "links:1: '0:0' is not a link; write 0-0 (0p0 if it is only possible)"),
         (lambda lines: [lines[0], "0-9", *lines[2:]], "links:2: 0-9 is outside the "),
     ],
@@ -127,7 +131,8 @@ def test_given_links_that_do_not_fit(swapped: Path, tmp_path: Path, monkeypatch,
     Path("links").write_text("".join(f"{line}\n" for line in change(swaps(swapped))))
     prepared = prepare(config.load(swapped))
     with pytest.raises(DataError) as caught:
-        guide(prepared.train, prepared.subwords, lambda _: None, GivenLinks(Path("links"), "scripts"))
+        given = GivenLinks(Path("links"), "scripts", prepared.training.sources[0])
+        guide(prepared.train, prepared.subwords, lambda _: None, given)
     assert str(caught.value).startswith(message)
 
 
@@ -143,7 +148,6 @@ def test_a_run_notices_that_its_links_have_changed(swapped: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["training.alignments=links"], "has no effect"),
         (["training.guided_attention=1", "training.alignment_words=spaces"], "has no effect"),
         (
             ["training.guided_attention=1", "training.alignments=links", "data.train=[train, more]"],

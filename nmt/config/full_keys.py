@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from nmt.config.tree import CorpusSettings, Settings
+from nmt.config.tree import CorpusSettings, DataSettings, Settings
 from nmt.config.values import Section
 
 # Settings of the model that change its training alone.
@@ -83,10 +83,26 @@ def obstacle(settings: Settings, key: str) -> tuple[str, tuple[Any, ...]] | None
     return None
 
 
-def dump(settings: Settings) -> str:
-    """Return complete YAML of the settings that have an effect; `load` gives the same settings back."""
+def from_defaults(settings: Settings) -> dict[str, tuple[Any, Any]]:
+    """Return {full key: (default, value)} of the settings that differ from the defaults; those of the text and the run
+    are left out, as they have none that fits."""
+    usual = flat(Settings(data=DataSettings(source=settings.data.source, target=settings.data.target)))
+    left_out = {"run", "data.folder", "data.source", "data.target"}
+    return {
+        key: (usual.get(key, ""), value)
+        for key, value in flat(settings).items()
+        if key not in left_out and value != usual.get(key)
+    }
+
+
+def dump(settings: Settings, *, defaults: bool = True) -> str:
+    """Return complete YAML of the settings that have an effect; `load` gives the same settings back. Without
+    `defaults`, those that have their default are left out."""
+    own = None if defaults else {"data.folder", "data.source", "data.target", "run", *from_defaults(settings)}
     tree: dict[str, Any] = {}
     for key, value in flat(settings).items():
+        if own is not None and key not in own:
+            continue
         section, _, name = key.rpartition(".")
         (tree.setdefault(section, {}) if section else tree)[name] = value
     return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=120)

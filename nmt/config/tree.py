@@ -441,7 +441,6 @@ class TrainingSettings(Section):
         "",
         "guided attention: file with the word alignments of the training text (Pharaoh format, `0-0 1-2`, a line for "
         "each line of the text), in place of learning them",
-        needs_set=("training.guided_attention",),
     )
     alignment_words: Literal["scripts", "spaces"] = setting(
         "scripts",

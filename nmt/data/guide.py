@@ -13,12 +13,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from nmt.config import TrainingSettings
 from nmt.data.aligner import Link, align
 from nmt.data.batch import Batch
 from nmt.data.cache import Say, cached
 from nmt.data.corpus import file_hash, read_lines
 from nmt.data.dataset import OFFSET, Dataset, Ids
 from nmt.data.pharaoh import parse_links
+from nmt.data.prepare import Prepared
+from nmt.data.sources import TextSource
 from nmt.data.subword import Piece, Subword, Subwords
 from nmt.data.words import Word, split_words, tokens_of_words
 from nmt.errors import DataError
@@ -34,20 +37,21 @@ class GivenLinks(NamedTuple):
 
     path: Path
     words: str  # what a word is, out of WORDS
+    text: TextSource
 
     def read(self, dataset: Dataset, subwords: Subwords) -> Iterator[list[Link]]:
         """Yield the links of each pair of the dataset. Raises DataError where they do not fit the text."""
+        has, needs = sum(1 for _ in read_lines(self.path)), max((pair.line for pair in self.text.pairs()), default=0)
+        if has != needs:
+            raise DataError(
+                f"{self.path}: has {has:,} lines, but the training text has {needs:,}; training.alignments needs a "
+                'line for each; to learn the links from the text, set training.alignments=""'
+            )
         lines = enumerate(read_lines(self.path), start=1)
         number, line = 0, ""
         for index in range(len(dataset)):
             while number < dataset.line(index):
-                found = next(lines, None)
-                if found is None:
-                    raise DataError(
-                        f"{self.path}: has {number:,} lines, but the training text has more; training.alignments needs "
-                        "a line for each"
-                    )
-                number, line = found
+                number, line = next(lines)
             words = [
                 split_words(subword.decode(ids.tolist()), self.words)
                 for subword, ids in zip(subwords, (dataset.source(index), dataset.target(index)), strict=True)
@@ -77,6 +81,16 @@ class Guide:
             entries = self._entries[self._offsets[index] : self._offsets[index + 1]]
             alignment[row, entries["target"], entries["source"]] = entries["weight"]
         return batch._replace(alignment=torch.from_numpy(alignment))
+
+
+def guide_of(data: Prepared, training: TrainingSettings, say: Say) -> Guide | None:
+    """Return what guides the attention in a training: links that are given, or learnt; None if nothing does."""
+    if not training.guided_attention:
+        return None
+    given = None
+    if training.alignments:
+        given = GivenLinks(Path(training.alignments), training.alignment_words, data.training.sources[0])
+    return guide(data.train, data.subwords, say, given)
 
 
 def guide(dataset: Dataset, subwords: Subwords, say: Say, given: GivenLinks | None = None) -> Guide:

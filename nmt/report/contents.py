@@ -10,7 +10,7 @@ from typing import Any
 from nmt import config
 from nmt.api import load_translator
 from nmt.bootstrap import Difference
-from nmt.config import DataSettings, Settings
+from nmt.config import Settings
 from nmt.data.words import split_words
 from nmt.errors import ConfigError, DataError, UserError
 from nmt.evaluation.evaluate import Evaluation, SetScores, Wanted, compare, evaluate, score_lines
@@ -210,19 +210,6 @@ def keep_calibration(run: Path, outputs: Outputs | None, load: Callable[[Path], 
 
 
 # Settings ------------------------------------------------------------------------------------------------------------
-
-
-def from_defaults(settings: Settings) -> list[tuple[str, Any, Any]]:
-    """Return (key, default, value) of the settings that differ from the defaults."""
-    data = DataSettings(source=settings.data.source, target=settings.data.target)
-    usual = config.flat(Settings(data=data))
-    own = config.flat(settings)
-    left_out = {"run", "data.folder", "data.source", "data.target"}
-    return [
-        (key, usual.get(key, ""), value)
-        for key, value in own.items()
-        if key not in left_out and value != usual.get(key)
-    ]
 
 
 def from_each_other(first: Settings, second: Settings) -> list[tuple[str, Any, Any]]:

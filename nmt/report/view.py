@@ -14,7 +14,7 @@ from nmt.languages import name_of
 from nmt.metrics import LOSS, better, statistics
 from nmt.report import analysis
 from nmt.report.charts import Line, Point, line_chart, reliability_diagram, short
-from nmt.report.contents import VALIDATION, Contents, Told, from_defaults, from_each_other, metric_name
+from nmt.report.contents import VALIDATION, Contents, Told, from_each_other, metric_name
 from nmt.report.records import points, samples, thinned
 from nmt.training.log import clock
 
@@ -88,7 +88,7 @@ def values(contents: Contents) -> dict[str, Any]:
         "ngrams": _ngrams(contents),
         "attention": [_heat(matrix, _text_of(matrix, run)) for matrix in contents.attention],
         "counts": _counts(run),
-        "changed": [_setting(row) for row in from_defaults(run.settings)],
+        "changed": [_setting((key, *values)) for key, values in config.from_defaults(run.settings).items()],
         "differing": [_setting(row) for row in from_each_other(run.settings, other.settings)] if other else [],
         "config": config.dump(run.settings),
         "provenance": _provenance(run),

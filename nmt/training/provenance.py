@@ -39,7 +39,8 @@ def provenance(
 ) -> dict[str, Any]:
     """Return where a run comes from. `parent` is the run whose weights initialize it."""
     training = settings.training
-    links = {"training.alignments": file_hash(Path(training.alignments))} if training.alignments else {}
+    guided = training.guided_attention and training.alignments
+    links = {"training.alignments": file_hash(Path(training.alignments))} if guided else {}
     return {
         "command": command,
         **({"parent": run_identity(parent)} if parent else {}),

@@ -15,7 +15,7 @@ from nmt import __version__, config
 from nmt.allocation import bound_allocator
 from nmt.config import Settings
 from nmt.data.corpora import HELD_OUT, held_out_files
-from nmt.data.guide import GivenLinks, guide
+from nmt.data.guide import guide_of
 from nmt.data.prepare import Prepared, prepare
 from nmt.data.statistics import training_statistics
 from nmt.device import choose_device, describe
@@ -225,10 +225,7 @@ def _make_trainer(
     ranks.share_tensors(list(named_weights(model).values()))
     with ranks.in_turn():
         soft_targets = teacher_cache(teachers, data.train, device, log.say) if teachers else None
-        links = None
-        if (training := settings.training).guided_attention:
-            given = GivenLinks(Path(training.alignments), training.alignment_words) if training.alignments else None
-            links = guide(data.train, data.subwords, log.say, given)
+        links = guide_of(data, settings.training, log.say)
     batches = EpochBatches(data.train, settings, data.subwords, soft_targets, data.weights, links)
     trainer = Trainer(settings, model, batches, sets, device, log, signals, run, ranks)
     if state is not None:
