@@ -1,4 +1,4 @@
-"""What `nmt check` shows before training: settings that differ from the defaults, text, vocabulary, size, sample batches.
+"""What `nmt check` shows before training: changed settings, text, vocabulary, size, sample batches.
 
 The text is read once, one pair at a time; of each pair only hashes are kept.
 """

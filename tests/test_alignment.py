@@ -99,6 +99,12 @@ LINKS: list[tuple[list[list[float]], list[float], list[Link]]] = [
 ]
 
 
+def test_a_share_links_what_gets_nearly_as_much() -> None:
+    matrix, end = np.array([[0.5, 0.3, 0.1], [0.1, 0.9, 0.0]]), np.array([0.0, 0.0])
+    assert strongest_links(matrix, end, 0.7) == strongest_links(matrix, end) == [(0, 0), (1, 1), (2, 0)]
+    assert strongest_links(matrix, end, 0.6) == [(0, 0), (1, 0), (1, 1), (2, 0)]
+
+
 @pytest.mark.parametrize(("matrix", "end", "links"), LINKS)
 def test_the_strongest_links_of_both_directions(matrix: list[list[float]], end: list[float], links: list[Link]) -> None:
     assert strongest_links(np.array(matrix), np.array(end)) == links

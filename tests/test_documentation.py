@@ -45,8 +45,9 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory, tiny_corpus: Path) -> Pat
     folder = tmp_path_factory.mktemp("clone")
     shutil.copytree(PROJECT / "configs", folder / "configs")
     shutil.copytree(tiny_corpus, folder / "data" / "en-fr")
-    gold = (PROJECT / "data" / "en-fr" / "test.align").read_text(encoding="utf-8").split("\n")[:20]
-    (folder / "data" / "en-fr" / "test.align").write_text("\n".join(gold) + "\n", encoding="utf-8")
+    for name, count in (("train.align", 200), ("test.align", 20)):
+        links = (PROJECT / "data" / "en-fr" / name).read_text(encoding="utf-8").split("\n")[:count]
+        (folder / "data" / "en-fr" / name).write_text("\n".join(links) + "\n", encoding="utf-8")
     (folder / "data" / "en-fr" / "test.recombined").write_text("1\n3\n", encoding="utf-8")
     return folder
 

@@ -223,6 +223,10 @@ def test_alignment_error_rate_of_a_test_set_and_its_part(run: Path, translator: 
     assert score.interval > 0
     assert score.signature == "nrefs:1|bs:1000|seed:12345|attention:forced|links:strongest-both-ways"
     assert (found.sets["test"].seconds, found.sets["test"].decoding) == (0.0, "")
+    sets = configured_sets(run, print)
+    more = evaluate(run, translator, sets, Wanted(("aer",)), {**QUICK, "link_share": 0.5}, print)
+    assert more.sets["test"].scores["aer"].signature.endswith("|links:strongest-both-ways|share:0.5")
+    assert more.sets["test"].scores["aer"].value != score.value
 
 
 def test_no_error_rate_without_gold_alignments(run: Path, translator: Translator) -> None:

@@ -21,6 +21,8 @@ def test_the_notebook_trains_shows_saves_and_resumes(
 ) -> None:
     shutil.copytree(PROJECT / "configs", tmp_path / "configs")
     shutil.copytree(tiny_corpus, tmp_path / "data" / "en-fr")
+    links = (PROJECT / "data" / "en-fr" / "train.align").read_text(encoding="utf-8").split("\n")[:200]
+    (tmp_path / "data" / "en-fr" / "train.align").write_text("\n".join(links) + "\n", encoding="utf-8")
     monkeypatch.setenv("NMT_HOME", str(tmp_path))
     monkeypatch.setenv("RUN", "")
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")

@@ -579,6 +579,15 @@ class DecodingSettings(Section):
         ge=0,
         le=1000,
     )
+    link_share: float = setting(
+        1.0,
+        "word alignment: a target word is also linked to a source word that gets this share of its largest attention "
+        "weight; 1: only to the largest",
+        "fraction",
+        resume=True,
+        gt=0,
+        le=1,
+    )
     min_length: Count = setting(0, "minimum length of a translation", "tokens", resume=True, ge=0, le=100_000)
     max_length: Count = setting(
         0,

@@ -19,7 +19,7 @@ from nmt.evaluation.gold import Agreement, Gold, agreement
 from nmt.evaluation.test_sets import EvaluationSet, read_texts
 from nmt.files import write_atomic
 from nmt.inference.align import align
-from nmt.inference.request import GIVEN
+from nmt.inference.request import ALIGNED
 from nmt.inference.translation import warnings_of
 from nmt.inference.translator import Translator
 from nmt.languages import language_of_file, language_of_text
@@ -151,7 +151,7 @@ def _score_set(
         counts = text_statistics([translation.text for translation in translations], references, wanted)
     if gold is not None:
         say(f"aligning {data.name}: {len(data.sources):,} lines")
-        how = {name: value for name, value in changes.items() if name in GIVEN}
+        how = {name: value for name, value in changes.items() if name in ALIGNED}
         counts[AER] = alignment_statistics(translator, data.pairs(), gold, wanted.words, how)
     whole = _scores(counts, data.sources, wanted, seconds, decoding)
     sets = {data.name: whole}
@@ -181,9 +181,9 @@ def alignment_statistics(
     """Return the statistics of the alignment error rate, in percent."""
     aligned = align(translator, pairs, words=words, changes=changes)
     rows = np.array([agreement(found.links, known) for found, known in zip(aligned, gold, strict=True)], np.float64)
-    return Statistics(
-        "AER", lambda _: AER_SIGNATURE, rows, lambda total: 100 * Agreement(*map(float, total)).error_rate
-    )
+    share = {"link_share": translator.settings.link_share, **(changes or {})}["link_share"]
+    measured = AER_SIGNATURE if share == 1 else f"{AER_SIGNATURE}|share:{share:g}"
+    return Statistics("AER", lambda _: measured, rows, lambda total: 100 * Agreement(*map(float, total)).error_rate)
 
 
 def _scores(

@@ -8,7 +8,7 @@ from nmt.data.batching import longest_first
 from nmt.data.subword import LONGEST_LINE, Piece, Subword
 from nmt.inference.alignment import AttentionMatrix, Link, word_attention
 from nmt.inference.parallel import computing_with
-from nmt.inference.request import GIVEN, with_changes
+from nmt.inference.request import ALIGNED, with_changes
 from nmt.inference.translator import Translator
 
 ENOUGH = 5_000  # characters whose words are looked at in any case
@@ -34,7 +34,7 @@ def align(
     `words` says what a word is, out of WORDS; `changes` are decoding settings that have an effect here.
     Pieces beyond `decoding.max_source`, on either side, are not read and have no links.
     """
-    settings = with_changes(translator.settings, changes or {}, GIVEN)
+    settings = with_changes(translator.settings, changes or {}, ALIGNED)
     with computing_with(translator.threads):
         return _align(translator, pairs, words, settings)
 
@@ -53,7 +53,8 @@ def _align(
             source, target = map(_places, subwords, pairs[index], ids)
             texts = (_read(pairs[index][0], source), _read(pairs[index][1], target))
             cut = max(len(sources[index]), len(targets[index])) > limit or max(map(len, pairs[index])) > LONGEST_LINE
-            found[index] = Aligned(*word_attention(matrix, *texts, source, target, words), cut)
+            between, links = word_attention(matrix, *texts, source, target, words, settings.link_share)
+            found[index] = Aligned(between, links, cut)
     return [found[index] for index in range(len(pairs))]
 
 

@@ -89,11 +89,13 @@ def word_attention(
     source_pieces: Sequence[Piece],
     target_pieces: Sequence[Piece],
     words: str = "scripts",
+    share: float = 1.0,
 ) -> tuple[AttentionMatrix, list[Link]]:
     """Return the attention between words, and the alignment that it gives.
 
     `weights` (target pieces + end, source pieces + end); row i is the attention with which piece i was chosen. A target
-    word's weights are the mean over its pieces, a source word's the sum. `words` says what a word is, out of WORDS.
+    word's weights are the mean over its pieces, a source word's the sum. `words` says what a word is, out of WORDS, and
+    `share` is that of `strongest_links`.
     """
     source_words, target_words = split_words(source, words), split_words(target, words)
     # A piece belongs to every word of which it spells a part, so it may come several times.
@@ -106,12 +108,12 @@ def word_attention(
     np.add.at(columns, owners, rows[:, pieces].T * shares[:, None])
     matrix = columns.T
     found = AttentionMatrix([word.text for word in source_words], [word.text for word in target_words], matrix)
-    return found, strongest_links(matrix, rows[:, -1])
+    return found, strongest_links(matrix, rows[:, -1], share)
 
 
-def strongest_links(matrix: Weights, end: Weights) -> list[Link]:
+def strongest_links(matrix: Weights, end: Weights, share: float = 1.0) -> list[Link]:
     """Link each target word to the source word that it attends to most, and each source word to the target word that
-    attends to it most.
+    attends to it most. With a `share` below 1, also to those that get that share of its largest weight.
 
     No link where a target word looks more at the end of the sentence: `end` (target,). The second half is what finds
     the words of one that are translated by one: on the bundled validation set it lowers the error rate from 14 to 11 %.
@@ -121,6 +123,9 @@ def strongest_links(matrix: Weights, end: Weights) -> list[Link]:
     # The union of both directions: one source word may have several target words, and the reverse.
     links = {(int(source), target) for target, source in enumerate(matrix.argmax(axis=1))}
     links |= {(source, int(target)) for source, target in enumerate(matrix.argmax(axis=0))}
+    if share < 1:
+        targets, sources = np.nonzero(matrix >= share * matrix.max(axis=1, keepdims=True))
+        links |= set(zip(sources.tolist(), targets.tolist(), strict=True))
     return sorted((s, t) for s, t in links if matrix[t, s] > 0 and matrix[t, s] >= end[t])
 
 

@@ -38,6 +38,7 @@ class Explainer:
     device: torch.device
     batch_size: int
     confidence: Confidence | None = None
+    link_share: float = 1.0  # of `strongest_links`
 
     def translations(
         self,
@@ -112,7 +113,7 @@ class Explainer:
         read = translation.source[: max(piece.end for piece in source_pieces)]  # less than all if the line was cut
 
         def between(matrix: np.ndarray) -> tuple[AttentionMatrix, list[tuple[int, int]]]:
-            return word_attention(matrix, read, translation.text, source_pieces, target_pieces, words)
+            return word_attention(matrix, read, translation.text, source_pieces, target_pieces, words, self.link_share)
 
         attention, links = between(weights)
         return replace(

@@ -13,6 +13,7 @@ MOST = 1000  # hypotheses of a line, or samples; as many as a beam may have
 MOST_ALTERNATIVES = 50  # next words at a position
 BEAM = ("beam_size", "length_penalty", "coverage_penalty")  # settings of a search
 GIVEN = ("batch_size", "max_source", "window")  # those that have an effect on translations that are given
+ALIGNED = (*GIVEN, "link_share")  # and on their alignment
 DRAWN = ("temperature", "top_k", "top_p", "seed")  # options of samples
 
 COLDEST, HOTTEST = 1e-3, 1e3  # beyond them nothing gets greedier or bolder, and 1e-300 is 0 in float32
@@ -112,8 +113,9 @@ class TranslateOptions:
         """Return the decoding settings of a run with the changes of this request. Raises ConfigError if they
         contradict each other, or need an attention that the model has not."""
         settings = with_changes(run, self.changes)
-        if self.changes.get("coverage_penalty") and not attends:
-            raise ConfigError("coverage_penalty: needs a model with attention, and this one has none; remove it")
+        for name in ("coverage_penalty", "link_share"):
+            if self.changes.get(name) and not attends:
+                raise ConfigError(f"{name}: needs a model with attention, and this one has none; remove it")
         if not (self.drawn or self.mbr) and self.n_best > settings.beam_size:
             settings = changed(settings, beam_size=self.n_best)
         return settings

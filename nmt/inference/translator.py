@@ -214,7 +214,9 @@ class Translator:
                 trace = Trace(len(batch.ids), settings.beam_size) if options.trace else None
                 hypotheses = self._search(batch, settings, options, trace)
                 limits = longest_allowed(pad_sources(batch.ids), settings, self.constraints).tolist()
-                return self._explainer().translations(batch.lines, batch.ids, hypotheses, limits, options, trace)
+                return self._explainer(settings).translations(
+                    batch.lines, batch.ids, hypotheses, limits, options, trace
+                )
 
         # A wide beam or many samples make a batch of many rows: then fewer lines go together.
         rows = options.copies * (1 if options.drawn or options.mbr else settings.beam_size)
@@ -246,11 +248,11 @@ class Translator:
 
     def attention(self, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> list[np.ndarray]:
         """Return the attention of given translations, per sentence (target pieces + end, source pieces + end)."""
-        return self._explainer().attention(sources, targets)
+        return self._explainer(self.settings).attention(sources, targets)
 
-    def _explainer(self) -> Explainer:
-        size = self.settings.batch_size
-        return Explainer(self.members, self.model, self.subwords, self.device, size, self.confidence)
+    def _explainer(self, settings: DecodingSettings) -> Explainer:
+        size, share = self.settings.batch_size, settings.link_share
+        return Explainer(self.members, self.model, self.subwords, self.device, size, self.confidence, share)
 
     def score(self, pairs: Iterable[tuple[str, str]], *, changes: Mapping[str, Any] | None = None) -> list[Scored]:
         """Score the given translation of each line token by token; (source, target) pairs, in the same order.

@@ -17,8 +17,8 @@ from nmt.serve.models import Served
 from nmt.serve.texts import Desk, Refused
 from nmt.shown import json_line
 
-SAFE = ("beam_size", "length_penalty", "coverage_penalty", "min_length", "max_length", "max_ratio", "allow_empty",
-        "replace_unknown", "no_repeat_ngram")  # fmt: skip
+SAFE = ("beam_size", "length_penalty", "coverage_penalty", "link_share", "min_length", "max_length", "max_ratio",
+        "allow_empty", "replace_unknown", "no_repeat_ngram")  # fmt: skip
 
 
 class Asked(BaseModel):
