@@ -7,6 +7,7 @@ number of threads and version of torch. What is kept is untrusted: a file that d
 
 import hashlib
 import json
+import math
 import os
 import platform
 import time
@@ -25,14 +26,15 @@ from nmt.kernels import Thresholds
 from nmt.kernels.choice import NEVER
 from nmt.kernels.packed import Packed
 
-FORMAT = 1  # raise it when the meaning of a number changes
+FORMAT = 2  # raise it when the meaning of a number changes, or how it is measured
 SWITCH = "NMT_CALIBRATION"
 FOLDER = "calibration"
 LARGEST = 10_000  # bytes of a file
 SHAPES = ((256, 256), (512, 512), (1024, 512), (2048, 512), (2048, 1024), (8000, 512))  # (outputs, inputs)
 ROWS = (1, 5, 32)
-ROUNDS, SHORTEST = 7, 2e-4  # rounds, and seconds in which a product is repeated in each
-LONGEST = 0.3  # seconds after which no further round begins
+ROUNDS = 5
+LONGEST = 0.6  # seconds after which no further round begins
+WORKING_SET, MOST_WEIGHTS = 32_000_000, 40  # bytes and number of the weights that a product is measured with
 CLEARLY = 0.97  # share of the time of the defaults below which other thresholds are taken
 SLACK = 1.1  # a choice counts as right if it takes at most this many times the time of the best
 
@@ -93,44 +95,46 @@ def calibrate(threads: int) -> Calibration:
     with computing_with(threads), torch.inference_mode():
         # Other programs that take turns with a single thread do not count; several threads wait for each other.
         clock = time.thread_time if threads == 1 else time.perf_counter
-        measured = _measure([(rows, *shape) for shape in SHAPES for rows in ROWS], clock)
+        measured = _measure(clock)
     default = Thresholds()
     one = _threshold([product for product in measured if product.rows == 1], default.one_row)
     several = _threshold([product for product in measured if product.rows > 1], default.rows)
     return Calibration(Thresholds(one, several), measured)
 
 
-def _measure(sizes: Sequence[tuple[int, int, int]], clock: Callable[[], float]) -> list[Measured]:
-    """Return the best times of all rounds. A busy machine gets fewer rounds."""
+def _measure(clock: Callable[[], float]) -> list[Measured]:
+    """Return the best times of all rounds, for every shape and number of rows. A busy machine gets fewer rounds.
+
+    Each product is measured over as many weights as do not stay in a cache: a model comes back to a weight only after
+    all its others.
+    """
     if not (torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled):
-        return [Measured(*size, plain=1.0, packed=1.0) for size in sizes]
-    pairs = [_products(*size) for size in sizes]
-    for product in (product for pair in pairs for product in pair):
-        product()  # compiles
-    best = [[_mean_time(product, 1, clock) for product in pair] for pair in pairs]
+        return [Measured(rows, *shape, plain=1.0, packed=1.0) for shape in SHAPES for rows in ROWS]
+    found: list[Measured] = []
     begun = clock()
-    for _ in range(ROUNDS):
-        for pair, times in zip(pairs, best, strict=True):
-            for index, product in enumerate(pair):
-                count = max(1, int(SHORTEST / max(times[index], 1e-7)))
-                times[index] = min(times[index], _mean_time(product, count, clock))
-        if clock() - begun > LONGEST:
-            break
-    return [Measured(*size, *times) for size, times in zip(sizes, best, strict=True)]
+    for shape in SHAPES:
+        outputs, inputs = shape
+        weights = [torch.zeros(shape) for _ in range(max(2, min(MOST_WEIGHTS, WORKING_SET // (4 * outputs * inputs))))]
+        packed, bias = [Packed(weight) for weight in weights], torch.zeros(outputs)
+        best = {(rows, kind): math.inf for rows in ROWS for kind in ("plain", "packed")}
+        for index in range(ROUNDS + 1):  # the first one compiles
+            if index > 1 and clock() - begun > LONGEST * (len(found) + len(ROWS)) / (len(SHAPES) * len(ROWS)):
+                break
+            for rows in ROWS:
+                given = torch.zeros(rows, inputs)
+                plain_time = _mean_time(lambda weight: F.linear(given, weight, bias), weights, clock)  # noqa: B023
+                packed_time = _mean_time(lambda weight: weight(given, bias), packed, clock)  # noqa: B023
+                best[rows, "plain"] = min(best[rows, "plain"], plain_time)
+                best[rows, "packed"] = min(best[rows, "packed"], packed_time)
+        found += [Measured(rows, outputs, inputs, best[rows, "plain"], best[rows, "packed"]) for rows in ROWS]
+    return found
 
 
-def _products(rows: int, outputs: int, inputs: int) -> tuple[Callable[[], object], Callable[[], object]]:
-    """Return the plain and the packed product of this size."""
-    given, weight, bias = torch.zeros(rows, inputs), torch.zeros(outputs, inputs), torch.zeros(outputs)
-    packed = Packed(weight)
-    return (lambda: F.linear(given, weight, bias)), (lambda: packed(given, bias))
-
-
-def _mean_time(product: Callable[[], object], count: int, clock: Callable[[], float]) -> float:
+def _mean_time(product: Callable[[Any], object], weights: Sequence[object], clock: Callable[[], float]) -> float:
     start = clock()
-    for _ in range(count):
-        product()
-    return (clock() - start) / count
+    for weight in weights:
+        product(weight)
+    return (clock() - start) / len(weights)
 
 
 def _threshold(measured: Sequence[Measured], default: int) -> int:
@@ -151,7 +155,9 @@ def lines(calibration: Calibration, threads: int) -> list[str]:
         f"{name}: {'never' if limit >= NEVER else f'from {limit:,} multiplications on'}"
         for name, limit in (("one row", calibration.thresholds.one_row), ("several rows", calibration.thresholds.rows))
     ]
-    shown = [f"packed products on {cpu()}, {threads} threads, torch {torch.__version__}: {'; '.join(limits)}"]
+    shown = [
+        f"packed products on {cpu()}, {threads} {'thread' if threads == 1 else 'threads'}, torch {torch.__version__}: {'; '.join(limits)}"
+    ]
     for product in calibration.measured:
         packs = calibration.packs(product)
         shown.append(

@@ -145,7 +145,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NMT_CACHE", str(tmp_path))
     monkeypatch.delenv("NMT_CALIBRATION")
     monkeypatch.setattr(calibration, "SHAPES", ((8, 8), (16, 8)))
-    monkeypatch.setattr(calibration, "SHORTEST", 1e-5)
+    monkeypatch.setattr(calibration, "MOST_WEIGHTS", 2)
     return tmp_path
 
 
