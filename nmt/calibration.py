@@ -155,9 +155,8 @@ def lines(calibration: Calibration, threads: int) -> list[str]:
         f"{name}: {'never' if limit >= NEVER else f'from {limit:,} multiplications on'}"
         for name, limit in (("one row", calibration.thresholds.one_row), ("several rows", calibration.thresholds.rows))
     ]
-    shown = [
-        f"packed products on {cpu()}, {threads} {'thread' if threads == 1 else 'threads'}, torch {torch.__version__}: {'; '.join(limits)}"
-    ]
+    number = f"{threads} thread{'' if threads == 1 else 's'}"
+    shown = [f"packed products on {cpu()}, {number}, torch {torch.__version__}: {'; '.join(limits)}"]
     for product in calibration.measured:
         packs = calibration.packs(product)
         shown.append(
