@@ -211,7 +211,7 @@ def test_a_cache_that_cannot_be_written_is_a_note(workplace: Path, monkeypatch: 
 def test_bench_shows_and_keeps_a_calibration(workplace: Path) -> None:
     found = call("bench", "--calibrate", "--threads", "1")
     assert found.status == 0
-    assert re.match(r"packed products on .*, 1 threads, torch .*: one row: .*; several rows: ", found.output)
+    assert re.match(r"packed products on .*, 1 thread, torch .*: one row: .*; several rows: ", found.output)
     assert found.output.count(" us, chosen ") == 2 * len(calibration.ROWS)
     assert calibration.read(1, pytest.fail) is not None
     refused = "error: bench: --calibrate has no effect on a config, --reference or --json; give it alone\n"
