@@ -533,12 +533,13 @@ def test_every_decoding_setting_can_be_given(nmt: Run, tiny_corpus: Path, settin
         "max_length": 9,
         "max_ratio": 1.5,
         "precision": "float32",
+        "link_share": 0.5,
     }
     word = f"{setting}={values.get(setting.partition('.')[2], 3)}"
     assert nmt("translate", word, stdin="a cat\n").status == 0
     files = ("--source", tiny_corpus / "valid.en", "--target", tiny_corpus / "valid.fr", "-o", "out")
-    given = setting.partition(".")[2] in {"batch_size", "max_source", "window"}
-    for command in ("score", "align"):
+    for command, others in (("score", set[str]()), ("align", {"link_share"})):
+        given = setting.partition(".")[2] in {"batch_size", "max_source", "window"} | others
         result = nmt(command, *files, word)
         assert (result.status == 0) == given
         assert given or "has no effect on given translations" in result.err

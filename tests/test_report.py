@@ -14,7 +14,7 @@ from nmt.evaluation.outputs import Outputs, load_outputs, save_outputs
 from nmt.report import analysis
 from nmt.report.brief import compared
 from nmt.report.charts import Line, Scale, line_chart, short
-from nmt.report.contents import Loader, from_defaults, gather
+from nmt.report.contents import Loader, gather
 from nmt.report.finish import finish
 from nmt.report.page import LARGEST, render
 from nmt.report.records import Records, read_records, samples, thinned
@@ -254,10 +254,10 @@ def test_records_keep_what_is_sound(run: Path) -> None:
 
 
 def test_settings_that_differ_from_the_defaults(tiny_run: Path) -> None:
-    found = {key: value for key, _, value in from_defaults(store.load_settings(tiny_run))}
+    found = {key: value for key, (_, value) in config.from_defaults(store.load_settings(tiny_run)).items()}
     assert found["model.hidden"] == 16 and "data.folder" not in found and "decoding.beam_size" not in found
     settings = config.load(tiny_run / "config.yaml")
-    assert from_defaults(settings)
+    assert config.from_defaults(settings)
 
 
 @pytest.mark.parametrize("unicode", [True, False])

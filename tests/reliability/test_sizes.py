@@ -24,7 +24,7 @@ EXPANDING = "\ufdfa"  # 18 characters under NFKC
 @pytest.fixture
 def short_lines(monkeypatch) -> int:
     """The limit of the characters of a line that are read, lowered."""
-    for place in ("nmt.data.subword", "nmt.inference.translator", "nmt.inference.align"):
+    for place in ("nmt.data.subword", "nmt.inference.translator", "nmt.inference.translation", "nmt.inference.align"):
         monkeypatch.setattr(importlib.import_module(place), "LONGEST_LINE", 20_000)
     return 20_000
 
