@@ -39,7 +39,6 @@ def load_translator(
     own number as it is. `snapshot` is a step of which the run has a snapshot, to load that instead of its best model.
     Raises DataError if a run is damaged, or if the runs do not share their subwords.
     """
-
     folders = [Path(path) for path in ([paths] if isinstance(paths, Path | str) else paths)]
     first_settings = settings = load_settings(folders[0])
     where = settings.device if device is None else device

@@ -25,6 +25,7 @@ from nmt.data.sources import TextSource
 from nmt.data.subword import Piece, Subword, Subwords
 from nmt.data.words import Word, split_words, tokens_of_words
 from nmt.errors import DataError
+from nmt.files import shown_path
 
 VERSION = 1  # raise it when the aligner finds other links
 ENTRY = np.dtype([("source", np.int32), ("target", np.int32), ("weight", np.float32)])
@@ -119,7 +120,8 @@ def guide(dataset: Dataset, subwords: Subwords, say: Say, given: GivenLinks | No
     recipe: tuple[str | int, ...] = ("guide", VERSION, "+".join(folder.name for folder in dataset.folders))
     if given:
         recipe += (file_hash(given.path), kind)
-    doing = f"reading {given.path}" if given else f"aligning the words of {len(dataset):,} training pairs"
+    aligning = f"aligning the words of {len(dataset):,} training pairs"
+    doing = f"reading word alignments: {shown_path(given.path)}" if given else aligning
     return cached(recipe, make, read, say, doing)
 
 

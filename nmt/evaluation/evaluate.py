@@ -19,7 +19,7 @@ from nmt.evaluation.gold import Agreement, Gold, agreement
 from nmt.evaluation.test_sets import EvaluationSet, read_texts
 from nmt.files import write_atomic
 from nmt.inference.align import align
-from nmt.inference.request import ALIGNED
+from nmt.inference.request import ALIGNED, with_changes
 from nmt.inference.translation import warnings_of
 from nmt.inference.translator import Translator
 from nmt.languages import language_of_file, language_of_text
@@ -181,7 +181,7 @@ def alignment_statistics(
     """Return the statistics of the alignment error rate, in percent."""
     aligned = align(translator, pairs, words=words, changes=changes)
     rows = np.array([agreement(found.links, known) for found, known in zip(aligned, gold, strict=True)], np.float64)
-    share = {"link_share": translator.settings.link_share, **(changes or {})}["link_share"]
+    share = with_changes(translator.settings, changes or {}).link_share
     measured = AER_SIGNATURE if share == 1 else f"{AER_SIGNATURE}|share:{share:g}"
     return Statistics("AER", lambda _: measured, rows, lambda total: 100 * Agreement(*map(float, total)).error_rate)
 

@@ -153,9 +153,8 @@ def word_by_word(
     while len(live):
         some = False  # whether any may have ended since the last look
         for _ in range(every):
-            log_probs, state, attention = model.step(
-                tokens[:, time - 1], state, memory
-            )  # (rows, vocab), _, (rows, src)
+            # (rows,) -> (rows, vocab), the next state, (rows, src)
+            log_probs, state, attention = model.step(tokens[:, time - 1], state, memory)
             log_probs = allowed(log_probs, tokens[:, :time], limit)
             chosen = choose(log_probs, live, time - 1)  # (rows,)
             gained = log_probs.gather(1, chosen.unsqueeze(1)).squeeze(1)
