@@ -60,7 +60,7 @@ pictures: $(INSTALLED)
 
 # tests/reliability in its long form (300 kills, about 20 minutes), and the table in docs/reliability.md.
 proof: $(INSTALLED)
-	$(BIN)/python -m pytest tests/reliability -n auto --maxprocesses 8 --dist worksteal --proof docs/reliability.md
+	$(BIN)/python -m pytest tests/reliability -n auto --maxprocesses 8 --dist worksteal -vv --proof docs/reliability.md
 
 # Fails if nmt has become slower beside a plain model, measured in the same minutes; let nothing else run meanwhile.
 bench-check: $(INSTALLED)

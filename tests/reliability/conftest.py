@@ -63,6 +63,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     row.cases += int(dict(report.user_properties).get("cases", 1))
     row.failed += report.failed
     row.seconds += report.duration
+    if report.failed:  # pytest prints these at the end, an hour later
+        print(f"\n{report.nodeid} failed\n{report.longreprtext}", flush=True)
 
 
 def table() -> Iterator[str]:
