@@ -46,8 +46,10 @@ def check_picture(path: Path) -> None:
 
 def attention_picture(matrix: AttentionMatrix, path: Path, warn: Warn = lambda _: None) -> None:
     """Draw source words above, target words on the left; the darker, the more the target word looked at the source
-    word. Warn of characters that no installed font has."""
+    word. Warn of characters that no installed font has. Raise DataError if a side has no word."""
     rows, columns = len(matrix.target), len(matrix.source)
+    if not matrix.weights.size:
+        raise DataError(f"{path}: nothing to draw: a side of this sentence pair is empty; name another with --line")
     _warn_of_boxes([matrix], path, warn)
     with picture(path, 0.45 * columns + 2, 0.45 * rows + 1.5) as figure:
         axes = figure.add_subplot()
@@ -69,7 +71,7 @@ def contact_sheet(matrices: Sequence[AttentionMatrix], first: int, path: Path, w
             down, across, squeeze=False, gridspec_kw={"height_ratios": [each + 3 for each in heights]}
         )
         for number, axes in enumerate(grid.flat):
-            if number >= len(matrices):
+            if number >= len(matrices) or not matrices[number].weights.size:
                 axes.set_axis_off()
                 continue
             _draw_attention(axes, matrices[number])

@@ -221,6 +221,26 @@ def test_subtitles(tmp_path: Path) -> None:
     assert document.notes == {}
 
 
+def test_subtitles_without_blank_lines_between_titles(tmp_path: Path) -> None:
+    content = (
+        "1\n00:00:01,000 --> 00:00:02,500\nYes.\n2\n00:00:03,000 --> 00:00:04,000\nNo.\n00:05.000 --> 00:06.000\n7\n"
+    )
+    document = opened(tmp_path, "film.srt", content)
+    assert document.texts == ["Yes.", "No.", "7"]
+    assert shouted(document) == content.upper()
+
+
+def test_a_title_of_very_many_lines(tmp_path: Path) -> None:
+    content = "00:00:01,000 --> 00:00:02,500\n" + "a b\n" * 30_000
+    assert shouted(opened(tmp_path, "film.srt", content)).count("\n") == content.count("\n")
+
+
+@pytest.mark.parametrize("name", ["page.html", "page.HTM", "page.xhtml.gz"])
+def test_html_is_not_translated_tag_by_tag(name: str) -> None:
+    with pytest.raises(DataError, match=r"HTML keeps its tags in nmt serve .* --format text translates its lines"):
+        document_format(Path(name))
+
+
 def test_sgm(tmp_path: Path) -> None:
     content = (
         '<srcset srclang="en">\n<doc docid="a"><seg id="1">A &amp; b\n c</seg>\n<seg id=2>d\n</p></doc></srcset>\n'

@@ -120,8 +120,9 @@ def test_given_links_take_the_place_of_learnt_ones(swapped: Path, tmp_path: Path
         (lambda lines: lines[:-1], "links: has 299 lines, but the training text has 300; training.alignments"),
         (
             lambda lines: [*lines, ""],
-            "links: has 301 lines, but the training text has 300; training.alignments",
+            "links: has more than 300 lines, but the training text has 300; training.alignments",
         ),
+        (lambda lines: ["" for _ in lines], "links: has no link; write 0-0 for words that belong together"),
         (lambda lines: ["0:0", *lines[1:]], "links:1: '0:0' is not a link; write 0-0 (0p0 if it is only possible)"),
         (lambda lines: [lines[0], "0-9", *lines[2:]], "links:2: 0-9 is outside the "),
     ],

@@ -115,3 +115,10 @@ def test_characters_that_no_font_has_are_named_once(tmp_path: Path) -> None:
     attention_picture(MATRIX, tmp_path / "two.png", said.append)
     assert len(said) == 0 or (len(said) == 1 and "boxes stand for" in said[0] and "install a font" in said[0])
     assert missing_characters("a\u00e9 \t\n") == []
+
+
+def test_a_pair_without_words_is_not_drawn(tmp_path: Path) -> None:
+    empty = AttentionMatrix([], ["a"], np.zeros((1, 0)))
+    with pytest.raises(DataError, match="nothing to draw: a side of this sentence pair is empty"):
+        attention_picture(empty, tmp_path / "a.svg")
+    contact_sheet([MATRIX, empty], 1, tmp_path / "b.svg")

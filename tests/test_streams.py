@@ -8,7 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from nmt.cli import app
+from nmt.cli.streams import check_output
+from nmt.errors import ConfigError
 from nmt.training.log import Log
 
 PROJECT = Path(__file__).parent.parent
@@ -106,3 +110,48 @@ def test_the_log_without_streams(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     log.say("line")
     log.close()
     assert (tmp_path / "train.log").read_text(encoding="utf-8").endswith("line\n")
+
+
+def test_an_output_never_replaces_what_is_read(tmp_path: Path) -> None:
+    text, link, other = tmp_path / "a.en", tmp_path / "b", tmp_path / "c"
+    text.write_text("a")
+    link.symlink_to(text)
+    with pytest.raises(ConfigError, match=r"--output .*b: is read by this command too; name another file"):
+        check_output(link, other, text)
+    check_output(other, text, None)
+    check_output(None, text)
+    with pytest.raises(ConfigError, match=r"--output .*c\.gz: output is not compressed; name it c, and compress it"):
+        check_output(other.with_suffix(".gz"))
+
+
+def test_an_output_never_replaces_a_file_of_a_run(tiny_run: Path, tmp_path: Path) -> None:
+    for name in ("model.safetensors", "config.yaml", "metrics.jsonl"):
+        with pytest.raises(ConfigError, match="is a file of the run"):
+            check_output(tiny_run / name)
+    check_output(tiny_run / "report.html")
+    (tmp_path / "config.yaml").write_text("")
+    (tmp_path / "my.txt").write_text("")
+    check_output(tmp_path / "my.txt")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["translate", "-i", "a.en", "-o", "a.en"],
+        ["translate", "-i", "b.fr", "--prefix-file", "a.en", "-o", "a.en"],
+        ["translate", "-i", "film.srt", "-o", "film.srt"],
+        ["score", "--source", "a.en", "--target", "b.fr", "-o", "b.fr"],
+        ["align", "--source", "a.en", "--target", "b.fr", "-o", "a.en"],
+    ],
+)
+def test_commands_refuse_to_write_over_their_text(
+    tiny_run: Path, tmp_path: Path, words: list[str], monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    contents = {"a.en": "a\n", "b.fr": "b\n", "film.srt": "00:01 --> 00:02\na\n"}
+    for name, content in contents.items():
+        Path(name).write_text(content)
+    result = CliRunner().invoke(app, [words[0], str(tiny_run), *words[1:]])
+    assert isinstance(result.exception, ConfigError)
+    assert "is read by this command too" in str(result.exception)
+    assert {name: Path(name).read_text() for name in contents} == contents

@@ -19,7 +19,7 @@ from nmt.cli.options import (
     runs_and_settings,
     translator_of,
 )
-from nmt.cli.streams import open_output
+from nmt.cli.streams import check_output, open_output
 from nmt.config import decoding_changes
 from nmt.errors import ConfigError, DataError
 from nmt.shown import json_line, shown
@@ -65,6 +65,7 @@ def align(
     runs, settings = runs_and_settings(words, most=1)
     changes = decoding_changes(settings, changes_of(batch_size=batch_size))
     check_words(word_kind)
+    check_output(output_file, source, target, gold)
     if plot is not None:
         from nmt.plots import SHEET, attention_picture, check_picture, contact_sheet
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from nmt.cli.options import Device, RunArgument, Threads
+from nmt.cli.streams import check_output
 from nmt.errors import ConfigError
 from nmt.shown import shown
 
@@ -41,6 +42,7 @@ def report(
     path = output or run / REPORT
     if not path.parent.is_dir():
         raise ConfigError(f"--output {path}: there is no folder {path.parent}; make it, or name another file")
+    check_output(output)
     load = Loader(device, threads)
     if output is None:
         keep_calibration(run, load_outputs(run), load)

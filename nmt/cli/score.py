@@ -17,7 +17,7 @@ from nmt.cli.options import (
     runs_and_settings,
     translator_of,
 )
-from nmt.cli.streams import open_output
+from nmt.cli.streams import check_output, open_output
 from nmt.config import decoding_changes
 from nmt.shown import json_line, shown
 
@@ -49,6 +49,7 @@ def score(
     changes = decoding_changes(settings, changes_of(batch_size=batch_size))
     if as_json:
         check_alone(per_token=per_token)
+    check_output(output_file, source, target)
     from nmt.data.batching import chunked
     from nmt.data.formats.sides import read_two
     from nmt.inference.scoring import perplexity

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from nmt.errors import DataError
+from nmt.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from nmt.data.corpus import Text
@@ -62,6 +62,23 @@ def open_input(path: Path | None, encoding: str) -> "Text":
     from nmt.data.corpus import open_text
 
     return open_text(path or "-", encoding)
+
+
+def check_output(path: Path | None, *inputs: Path | None) -> None:
+    """Raise ConfigError if an output would take the place of one of the `inputs` or of a file of a run, or if its name
+    promises a compression."""
+    if path is not None and path.suffix in {".gz", ".bz2", ".xz", ".zst"}:
+        raise ConfigError(f"--output {path}: output is not compressed; name it {path.stem}, and compress it afterwards")
+    if path is None or not path.is_file():
+        return
+    for given in inputs:
+        if given is not None and given.is_file() and path.samefile(given):
+            raise ConfigError(f"--output {path}: is read by this command too; name another file")
+    if (path.parent / "config.yaml").is_file():
+        from nmt.runs.store import FILES, KERNELS, REPORT
+
+        if path.name in {*FILES, KERNELS} - {REPORT}:
+            raise ConfigError(f"--output {path}: is a file of the run {path.parent}; name another file")
 
 
 @contextmanager

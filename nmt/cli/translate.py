@@ -31,7 +31,7 @@ from nmt.cli.options import (
     runs_and_settings,
     translator_of,
 )
-from nmt.cli.streams import open_input, open_output, windows_of
+from nmt.cli.streams import check_output, open_input, open_output, windows_of
 from nmt.config import decoding_changes
 from nmt.errors import ConfigError, DataError
 from nmt.shown import json_line, shown
@@ -174,6 +174,8 @@ def translate(  # noqa: PLR0915
         "--line-numbers": line_numbers,
     }
     check_document_options(kind, {"--column": column, "--overwrite": overwrite, **text_only})
+    keeps_source = kind not in {None, "sgm", "srt"}  # so that the file can be filled in place
+    check_output(output_file, prefix_file, None if keeps_source else input_file)
     with joined_ranks() as ranks:
         files = check_files(input_file, output_file, kind) if ranks else None
         document = read_document(input_file, kind, runs, column, overwrite, encoding) if kind and input_file else None

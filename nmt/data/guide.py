@@ -5,6 +5,7 @@ between words become weights between tokens. They are kept in the cache, so that
 without them, and a resumed run finds the same ones.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -42,12 +43,18 @@ class GivenLinks(NamedTuple):
 
     def read(self, dataset: Dataset, subwords: Subwords) -> Iterator[list[Link]]:
         """Yield the links of each pair of the dataset. Raises DataError where they do not fit the text."""
-        has, needs = sum(1 for _ in read_lines(self.path)), max((pair.line for pair in self.text.pairs()), default=0)
+        needs = max((pair.line for pair in self.text.pairs()), default=0)
+        has = linked = 0
+        for line in itertools.islice(read_lines(self.path), needs + 1):
+            has, linked = has + 1, linked + bool(line.strip())
         if has != needs:
+            count = f"{has:,}" if has < needs else f"more than {needs:,}"
             raise DataError(
-                f"{self.path}: has {has:,} lines, but the training text has {needs:,}; training.alignments needs a "
+                f"{self.path}: has {count} lines, but the training text has {needs:,}; training.alignments needs a "
                 'line for each; to learn the links from the text, set training.alignments=""'
             )
+        if not linked:
+            raise DataError(f"{self.path}: has no link; write 0-0 for words that belong together, from 0")
         lines = enumerate(read_lines(self.path), start=1)
         number, line = 0, ""
         for index in range(len(dataset)):

@@ -127,6 +127,8 @@ def find_source(
     if not isinstance(name, str):
         return replace(_two_files(place, name, wish), encoding=encoding)
     if not place.exists():
+        if not key.startswith("data."):
+            raise DataError(f"{key}: no such folder: {folder}")
         raise DataError(f"{folder}: data.folder: no such folder; paths in a config are relative to the config file")
     source = None
     for each in (name, *layouts.OTHER_NAMES.get(name, ())):

@@ -1,5 +1,6 @@
 """Alignments that people made, and how well others agree with them."""
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -31,9 +32,10 @@ def read_gold(path: Path, pairs: Sequence[tuple[str, str]], words: str = "script
 
     `words` says what a word is, out of WORDS.
     """
-    lines = list(read_lines(path))
+    lines = list(itertools.islice(read_lines(path), len(pairs) + 1))
     if len(lines) != len(pairs):
-        raise DataError(f"{path}: has {len(lines)} lines, but the texts have {len(pairs)}; write one line per pair")
+        has = f"{len(lines)}" if len(lines) < len(pairs) else "more"
+        raise DataError(f"{path}: has {has} lines, but the texts have {len(pairs)}; write one line per pair")
     return [
         _read_links(line, f"{path}:{number}", *pairs[number - 1], words) for number, line in enumerate(lines, start=1)
     ]

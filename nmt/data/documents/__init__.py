@@ -49,9 +49,14 @@ DOCUMENTS: dict[str, DocumentFormat] = {
 def document_format(path: Path) -> str | None:
     """Return the format of a file by its ending; None for plain text, whose lines are translated one by one.
 
-    Raises DataError for XML of another kind.
+    Raises DataError for XML of another kind, and for HTML.
     """
     suffix = plain_suffix(path)
+    if suffix in {".html", ".htm", ".xhtml"}:
+        raise DataError(
+            f"{path}: HTML keeps its tags in nmt serve (POST /translate_file), not here; --format text translates its "
+            "lines, tags and all"
+        )
     if suffix == ".xml" and path.is_file():
         root = root_format(path)
         if root not in DOCUMENTS:

@@ -7,6 +7,7 @@ from pathlib import Path
 from nmt.data.corpus import is_blank
 from nmt.data.documents.segments import Document
 
+_TIMES = re.compile(r"\s*[\d:.,]+\s*-->\s*[\d:.,]+")
 _PART = re.compile(r"<[^<>]*>|\{\\[^{}]*\}|\s+|[^\s<{]+|.", re.DOTALL)
 _TAG = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
 
@@ -25,7 +26,7 @@ def open_subtitles(
         if "-->" not in lines[number - 1]:
             continue
         start = number
-        while number < len(lines) and not is_blank(lines[number]):
+        while number < len(lines) and not is_blank(lines[number]) and not _begins(lines, number):
             number += 1
         titles.append((start, number, _title(document, [line.rstrip("\r") for line in lines[start:number]])))
     ending = "\r" if "\r\n" in text else ""
@@ -39,6 +40,13 @@ def open_subtitles(
 
     document.write = write
     return document
+
+
+def _begins(lines: list[str], number: int) -> bool:
+    """Return whether a title begins here: with its times, or with its number and then its times. Files in which no
+    blank line is between two titles exist."""
+    numbered = lines[number].strip().isdecimal() and number + 1 < len(lines)
+    return bool(_TIMES.match(lines[number + 1] if numbered else lines[number]))
 
 
 def _title(document: Document, lines: list[str]) -> Callable[[Sequence[str]], list[str]]:
@@ -70,13 +78,14 @@ def _inside(text: str) -> tuple[str, str, str]:
 
 def _broken(text: str, count: int) -> list[str]:
     """Break a text into as many lines, about equally long, at spaces where there are any."""
-    lines = []
+    lines, start = [], 0
     while count > 1:
-        ideal = len(text) // count
-        spaces = [place for place, character in enumerate(text) if character == " "]
+        ideal = start + (len(text) - start) // count
+        nearest = (text.rfind(" ", start, ideal + 1), text.find(" ", ideal + 1))
+        spaces = [place for place in nearest if place >= 0]
         if not spaces:
             break
         cut = min(spaces, key=lambda place: abs(place - ideal))
-        lines.append(text[:cut])
-        text, count = text[cut + 1 :], count - 1
-    return [*lines, text]
+        lines.append(text[start:cut])
+        start, count = cut + 1, count - 1
+    return [*lines, text[start:]]
