@@ -90,7 +90,7 @@ def ask(app: FastAPI, path: str, **how: object) -> "httpx.Response":
     async def request() -> "httpx.Response":
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=None) as client:
-            return await client.request("GET" if path.startswith("/v1/runs") else "POST", path, **how)
+            return await client.request("GET" if path.startswith(("/v1/runs", "/download")) else "POST", path, **how)
 
     return anyio.run(request)
 
@@ -158,6 +158,9 @@ def test_libretranslate_takes_json_form_and_query(server: Server, expected: dict
         ("/translate", {"q": "a" * 30, "source": "en", "target": "fr"}, 413, "--max-chars"),
         ("/translate", {"q": ["a"] * 6, "source": "en", "target": "fr"}, 413, "--max-texts"),
         ("/translate", {"q": {"a": 1}, "source": "en", "target": "fr"}, 400, "a text, or a list"),
+        ("/translate", {"q": "a", "source": "en", "target": "fr", "format": ["html"]}, 400, "format: must be text"),
+        ("/translate", {"q": "a", "source": "en", "target": "fr", "format": {}}, 400, "format: must be text"),
+        ("/v2/translate", {"text": ["a"], "target_lang": "FR", "tag_handling": ["xml"]}, 400, "must be html or xml"),
         ("/v1/translate", {"text": ["a"], "decoding": {"beam_size": 99}}, 422, "--max-beam"),
         ("/v1/translate", {"text": ["a"], "decoding": {"batch_size": 9}}, 422, "decoding.batch_size: must be one of"),
         ("/v1/translate", {"text": ["a"], "decoding": {"max_length": 5000}}, 422, "--max-length 1,000"),
@@ -179,6 +182,10 @@ def test_what_is_refused(quick_run: Path, path: str, values: dict, code: int, me
 
 def test_bodies_that_are_none(quick_run: Path) -> None:
     app = make_app(Models([quick_run]), Limits(max_body=1000))
+    answer = ask(app, "/translate", content=b'{"q": "a", "source": "en", "target": "fr", "alternatives": 1e400}')
+    assert (answer.status_code, answer.json()["error"]) == (400, "alternatives: must be a whole number")
+    answer = ask(app, "/v2/translate", json={"text": ["a"], "target_lang": "FR", "formality": ["more"]})
+    assert answer.status_code == 200
     for body in (b"{", b"\xff\xfe", b"[" * 900, b"[1]"):
         answer = ask(app, "/translate", content=body, headers={"Content-Type": "application/json"})
         assert (answer.status_code, "JSON" in answer.json()["error"]) == (400, True)
@@ -342,7 +349,9 @@ def test_files_of_every_format(server: Server, expected: dict[str, str], name: s
         ("x.tmx", '<!DOCTYPE a [<!ENTITY b "c">]><tmx>&b;</tmx>', {}, "file.tmx:1: "),
         ("x.jsonl", "[" * 5000, {}, "nested too deeply"),
         ("x.jsonl", '{"a": "b", "c": "d"}', {"field": ["a", "c.x"], "overwrite": "1"}, "c.x is not a text"),
-        ("x.csv", b"a\n\xff\n", {"encoding": "punycode"}, "file.csv:2: not punycode"),
+        ("x.csv", b"a\n", {"encoding": "punycode"}, "encoding: must be auto, or an encoding"),
+        ("x.csv", b"a\n", {"encoding": "idna"}, "encoding: must be auto, or an encoding"),
+        ("x.csv", b"+2AA-\n", {"encoding": "utf-7"}, "encoding: must be auto, or an encoding"),
         ("x.tsv", "a\tb\nc\td\n", {}, "form field: column=1"),
         ("x.tsv", "a\tb\n", {"column": "1", "encoding": "base64"}, "encoding: must be auto, or an encoding"),
         ("x.tsv", "a\tb\n", {"column": ["1", "2", "3"]}, "3 columns are given"),
@@ -482,6 +491,23 @@ def test_a_failure_is_counted_and_has_an_answer(
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
-def test_a_po_file_that_names_an_odd_charset(server: Server) -> None:
-    text = 'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=punycode\\n"\n\nmsgid "a"\nmsgstr ""\n'
+@pytest.mark.parametrize("charset", ["punycode", "idna", "utf-7", "unicode_escape", "rot13", "CHARSET"])
+def test_a_file_that_names_an_odd_charset(server: Server, charset: str) -> None:
+    text = f'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset={charset}\\n"\n\nmsgid "a"\nmsgstr ""\n'
     assert sent(server, "x.po", text).status_code == 200
+    text = f'<?xml version="1.0" encoding="{charset}"?><tmx><body>+2AA-\\ud800</body></tmx>'
+    assert sent(server, "x.tmx", text).status_code in {200, 400}
+
+
+def test_a_run_whose_language_is_not_in_ascii(quick_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(quick_run, tmp_path / "run")
+    config = (quick_run / "config.yaml").read_text(encoding="utf-8")
+    (tmp_path / "run" / "config.yaml").write_text(config.replace("target: fr", "target: '中\"/文'"), encoding="utf-8")
+    app = make_app(Models([tmp_path / "run"]))
+    values = {"source": "en", "target": '中"/文'}
+    answer = ask(app, "/translate_file", data=values, files={"file": ("a.txt", b"a")}).json()
+    made = ask(app, answer["translatedFileUrl"].removeprefix("http://localhost"))
+    assert (made.status_code, made.headers["Content-Disposition"]) == (
+        200,
+        'attachment; filename="translated.translated.txt"',
+    )

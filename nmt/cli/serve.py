@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from nmt.cli.options import Device, Threads
+from nmt.cli.streams import check_output
 from nmt.errors import ConfigError, extra
 
 
@@ -54,9 +55,11 @@ def serve(
     from nmt.serve.limits import Access, Limits
     from nmt.serve.models import Models
 
-    names = (*Access().hosts, *([] if host in {"0.0.0.0", "::"} else [host]), *(allow_host or []))
+    check_output(access_log, option="--access-log")
+    host = f"[{host}]" if ":" in host else host  # as URLs and Host headers have an IPv6 address
+    names = (*Access().hosts, *([] if host in {"0.0.0.0", "[::]"} else [host]), *(allow_host or []))
     limits = Limits(max_body, max_chars, max_texts, max_beam, max_alternatives, max_length, max_queue, max_seconds)
-    with _listen(host, port) as listening:
+    with _listen(host.strip("[]"), port) as listening:
         models = Models(runs or [newest()], device, threads)
         keys = tuple(api_key or ())
         app = make_app(models, limits, Access(names, tuple(cors or ()), keys), AccessLog(access_log), spec_title)

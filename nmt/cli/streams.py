@@ -64,21 +64,21 @@ def open_input(path: Path | None, encoding: str) -> "Text":
     return open_text(path or "-", encoding)
 
 
-def check_output(path: Path | None, *inputs: Path | None) -> None:
+def check_output(path: Path | None, *inputs: Path | None, option: str = "--output") -> None:
     """Raise ConfigError if an output would take the place of one of the `inputs` or of a file of a run, or if its name
     promises a compression."""
     if path is not None and path.suffix in {".gz", ".bz2", ".xz", ".zst"}:
-        raise ConfigError(f"--output {path}: output is not compressed; name it {path.stem}, and compress it afterwards")
+        raise ConfigError(f"{option} {path}: output is not compressed; name it {path.stem}, and compress it afterwards")
     if path is None or not path.is_file():
         return
     for given in inputs:
         if given is not None and given.is_file() and path.samefile(given):
-            raise ConfigError(f"--output {path}: is read by this command too; name another file")
+            raise ConfigError(f"{option} {path}: is read by this command too; name another file")
     if (path.parent / "config.yaml").is_file():
         from nmt.runs.store import FILES, KERNELS, REPORT
 
         if path.name in {*FILES, KERNELS} - {REPORT}:
-            raise ConfigError(f"--output {path}: is a file of the run {path.parent}; name another file")
+            raise ConfigError(f"{option} {path}: is a file of the run {path.parent}; name another file")
 
 
 @contextmanager

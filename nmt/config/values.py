@@ -142,13 +142,22 @@ def _interval(value: Any) -> Any:
     return f"{text if 'e' not in text else f'{number:.6f}'.rstrip('0').rstrip('.')}e"
 
 
+# What Python calls an encoding of text, but no text is in: names of hosts, escapes, halves of surrogate pairs.
+_NOT_OF_TEXT = {"punycode", "idna", "undefined", "unicode-escape", "raw-unicode-escape", "utf-7"}
+
+
+def is_text_encoding(name: str) -> bool:
+    """Return whether Python can read and write any text in an encoding of this name."""
+    try:
+        found = codecs.lookup(name)
+    except (LookupError, ValueError):
+        return False
+    return found._is_text_encoding and found.name not in _NOT_OF_TEXT
+
+
 def _encoding(value: str) -> str:
     """Return the name of an encoding. Raises ValueError if Python knows none of this name."""
-    try:
-        known = value == "auto" or codecs.lookup(value)._is_text_encoding
-    except LookupError:
-        known = False
-    if not known:
+    if value != "auto" and not is_text_encoding(value):
         raise ValueError("must be auto, or an encoding such as windows-1252, shift_jis or gb18030")
     return value
 

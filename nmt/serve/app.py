@@ -129,7 +129,7 @@ async def _checked(
     """Answer a request, if its host, origin, key and size allow it."""
     host = request.headers.get("host", "").rpartition(":")
     name = host[0] if host[1] and host[2].isdigit() else request.headers.get("host", "")
-    if "*" not in access.hosts and name not in access.hosts:
+    if "*" not in access.hosts and name.lower() not in {each.lower() for each in access.hosts}:
         raise Refused(400, f"Host {name!r} is not served here; start nmt serve with --allow-host {name}")
     origin = request.headers.get("origin", "")
     allowed = {"Access-Control-Allow-Origin": origin, "Vary": "Origin"} if origin in access.cors else {}

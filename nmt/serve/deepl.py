@@ -27,7 +27,7 @@ def make_router(desk: Desk) -> APIRouter:
         for name in ("glossary_id", "style_id", "custom_instructions", "translation_memory_id"):
             if values.get(name):
                 raise Refused(400, f"{name}: is not supported by this server; leave it out")
-        if values.get("formality") in {"more", "less"}:
+        if values.get("formality") in ("more", "less"):
             raise Refused(400, "formality: is not supported by this server; prefer_more and prefer_less are ignored")
         markup = _markup_of(values)
         source = values.get("source_lang") or detect(" ".join(texts), models)[0]
@@ -76,7 +76,7 @@ def make_router(desk: Desk) -> APIRouter:
 def _markup_of(values: dict[str, Any]) -> Markup | None:
     """Return what the tags of the texts mean; None for plain text. Raises Refused for an unknown `tag_handling`."""
     handling = values.get("tag_handling") or ""
-    if handling not in {"", "html", "xml"}:
+    if handling not in ("", "html", "xml"):
         raise Refused(400, "tag_handling: must be html or xml")
     if handling != "xml":
         return HTML if handling else None

@@ -115,11 +115,11 @@ def make_router(desk: Desk) -> APIRouter:
         check_direction(values)
         try:
             others = int(values.get("alternatives") or 0)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise Refused(400, "alternatives: must be a whole number") from None
         if not 0 <= others <= desk.limits.max_alternatives:
             raise Refused(422, f"alternatives: 0 to --max-alternatives {desk.limits.max_alternatives} are allowed")
-        if values.get("format", "text") not in {"text", "html"}:
+        if values.get("format", "text") not in ("text", "html"):
             raise Refused(400, "format: must be text or html")
         run, detected = run_of(models, values["source"], values["target"], texts)
         several = isinstance(values["q"], list)

@@ -67,8 +67,8 @@ class Served:
         self._stamp = stamp
         try:
             self.translator = load_translator(self.path, *self._how)
-        except UserError as error:
-            self.problem = str(error)
+        except Exception as error:  # whatever it is, the thread that looks for models must not end
+            self.problem = str(error) if isinstance(error, UserError) else repr(error)
             return False
         self.problem, self.reloads = "", self.reloads + 1
         return True

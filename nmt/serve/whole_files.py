@@ -1,7 +1,7 @@
 """Translation of whole files, as clients of LibreTranslate send them. They are kept in memory; no name that a client
 gives is ever a path."""
 
-import codecs
+import re
 import secrets
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from nmt.config.values import is_text_encoding
 from nmt.data.documents import document_of
 from nmt.data.encodings import AUTO
 from nmt.data.opening import kind_of
@@ -43,7 +44,8 @@ def make_router(desk: Desk) -> APIRouter:
             translated, notes = await _plain(desk, run, content, format_name), list[str]()
         else:
             translated, notes = await _document(desk, run, content, ending, format_name, values)
-        name = f"{secrets.token_urlsafe(16)}.{run.target}{ending}"
+        language = run.target if re.fullmatch(r"[\w-]+", run.target, re.ASCII) else "translated"
+        name = f"{secrets.token_urlsafe(16)}.{language}{ending}"
         made[name] = (format_name, translated)
         while len(made) > 1 and (len(made) > MOST_FILES or sum(len(each) for _, each in made.values()) > MOST_BYTES):
             del made[next(iter(made))]
@@ -96,11 +98,7 @@ async def _document(
     overwrite = str(values.get("overwrite", "")).lower() in {"1", "true", "yes", "on"}
     encoding = str(values.get("encoding") or AUTO)
     name = Path(f"file{ending}")  # for messages
-    try:
-        known = encoding == AUTO or codecs.lookup(encoding)._is_text_encoding
-    except (LookupError, ValueError):
-        known = False
-    if not known:
+    if encoding != AUTO and not is_text_encoding(encoding):
         raise Refused(400, "encoding: must be auto, or an encoding such as windows-1252, shift_jis or gb18030")
     try:
         document = await run_in_threadpool(

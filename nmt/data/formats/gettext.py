@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nmt.config.values import is_text_encoding
 from nmt.data.corpus import Pair, read_lines
 from nmt.data.encodings import AUTO
 from nmt.data.formats.codes import same_language
@@ -109,10 +110,9 @@ def po_charset(raw: bytes) -> str:
     """Return the encoding that the header names, in lower case; empty if that is UTF-8, not known or not said."""
     found = _CHARSET.search(raw)
     name = found[1].decode().lower() if found else ""
-    try:
-        return "" if codecs.lookup(name).name in {"utf-8", "ascii", "punycode", "idna", "undefined"} else name
-    except LookupError:  # in templates, it is `CHARSET`
+    if not is_text_encoding(name):  # in templates, it is `CHARSET`
         return ""
+    return "" if codecs.lookup(name).name in {"utf-8", "ascii"} else name
 
 
 def parse(lines: Iterator[str], path: Path, notes: Counter[str]) -> Iterator[Entry]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from xml.parsers import expat
 
+from nmt.config.values import is_text_encoding
 from nmt.data.formats.text import one_line
 from nmt.data.opening import open_binary
 from nmt.errors import DataError
@@ -90,10 +91,10 @@ class _Collector:
 
 
 def xml_encoding(raw: bytes) -> str:
-    """Return the encoding that an XML file says it has, in lower case; empty if that is UTF-8 or not said."""
+    """Return the encoding that an XML file says it has, in lower case; "" if that is UTF-8, unknown or not said."""
     found = _DECLARATION.match(raw.removeprefix(b"\xef\xbb\xbf").lstrip())
     name = found[1].decode().lower() if found else ""
-    return "" if name in {"utf-8", "utf8"} else name
+    return "" if name in {"utf-8", "utf8"} or not is_text_encoding(name) else name
 
 
 def check_depth(path: Path, depth: int, line: int) -> None:
