@@ -1,6 +1,7 @@
 """The translator: a line out for each line in, in order, whatever the line, the batch or the company it is in."""
 
 import copy
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ from nmt.data.subword import EOS_ID
 from nmt.errors import ConfigError, DataError
 from nmt.inference.align import align
 from nmt.inference.details import next_words
-from nmt.inference.request import TranslateOptions
+from nmt.inference.request import TranslateOptions, pairs_of, texts_of
 from nmt.inference.sampling import Sampling
 from nmt.inference.service import Busy, TranslationService
 from nmt.inference.translation import Translation, warnings_of
@@ -287,6 +288,30 @@ def test_settings_that_have_no_effect_on_given_translations(translator: Translat
 
 
 # Loading -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: texts_of("abc", "lines"), r"^lines: is a single text; give a list of texts, such as \[text\]$"),
+        (lambda: texts_of(b"abc", "lines"), r"^lines: is a single text"),
+        (lambda: texts_of(["a", None], "lines"), r"^lines: item 2 is not a text but NoneType; give texts only$"),
+        (lambda: texts_of(["a", "\ud800"], "lines"), r"^lines: item 2 has half of a surrogate pair"),
+        (lambda: pairs_of(["ab"]), r"^pairs: item 1 is not a pair of a source and a target; give \(source, target\)$"),
+        (lambda: pairs_of([("a", "b"), ("a", "b", "c")]), r"^pairs: item 2 is not a pair"),
+        (lambda: pairs_of([("a", None)]), r"^pairs: item 1: item 2 is not a text but NoneType"),
+    ],
+)
+def test_what_is_no_text_is_refused(call: Callable, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        call()
+
+
+def test_one_text_is_not_taken_for_many_lines(translator: Translator) -> None:
+    with pytest.raises(ConfigError, match=r"^lines: is a single text"):
+        translator.translate("abc")
+    with pytest.raises(ConfigError, match=r"^prefixes: is a single text"):
+        translator.translate(["a"], prefixes="a")
 
 
 def test_a_device_that_is_none_is_refused(tiny_run: Path) -> None:

@@ -8,7 +8,7 @@ from nmt.data.batching import longest_first
 from nmt.data.subword import LONGEST_LINE, Piece, Subword
 from nmt.inference.alignment import AttentionMatrix, Link, word_attention
 from nmt.inference.parallel import computing_with
-from nmt.inference.request import ALIGNED, with_changes
+from nmt.inference.request import ALIGNED, pairs_of, with_changes
 from nmt.inference.translator import Translator
 
 ENOUGH = 5_000  # characters whose words are looked at in any case
@@ -36,7 +36,7 @@ def align(
     """
     settings = with_changes(translator.settings, changes or {}, ALIGNED)
     with computing_with(translator.threads):
-        return _align(translator, pairs, words, settings)
+        return _align(translator, pairs_of(pairs), words, settings)
 
 
 def _align(

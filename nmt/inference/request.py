@@ -1,7 +1,7 @@
 """The description of a translation request, checked once for the command line, Python and HTTP. Imports no torch."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,6 +68,9 @@ class TranslateOptions:
     def __post_init__(self) -> None:
         from nmt.data.words import split_words
 
+        for name in ("n_best", "mbr", "alternatives"):
+            if not isinstance(getattr(self, name), int):
+                raise ConfigError(f"{name}: {getattr(self, name)!r} must be a whole number")
         changed(DecodingSettings(), **self.changes)
         check_request(self.changes, n_best=self.n_best, drawn=self.drawn, mbr=self.mbr)
         split_words("", self.words)  # raises for an unknown kind
@@ -119,6 +122,32 @@ class TranslateOptions:
         if not (self.drawn or self.mbr) and self.n_best > settings.beam_size:
             settings = changed(settings, beam_size=self.n_best)
         return settings
+
+
+def texts_of(given: Iterable[Any], name: str) -> list[str]:
+    """Return texts as a list. Raises ConfigError if they are one text, whose characters would be taken for lines, or if
+    one of them is no text."""
+    if isinstance(given, str | bytes):
+        raise ConfigError(f"{name}: is a single text; give a list of texts, such as [text]")
+    found = list(given)
+    for place, text in enumerate(found, start=1):
+        if not isinstance(text, str):
+            raise ConfigError(f"{name}: item {place} is not a text but {type(text).__name__}; give texts only")
+        try:
+            text.isascii() or text.encode()
+        except UnicodeEncodeError:
+            raise ConfigError(f"{name}: item {place} has half of a surrogate pair, which is no character") from None
+    return found
+
+
+def pairs_of(given: Iterable[Any]) -> list[tuple[str, str]]:
+    """Return (source, target) pairs as a list. Raises ConfigError if one is not a pair of texts."""
+    found = list(given)
+    for place, pair in enumerate(found, start=1):
+        if isinstance(pair, str | bytes) or len(pair) != 2:
+            raise ConfigError(f"pairs: item {place} is not a pair of a source and a target; give (source, target)")
+        texts_of(pair, f"pairs: item {place}")
+    return found
 
 
 def check_request(changes: Mapping[str, Any], *, n_best: int = 1, drawn: bool = False, mbr: int = 0) -> None:

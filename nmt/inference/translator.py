@@ -23,7 +23,7 @@ from nmt.inference.ensemble import Ensemble
 from nmt.inference.explain import Confidence, Explainer
 from nmt.inference.parallel import computing_with, parallel_map
 from nmt.inference.prefix import Prefix, Prefixed, Prefixes, Spelling, prefix_of
-from nmt.inference.request import GIVEN, Sampling, TranslateOptions, with_changes
+from nmt.inference.request import GIVEN, Sampling, TranslateOptions, pairs_of, texts_of, with_changes
 from nmt.inference.sampling import Place
 from nmt.inference.scoring import Scored, token_log_probs
 from nmt.inference.search import Hypothesis, Searchable
@@ -144,9 +144,9 @@ class Translator:
             changes = {**(changes or {}), **{name: value for name, value in named.items() if value is not None}}
             options = TranslateOptions(n_best, sampling, mbr, attention, words, changes=changes)
         settings = options.settings(self.settings, attends=self.attends)
-        lines = list(lines)
+        lines = texts_of(lines, "lines")
         # The parts of all lines are translated together, and joined line by line at the end.
-        begun = list(prefixes) if prefixes is not None else [""] * len(lines)
+        begun = texts_of(prefixes, "prefixes") if prefixes is not None else [""] * len(lines)
         if len(begun) != len(lines):
             raise ConfigError(f"prefixes: {len(begun):,} for {len(lines):,} lines; give one for each, empty for none")
         encoded = [self._encode_parts(line, prefix) for line, prefix in zip(lines, begun, strict=True)]
@@ -261,7 +261,7 @@ class Translator:
         """
         settings = with_changes(self.settings, changes or {}, GIVEN)
         with computing_with(self.threads):
-            return self._score(list(pairs), settings)
+            return self._score(pairs_of(pairs), settings)
 
     def _score(self, pairs: list[tuple[str, str]], settings: DecodingSettings) -> list[Scored]:
         limit = settings.max_source

@@ -198,7 +198,9 @@ def load_statistics(path: Path) -> "TrainingStatistics | None":
     try:
         return from_json(read_json(file))
     except ValueError as error:
-        raise DataError(f"{file}: damaged: {error}; copy the run again, or remove the file") from None
+        raise DataError(
+            f"{file}: damaged: {error or 'not what training writes'}; copy the run again, or remove the file"
+        ) from None
 
 
 def save_calibration(path: Path, calibration: "Calibration") -> None:
@@ -219,7 +221,9 @@ def load_calibration(path: Path) -> "Calibration | None":
     try:
         found = from_json(read_json(file))
     except ValueError as error:
-        raise DataError(f"{file}: damaged: {error}; copy the run again, or remove the file") from None
+        raise DataError(
+            f"{file}: damaged: {error or 'not what training writes'}; copy the run again, or remove the file"
+        ) from None
     return found if found.model == model_hash(path) else None
 
 
