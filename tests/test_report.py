@@ -1,14 +1,17 @@
 """`nmt report`, `nmt compare` and `nmt watch`: what they say of a run, and what they make of a hostile one."""
 
 import json
+import os
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from nmt import config
+from nmt.cli.report import report
 from nmt.errors import ConfigError, DataError
 from nmt.evaluation.outputs import Outputs, load_outputs, save_outputs
 from nmt.report import analysis
@@ -267,3 +270,18 @@ def test_curves_in_the_terminal(run: Path, unicode: bool) -> None:
     text = "\n".join(lines)
     assert text.isascii() is not unicode and "validation" in text and "BLEU" in text
     assert "nothing is recorded yet" in next(screen(Records(), "bleu", 60, 24, unicode=unicode))
+
+
+def test_the_file_that_is_named_may_be_a_link_or_a_pipe(run: Path, tmp_path: Path) -> None:
+    page, pipe = tmp_path / "page.html", tmp_path / "pipe"
+    (tmp_path / "link").symlink_to(page)
+    os.mkfifo(pipe)
+    report(run, output=tmp_path / "link")
+    assert (tmp_path / "link").is_symlink() and page.read_bytes().startswith(b"<!")
+    with ThreadPoolExecutor(1) as threads:
+        read = threads.submit(pipe.read_bytes)
+        report(run, output=pipe)
+        assert read.result(timeout=60) == page.read_bytes()
+    assert pipe.is_fifo()
+    with pytest.raises(ConfigError, match="is a file of the run"):
+        report(run, output=run / "model.safetensors")

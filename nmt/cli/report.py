@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from nmt.cli.options import Device, RunArgument, Threads
-from nmt.cli.streams import check_output
+from nmt.cli.streams import check_output, open_output
 from nmt.errors import ConfigError
 from nmt.shown import shown
 
@@ -35,7 +35,7 @@ def report(
     """Write report.html: one file that tells everything about a run, or compares it with another."""
     from nmt.evaluation.outputs import load_outputs
     from nmt.report.contents import Loader, gather, keep_calibration
-    from nmt.report.page import write
+    from nmt.report.page import render, write
     from nmt.runs.store import REPORT, newest
 
     run = run or newest()
@@ -46,7 +46,12 @@ def report(
     load = Loader(device, threads)
     if output is None:
         keep_calibration(run, load_outputs(run), load)
-    write(gather(run, other, tests=test, say=_say, load=load), path)
+    contents = gather(run, other, tests=test, say=_say, load=load)
+    if output is None:
+        write(contents, path)
+    else:  # which may be a link, a pipe or a device
+        with open_output(output) as file:
+            file.write(render(contents).encode("utf-8", "replace"))
     print(shown(f"report: {os.path.relpath(path)}"))
 
 
