@@ -1,5 +1,6 @@
 """`nmt export`: what is in an exported run, and that it translates."""
 
+import errno
 import shutil
 from pathlib import Path
 
@@ -75,6 +76,18 @@ def test_a_folder_that_cannot_be_is_refused(tiny_run: Path, tmp_path: Path, shor
     (tmp_path / "file").write_text("mine")
     with pytest.raises(DataError, match="file/out: cannot write: Not a directory"):
         made(tiny_run, tmp_path / "file" / "out", shortlist=shortlist)
+
+
+def test_a_full_disk_leaves_no_half_run(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nmt.runs.store.save_run", full)
+        with pytest.raises(DataError, match="out: cannot write: No space left on device"):
+            made(tiny_run, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert texts(made(tiny_run, tmp_path / "out")) == texts(tiny_run)
 
 
 def test_it_is_written_into_a_new_folder_only(tiny_run: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Runs that are made out of others: averages, exports."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -41,5 +42,8 @@ def save_derived(
             content = read_run_file(first.path, f"{HELD_OUT}/{file.name}", LARGEST_HELD_OUT)
             write_atomic(out / HELD_OUT / file.name, content)
         store.save_run(out, first.settings, first.subwords, weights)
-    except OSError as error:
+    except (OSError, DataError) as error:
+        shutil.rmtree(out, ignore_errors=True)  # it was new (see `check_new`), and half a run would block the next try
+        if isinstance(error, DataError):
+            raise
         raise DataError(f"{out}: cannot write: {error.strerror}") from None
