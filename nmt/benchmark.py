@@ -31,7 +31,7 @@ from nmt.kernels import using
 from nmt.kernels.deferred_gradients import PackedWeights, cached_packing
 from nmt.model import Seq2Seq, make_model
 from nmt.precision import PRECISIONS, choose_precision, cpu_features
-from nmt.training.initialization import with_inherited_subwords
+from nmt.training.initialization import load_origins
 from nmt.training.loss import batch_loss
 from nmt.training.step import TrainStep, settle
 
@@ -87,7 +87,7 @@ def reference_work(settings: Settings, batches: int) -> Work:
 
 def work_of(settings: Settings, batches: int, say: Callable[[str], None]) -> Work:
     """A config's own model on its own corpus."""
-    data = prepare(with_inherited_subwords(settings), say)
+    data = prepare(load_origins(settings, torch.device("cpu")).with_subwords(settings), say)
     order = epoch_batches(data.train.source_lengths(), data.train.target_lengths(), settings.training, 0)
     vocab = (len(data.subwords.source), len(data.subwords.target))
     return Work(settings.run, settings.model, settings.training, vocab, data.train, order[:batches])

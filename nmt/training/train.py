@@ -29,9 +29,9 @@ from nmt.runs import store
 from nmt.runs.weights import named_weights, subwords_hash
 from nmt.training.batches import EpochBatches
 from nmt.training.checkpoint import list_checkpoints, load_newest
-from nmt.training.distillation import check_subwords, load_teachers, teacher_cache
+from nmt.training.distillation import check_subwords, teacher_cache
 from nmt.training.footprint import largest_file, new_model
-from nmt.training.initialization import Initialization, load_initialization, with_inherited_subwords
+from nmt.training.initialization import Initialization, Origins, find_vectors, load_origins
 from nmt.training.lock import RunFolder, owned
 from nmt.training.log import Log, NoLog
 from nmt.training.provenance import (
@@ -104,10 +104,13 @@ def train(
             with ranks.in_turn():
                 # A run keeps its subwords, which a changed text would no longer yield.
                 begun = bool(list_checkpoints(folder / store.CHECKPOINTS))
-                known = store.with_subwords_of(folder, settings) if begun else with_inherited_subwords(settings)
+                origins = load_origins(settings, device, resumed=begun)
+                known = store.with_subwords_of(folder, settings) if begun else origins.with_subwords(settings)
                 data = prepare(known, log.say)
             with _writing(folder, run):
-                trainer = _make_trainer(settings, data, command, device, log, signals, run, changed_data, ranks)
+                trainer = _make_trainer(
+                    settings, data, origins, command, device, log, signals, run, changed_data, ranks
+                )
                 for name, text in (files or {}).items() if ranks.leads else ():
                     write_atomic(run.path / name, text.encode())
             return _run(trainer, data, log, signals)
@@ -183,6 +186,7 @@ def _writing(folder: Path, run: RunFolder | None = None) -> Iterator[None]:
 def _make_trainer(
     settings: Settings,
     data: Prepared,
+    origins: Origins,
     command: list[str],
     device: torch.device,
     log: Log,
@@ -207,10 +211,11 @@ def _make_trainer(
     known = store.load_statistics(folder) if same_text else None
     statistics = known or training_statistics(data.train, data.subwords)
     sets = validation_sets(settings, data, statistics)
-    initial = load_initialization(settings, data.subwords, log.say) if state is None else Initialization()
-    teachers = load_teachers(settings, device)
-    check_subwords(teachers, data.subwords)
-    now = provenance(settings, data, initial.run, teachers, command, device)
+    initial = Initialization()
+    if state is None:
+        initial = Initialization(origins.initial, find_vectors(settings, data.subwords, log.say))
+    check_subwords(origins.teachers, data.subwords)
+    now = provenance(settings, data, initial.run, origins.teachers, command, device)
     ranks.check_equal(
         {**now["data"], "subword model": subwords_hash(data.subwords)},
         "the ranks must read the same files, and see the same run directory",
@@ -224,7 +229,7 @@ def _make_trainer(
     initial.apply(model, log.say)
     ranks.share_tensors(list(named_weights(model).values()))
     with ranks.in_turn():
-        soft_targets = teacher_cache(teachers, data.train, device, log.say) if teachers else None
+        soft_targets = teacher_cache(origins.teachers, data.train, device, log.say) if origins.teachers else None
         links = guide_of(data, settings.training, log.say)
     batches = EpochBatches(data.train, settings, data.subwords, soft_targets, data.weights, links)
     trainer = Trainer(settings, model, batches, sets, device, log, signals, run, ranks)
