@@ -27,6 +27,7 @@ from nmt.kernels import using
 from nmt.precision import with_precision
 from nmt.runs import store
 from nmt.runs.weights import named_weights, subwords_hash
+from nmt.training.batch_size import with_batch_tokens
 from nmt.training.batches import EpochBatches
 from nmt.training.checkpoint import list_checkpoints, load_newest
 from nmt.training.distillation import check_subwords, teacher_cache
@@ -47,7 +48,7 @@ from nmt.training.resume import (
     check_subwords_of,
     config_is_current,
     with_earlier_defaults,
-    with_recorded_precision,
+    with_recorded_choices,
 )
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import share_state
@@ -89,7 +90,7 @@ def train(
             if ranks.leads:
                 with _writing(folder):
                     run = stack.enter_context(owned(folder, log.warn))
-            settings = with_recorded_precision(with_earlier_defaults(settings, folder), folder)
+            settings = with_recorded_choices(with_earlier_defaults(settings, folder), folder)
             _check_ranks_agree(settings, ranks)
             if ranks.leads:
                 check_start(settings, folder)
@@ -107,6 +108,7 @@ def train(
                 origins = load_origins(settings, device, resumed=begun)
                 known = store.with_subwords_of(folder, settings) if begun else origins.with_subwords(settings)
                 data = prepare(known, log.say)
+            settings = with_batch_tokens(settings, data, device, log.say, ranks)
             with _writing(folder, run):
                 trainer = _make_trainer(
                     settings, data, origins, command, device, log, signals, run, changed_data, ranks
