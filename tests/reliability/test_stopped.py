@@ -229,6 +229,6 @@ def test_a_large_model_begins_nothing_more(large, monkeypatch, record_property, 
         time.sleep(chance.uniform(0.5, 8.0))
         os.kill(process.pid, number)
         before = begun.stat().st_size
-        assert ended(process, 240) == STATUS[number], output.read_text()
+        assert ended(process, 900) == STATUS[number], output.read_text()
         assert begun.stat().st_size - before <= 2
     record_property("cases", 3)
