@@ -21,17 +21,12 @@ def encoding_of(head: bytes, given: str = AUTO) -> str:
     """
     if wide := wide_encoding(head):
         return wide
-    return UTF8 if given == AUTO or _is_evidently_utf8(head, given) else given
-
-
-def _is_evidently_utf8(head: bytes, other: str) -> bool:
-    """Return whether text is UTF-8 and not by chance: in encodings of two bytes, a few characters may look like
-    UTF-8."""
-    if head.startswith(codecs.BOM_UTF8):
-        return True
-    text = _decode(head, UTF8) or ""
-    beyond_ascii = sum(character > "\x7f" for character in text)
-    return beyond_ascii >= (3 if _decode(b"\xb0\xa1", other) in {"가", "啊", "亜", "陛"} else 1)
+    if given == AUTO or head.startswith(codecs.BOM_UTF8):
+        return UTF8
+    # In encodings of two bytes, a few characters may look like UTF-8 by chance.
+    beyond_ascii = sum(character > "\x7f" for character in _decode(head, UTF8) or "")
+    needed = 3 if _decode(b"\xb0\xa1", given) in {"가", "啊", "亜", "陛"} else 1
+    return UTF8 if beyond_ascii >= needed else given
 
 
 def to_utf8(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:

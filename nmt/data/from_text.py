@@ -49,7 +49,14 @@ def settings_of(path: Path, words: Sequence[str]) -> Start:
     overrides = [*(word for word in overrides if not word.startswith("run=")), f"run={run}"]
     if own.exists():
         settings = config.load(own, overrides)
-        _check_same(settings, files, own)
+        known = {
+            (Path(settings.data.folder) / name).resolve()
+            for text in settings.data.train
+            for name in (text.path, text.source, text.target)
+            if name
+        }
+        if other := next((file for file in files if file.resolve() not in known), None):
+            raise ConfigError(f"{own}: trains on other text than {other}; train another run: run=runs/NAME")
         return Start(settings, notes=(f"settings: {own}",))
     return _started(files, overrides, own)
 
@@ -96,19 +103,6 @@ def _check_sides(files: Sequence[Path]) -> None:
         both = next(file for file in files if file not in one_side)
         raise ConfigError(f"{one_side[0]}: has one side, but {both} has both; name files of one kind")
     raise ConfigError(f"{files[2]}: a third file; name one config, files with both sides, or two files: SOURCE TARGET")
-
-
-def _check_same(settings: Settings, files: Sequence[Path], own: Path) -> None:
-    """Raise ConfigError if the settings of a run are those of another text."""
-    known = {
-        (Path(settings.data.folder) / name).resolve()
-        for text in settings.data.train
-        for name in (text.path, text.source, text.target)
-        if name
-    }
-    for path in files:
-        if path.resolve() not in known:
-            raise ConfigError(f"{own}: trains on other text than {path}; train another run: run=runs/NAME")
 
 
 def _started(files: Sequence[Path], overrides: Sequence[str], own: Path) -> Start:

@@ -42,10 +42,9 @@ def language_index(wanted: str, found: list[str]) -> int | None:
 def is_code(text: str) -> bool:
     """Return whether a word looks like a language: `en`, `deu`, `pt-BR`, `zho_Hans` or an English name of a
     language."""
-    first, *rest = normal(text).split("-")
-    known = text.strip().lower() in NAMES
-    return known or (2 <= len(first) <= 3 and first.isalpha() and first.isascii() and all(map(_is_subtag, rest)))
-
-
-def _is_subtag(text: str) -> bool:
-    return 2 <= len(text) <= 4 and text.isalnum() and text.isascii()
+    if text.strip().lower() in NAMES:
+        return True
+    first, *subtags = normal(text).split("-")
+    if not (2 <= len(first) <= 3 and first.isalpha() and first.isascii()):
+        return False
+    return all(2 <= len(subtag) <= 4 and subtag.isalnum() and subtag.isascii() for subtag in subtags)
