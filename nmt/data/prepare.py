@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 import sentencepiece
 
-from nmt.config import DataSettings, Settings, SubwordSettings
+from nmt.config import Settings, SubwordSettings
 from nmt.data.cache import Say, cached, resumable
 from nmt.data.corpora import HELD_OUT, Corpora, file_hashes, find_corpora, fingerprint, shown_name
 from nmt.data.corpus import Pair
@@ -41,8 +41,6 @@ class Prepared(NamedTuple):
     training: "TrainingText"
     files: dict[Path, str]  # SHA-256 of each text file
     notes: dict[str, dict[str, int]]  # by text: what was repaired or left out, and how often
-    hashes: dict[str, str]  # the same, by the name of the file in the folder
-
     folder: str  # of the text
 
     @property
@@ -51,10 +49,20 @@ class Prepared(NamedTuple):
         return self.valid_sets[0][1]
 
     @property
+    def hashes(self) -> dict[str, str]:
+        """Return the SHA-256 of each file by its name in the folder of the text; held out text by its name in the
+        run."""
+        names = {
+            path: f"{HELD_OUT}/{part}.{language}"
+            for part, source in self.held_out.texts.items()
+            for path, language in zip(source.files, source.languages, strict=True)
+        }
+        return {names.get(path) or shown_name(path, self.folder): digest for path, digest in self.files.items()}
+
+    @property
     def text(self) -> str:
         """Return the hashes of the training text."""
-        names = (shown_name(path, self.folder) for source, _ in self.corpora.train for path in source.files)
-        return " ".join(self.hashes[name] for name in names)
+        return " ".join(self.files[path] for source, _ in self.corpora.train for path in source.files)
 
 
 class TrainingText(NamedTuple):
@@ -90,9 +98,7 @@ def prepare(settings: Settings, say: Say = lambda _: None) -> Prepared:
     """
     data = settings.data
     corpora = find_corpora(data)
-    text, valid = _training_text(settings, corpora, say)
-    hashes = text.hashes | file_hashes(valid)
-    _warn_of_equal_text(text.sources, valid, hashes, say)
+    text, valid, hashes = _texts(settings, corpora, say)
     subwords = _subwords(text, settings.subword, say)
     encoded = [
         _train_set(text, number, subwords, data.max_length, say, data.workers) for number in range(len(text.sources))
@@ -113,7 +119,6 @@ def prepare(settings: Settings, say: Say = lambda _: None) -> Prepared:
         text,
         hashes,
         notes | {source.name: found for source, _, found in valid_sets},
-        _named_hashes(data, hashes, text.held_out),
         data.folder,
     )
 
@@ -127,8 +132,11 @@ def sampling_weights(sizes: Sequence[int], weights: Sequence[float], temperature
     return tuple(sum(counts) * share / sum(shares) / size for share, size in zip(shares, sizes, strict=True))
 
 
-def _training_text(settings: Settings, corpora: Corpora, say: Say) -> tuple[TrainingText, tuple[TextSource, ...]]:
-    """Return the training text, without what is held out, and the validation text."""
+def _texts(
+    settings: Settings, corpora: Corpora, say: Say
+) -> tuple[TrainingText, tuple[TextSource, ...], dict[Path, str]]:
+    """Return the training text, without what is held out, the validation text, and the hashes of all their files. Says
+    which validation text is a training text as well."""
     sources = tuple(source for source, _ in corpora.train)
     filters = tuple(settings.data.filters)
     text = TrainingText(sources, file_hashes(sources), filters, HeldOut.nothing(sources))
@@ -138,27 +146,13 @@ def _training_text(settings: Settings, corpora: Corpora, say: Say) -> tuple[Trai
 
     held_out = hold_out(sources, settings.data, [*text.fingerprint(), filters], usable, say, text.check_unchanged)
     valid = (held_out.texts["valid"],) if "valid" in held_out.texts else corpora.valid
-    return text._replace(held_out=held_out), valid
-
-
-def _warn_of_equal_text(
-    train: Sequence[TextSource], valid: Sequence[TextSource], hashes: dict[Path, str], say: Say
-) -> None:
-    known = {tuple(hashes[path] for path in source.files): source for source in train}
+    hashes = text.hashes | file_hashes(valid)
+    known = {tuple(hashes[path] for path in source.files): source for source in sources}
     for source in valid:
         if same := known.get(tuple(hashes[path] for path in source.files)):
             names = f"{same.files[0].name} and {source.files[0].name}"
             say(f"warning: {names} are the same: validation will not see overfitting")
-
-
-def _named_hashes(data: DataSettings, hashes: dict[Path, str], held_out: HeldOut) -> dict[str, str]:
-    """Return the hashes by the names of the files in the folder of the text; held out text by its name in the run."""
-    names = {
-        path: f"{HELD_OUT}/{part}.{language}"
-        for part, source in held_out.texts.items()
-        for path, language in zip(source.files, (data.source, data.target), strict=True)
-    }
-    return {names.get(path) or shown_name(path, data.folder): digest for path, digest in hashes.items()}
+    return text._replace(held_out=held_out), valid, hashes
 
 
 def _subwords(text: TrainingText, settings: SubwordSettings, say: Say) -> Subwords:
@@ -182,7 +176,14 @@ def _trained(text: TrainingText, sides: tuple[int, ...], settings: SubwordSettin
 
     def make(folder: Path) -> None:
         folder.mkdir(parents=True)
-        texts = _side_texts(text, sides, settings.sample)
+        # Sentences from all over the text.
+        every = (pair for number in range(len(text.sources)) for pair in text.pairs(number, Counter()))
+        pairs = thinned(every, settings.sample // len(sides))
+        if not pairs:
+            raise DataError(
+                f"{first.files[0]}: no usable pair of sentences: the file is empty, or every pair has a blank side"
+            )
+        texts = [(pair.source, pair.target)[side] for pair in pairs for side in sides]
         (folder / "subword.model").write_bytes(train_subword(texts, settings, [SIDES[side] for side in sides], say))
 
     def read(folder: Path) -> Subword:
@@ -208,19 +209,6 @@ def _file_names(sources: Sequence[TextSource], sides: tuple[int, ...]) -> str:
         else f" ({('source', 'target')[sides[0]]} side)"
     )
     return " + ".join(names[:NAMED]) + others + side
-
-
-def _side_texts(text: TrainingText, sides: tuple[int, ...], limit: int) -> list[str]:
-    """Return at most `limit` sentences, from all over the text."""
-    pairs = thinned(
-        (pair for number in range(len(text.sources)) for pair in text.pairs(number, Counter())), limit // len(sides)
-    )
-    if not pairs:
-        first = text.sources[0]
-        raise DataError(
-            f"{first.files[0]}: no usable pair of sentences: the file is empty, or every pair has a blank side"
-        )
-    return [(pair.source, pair.target)[side] for pair in pairs for side in sides]
 
 
 def thinned(items: Iterable[Item], limit: int) -> list[Item]:

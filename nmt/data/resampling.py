@@ -73,17 +73,15 @@ class Cutter:
 
     def _draw_unigram(self, word: Word, chance: random.Random) -> Word:
         if word not in self._known:
-            self._known[word] = self._segmentations(word)
+            # The likeliest segmentations that spell the word, with cumulative weights.
+            text = self._text(word)
+            nbest = self.processor.nbest_encode_as_ids(self.processor.decode(list(word)), MOST)
+            segmentations = [ids for ids in map(tuple, nbest) if self._text(ids) == text] or [word]
+            scores = [sum(self.scores[piece] for piece in ids) for ids in segmentations]
+            weights = [math.exp(self.alpha * (score - max(scores))) for score in scores]
+            self._known[word] = segmentations, list(itertools.accumulate(weights))
         found, cumulative = self._known[word]
         return chance.choices(found, cum_weights=cumulative)[0]
-
-    def _segmentations(self, word: Word) -> tuple[list[Word], list[float]]:
-        """Return the likeliest segmentations that spell the word, with cumulative weights."""
-        candidates = [tuple(ids) for ids in self.processor.nbest_encode_as_ids(self.processor.decode(list(word)), MOST)]
-        found = [ids for ids in candidates if self._text(ids) == self._text(word)] or [word]
-        scores = [sum(self.scores[piece] for piece in ids) for ids in found]
-        weights = [math.exp(self.alpha * (score - max(scores))) for score in scores]
-        return found, list(itertools.accumulate(weights))
 
     # BPE --------------------------------------------------------------------------------------------------------------
 

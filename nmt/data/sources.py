@@ -184,8 +184,10 @@ def _one_file(path: Path, name: str, wish: _Wish) -> TextSource:
     given = wish.format if wish.format and FORMATS[wish.format].files == 1 else None
     found = given or format_of_file(path)
     if found is None:
-        for index in (0, 1):
-            for other in _with_language(path.name, wish.languages[index], wish.languages[1 - index]):
+        for index, language in enumerate(wish.languages):
+            # Each place of the language in the name may hold the other language instead; the last one is tried first.
+            for place in reversed(list(re.finditer(rf"(?<![A-Za-z]){re.escape(language)}(?![A-Za-z])", path.name))):
+                other = f"{path.name[: place.start()]}{wish.languages[1 - index]}{path.name[place.end() :]}"
                 if layouts.existing(path.parent, other):
                     files = (path, path.with_name(other))
                     return wish.pair(name, files[index], files[1 - index])
@@ -197,12 +199,6 @@ def _one_file(path: Path, name: str, wish: _Wish) -> TextSource:
     if not columns and found in {"tsv", "bars"} and is_reversed(path, found, wish.languages):
         columns = ("2", "1")
     return TextSource(name, (path,), found, wish.languages, columns)
-
-
-def _with_language(name: str, wanted: str, other: str) -> Iterator[str]:
-    """Yield the names that a file would have in the other language: each place of its own, the last first."""
-    for found in reversed(list(re.finditer(rf"(?<![A-Za-z]){re.escape(wanted)}(?![A-Za-z])", name))):
-        yield f"{name[: found.start()]}{other}{name[found.end() :]}"
 
 
 def _archive(path: Path, wish: _Wish) -> TextSource:
@@ -287,8 +283,15 @@ def _proposal(place: Path, name: str, wish: _Wish) -> str | None:
     names = layouts.names_at(place)
     if len(names) > TRIED:
         return None
-    parts = [part for each in names for part in ([each] if plain_suffix(Path(each)) in _ENDINGS else _shorter(each))]
-    for candidate in dict.fromkeys(parts):
+    parts = []
+    for each in names:
+        if plain_suffix(Path(each)) in _ENDINGS:
+            parts.append(each)
+            continue
+        # Parts of the name that may be a stem: `news.en-fr.en` -> `news.en-fr`, `en`, ...
+        for border in reversed(list(re.finditer(r"[._-]", each))):
+            parts += [each[: border.start()], each[border.end() :].partition(".")[0]]
+    for candidate in dict.fromkeys(filter(None, parts)):
         other = wish.key == "data.train" or "train" not in candidate  # never propose to validate on the training text
         if other and candidate != name and _reads(place, candidate, wish):
             return f"{wish.key}: {candidate}"
@@ -301,12 +304,6 @@ def _proposal(place: Path, name: str, wish: _Wish) -> str | None:
         if other and (place / each).is_file() and (guessed := _guessed(place / each)):
             return f"{wish.key}: {each}, data.source: {guessed[0]} and data.target: {guessed[1]}"
     return None
-
-
-def _shorter(name: str) -> Iterator[str]:
-    """Yield parts of a name that may be a stem: `news.en-fr.en` -> `news.en-fr`, `en`, ..."""
-    for found in reversed(list(re.finditer(r"[._-]", name))):
-        yield from filter(None, (name[: found.start()], name[found.end() :].partition(".")[0]))
 
 
 def _reads(place: Path, name: str, wish: _Wish) -> bool:
