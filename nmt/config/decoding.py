@@ -31,26 +31,23 @@ def decoding_changes(words: Sequence[str], named: Mapping[str, Any]) -> dict[str
             if name != key and name in found:
                 option = f", also as --{name.replace('_', '-')}" if name in named else ""
                 problems.append(f"{COMMAND_LINE}: {key}: given twice{option}; keep one")
-                continue
-            problems += [f"{COMMAND_LINE}: {problem}" for problem in _problems(key, value.value)]
+            elif key in _OPTIONS:
+                problems.append(f"{COMMAND_LINE}: {key}: give it as {_OPTIONS[key]}")
+            elif key not in keys():
+                decoding_keys = tuple(each for each in keys() if each.startswith("decoding."))
+                problems.append(f"{COMMAND_LINE}: {key}: unknown key{closest(key, decoding_keys)}")
+            elif name == key:
+                problems.append(
+                    f"{COMMAND_LINE}: {key}: belongs to training; a trained model takes decoding settings, such as "
+                    "decoding.beam_size=5"
+                )
+            else:
+                try:
+                    changed(DecodingSettings(), **{name: value.value})
+                except ConfigError as error:
+                    problems += [f"{COMMAND_LINE}: decoding.{problem}" for problem in error.problems]
             if name != key:
                 found[name] = value.value
     if problems:
         raise ConfigError(*problems)
     return found
-
-
-def _problems(key: str, value: Any) -> list[str]:
-    """Return what is wrong with a key, with the key in front: it is not a decoding setting, or has an invalid value."""
-    if key in _OPTIONS:
-        return [f"{key}: give it as {_OPTIONS[key]}"]
-    if key not in keys():
-        return [f"{key}: unknown key{closest(key, tuple(name for name in keys() if name.startswith('decoding.')))}"]
-    section, _, name = key.partition(".")
-    if section != "decoding":
-        return [f"{key}: belongs to training; a trained model takes decoding settings, such as decoding.beam_size=5"]
-    try:
-        changed(DecodingSettings(), **{name: value})
-    except ConfigError as error:
-        return [f"decoding.{problem}" for problem in error.problems]
-    return []

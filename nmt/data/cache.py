@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nmt.errors import DataError
+from nmt.files import write_synced
 
 FORMAT = 3  # raise it when the meaning of a cached file changes
 MANIFEST = "manifest.json"
@@ -137,7 +138,8 @@ def _check(folder: Path, made_from: Any) -> None:
     if not folder.is_dir():
         raise _Damaged("not a folder")
     try:
-        manifest = json.loads(_read(folder / MANIFEST))
+        _regular(folder / MANIFEST)
+        manifest = json.loads((folder / MANIFEST).read_bytes())
         files = {str(name): (int(entry["size"]), str(entry["sha256"])) for name, entry in manifest["files"].items()}
         if manifest["made_from"] != made_from:
             raise _Damaged("made from something else")
@@ -161,11 +163,6 @@ def _regular(path: Path) -> os.stat_result:
     if not stat.S_ISREG(found.st_mode):
         raise _Damaged(f"{path.name} is not a file")
     return found
-
-
-def _read(path: Path) -> bytes:
-    _regular(path)
-    return path.read_bytes()
 
 
 def _digest(path: Path) -> str:
@@ -208,9 +205,21 @@ def _make(folder: Path, made_from: Any, make: Callable[[Path], None], verify: Ca
         lock = os.open(unfinished, os.O_RDONLY)
         with suppress(OSError):  # a file system without locks: then only the number in the name protects it
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        make(unfinished / "entry")
+        entry = unfinished / "entry"
+        make(entry)
         verify()
-        _publish(unfinished / "entry", folder, made_from)
+        # Give it its name when all of it is on the disk.
+        files = {}
+        for path in sorted(entry.iterdir()):
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+            files[path.name] = {"size": path.stat().st_size, "sha256": _digest(path)}
+        write_synced(entry / MANIFEST, json.dumps({"made_from": made_from, "files": files}, indent=1).encode())
+        try:
+            entry.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else another process was faster, and its entry stays
+                raise
         _clean(folder)
     except OSError as error:
         first = "make room, or " if error.errno in FULL else "ask for permission, or " if error.errno in DENIED else ""
@@ -252,24 +261,6 @@ def resumable(folder: Path) -> Iterator[Path]:
         kept.rename(folder)
     finally:
         os.close(descriptor)
-
-
-def _publish(unfinished: Path, folder: Path, made_from: Any) -> None:
-    """Gives the folder its name when all of it is on the disk. If another process was faster, its entry stays."""
-    files = {}
-    for path in sorted(unfinished.iterdir()):
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-        files[path.name] = {"size": path.stat().st_size, "sha256": _digest(path)}
-    with (unfinished / MANIFEST).open("w", encoding="utf-8") as file:
-        json.dump({"made_from": made_from, "files": files}, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        unfinished.rename(folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
 
 
 def _mark(folder: Path) -> str:

@@ -60,11 +60,9 @@ class Cutter:
 
     def cut(self, ids: list[int], chance: random.Random) -> list[int]:
         """Draw another segmentation of the text of `ids`."""
-        return [piece for word in self._words(ids) for piece in self.draw_word(word, chance)]
-
-    def _words(self, ids: list[int]) -> list[Word]:
         starts = [index for index, piece in enumerate(ids) if index == 0 or self.pieces[piece].startswith(SPACE_MARK)]
-        return [tuple(ids[first:end]) for first, end in itertools.pairwise([*starts, len(ids)])]
+        words = [tuple(ids[first:end]) for first, end in itertools.pairwise([*starts, len(ids)])]
+        return [piece for word in words for piece in self.draw_word(word, chance)]
 
     def _text(self, word: Word) -> str:
         return "".join(self.pieces[piece] for piece in word)
@@ -105,7 +103,4 @@ class Cutter:
             symbols[place : place + 2] = [symbols[place] + symbols[place + 1]]
 
 
-@functools.lru_cache(maxsize=4)
-def _cutter(subword: Subword, alpha: float) -> Cutter:
-    """Return the segmenter, which is kept from epoch to epoch."""
-    return Cutter(subword, alpha)
+_cutter = functools.lru_cache(maxsize=4)(Cutter)  # what is known of the words is kept from epoch to epoch

@@ -301,7 +301,11 @@ def _proposal(place: Path, name: str, wish: _Wish) -> str | None:
             return f"data.source: {source} and data.target: {target}"
     for each in names:
         other = wish.key == "data.train" or "train" not in each
-        if other and (place / each).is_file() and (guessed := _guessed(place / each)):
+        try:
+            guessed = guess_languages(place / each) if other and (place / each).is_file() else None
+        except DataError:
+            continue
+        if guessed and _reads(place, each, _Wish(guessed)):
             return f"{wish.key}: {each}, data.source: {guessed[0]} and data.target: {guessed[1]}"
     return None
 
@@ -319,11 +323,3 @@ def _problem(place: Path, name: str, wish: _Wish) -> str:
         return "" if next(source.pairs(), None) else "it is empty"
     except DataError as error:
         return str(error)
-
-
-def _guessed(path: Path) -> tuple[str, str] | None:
-    try:
-        guessed = guess_languages(path)
-    except DataError:
-        return None
-    return guessed if guessed and _reads(path.parent, path.name, _Wish(guessed)) else None
