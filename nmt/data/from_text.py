@@ -50,10 +50,10 @@ def settings_of(path: Path, words: Sequence[str]) -> Start:
     if own.exists():
         settings = config.load(own, overrides)
         known = {
-            (Path(settings.data.folder) / name).resolve()
+            (Path(settings.data.folder) / each).resolve()
             for text in settings.data.train
-            for name in (text.path, text.source, text.target)
-            if name
+            for each in (text.path, text.source, text.target)
+            if each
         }
         if other := next((file for file in files if file.resolve() not in known), None):
             raise ConfigError(f"{own}: trains on other text than {other}; train another run: run=runs/NAME")

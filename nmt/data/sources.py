@@ -125,7 +125,14 @@ def find_source(
     if format is not None and format not in FORMATS:
         raise DataError(f"{key}: format {format!r} is not known; use one of {', '.join(FORMATS)}")
     if not isinstance(name, str):
-        return replace(_two_files(place, name, wish), encoding=encoding)
+        if name.keys() != {"source", "target"}:
+            shown = ", ".join(name) or "nothing"
+            raise DataError(f"{key}: names {shown}; name two files, {{source: PATH, target: PATH}}")
+        files = [Path("-") if name[side] == "-" else place / name[side] for side in ("source", "target")]
+        for path in files:
+            if path != Path("-") and not layouts.existing(path.parent, path.name):
+                raise NoSuchText(f"{path}: no such file; {_listing(path.parent)}")
+        return replace(wish.pair(files[0].name, *files), encoding=encoding)
     if not place.exists():
         raise DataError(f"{folder}: data.folder: no such folder; paths in a config are relative to the config file")
     source = None
@@ -138,19 +145,11 @@ def find_source(
     return replace(source, encoding=encoding)
 
 
-def _two_files(place: Path, given: Mapping[str, str], wish: _Wish) -> TextSource:
-    if given.keys() != {"source", "target"}:
-        shown = ", ".join(given) or "nothing"
-        raise DataError(f"{wish.key}: names {shown}; name two files, {{source: PATH, target: PATH}}")
-    source, target = (Path("-") if given[side] == "-" else place / given[side] for side in ("source", "target"))
-    for path in (source, target):
-        if path != Path("-") and not layouts.existing(path.parent, path.name):
-            raise NoSuchText(f"{path}: no such file; {_listing(path.parent)}")
-    return wish.pair(source.name, source, target)
-
-
 def _resolve(place: Path, name: str, wish: _Wish) -> TextSource | None:
-    """Find the text that a name stands for in a folder or an archive; None if there is none."""
+    """Find the text that a name stands for in a folder or an archive; None if there is none.
+
+    Raises DataError if a stem fits two layouts, unless one is STEM.LANGUAGE.
+    """
     path = place / name
     if _GLOB.search(name):
         return _shards(place, name, wish)
@@ -158,23 +157,19 @@ def _resolve(place: Path, name: str, wish: _Wish) -> TextSource | None:
         return _archive(path, wish)
     if layouts.existing(place, name):
         return _one_file(path, name, wish)
-    return _by_layout(path.parent, path.name, name, wish) if path.name and layouts.is_place(path.parent) else None
-
-
-def _by_layout(place: Path, stem: str, name: str, wish: _Wish) -> TextSource | None:
-    """Find the files that a stem stands for. Raises DataError if two layouts fit, unless one is STEM.LANGUAGE."""
-    pairs = layouts.pairs_of(place, stem, wish.languages)
-    if "STEM.LANGUAGE" in pairs:
-        return wish.pair(name, *pairs["STEM.LANGUAGE"])
-    singles = layouts.files_of(place, stem, wish.languages)
+    folder, stem = path.parent, path.name
+    if not stem or not layouts.is_place(folder):
+        return None
+    pairs = layouts.pairs_of(folder, stem, wish.languages)
+    singles = [] if "STEM.LANGUAGE" in pairs else layouts.files_of(folder, stem, wish.languages)
     if len(pairs) + len(singles) > 1:
         shown = [*(f"{one.name} with {other.name}" for one, other in pairs.values()), *(each.name for each in singles)]
         example = singles[0].name if singles else next(iter(pairs.values()))[0].name
         raise DataError(
-            f"{place}: {stem} can be {' or '.join(shown[:LISTED])}; name the file, as in {wish.key}: {example}"
+            f"{folder}: {stem} can be {' or '.join(shown[:LISTED])}; name the file, as in {wish.key}: {example}"
         )
-    for source, target in pairs.values():
-        return wish.pair(name, source, target)
+    if pairs:
+        return wish.pair(name, *next(iter(pairs.values())))
     return _one_file(singles[0], name, wish) if singles else None
 
 
