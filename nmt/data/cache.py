@@ -115,7 +115,8 @@ def _cached_in(
             say(f"note: {folder}: this cache entry is damaged ({damage}); rebuilding it")
             _remove(folder)
         except OSError as error:
-            # Else there is no entry, another process removed it, or the cache folder is a file: to write it says so.
+            # Not an error: no entry is there, another process removed it, or the cache folder is a file, which is
+            # reported when the entry is written.
             if error.errno not in {errno.ENOENT, errno.ENOTDIR}:
                 path, reason = error.filename or folder, error.strerror or error
                 remedy = "allow it" if error.errno in DENIED else f"try again, remove {folder}"
@@ -197,6 +198,7 @@ def _discard(path: Path) -> None:
 
 
 def _make(folder: Path, made_from: Any, make: Callable[[Path], None], verify: Callable[[], None]) -> None:
+    """Write an entry under another name, with a lock, and give it its own when it is complete. Raises Unusable."""
     unfinished, lock = _own(folder), -1
     try:
         _clean(folder)
@@ -208,7 +210,7 @@ def _make(folder: Path, made_from: Any, make: Callable[[Path], None], verify: Ca
         entry = unfinished / "entry"
         make(entry)
         verify()
-        # Give it its name when all of it is on the disk.
+        # Flush all of it to the disk before it gets its name.
         files = {}
         for path in sorted(entry.iterdir()):
             with path.open("rb") as file:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nmt.data.documents.segments import Document, Lines
-from nmt.data.formats.codes import is_code, same_language
+from nmt.data.formats.codes import other_language
 from nmt.data.formats.gettext import Entry, header_language, parse, quoted
 
 Filler = Callable[[Sequence[str]], str]
@@ -21,7 +21,7 @@ def open_po(path: Path, text: str, languages: tuple[str, str], columns: tuple[st
     for entry in parse((line.removeprefix("\ufeff") for line in lines), path, Counter()):
         if entry.is_header:
             language = header_language(entry)
-            if is_code(language) and is_code(languages[1]) and not same_language(languages[1], language):
+            if other_language(languages[1], language):
                 notes[f"the header says Language: {language}, and the run translates into {languages[1]}"] += 1
             continue
         # A form translates msgid_plural, but the first of several forms msgid; without a plural all translate msgid.

@@ -7,7 +7,7 @@ from pathlib import Path
 from nmt.data.corpus import is_blank
 from nmt.data.documents.markup import Element, escaped, parse, space_before, tag_with
 from nmt.data.documents.segments import Document, spliced
-from nmt.data.formats.codes import is_code, same_language
+from nmt.data.formats.codes import is_code, other_language
 from nmt.errors import DataError
 
 
@@ -89,6 +89,6 @@ def _other_languages(path: Path, root: Element, languages: tuple[str, str]) -> C
             each.attributes.get("target-language") or each.attributes.get("trgLang", ""),
         )
         for code, language in zip(named, languages, strict=True):
-            if code and is_code(code) and is_code(language) and not same_language(language, code):
+            if other_language(language, code):
                 notes[f"{path.name} names the language {code} where the run has {language}"] += 1
     return notes

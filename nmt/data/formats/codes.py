@@ -31,6 +31,12 @@ def same_language(wanted: str, found: str) -> bool:
     return bool(one) and bool(other) and (one == other or other.startswith(f"{one}-") or one.startswith(f"{other}-"))
 
 
+def other_language(wanted: str, found: str) -> bool:
+    """Return whether a code in a file surely is another language than the wanted one: both look like languages, and
+    differ."""
+    return is_code(wanted) and is_code(found) and not same_language(wanted, found)
+
+
 def language_index(wanted: str, found: list[str]) -> int | None:
     """Return the place of the wanted language among codes: the same code if there is one, else the first that fits."""
     for place, code in enumerate(found):
