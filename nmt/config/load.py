@@ -150,16 +150,12 @@ def _problem(error: ErrorDetails, given: Mapping[str, Given], path: str) -> str:
         message = f"must be one of {', '.join(options)}{closest(str(value), options)}"
     else:
         message = _DEMANDS.get(error["type"], error["msg"].removeprefix("Value error, ")).format(**error.get("ctx", {}))
-    return f"{where}: {key}: {_said(value)} {message}"
-
-
-def _said(value: Any) -> str:
-    """Format a value as the user wrote it; Python refuses to print numbers of more than 4,300 digits."""
+    # The value as the user wrote it; Python refuses to print numbers of more than 4,300 digits.
     if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int):
-        return number(value)
-    return shown(repr(value), LONGEST_VALUE)
+        said = str(value).lower()
+    else:
+        said = number(value) if isinstance(value, int) else shown(repr(value), LONGEST_VALUE)
+    return f"{where}: {key}: {said} {message}"
 
 
 _UNION_MEMBERS = {"int", "float"}  # pydantic adds them to the place of a value that may be either
