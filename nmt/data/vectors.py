@@ -78,13 +78,12 @@ def _vector_lines(path: Path, size: int, encoding: str) -> Iterator[tuple[int, s
     for number, line in enumerate(read_lines(path, encoding=encoding), start=1):
         line = line.rstrip(" ")
         if number == 1:
-            word, *fields = line.split(" ")
-            counts = (word, *fields)
-            if len(counts) == 2 and all(text.isascii() and text.isdecimal() and len(text) < 13 for text in counts):
-                announced, found = int(word), int(fields[0])
-            else:  # the numbers are counted from the right, since this word too may hold a space
-                words = [place for place, field in enumerate(fields, start=1) if math.isnan(_number(field))]
-                found = len(fields) - max(words, default=0)
+            fields = line.split(" ")
+            if len(fields) == 2 and all(text.isascii() and text.isdecimal() and len(text) < 13 for text in fields):
+                announced, found = map(int, fields)  # COUNT SIZE
+            else:  # the numbers after the word, which may hold a space
+                words = [place for place, field in enumerate(fields) if place == 0 or math.isnan(_number(field))]
+                found = len(fields) - 1 - max(words)
             if not found:
                 raise DataError(
                     f"{path}:1: neither COUNT SIZE nor a word and its numbers; is this word2vec's or GloVe's text?"
