@@ -26,12 +26,14 @@ from nmt.data.dataset import Ids
 from nmt.data.prepare import prepare
 from nmt.data.subword import EOS_ID
 from nmt.device import choose_device, describe
+from nmt.errors import ConfigError
 from nmt.inference.search import search
 from nmt.kernels import using
 from nmt.kernels.deferred_gradients import PackedWeights, cached_packing
 from nmt.model import Seq2Seq, make_model
 from nmt.precision import PRECISIONS, choose_precision, cpu_features
-from nmt.training.initialization import with_inherited_subwords
+from nmt.training.batch_size import with_batch_tokens
+from nmt.training.initialization import load_origins
 from nmt.training.loss import batch_loss
 from nmt.training.step import TrainStep, settle
 
@@ -73,7 +75,10 @@ class Synthetic:
 def reference(changes: list[str] | None = None) -> Settings:
     """Return the settings of the model that toolkits are compared with. Raises ConfigError if a change,
     `key.sub=value`, is impossible."""
-    return load(REFERENCE, changes)
+    settings = load(REFERENCE, changes)
+    if not (settings.training.batch_tokens or settings.training.batch_sentences):
+        raise ConfigError("training.batch_tokens=auto: bench --reference needs a number, so that results compare")
+    return settings
 
 
 def reference_work(settings: Settings, batches: int) -> Work:
@@ -87,7 +92,9 @@ def reference_work(settings: Settings, batches: int) -> Work:
 
 def work_of(settings: Settings, batches: int, say: Callable[[str], None]) -> Work:
     """A config's own model on its own corpus."""
-    data = prepare(with_inherited_subwords(settings), say)
+    device = choose_device(settings)
+    data = prepare(load_origins(settings, device).with_subwords(settings), say)
+    settings = with_batch_tokens(settings, data, device, say)
     order = epoch_batches(data.train.source_lengths(), data.train.target_lengths(), settings.training, 0)
     vocab = (len(data.subwords.source), len(data.subwords.target))
     return Work(settings.run, settings.model, settings.training, vocab, data.train, order[:batches])

@@ -26,8 +26,9 @@ from nmt.errors import DataError
 from nmt.info import describe_parameters
 from nmt.memory import memory_at_hand, resident_bytes
 from nmt.model import model_shapes
+from nmt.training.batch_size import with_batch_tokens
 from nmt.training.footprint import footprint
-from nmt.training.initialization import find_vectors, with_inherited_subwords
+from nmt.training.initialization import find_vectors, load_origins
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -41,7 +42,8 @@ def check_config(settings: Settings, say: Callable[[str], None]) -> None:
     say("")
     own = resident_bytes()  # before text is read: training reads it as well, but need not learn subwords again
     device = choose_device(settings)
-    data = prepare(with_inherited_subwords(settings), say)
+    data = prepare(load_origins(settings, device).with_subwords(settings), say)
+    settings = with_batch_tokens(settings, data, device, say)
     find_vectors(settings, data.subwords, say)
     for line in _check_text(settings, data):
         say(line)

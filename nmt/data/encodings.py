@@ -65,6 +65,12 @@ def wide_encoding(head: bytes) -> str:
             return encoding
     if b"\0" not in head or _share_of_nonsense(head, UTF8) < 0.05:
         return ""
+    # A few zero bytes in plain text are NUL characters. Where UTF-16 has few, its other bytes are no plain text:
+    # those of Devanagari, U+0900 and on, are full of tabs.
+    other = head.replace(b"\0", b"")
+    plain = _share_of_nonsense(other, UTF8) < 0.05 and other.count(b"\t") < len(other) / 4
+    if plain and head.count(0) < len(head) / 4:
+        return ""
     return next((encoding for encoding in _WITHOUT_MARK if _share_of_nonsense(head, encoding) < 0.02), "")
 
 

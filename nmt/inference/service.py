@@ -107,8 +107,7 @@ class TranslationService:
                 now = time.monotonic()
                 for job in [job for job in self._jobs if job.future.cancelled() or now > job.deadline]:
                     self._jobs.remove(job)
-                    limit = f"--max-seconds allows {self.seconds:g} seconds for a request"
-                    job.fail(Late(f"not translated in time: {limit}; send less text"))
+                    job.fail(self._late())
                 if not self._jobs:
                     continue
                 # Take the first request and those that may join it.
@@ -123,6 +122,16 @@ class TranslationService:
                     self._jobs.remove(job)
             self._translate(jobs)
 
+    def _check(self, jobs: list[_Job]) -> None:
+        """Raise Late if one of these requests is out of time, or nobody waits for any of them."""
+        now = time.monotonic()
+        if any(now > job.deadline for job in jobs) or all(job.future.cancelled() for job in jobs):
+            raise self._late()
+
+    def _late(self) -> Late:
+        limit = f"--max-seconds allows {self.seconds:g} seconds for a request"
+        return Late(f"not translated in time: {limit}; send less text")
+
     def _translate(self, jobs: list[_Job]) -> None:
         parts = [slice(len(job.done), len(job.done) + SHARE) for job in jobs]
         lines = [line for job, part in zip(jobs, parts, strict=True) for line in job.lines[part]]
@@ -135,6 +144,7 @@ class TranslationService:
                     first_line=len(first.done) + 1,
                     prefixes=prefixes if any(prefixes) else None,
                     options=first.options,
+                    check=lambda: self._check(jobs),
                 )
             )
         except Exception as error:
