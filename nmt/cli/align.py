@@ -68,9 +68,7 @@ def align(
         check_picture(plot)
     elif sheet:
         raise ConfigError("--sheet: needs --plot FILE")
-    from nmt.data.batching import chunked
     from nmt.evaluation.gold import Agreement, agreement, read_gold
-    from nmt.inference.align import align as align_pairs
     from nmt.inference.alignment import pharaoh
 
     pairs = _pairs(source, target, encoding, line if plot is not None else 0)
@@ -81,6 +79,9 @@ def align(
     translator = translator_of(runs, device, threads)
     if not translator.attends:
         raise ConfigError("align: this model has no attention")
+    from nmt.data.batching import chunked
+    from nmt.inference.align import align as align_pairs
+
     aligned = (  # only one window of pairs is in memory
         found
         for window in chunked(pairs, changes.get("window", translator.settings.window))
