@@ -104,28 +104,32 @@ def bench(work: Work, settings: Settings, rounds: int, say: Callable[[str], None
     """Measure figures by name; see `lines` for what they are."""
     device = choose_device(settings)
     with using(for_long_work(torch.get_num_threads(), say) if device.type == "cpu" else None):
-        return _measured(work, device, rounds, say)
-
-
-def _measured(work: Work, device: torch.device, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
-    choice = choose_precision(work.training.precision, device, work.model)
-    work = work._replace(training=work.training.model_copy(update={"precision": choice.precision}))
-    precision = choice.precision
-    torch.manual_seed(1)
-    model = make_model(work.model, *work.vocab).to(device)
-    say(f"{work.name}: {sum(p.numel() for p in model.parameters()):,} parameters, {describe(device)}")
+        choice = choose_precision(work.training.precision, device, work.model)
+        work = work._replace(training=work.training.model_copy(update={"precision": choice.precision}))
+        torch.manual_seed(1)
+        model = make_model(work.model, *work.vocab).to(device)
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        say(f"{work.name}: {parameters:,} parameters, {describe(device)}")
+        training = _training(model, work, device, rounds)
+        decoding = measure_decoding(model, work, device, rounds)
+        seconds = []  # wall-clock time of whole commands
+        for _ in range(rounds):
+            begun = time.perf_counter()
+            subprocess.run([sys.executable, "-m", "nmt", "--help"], check=True, stdout=subprocess.DEVNULL)
+            seconds.append(time.perf_counter() - begun)
+        matmul_rate = statistics.median(_matmul_rate(device, choice.precision) for _ in range(rounds))
     return {
         "work": work.name,
         "device": describe(device),
         "torch": torch.__version__,
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "training": _training(model, work, device, rounds),
-        "decoding": _decoding(model, work, device, rounds),
-        "start_up_seconds": _start_up(rounds),
-        "precision": precision,
+        "parameters": parameters,
+        "training": training,
+        "decoding": decoding,
+        "start_up_seconds": {"help": round(statistics.median(seconds), 3)},
+        "precision": choice.precision,
         "precision_reason": choice.reason,
         "cpu_features": list(cpu_features()),
-        "matmul_gflops": round(statistics.median(_matmul_rate(device, precision) for _ in range(rounds)) / 1e9, 1),
+        "matmul_gflops": round(matmul_rate / 1e9, 1),
         "peak_memory_mb": _peak_memory(),
     }
 
@@ -138,7 +142,7 @@ def _training(model: Seq2Seq, work: Work, device: torch.device, rounds: int) -> 
     for batch in batches[:WARM_UP]:
         train_step([batch], 0, 1e-4)
     rates, shares = [], []
-    flops = _training_flops(model, batches[len(batches) // 2].to(device))
+    flops = training_flops(model, batches[len(batches) // 2].to(device))
     for _ in range(rounds):
         begun = time.perf_counter()
         settle([train_step.start([batch], step, 1e-4) for step, batch in enumerate(batches)])
@@ -153,7 +157,7 @@ def _training(model: Seq2Seq, work: Work, device: torch.device, rounds: int) -> 
     }
 
 
-def _training_flops(model: Seq2Seq, batch: Batch) -> float:
+def training_flops(model: Seq2Seq, batch: Batch) -> float:
     """Count the operations of a forward and a backward pass, per real target token: products only, those within
     kernels included."""
     counter = FlopCounterMode(display=False)
@@ -164,7 +168,7 @@ def _training_flops(model: Seq2Seq, batch: Batch) -> float:
     return float(counter.get_total_flops()) / batch.target_tokens
 
 
-def _decoding(model: Seq2Seq, work: Work, device: torch.device, rounds: int) -> dict[str, Any]:
+def measure_decoding(model: Seq2Seq, work: Work, device: torch.device, rounds: int) -> dict[str, Any]:
     """Measure sentences and tokens per second, by batch and beam. Weights are random and would not end sentences, so
     each translation is made as long as the reference of its batch is on average."""
     model.eval()
@@ -209,16 +213,6 @@ def _matmul_rate(device: torch.device, precision: str = "float32") -> float:
 def _peak_memory() -> int:
     """Return the peak memory in MB. macOS counts bytes, Linux kilobytes."""
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10))
-
-
-def _start_up(rounds: int) -> dict[str, float]:
-    """Measure the wall-clock seconds of whole commands."""
-    seconds = []
-    for _ in range(rounds):
-        begun = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "nmt", "--help"], check=True, stdout=subprocess.DEVNULL)
-        seconds.append(time.perf_counter() - begun)
-    return {"help": round(statistics.median(seconds), 3)}
 
 
 def _wait(device: torch.device) -> None:

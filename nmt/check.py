@@ -82,7 +82,17 @@ def _check_text(settings: Settings, data: Prepared) -> Iterator[str]:
     everything = np.concatenate(known_pairs)
     if len(known_pairs) > 1 and (repeated := len(everything) - sum(len(np.unique(pairs)) for pairs in known_pairs)):
         yield f"  {repeated:,} pairs of one training text repeat one of another"
-    for other in [*(source for source, _ in data.valid_sets), *_tests(settings, data)]:
+    # Each test text, or why it cannot be found.
+    tests: list[TextSource | DataError] = []
+    if "test" in data.held_out.texts:
+        tests.append(data.held_out.texts["test"])
+    else:
+        for entry in settings.data.test:
+            try:
+                tests += find_tests(settings.data.model_copy(update={"test": [entry]}))
+            except DataError as error:
+                tests.append(error)
+    for other in [*(source for source, _ in data.valid_sets), *tests]:
         if isinstance(other, DataError):
             yield f"warning: {other}"
             continue
@@ -94,18 +104,6 @@ def _check_text(settings: Settings, data: Prepared) -> Iterator[str]:
                 f"  warning: {overlap:,} of its source lines are in {train}, {same:,} with the same translation: "
                 "scores on them say little; remove them from the training text"
             )
-
-
-def _tests(settings: Settings, data: Prepared) -> Iterator[TextSource | DataError]:
-    """Yield each test text, or why it cannot be found."""
-    if "test" in data.held_out.texts:
-        yield data.held_out.texts["test"]
-        return
-    for entry in settings.data.test:
-        try:
-            yield from find_tests(settings.data.model_copy(update={"test": [entry]}))
-        except DataError as error:
-            yield error
 
 
 def _read(read: Iterator[Pair]) -> tuple[Hashes, Hashes]:

@@ -1,6 +1,5 @@
 """Translate lines: raw text -> subwords -> search -> raw text, as many lines as came, in the same order."""
 
-import functools
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy, deepcopy
 from dataclasses import replace
@@ -244,7 +243,7 @@ class Translator:
         source = pad_sources(batch.ids)
         model, constraints = self.model, self.constraints
         if any(batch.prefixes):
-            prefixes = Prefixes.of(batch.prefixes, self._spelling).to(self.device)
+            prefixes = Prefixes.of(batch.prefixes, Spelling.of(self.subwords.target)).to(self.device)
             model, constraints = Prefixed(model, prefixes), replace(constraints, least=prefixes.least)
         kind = name_of(options)
         if kind == "beam" and self.shortlist and model is self.model:  # a prefix may have words that no shortlist has
@@ -252,10 +251,6 @@ class Translator:
         decode = self.subwords.target.decode
         model = Interruptible(model, check) if check else model
         return SEARCHES[kind](model, Wanted(source, settings, options, batch.places, constraints, decode, trace))
-
-    @functools.cached_property
-    def _spelling(self) -> Spelling:
-        return Spelling.of(self.subwords.target)  # of a whole vocabulary: made once
 
     def attention(self, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> list[np.ndarray]:
         """Return the attention of given translations, per sentence (target pieces + end, source pieces + end)."""
