@@ -26,12 +26,14 @@ from nmt.data.dataset import Ids
 from nmt.data.prepare import prepare
 from nmt.data.subword import EOS_ID
 from nmt.device import choose_device, describe
+from nmt.errors import ConfigError
 from nmt.inference.search import search
 from nmt.kernels import using
 from nmt.kernels.deferred_gradients import PackedWeights, cached_packing
 from nmt.model import Seq2Seq, make_model
 from nmt.precision import PRECISIONS, choose_precision, cpu_features
-from nmt.training.initialization import with_inherited_subwords
+from nmt.training.batch_size import with_batch_tokens
+from nmt.training.initialization import load_origins
 from nmt.training.loss import batch_loss
 from nmt.training.step import TrainStep, settle
 
@@ -73,7 +75,10 @@ class Synthetic:
 def reference(changes: list[str] | None = None) -> Settings:
     """Return the settings of the model that toolkits are compared with. Raises ConfigError if a change,
     `key.sub=value`, is impossible."""
-    return load(REFERENCE, changes)
+    settings = load(REFERENCE, changes)
+    if not (settings.training.batch_tokens or settings.training.batch_sentences):
+        raise ConfigError("training.batch_tokens=auto: bench --reference needs a number, so that results compare")
+    return settings
 
 
 def reference_work(settings: Settings, batches: int) -> Work:
@@ -87,7 +92,9 @@ def reference_work(settings: Settings, batches: int) -> Work:
 
 def work_of(settings: Settings, batches: int, say: Callable[[str], None]) -> Work:
     """A config's own model on its own corpus."""
-    data = prepare(with_inherited_subwords(settings), say)
+    device = choose_device(settings)
+    data = prepare(load_origins(settings, device).with_subwords(settings), say)
+    settings = with_batch_tokens(settings, data, device, say)
     order = epoch_batches(data.train.source_lengths(), data.train.target_lengths(), settings.training, 0)
     vocab = (len(data.subwords.source), len(data.subwords.target))
     return Work(settings.run, settings.model, settings.training, vocab, data.train, order[:batches])
@@ -97,28 +104,32 @@ def bench(work: Work, settings: Settings, rounds: int, say: Callable[[str], None
     """Measure figures by name; see `lines` for what they are."""
     device = choose_device(settings)
     with using(for_long_work(torch.get_num_threads(), say) if device.type == "cpu" else None):
-        return _measured(work, device, rounds, say)
-
-
-def _measured(work: Work, device: torch.device, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
-    choice = choose_precision(work.training.precision, device, work.model)
-    work = work._replace(training=work.training.model_copy(update={"precision": choice.precision}))
-    precision = choice.precision
-    torch.manual_seed(1)
-    model = make_model(work.model, *work.vocab).to(device)
-    say(f"{work.name}: {sum(p.numel() for p in model.parameters()):,} parameters, {describe(device)}")
+        choice = choose_precision(work.training.precision, device, work.model)
+        work = work._replace(training=work.training.model_copy(update={"precision": choice.precision}))
+        torch.manual_seed(1)
+        model = make_model(work.model, *work.vocab).to(device)
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        say(f"{work.name}: {parameters:,} parameters, {describe(device)}")
+        training = _training(model, work, device, rounds)
+        decoding = measure_decoding(model, work, device, rounds)
+        seconds = []  # wall-clock time of whole commands
+        for _ in range(rounds):
+            begun = time.perf_counter()
+            subprocess.run([sys.executable, "-m", "nmt", "--help"], check=True, stdout=subprocess.DEVNULL)
+            seconds.append(time.perf_counter() - begun)
+        matmul_rate = statistics.median(_matmul_rate(device, choice.precision) for _ in range(rounds))
     return {
         "work": work.name,
         "device": describe(device),
         "torch": torch.__version__,
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "training": _training(model, work, device, rounds),
-        "decoding": _decoding(model, work, device, rounds),
-        "start_up_seconds": _start_up(rounds),
-        "precision": precision,
+        "parameters": parameters,
+        "training": training,
+        "decoding": decoding,
+        "start_up_seconds": {"help": round(statistics.median(seconds), 3)},
+        "precision": choice.precision,
         "precision_reason": choice.reason,
         "cpu_features": list(cpu_features()),
-        "matmul_gflops": round(statistics.median(_matmul_rate(device, precision) for _ in range(rounds)) / 1e9, 1),
+        "matmul_gflops": round(matmul_rate / 1e9, 1),
         "peak_memory_mb": _peak_memory(),
     }
 
@@ -131,7 +142,7 @@ def _training(model: Seq2Seq, work: Work, device: torch.device, rounds: int) -> 
     for batch in batches[:WARM_UP]:
         train_step([batch], 0, 1e-4)
     rates, shares = [], []
-    flops = _training_flops(model, batches[len(batches) // 2].to(device))
+    flops = training_flops(model, batches[len(batches) // 2].to(device))
     for _ in range(rounds):
         begun = time.perf_counter()
         settle([train_step.start([batch], step, 1e-4) for step, batch in enumerate(batches)])
@@ -146,7 +157,7 @@ def _training(model: Seq2Seq, work: Work, device: torch.device, rounds: int) -> 
     }
 
 
-def _training_flops(model: Seq2Seq, batch: Batch) -> float:
+def training_flops(model: Seq2Seq, batch: Batch) -> float:
     """Count the operations of a forward and a backward pass, per real target token: products only, those within
     kernels included."""
     counter = FlopCounterMode(display=False)
@@ -157,7 +168,7 @@ def _training_flops(model: Seq2Seq, batch: Batch) -> float:
     return float(counter.get_total_flops()) / batch.target_tokens
 
 
-def _decoding(model: Seq2Seq, work: Work, device: torch.device, rounds: int) -> dict[str, Any]:
+def measure_decoding(model: Seq2Seq, work: Work, device: torch.device, rounds: int) -> dict[str, Any]:
     """Measure sentences and tokens per second, by batch and beam. Weights are random and would not end sentences, so
     each translation is made as long as the reference of its batch is on average."""
     model.eval()
@@ -202,16 +213,6 @@ def _matmul_rate(device: torch.device, precision: str = "float32") -> float:
 def _peak_memory() -> int:
     """Return the peak memory in MB. macOS counts bytes, Linux kilobytes."""
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10))
-
-
-def _start_up(rounds: int) -> dict[str, float]:
-    """Measure the wall-clock seconds of whole commands."""
-    seconds = []
-    for _ in range(rounds):
-        begun = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "nmt", "--help"], check=True, stdout=subprocess.DEVNULL)
-        seconds.append(time.perf_counter() - begun)
-    return {"help": round(statistics.median(seconds), 3)}
 
 
 def _wait(device: torch.device) -> None:

@@ -26,8 +26,9 @@ from nmt.errors import DataError
 from nmt.info import describe_parameters
 from nmt.memory import memory_at_hand, resident_bytes
 from nmt.model import model_shapes
+from nmt.training.batch_size import with_batch_tokens
 from nmt.training.footprint import footprint
-from nmt.training.initialization import find_vectors, with_inherited_subwords
+from nmt.training.initialization import find_vectors, load_origins
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -41,7 +42,8 @@ def check_config(settings: Settings, say: Callable[[str], None]) -> None:
     say("")
     own = resident_bytes()  # before text is read: training reads it as well, but need not learn subwords again
     device = choose_device(settings)
-    data = prepare(with_inherited_subwords(settings), say)
+    data = prepare(load_origins(settings, device).with_subwords(settings), say)
+    settings = with_batch_tokens(settings, data, device, say)
     find_vectors(settings, data.subwords, say)
     for line in _check_text(settings, data):
         say(line)
@@ -80,7 +82,17 @@ def _check_text(settings: Settings, data: Prepared) -> Iterator[str]:
     everything = np.concatenate(known_pairs)
     if len(known_pairs) > 1 and (repeated := len(everything) - sum(len(np.unique(pairs)) for pairs in known_pairs)):
         yield f"  {repeated:,} pairs of one training text repeat one of another"
-    for other in [*(source for source, _ in data.valid_sets), *_tests(settings, data)]:
+    # Each test text, or why it cannot be found.
+    tests: list[TextSource | DataError] = []
+    if "test" in data.held_out.texts:
+        tests.append(data.held_out.texts["test"])
+    else:
+        for entry in settings.data.test:
+            try:
+                tests += find_tests(settings.data.model_copy(update={"test": [entry]}))
+            except DataError as error:
+                tests.append(error)
+    for other in [*(source for source, _ in data.valid_sets), *tests]:
         if isinstance(other, DataError):
             yield f"warning: {other}"
             continue
@@ -92,18 +104,6 @@ def _check_text(settings: Settings, data: Prepared) -> Iterator[str]:
                 f"  warning: {overlap:,} of its source lines are in {train}, {same:,} with the same translation: "
                 "scores on them say little; remove them from the training text"
             )
-
-
-def _tests(settings: Settings, data: Prepared) -> Iterator[TextSource | DataError]:
-    """Yield each test text, or why it cannot be found."""
-    if "test" in data.held_out.texts:
-        yield data.held_out.texts["test"]
-        return
-    for entry in settings.data.test:
-        try:
-            yield from find_tests(settings.data.model_copy(update={"test": [entry]}))
-        except DataError as error:
-            yield error
 
 
 def _read(read: Iterator[Pair]) -> tuple[Hashes, Hashes]:

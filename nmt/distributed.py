@@ -142,18 +142,6 @@ class Ranks:
     def _join(self, place: Place) -> None:
         """Meet the other ranks. Raise ConfigError if some do not come, or were started for another number of ranks."""
         self._timeout, self._where = _timeout(), f"{place.address}:{place.port}"
-        self._store = self._open_store(place)
-        self._store.set(f"join/{self.rank}", json.dumps([self.size, self.host]))
-        self.hosts = self._roll_call()
-        self._known_beats: dict[int, tuple[bytes, float]] = {}
-        self._store.set(f"alive/{self.rank}", "0")
-        threading.Thread(target=self._beat, daemon=True, name="heartbeat").start()
-        atexit.register(self._wait_for_lines)
-        with _deadline(self._timeout, f"the ranks cannot connect to each other within {self._timeout:.0f} s; set "
-                       "GLOO_SOCKET_IFNAME to the network interface that all hosts share"):  # fmt: skip
-            dist.init_process_group("gloo", store=self._store, rank=self.rank, world_size=self.size, timeout=FOREVER)
-
-    def _open_store(self, place: Place) -> Store:
         limit = timedelta(seconds=self._timeout)
         try:
             store = TCPStore(place.address, place.port, None, place.hosts_store, limit, wait_for_workers=False)
@@ -164,7 +152,25 @@ class Ranks:
                 f"{self._where} (MASTER_ADDR:MASTER_PORT): cannot be reached within {self._timeout:.0f} s; start rank "
                 "0 there first, and let the firewall pass this port"
             ) from None
-        return PrefixStore(f"nmt/{place.attempt}", store)
+        self._store: Store = PrefixStore(f"nmt/{place.attempt}", store)
+        self._store.set(f"join/{self.rank}", json.dumps([self.size, self.host]))
+        self.hosts = self._roll_call()
+        self._known_beats: dict[int, tuple[bytes, float]] = {}
+        self._store.set(f"alive/{self.rank}", "0")
+        threading.Thread(target=self._beat, daemon=True, name="heartbeat").start()
+        atexit.register(self._wait_for_lines)
+        problem = (
+            f"the ranks cannot connect to each other within {self._timeout:.0f} s; set GLOO_SOCKET_IFNAME to the "
+            "network interface that all hosts share"
+        )
+        # What cannot be interrupted ends the process if it takes too long.
+        deadline = threading.Timer(self._timeout, _end, (ConfigError.status, problem))
+        deadline.daemon = True
+        deadline.start()
+        try:
+            dist.init_process_group("gloo", store=self._store, rank=self.rank, world_size=self.size, timeout=FOREVER)
+        finally:
+            deadline.cancel()
 
     def _roll_call(self) -> list[str]:
         """Return the hosts of all ranks, when all have come."""
@@ -314,7 +320,7 @@ class Ranks:
                     )
 
     def _done(self, work: dist.Work, polls: bool) -> bool:
-        """Return whether a collective is complete, after at most a TICK."""
+        """Return whether a collective is complete, after at most a TICK. Raise RankLost if a connection broke."""
         try:
             if polls:  # with nccl `wait` only lets the stream wait
                 end = time.monotonic() + TICK
@@ -326,22 +332,18 @@ class Ranks:
         except RuntimeError:
             if not work.is_completed():
                 return False
-            self._raise_lost()
+            # A connection broke: name the ranks without a heartbeat, unless one of them has said why it ends.
+            end = time.monotonic() + 3 * BEAT
+            self._known_beats.clear()
+            while time.monotonic() < end:
+                self._look_for_problem()
+                self._silent(BEAT)
+                time.sleep(TICK)
+            silent = self._silent(2 * BEAT)
+            gone = f"{self._named(silent)} is gone (killed or out of memory?)"
+            who = gone if silent else "the connection to a rank broke"
+            self._lose(f"{who}; torchrun --max-restarts=N resumes by itself")
         return True
-
-    def _raise_lost(self) -> None:
-        """Raise RankLost after a connection broke, which names the ranks without a heartbeat."""
-        end = time.monotonic() + 3 * BEAT
-        self._known_beats.clear()
-        while time.monotonic() < end:
-            self._look_for_problem()
-            self._silent(BEAT)
-            time.sleep(TICK)
-        silent = self._silent(2 * BEAT)
-        who = (
-            f"{self._named(silent)} is gone (killed or out of memory?)" if silent else "the connection to a rank broke"
-        )
-        self._lose(f"{who}; torchrun --max-restarts=N resumes by itself")
 
     def _lose(self, problem: str) -> None:
         error = RankLost(problem)
@@ -442,18 +444,6 @@ def joined() -> Iterator[Ranks]:
         raise
     finally:
         ranks.leave()
-
-
-@contextmanager
-def _deadline(seconds: float, problem: str) -> Iterator[None]:
-    """End the process with one line if what is done within this context, and cannot be interrupted, takes longer."""
-    timer = threading.Timer(seconds, _end, (ConfigError.status, problem))
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def _end(status: int, *problems: str) -> None:

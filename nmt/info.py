@@ -13,15 +13,12 @@ from nmt.errors import DataError
 from nmt.files import read_json, run_file_exists
 from nmt.runs import store
 from nmt.runs.weights import named_weights
-from nmt.shown import shown
+from nmt.shown import each_shown
 
 
+@each_shown
 def describe_run(path: Path) -> Iterator[str]:
     """Describe settings, parameters, data, scores and provenance of a run, in lines that are safe to show."""
-    return map(shown, _describe_run(path))
-
-
-def _describe_run(path: Path) -> Iterator[str]:
     loaded = store.load_run(path, torch.device("cpu"))
     yield f"run: {path}"
     yield ""

@@ -96,17 +96,14 @@ def _of_code(code: str) -> str:
     is written otherwise than it usually is: `nan_Latn` has spaces between words, and so none of the languages here."""
     first, *tags = re.split("[-_@]", code)
     language, scripts = _CODES.get(first.lower(), ""), {tag.title() for tag in tags if len(tag) == 4}
-    if not re.fullmatch("[A-Za-z]{2,3}", first) or not all(_is_tag(tag) for tag in tags):
+    # Each tag is a region, a number or a script, as in `es-419` and `zh-Hans-CN`.
+    others = [tag.title() for tag in tags if not re.fullmatch(r"[A-Za-z]{2}|\d{3}", tag)]
+    known = all(len(tag) == 4 and (tag in _OF_SCRIPTS or tag in _OTHER_SCRIPTS) for tag in others)
+    if not re.fullmatch("[A-Za-z]{2,3}", first) or not known:
         return ""
     if written := scripts & _OF_SCRIPTS.keys():
         return language if language in WITHOUT_SPACES else _OF_SCRIPTS[written.pop()]
     return "" if scripts and language in WITHOUT_SPACES else language
-
-
-def _is_tag(tag: str) -> bool:
-    """Return whether a part is a script, a region or a number, as in `zh-Hans-CN` and `es-419`."""
-    script = len(tag) == 4 and (tag.title() in _OF_SCRIPTS or tag.title() in _OTHER_SCRIPTS)
-    return script or re.fullmatch(r"[A-Za-z]{2}|\d{3}", tag) is not None
 
 
 def language_of_text(lines: Iterable[str]) -> str:

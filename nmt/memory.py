@@ -4,14 +4,28 @@ import resource
 from pathlib import Path
 
 UNKNOWN = 1 << 62
+# Control groups, version 2 and 1, as a container sees its own: folder, limit, use, and what of it caches files.
+_GROUPS = (
+    ("/sys/fs/cgroup", "memory.max", "memory.current", "file"),
+    ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache"),
+)
 
 
 def memory_at_hand() -> int:
     """Return the bytes that are free for this process: of the machine, its container and the limits of the shell.
 
-    A system that does not tell counts as endless.
+    A system that does not tell counts as endless. What caches files counts as free.
     """
-    return min(_of_machine(), _of_container(), address_space_at_hand())
+    available = (line.split()[1] for line in _lines("/proc/meminfo") if line.startswith("MemAvailable:"))
+    machine = next((int(kilobytes) * 1024 for kilobytes in available), UNKNOWN)
+    container = UNKNOWN
+    for folder, limit, used, cache in _GROUPS:
+        most = _first_number(f"{folder}/{limit}", UNKNOWN)
+        if most < UNKNOWN:
+            cached = [line.split()[1] for line in _lines(f"{folder}/memory.stat") if line.startswith(f"{cache} ")]
+            container = max(0, most - _first_number(f"{folder}/{used}", 0) + sum(map(int, cached)))
+            break
+    return min(machine, container, address_space_at_hand())
 
 
 def address_space_at_hand() -> int:
@@ -26,30 +40,6 @@ def resident_bytes() -> int:
     """Return the resident memory of this process; 0 if the system does not tell."""
     pages = " ".join(_lines("/proc/self/statm")).split()
     return int(pages[1]) * resource.getpagesize() if len(pages) > 1 else 0
-
-
-def _of_machine() -> int:
-    for line in _lines("/proc/meminfo"):
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return UNKNOWN
-
-
-def _of_container() -> int:
-    """Return the limit of a control group, version 2 or 1, as a container sees its own. What caches files counts as
-    free."""
-    for folder, limit, used, cache in _GROUPS:
-        most = _first_number(f"{folder}/{limit}", UNKNOWN)
-        if most < UNKNOWN:
-            cached = [line.split()[1] for line in _lines(f"{folder}/memory.stat") if line.startswith(f"{cache} ")]
-            return max(0, most - _first_number(f"{folder}/{used}", 0) + sum(map(int, cached)))
-    return UNKNOWN
-
-
-_GROUPS = (
-    ("/sys/fs/cgroup", "memory.max", "memory.current", "file"),
-    ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache"),
-)
 
 
 def _first_number(path: str, unknown: int) -> int:

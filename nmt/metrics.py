@@ -192,16 +192,10 @@ class ErrorRate(Scorer):
         return f"nrefs:{self.references}|case:mixed|tok:{self.tokens}|version:nmt-{__version__}"
 
 
-def _bleu(language: str) -> Scorer:
+def _bleu(language: str, *, lowercase: bool) -> Scorer:
     from sacrebleu.metrics import BLEU
 
-    return Bleu(BLEU(tokenize=tokenizer_of(language)))  # cased, exponential smoothing
-
-
-def _lowercased_bleu(language: str) -> Scorer:
-    from sacrebleu.metrics import BLEU
-
-    return Bleu(BLEU(lowercase=True, tokenize=tokenizer_of(language)))
+    return Bleu(BLEU(lowercase=lowercase, tokenize=tokenizer_of(language)))  # exponential smoothing
 
 
 def _tokenised_lowercased_bleu(language: str) -> Scorer:
@@ -236,16 +230,10 @@ def moses(language: str) -> tuple[Callable[[str], str], str]:
     return tokenise, str(sacremoses.__version__)
 
 
-def _chrf(language: str) -> Scorer:
+def _chrf(language: str, *, word_order: int) -> Scorer:
     from sacrebleu.metrics import CHRF
 
-    return SacreBleu(CHRF(word_order=2))  # chrF2++
-
-
-def _chrf_without_words(language: str) -> Scorer:
-    from sacrebleu.metrics import CHRF
-
-    return SacreBleu(CHRF())
+    return SacreBleu(CHRF(word_order=word_order))
 
 
 def _ter(language: str) -> Scorer:
@@ -255,12 +243,8 @@ def _ter(language: str) -> Scorer:
     return SacreBleu(TER(normalized=asian, asian_support=asian))  # then each Han character and kana is a word
 
 
-def _exact(language: str) -> Scorer:
-    return ErrorRate(exact_match, "none")
-
-
-def _character_error_rate(language: str) -> Scorer:
-    return ErrorRate(functools.partial(errors, tokens=list), "char")
+def _error_rate(_: str, *, count: Callable[[str, Sequence[str]], Row], tokens: str) -> Scorer:
+    return ErrorRate(count, tokens)  # of any language
 
 
 def _word_error_rate(language: str) -> Scorer:
@@ -274,13 +258,17 @@ def _word_error_rate(language: str) -> Scorer:
 
 
 METRICS: dict[str, Metric] = {
-    "bleu": Metric("BLEU", _bleu),
-    "bleu-lc": Metric("BLEU-lc", _lowercased_bleu),
+    "bleu": Metric("BLEU", functools.partial(_bleu, lowercase=False)),
+    "bleu-lc": Metric("BLEU-lc", functools.partial(_bleu, lowercase=True)),
     "tok-lc": Metric("BLEU-tok-lc", _tokenised_lowercased_bleu),
-    "chrf": Metric("chrF2++", _chrf),
-    "chrf2": Metric("chrF2", _chrf_without_words),
+    "chrf": Metric("chrF2++", functools.partial(_chrf, word_order=2)),
+    "chrf2": Metric("chrF2", functools.partial(_chrf, word_order=0)),
     "ter": Metric("TER", _ter, higher_is_better=False),
-    "exact": Metric("exact match", _exact),
-    "cer": Metric("CER", _character_error_rate, higher_is_better=False),
+    "exact": Metric("exact match", functools.partial(_error_rate, count=exact_match, tokens="none")),
+    "cer": Metric(
+        "CER",
+        functools.partial(_error_rate, count=functools.partial(errors, tokens=list), tokens="char"),
+        higher_is_better=False,
+    ),
     "wer": Metric("WER", _word_error_rate, higher_is_better=False),
 }

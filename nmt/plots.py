@@ -153,26 +153,23 @@ def length_picture(sets: Mapping[str, Mapping[str, Sequence["Group"]]], path: Pa
     most = max(len(groups) for lines in sets.values() for groups in lines.values())
     with picture(path, max(4.5, 0.6 * most) * len(metrics), 3.5 * len(sets)) as figure:
         grid = figure.subplots(len(sets), len(metrics), squeeze=False)
-        for row, (name, lines) in zip(grid, sets.items(), strict=True):
-            for axes, metric in zip(row, metrics, strict=True):
-                _draw_lengths(axes, metric, lines)
-                axes.set_title(name)
-
-
-def _draw_lengths(axes: Any, metric: str, lines: Mapping[str, Sequence["Group"]]) -> None:
-    for place, (run, groups) in enumerate(lines.items()):
-        scores = [group.scores[metric] for group in groups if metric in group.scores]
-        where = [number + 0.08 * (place - (len(lines) - 1) / 2) for number in range(len(scores))]
-        values, intervals = [score.value for score in scores], [score.interval for score in scores]
-        axes.errorbar(where, values, intervals, marker="o", markersize=4, capsize=3, linewidth=1, label=run)
-        axes.set_ylabel(scores[0].name if scores else metric)
-    groups = next(iter(lines.values()))
-    labels = [f"{group.shortest}-{group.longest}\n({group.sentences:,})" for group in groups]
-    axes.set_xticks(range(len(groups)), labels, fontsize=8)
-    axes.set_xlabel("length of the source in words (lines)")
-    axes.grid(axis="y", linewidth=0.3)
-    if len(lines) > 1:
-        axes.legend(fontsize=8)
+        cells = ((name, metric) for name in sets for metric in metrics)
+        for axes, (name, metric) in zip(grid.flat, cells, strict=True):
+            lines = sets[name]
+            for place, (run, groups) in enumerate(lines.items()):
+                scores = [group.scores[metric] for group in groups if metric in group.scores]
+                where = [number + 0.08 * (place - (len(lines) - 1) / 2) for number in range(len(scores))]
+                values, intervals = [score.value for score in scores], [score.interval for score in scores]
+                axes.errorbar(where, values, intervals, marker="o", markersize=4, capsize=3, linewidth=1, label=run)
+                axes.set_ylabel(scores[0].name if scores else metric)
+            groups = next(iter(lines.values()))
+            labels = [f"{group.shortest}-{group.longest}\n({group.sentences:,})" for group in groups]
+            axes.set_xticks(range(len(groups)), labels, fontsize=8)
+            axes.set_xlabel("length of the source in words (lines)")
+            axes.grid(axis="y", linewidth=0.3)
+            if len(lines) > 1:
+                axes.legend(fontsize=8)
+            axes.set_title(name)
 
 
 @contextmanager

@@ -37,7 +37,14 @@ def choose_precision(
     ConfigError if the device cannot compute with the precision that is named.
     """
     if wanted != "auto":
-        if problem := _obstacle(wanted, device):
+        problem = ""
+        if wanted == "fp16" and device.type != "cuda":
+            problem = f"fp16 needs a CUDA device, and this is {device.type}"
+        elif wanted == "bf16" and device.type == "cuda" and not native_bf16(device):
+            problem = "bf16 needs a CUDA device of compute capability 8.0 or more, and this one has less"
+        elif wanted == "int8" and not (device.type == "cpu" and multiplies_int8()):
+            problem = f"int8 needs a CPU with VNNI, and this {device.type} has none"
+        if problem:
             raise ConfigError(f"{key}: {problem}; set {key}=auto")
         return Choice(wanted)
     unit = native_bf16(device)
@@ -68,13 +75,9 @@ def native_bf16(device: torch.device) -> str:
     if device.type == "cuda":
         major, minor = torch.cuda.get_device_capability(device)
         return f"CUDA compute capability {major}.{minor}" if major >= 8 else ""
-    return _cpu_bf16() if device.type == "cpu" else ""
-
-
-@functools.cache
-def _cpu_bf16() -> str:
-    """Return `amx_bf16`, `avx512_bf16` or "". What torch may not use (ATEN_CPU_CAPABILITY) does not count."""
-    if torch.backends.cpu.get_cpu_capability() not in {"AVX512", "AMX"} or not torch.backends.mkldnn.is_available():
+    # What torch may not use (ATEN_CPU_CAPABILITY) does not count.
+    usable = torch.backends.cpu.get_cpu_capability() in {"AVX512", "AMX"} and torch.backends.mkldnn.is_available()
+    if device.type != "cpu" or not usable:
         return ""
     return next((name for name in ("amx_bf16", "avx512_bf16") if name in cpu_features()), "")
 
@@ -93,17 +96,6 @@ def cpu_features() -> tuple[str, ...]:
         if hasattr(torch.cpu, probe) and getattr(torch.cpu, probe)():
             flags.add(name)
     return tuple(name for name in CPU_FEATURES if name in flags)
-
-
-def _obstacle(wanted: str, device: torch.device) -> str:
-    """Return why the device cannot compute with a precision; "" if it can."""
-    if wanted == "fp16" and device.type != "cuda":
-        return f"fp16 needs a CUDA device, and this is {device.type}"
-    if wanted == "bf16" and device.type == "cuda" and not native_bf16(device):
-        return "bf16 needs a CUDA device of compute capability 8.0 or more, and this one has less"
-    if wanted == "int8" and not (device.type == "cpu" and multiplies_int8()):
-        return f"int8 needs a CPU with VNNI, and this {device.type} has none"
-    return ""
 
 
 @contextmanager

@@ -4,9 +4,13 @@ Names and texts out of runs, corpora and file systems may hold escape sequences,
 characters that turn the reading direction around. Whatever shows such text calls `shown`.
 """
 
+import functools
 import json
 import re
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, ParamSpec
+
+P = ParamSpec("P")
 
 LONGEST = 4000  # characters of a line that are shown; a path has at most 4,096 bytes
 
@@ -30,6 +34,16 @@ def _spelled(match: re.Match[str]) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8, as `os.fsdecode` gives it
         return f"\\x{code - 0xDC00:02x}"
     return _SPELLED.get(character) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+
+
+def each_shown(describe: Callable[P, Iterable[str]]) -> Callable[P, Iterator[str]]:
+    """Make every line that a function yields safe to show, by `shown`: a decorator."""
+
+    @functools.wraps(describe)
+    def described(*args: P.args, **kwargs: P.kwargs) -> Iterator[str]:
+        return map(shown, describe(*args, **kwargs))
+
+    return described
 
 
 def number(value: int | float | None) -> str:

@@ -127,7 +127,7 @@ def new_weights(sizes: Sizes) -> dict[str, torch.Tensor]:
 def flops_per_token(work: Work) -> float:
     """Of nmt's model R, forwards and backwards, per target token: taken for all toolkits alike."""
     model, batches = ours.new_model(work.sizes), ours.training_batches(work)
-    total = sum(benchmark._training_flops(model, batch) * batch.target_tokens for batch in batches)
+    total = sum(benchmark.training_flops(model, batch) * batch.target_tokens for batch in batches)
     return total / sum(batch.target_tokens for batch in batches)
 
 

@@ -45,7 +45,7 @@ def test_products_are_counted_forwards_and_twice_backwards() -> None:
     model = make_model(ModelSettings(embedding=4, hidden=4, attention="none", decoder_layers=1, decoder="luong",
                                      input_feeding=False, tying="none"), 5000, 5000)  # fmt: skip
     source = torch.full((2, 3), 7)
-    found = benchmark._training_flops(model, Batch(source, source, source, 6))
+    found = benchmark.training_flops(model, Batch(source, source, source, 6))
     generator = 3 * 2 * 4 * 5000
     assert generator < found < 1.1 * generator
 

@@ -23,8 +23,8 @@ from nmt.runs.store import CHECKPOINTS, CONFIG, PROVENANCE, WEIGHTS, LoadedRun
 from nmt.runs.weights import named_weights, pack_weights, tensors_hash
 from nmt.training import distillation as module
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
-from nmt.training.distillation import load_teachers, teacher_cache
-from nmt.training.initialization import with_inherited_subwords
+from nmt.training.distillation import teacher_cache
+from nmt.training.initialization import load_origins
 from nmt.training.loss import batch_loss
 from nmt.training.train import train
 
@@ -59,7 +59,8 @@ def learn(tiny_config: Path, folder: Path, teachers: Sequence[str], *more: str) 
 
 def text_of(tiny_config: Path, teachers: Sequence[str]) -> tuple[list[LoadedRun], Dataset]:
     settings = settings_of(tiny_config, Path("unused"), teachers)
-    return load_teachers(settings, CPU), prepare(with_inherited_subwords(settings)).train
+    origins = load_origins(settings, CPU)
+    return origins.teachers, prepare(origins.with_subwords(settings)).train
 
 
 @pytest.mark.parametrize(("part", "best"), [(20_000, 16), (70, 5), (1, 1)])

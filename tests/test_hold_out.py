@@ -11,7 +11,7 @@ import pytest
 from nmt.config import DataSettings
 from nmt.data.corpus import Pair
 from nmt.data.filters import kept
-from nmt.data.hold_out import HeldOut, _connected, hold_out, side_key
+from nmt.data.hold_out import HeldOut, connected, hold_out, side_key
 from nmt.data.sources import TextSource
 from nmt.errors import DataError
 
@@ -143,4 +143,4 @@ def test_connected_pairs_by_brute_force() -> None:
                     groups[one] |= groups[other]
                     for index in groups[one]:
                         groups[index] = groups[one]
-        assert _connected(source, target).tolist() == [min(group) for group in groups]
+        assert connected(source, target).tolist() == [min(group) for group in groups]

@@ -86,7 +86,7 @@ def test_the_steps_of_a_search_do_not_wait(kind: str) -> None:
     with torch.inference_mode():
         limit = torch.tensor([6, 5, 4])
         allowed = Allowed(settings, constraints().to(META), 1)
-        beam = search_module._first_beam(model, SOURCE, limit, settings)
+        beam = search_module._Beam.of(model, SOURCE, limit, settings)
         for _ in range(40):  # beyond the room of the first buffers
             search_module._advance(model, beam, settings, allowed)
             beam.done = search_module._done(beam, settings, 1) | beam.done

@@ -114,8 +114,11 @@ def test_legacy_encodings_are_named_and_then_read(tmp_path: Path, encoding: str,
     assert lines(path, encoding) == ["ok", text]
 
 
+OTHER_SCRIPTS = ["नमस्ते दुनिया।", "ਸਤਿ ਸ੍ਰੀ ਅਕਾਲ", "გამარჯობა მსოფლიო", "今天在桌子上 2 个。", "Xin chào thế giới."]
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
-@pytest.mark.parametrize("text", [*SENTENCES.values(), "plain"])
+@pytest.mark.parametrize("text", [*SENTENCES.values(), *OTHER_SCRIPTS, "plain"])
 def test_wide_encodings_are_read_with_and_without_a_mark(tmp_path: Path, encoding: str, text: str) -> None:
     (tmp_path / "a").write_bytes(f"{text}\r\nend\r\n".encode(encoding) * 1)
     assert lines(tmp_path / "a") == [text, "end"]
@@ -128,6 +131,13 @@ def test_utf8_is_never_taken_for_another_encoding(tmp_path: Path, text: str) -> 
     (tmp_path / "a").write_bytes(text.encode())
     for encoding in ("windows-1252", "gb18030"):
         assert lines(tmp_path / "a", encoding) == [text]
+
+
+@pytest.mark.parametrize("content", [b"12\n\n\n", b"1\n2\n3\n", b"a\tb\n\n\nc\n", b"\n\n\n\n\n\n"])
+def test_a_nul_in_a_short_text_is_no_sign_of_utf16(content: bytes) -> None:
+    """Wherever it is: the lines stay as many."""
+    for place in range(len(content) + 1):
+        assert wide_encoding(content[:place] + b"\0" + content[place:]) == ""
 
 
 def test_bytes_that_are_wrong_in_the_named_encoding(tmp_path: Path) -> None:

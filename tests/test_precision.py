@@ -38,7 +38,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def with_unit(monkeypatch: pytest.MonkeyPatch, unit: str) -> None:
-    monkeypatch.setattr(precision, "_cpu_bf16", lambda: unit)
+    monkeypatch.setattr(precision, "native_bf16", lambda device: unit if device.type == "cpu" else "")
 
 
 # Choosing ------------------------------------------------------------------------------------------------------------

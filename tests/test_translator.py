@@ -1,7 +1,9 @@
 """The translator: a line out for each line in, in order, whatever the line, the batch or the company it is in."""
 
 import copy
+import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,11 +16,13 @@ import nmt
 from nmt.data.corpus import is_blank
 from nmt.data.subword import EOS_ID
 from nmt.errors import ConfigError, DataError
+from nmt.inference import service as service_module
 from nmt.inference.align import align
 from nmt.inference.details import next_words
 from nmt.inference.request import TranslateOptions, pairs_of, texts_of
 from nmt.inference.sampling import Sampling
-from nmt.inference.service import Busy, TranslationService
+from nmt.inference.service import Busy, Late, TranslationService
+from nmt.inference.shortlist import Shortlist
 from nmt.inference.translation import Translation, warnings_of
 from nmt.inference.translator import Translator
 from nmt.runs.store import load_subwords
@@ -412,6 +416,75 @@ def test_details_are_refused_where_they_have_no_effect() -> None:
         with pytest.raises(ConfigError) as caught:
             TranslateOptions.of(**fields)
         assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("searched", ["beam", "greedy", "shortlist", "prefix"])
+def test_a_search_that_runs_can_be_ended(translator: Translator, lines: list[str], searched: str) -> None:
+    """`check` is called before each step, and what it raises ends the search there."""
+    translator = copy.copy(translator)
+    if searched == "shortlist":
+        vocabulary = len(translator.subwords.target)
+        best = torch.full((len(translator.subwords.source), 2), EOS_ID + 1)
+        translator.shortlist = Shortlist(best, torch.arange(min(50, vocabulary)))
+    calls = 0
+
+    def check() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise TimeoutError
+
+    options = TranslateOptions(changes={"beam_size": 1 if searched == "greedy" else 2})
+    prefixes = ["a", ""] if searched == "prefix" else None
+    with pytest.raises(TimeoutError):
+        translator.translate(lines[:2], options=options, prefixes=prefixes, check=check)
+    assert calls == 4
+
+
+def test_a_request_is_ended_while_it_runs(translator: Translator, lines: list[str], monkeypatch) -> None:
+    """Its time is over at the third step; the request beside it, which has more time, gets its translation."""
+    now, steps = 0.0, 0
+    step = translator.model.step
+
+    def counted(*values):
+        nonlocal now, steps
+        steps += 1
+        now = 5.0 if steps == 3 else now
+        return step(*values)
+
+    monkeypatch.setattr(
+        service_module, "time", SimpleNamespace(monotonic=lambda: now, sleep=lambda _: time.sleep(0.05))
+    )
+    options = TranslateOptions(changes={"max_length": 8})
+    [expected] = translator.translate(lines[:1], options=options)
+    monkeypatch.setattr(translator.model, "step", counted)
+    service = TranslationService(seconds=4.0)
+    late = service.submit(translator, lines[:1], options)
+    service.seconds = 60.0
+    other = service.submit(translator, lines[:1], options)
+    with pytest.raises(Late, match="--max-seconds allows"):
+        late.result(60)
+    assert other.result(60)[0].text == expected.text
+    service.close()
+
+
+def test_a_search_ends_when_nobody_waits_for_it(translator: Translator, lines: list[str], monkeypatch) -> None:
+    steps, step = 0, translator.model.step
+    submitted: list[Future] = []
+
+    def cancelling(*values):
+        nonlocal steps
+        steps += 1
+        if steps == 3:
+            submitted[0].cancel()
+        return step(*values)
+
+    service = TranslationService()
+    monkeypatch.setattr(translator.model, "step", cancelling)
+    options = TranslateOptions(changes={"max_length": 8, "min_length": 6})
+    submitted.append(service.submit(translator, lines[:1], options))
+    service.close()
+    assert submitted[0].cancelled() and steps == 3
 
 
 def test_a_service_answers_everyone_with_their_own(translator: Translator, lines: list[str]) -> None:

@@ -59,14 +59,12 @@ class Commands(TyperGroup):
             if not isinstance(message, str):
                 raise
             if type(error).__name__ == "BadParameter" and parameter is not None:  # a value that cannot be
-                raise ConfigError(f"{parameter.opts[0]}: {_in_our_words(message)}") from None
+                message = message.removesuffix(".").replace("Input should be", "must be")
+                message = message.replace("greater than or equal to", "at least")
+                message = message.replace("less than or equal to", "at most")
+                raise ConfigError(f"{parameter.opts[0]}: {message}") from None
             error.message = shown(message)  # type: ignore[attr-defined]
             raise
-
-
-def _in_our_words(message: str) -> str:
-    message = message.removesuffix(".").replace("Input should be", "must be")
-    return message.replace("greater than or equal to", "at least").replace("less than or equal to", "at most")
 
 
 app = typer.Typer(
@@ -93,7 +91,11 @@ def main() -> None:
     An error that the user can fix is printed as one line per problem, with its exit status (mostly 2); anything else is
     a traceback. A closed output pipe, such as that of `head`, ends the command silently.
     """
-    _spin_briefly()
+    # Idle OpenMP threads spin for 2,000 rounds instead of 300,000 (GNU OpenMP), unless the user has set it: when other
+    # programs need the cores, long spinning threads block each other (docs/lab/benchmarks.md). The variable is read
+    # when torch is imported.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     sys.excepthook = _show_bug
     prepare_streams()
     try:
@@ -139,16 +141,6 @@ def _fail(status: int, *problems: str) -> NoReturn:
     except OSError:  # Python would try again when it ends, and complain
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(status)
-
-
-def _spin_briefly() -> None:
-    """Limit how long idle OpenMP threads spin: 2,000 rounds instead of 300,000 (GNU OpenMP).
-
-    When other programs need the cores, long spinning threads block each other (docs/lab/benchmarks.md). Settings of the
-    user are kept. The variable is read when torch is imported.
-    """
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 
 def _version(wanted: bool) -> bool:

@@ -1,9 +1,9 @@
 """`nmt align`."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,10 +25,7 @@ from nmt.errors import ConfigError, DataError
 from nmt.shown import json_line, shown
 
 if TYPE_CHECKING:
-    from nmt.evaluation.gold import Gold
-    from nmt.inference.align import Aligned
     from nmt.inference.alignment import AttentionMatrix
-    from nmt.inference.translator import Translator
 
 
 def align(
@@ -72,23 +69,35 @@ def align(
         check_picture(plot)
     elif sheet:
         raise ConfigError("--sheet: needs --plot FILE")
-    from nmt.evaluation.gold import Agreement, agreement
+    from nmt.evaluation.gold import Agreement, agreement, read_gold
     from nmt.inference.alignment import pharaoh
 
     pairs = _pairs(source, target, encoding, line if plot is not None else 0)
     known = None
     if gold is not None:
         pairs = list(pairs)  # all at once, to say what does not fit before anything is written; gold texts are short
-        known = _known_links(gold, pairs, word_kind)
+        known = read_gold(gold, pairs, word_kind, _warn)
     translator = translator_of(runs, device, threads)
     if not translator.attends:
         raise ConfigError("align: this model has no attention")
+    from nmt.data.batching import chunked
+    from nmt.inference.align import align as align_pairs
+
+    aligned = (  # only one window of pairs is in memory
+        found
+        for window in chunked(pairs, changes.get("window", translator.settings.window))
+        for found in zip(window, align_pairs(translator, window, words=word_kind, changes=changes), strict=True)
+    )
     total, cut, lines = Agreement(0, 0, 0, 0), 0, 0
     drawn: list[AttentionMatrix] = []
     with open_output(output_file) as file:
-        for pair, found in _aligned(translator, pairs, word_kind, changes):
+        for (source_line, target_line), found in aligned:
             lines += 1
-            text = _as_json(lines, pair, found) if as_json else pharaoh(found.links)
+            text = (
+                json_line({"line": lines, "source": source_line, "target": target_line, **found.to_dict()})
+                if as_json
+                else pharaoh(found.links)
+            )
             file.write(f"{text}\n".encode())
             cut += found.cut
             if plot is not None and line <= lines < line + (SHEET if sheet else 1):
@@ -127,39 +136,5 @@ def _too_few(line: int, source: Path, count: int) -> str:
     return f"--line {line}: {source} has {count:,} lines"
 
 
-def _known_links(gold: Path, pairs: list[tuple[str, str]], word_kind: str) -> "list[Gold]":
-    """Read gold links. Warn if they seem to count other words."""
-    from nmt.evaluation.gold import BETWEEN_SPACES, counts_between_spaces, read_gold
-
-    known = read_gold(gold, pairs, word_kind)
-    if word_kind == "scripts" and counts_between_spaces(known, pairs):
-        _warn(f"{gold}: {BETWEEN_SPACES}")
-    return known
-
-
 def _warn(line: str) -> None:
     print(shown(f"warning: {line}"), file=sys.stderr)
-
-
-def _as_json(line: int, pair: tuple[str, str], found: "Aligned") -> str:
-    values = {
-        "line": line,
-        "source": pair[0],
-        "target": pair[1],
-        "source_words": found.words.source,
-        "target_words": found.words.target,
-        "attention": [[round(float(weight), 4) for weight in row] for row in found.words.weights],
-        "alignment": found.links,
-    }
-    return json_line(values)
-
-
-def _aligned(
-    translator: "Translator", pairs: Iterable[tuple[str, str]], words: str, changes: dict[str, Any]
-) -> Iterator[tuple[tuple[str, str], "Aligned"]]:
-    """Yield each pair with its alignment; only one window of pairs is in memory."""
-    from nmt.data.batching import chunked
-    from nmt.inference.align import align as align_pairs
-
-    for window in chunked(pairs, changes.get("window", translator.settings.window)):
-        yield from zip(window, align_pairs(translator, window, words=words, changes=changes), strict=True)

@@ -32,7 +32,15 @@ def bench(
     if calibrate:
         if words or reference or as_json:
             raise ConfigError("bench: --calibrate has no effect on a config, --reference or --json; give it alone")
-        _calibrate(threads)
+        from nmt import calibration
+        from nmt.device import check_threads
+        from nmt.inference.parallel import own_threads
+
+        check_threads(threads or 0)
+        for number in sorted({1, threads or own_threads()}):
+            calibrated = calibration.calibrate(number)
+            calibration.keep(number, calibrated.thresholds, warn)
+            print("\n".join(calibration.lines(calibrated, number)))
         return
     if threads is not None:
         raise ConfigError("--threads: needs --calibrate; to measure a config, set threads=N")
@@ -51,16 +59,3 @@ def bench(
         work = work_of(settings, batches, warn)
     found = measure(work, settings, rounds, warn)
     print(json.dumps(found, indent=1) if as_json else "\n".join(lines(found)))
-
-
-def _calibrate(threads: int | None) -> None:
-    """Measure for this number of threads and for one, show and keep the result."""
-    from nmt import calibration
-    from nmt.device import check_threads
-    from nmt.inference.parallel import own_threads
-
-    check_threads(threads or 0)
-    for number in sorted({1, threads or own_threads()}):
-        found = calibration.calibrate(number)
-        calibration.keep(number, found.thresholds, warn)
-        print("\n".join(calibration.lines(found, number)))

@@ -32,7 +32,6 @@ from nmt.shown import shown
 if TYPE_CHECKING:
     from nmt.config import DataSettings
     from nmt.evaluation.evaluate import Evaluation, SetScores
-    from nmt.evaluation.test_sets import EvaluationSet
 
 NAMES = (*METRICS, AER)
 USUAL = f"{' '.join(default_metrics(''))}; in Chinese, Thai and the like {' '.join(default_metrics('zh'))}"
@@ -109,8 +108,10 @@ def evaluate(
     of_the_model = [*map(option, [*named, *changes_of(device=device, threads=threads)]), *settings]
     check_words(word_kind)
     _check_options(test, source, reference, hypothesis, runs, by_length, plot, of_the_model)
+    from nmt.data.sources import find_source
     from nmt.evaluation.evaluate import Wanted, score_files
     from nmt.evaluation.evaluate import evaluate as evaluate_run
+    from nmt.evaluation.test_sets import configured_sets, read_set, read_source
     from nmt.languages import check_language, find_language
     from nmt.runs.store import newest
 
@@ -126,7 +127,14 @@ def evaluate(
         languages = _languages(paths)
         told = told or find_language(languages.target_language, languages.target, ())
         wanted = Wanted(metrics, by_length, told, word_kind)
-        sets = _sets(paths[0], languages, test, source, reference, encoding)
+        if test is not None:
+            path, both = Path(test), (languages.source, languages.target)
+            found = find_source(path.parent, path.name, both, key="--test", encoding=encoding)
+            sets = [read_source(found, path.with_name(f"{path.name}.align"))]
+        elif source is not None and reference:
+            sets = [read_set(source, reference, source.name, source.with_suffix(".align"), encoding)]
+        else:
+            sets = configured_sets(paths[0], _warn)
         results = [
             evaluate_run(path, translator_of(path, device, threads), sets, wanted, changes, say, _warn)
             for path in paths
@@ -202,26 +210,6 @@ def _languages(runs: list[Path]) -> "DataSettings":
     return first
 
 
-def _sets(
-    run: Path,
-    data: "DataSettings",
-    test: str | None,
-    source: Path | None,
-    references: list[Path] | None,
-    encoding: str,
-) -> "list[EvaluationSet]":
-    from nmt.data.sources import find_source
-    from nmt.evaluation.test_sets import configured_sets, read_set, read_source
-
-    if test is not None:
-        path = Path(test)
-        found = find_source(path.parent, path.name, (data.source, data.target), key="--test", encoding=encoding)
-        return [read_source(found, path.with_name(f"{path.name}.align"))]
-    if source is None or not references:
-        return configured_sets(run, lambda line: print(shown(f"warning: {line}"), file=sys.stderr))
-    return [read_set(source, references, source.name, source.with_suffix(".align"), encoding)]
-
-
 # Showing -------------------------------------------------------------------------------------------------------------
 
 
@@ -256,15 +244,9 @@ def _describe_scores(name: str, scores: "SetScores") -> list[str]:
     speed = f", {scores.sentences / scores.seconds:.1f} sentences/s" if scores.seconds else ""
     lines = [f"{name}: {scores.sentences:,} lines{f', {scores.decoding}' if scores.decoding else ''}{speed}"]
     lines += [f"  {score}" for score in scores.scores.values()]
-    return [*lines, *_length_table(scores)]
-
-
-def _length_table(scores: "SetScores") -> list[str]:
-    """Return a table of scores with one line per length group; punctuation marks count as words."""
-    if not scores.by_length:
-        return []
-    names = [f"{score.name:>15}" for score in scores.scores.values()]
-    lines = [f"  {'source words':<12}{'lines':>7}{''.join(names)}"]
+    if scores.by_length:  # a line for each group; punctuation marks count as words
+        names = [f"{score.name:>15}" for score in scores.scores.values()]
+        lines.append(f"  {'source words':<12}{'lines':>7}{''.join(names)}")
     for group in scores.by_length:
         cells = [f"{f'{score.value:.1f} ± {score.interval:.1f}':>15}" for score in group.scores.values()]
         lines.append(f"  {f'{group.shortest}-{group.longest}':<12}{group.sentences:>7,}{''.join(cells)}")

@@ -2,7 +2,7 @@
 
 import errno
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -50,6 +50,8 @@ def serve(
         if str(error.name).startswith("nmt"):
             raise
         raise ConfigError(f"serve: needs {error.name}, which is not installed: {extra('serve')}") from None
+    import socket
+
     from nmt.runs.store import newest
     from nmt.serve.access_log import AccessLog
     from nmt.serve.limits import Access, Limits
@@ -59,7 +61,17 @@ def serve(
     host = f"[{host}]" if ":" in host else host  # as URLs and Host headers have an IPv6 address
     names = (*Access().hosts, *([] if host in {"0.0.0.0", "[::]"} else [host]), *(allow_host or []))
     limits = Limits(max_body, max_chars, max_texts, max_beam, max_alternatives, max_length, max_queue, max_seconds)
-    with _listen(host.strip("[]"), port) as listening:
+    try:  # to listen, before anything slow happens
+        family = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0][0]
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host.strip("[]"), port))
+        listening.listen(128)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigError(f"--port {port}: another program uses it; give another, or 0 for any free one") from None
+        raise ConfigError(f"--host {host}: cannot listen there: {error.strerror}") from None
+    with listening:
         models = Models(runs or [newest()], device, threads)
         keys = tuple(api_key or ())
         app = make_app(models, limits, Access(names, tuple(cors or ()), keys), AccessLog(access_log), spec_title)
@@ -68,20 +80,3 @@ def serve(
         print(f"open http://{host}:{listening.getsockname()[1]}/ (end with Ctrl-C)", flush=True)
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=30, server_header=False)
         uvicorn.Server(config).run(sockets=[listening])
-
-
-def _listen(host: str, port: int) -> Any:
-    """Return a listening socket, before anything slow happens. Raises ConfigError if the address cannot be had."""
-    import socket
-
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        found = socket.socket(family, socket.SOCK_STREAM)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind((host, port))
-        found.listen(128)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise ConfigError(f"--port {port}: another program uses it; give another, or 0 for any free one") from None
-        raise ConfigError(f"--host {host}: cannot listen there: {error.strerror}") from None
-    return found

@@ -88,22 +88,19 @@ def open_output(path: Path | None) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         return
     try:
-        # A device or a pipe is to be written to, not replaced; a folder cannot be.
-        with path.open("wb") if path.exists() and not path.is_file() else _appearing(path) as file:
-            yield file
+        if path.exists() and not path.is_file():  # a device or a pipe is to be written to, not replaced
+            with path.open("wb") as file:
+                yield file
+            return
+        final = path.resolve()  # a link stays a link
+        unfinished = final.with_name(f"{final.name}.tmp-{os.getpid()}")
+        try:
+            with unfinished.open("wb") as file:
+                yield file
+            unfinished.replace(final)
+        finally:
+            unfinished.unlink(missing_ok=True)
     except BrokenPipeError:
         raise
     except OSError as error:
         raise DataError(f"{path}: cannot write: {error.strerror}") from None
-
-
-@contextmanager
-def _appearing(path: Path) -> Iterator[BinaryIO]:
-    final = path.resolve()  # a link stays a link
-    unfinished = final.with_name(f"{final.name}.tmp-{os.getpid()}")
-    try:
-        with unfinished.open("wb") as file:
-            yield file
-        unfinished.replace(final)
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -28,36 +28,26 @@ def decoding_changes(words: Sequence[str], named: Mapping[str, Any]) -> dict[str
             continue
         for key, value in given.items():
             name = key.removeprefix("decoding.")
-            if key == name:
-                problems.append(f"{COMMAND_LINE}: {key}: {_not_for_decoding(key)}")
-            elif name in found:
+            if name != key and name in found:
                 option = f", also as --{name.replace('_', '-')}" if name in named else ""
                 problems.append(f"{COMMAND_LINE}: {key}: given twice{option}; keep one")
+            elif key in _OPTIONS:
+                problems.append(f"{COMMAND_LINE}: {key}: give it as {_OPTIONS[key]}")
+            elif key not in keys():
+                decoding_keys = tuple(each for each in keys() if each.startswith("decoding."))
+                problems.append(f"{COMMAND_LINE}: {key}: unknown key{closest(key, decoding_keys)}")
+            elif name == key:
+                problems.append(
+                    f"{COMMAND_LINE}: {key}: belongs to training; a trained model takes decoding settings, such as "
+                    "decoding.beam_size=5"
+                )
             else:
+                try:
+                    changed(DecodingSettings(), **{name: value.value})
+                except ConfigError as error:
+                    problems += [f"{COMMAND_LINE}: decoding.{problem}" for problem in error.problems]
+            if name != key:
                 found[name] = value.value
-                problems += _problems(name, value.value)
     if problems:
         raise ConfigError(*problems)
     return found
-
-
-def _not_for_decoding(key: str) -> str:
-    if key in _OPTIONS:
-        return f"give it as {_OPTIONS[key]}"
-    if key in keys():
-        return "belongs to training; a trained model takes decoding settings, such as decoding.beam_size=5"
-    return _unknown(key)
-
-
-def _unknown(key: str) -> str:
-    return f"unknown key{closest(key, tuple(name for name in keys() if name.startswith('decoding.')))}"
-
-
-def _problems(name: str, value: Any) -> list[str]:
-    if name not in DecodingSettings.model_fields:
-        return [f"{COMMAND_LINE}: decoding.{name}: {_unknown(f'decoding.{name}')}"]
-    try:
-        changed(DecodingSettings(), **{name: value})
-    except ConfigError as error:
-        return [f"{COMMAND_LINE}: decoding.{problem}" for problem in error.problems]
-    return []

@@ -52,7 +52,19 @@ def load(path: Path | str, overrides: list[str] | None = None, text: str | bytes
             problems.append(f"{given[key].where if key in given else path}: {key}: {message}")
     if problems or settings is None:
         raise ConfigError(*problems)
-    return _with_absolute_paths(settings, given, path)
+
+    def absolute(key: str, text: str) -> str:
+        """Return a path in absolute form, relative to the file or, from the command line, to the current folder."""
+        on_command_line = key in given and given[key].on_command_line
+        base = Path() if on_command_line or (key == "run" and key not in given) else path.parent
+        try:
+            return _absolute(base, text)
+        except ValueError as error:
+            where = given[key].where if key in given else path
+            raise ConfigError(f"{where}: {key}: {text!r} is not a path: {error}") from None
+
+    settings = with_paths(settings, absolute)
+    return settings.model_copy(update={"run": absolute("run", settings.run or f"runs/{path.stem}")})
 
 
 def words(overrides: Sequence[str]) -> dict[str, Any]:
@@ -138,16 +150,12 @@ def _problem(error: ErrorDetails, given: Mapping[str, Given], path: str) -> str:
         message = f"must be one of {', '.join(options)}{closest(str(value), options)}"
     else:
         message = _DEMANDS.get(error["type"], error["msg"].removeprefix("Value error, ")).format(**error.get("ctx", {}))
-    return f"{where}: {key}: {_said(value)} {message}"
-
-
-def _said(value: Any) -> str:
-    """Format a value as the user wrote it; Python refuses to print numbers of more than 4,300 digits."""
+    # The value as the user wrote it; Python refuses to print numbers of more than 4,300 digits.
     if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int):
-        return number(value)
-    return shown(repr(value), LONGEST_VALUE)
+        said = str(value).lower()
+    else:
+        said = number(value) if isinstance(value, int) else shown(repr(value), LONGEST_VALUE)
+    return f"{where}: {key}: {said} {message}"
 
 
 _UNION_MEMBERS = {"int", "float"}  # pydantic adds them to the place of a value that may be either
@@ -175,20 +183,6 @@ def _example(key: str) -> str:
     required = {"data.folder": "my-corpus", "data.source": "en", "data.target": "fr"}
     key = next(name for name in keys() if name == key or name.startswith(f"{key}."))
     return f"{key.rpartition('.')[2]}: {required[key] if key in required else field(key).default}"
-
-
-def _with_absolute_paths(settings: Settings, given: dict[str, Given], path: Path) -> Settings:
-    def absolute(key: str, text: str) -> str:
-        on_command_line = key in given and given[key].on_command_line
-        base = Path() if on_command_line or (key == "run" and key not in given) else path.parent
-        try:
-            return _absolute(base, text)
-        except ValueError as error:
-            where = given[key].where if key in given else path
-            raise ConfigError(f"{where}: {key}: {text!r} is not a path: {error}") from None
-
-    settings = with_paths(settings, absolute)
-    return settings.model_copy(update={"run": absolute("run", settings.run or f"runs/{path.stem}")})
 
 
 def _absolute(base: Path, text: str) -> str:

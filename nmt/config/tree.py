@@ -12,6 +12,7 @@ from nmt.config.values import (
     Amount,
     Columns,
     Count,
+    CountOrAuto,
     Duration,
     Encoding,
     Interval,
@@ -343,11 +344,12 @@ class TrainingSettings(Section):
 
     # What torch takes as a seed has 64 bits, and is a million times this one (training/step.py).
     seed: Count = setting(1, "random seed; all randomness derives from it", ge=0, le=18 * 10**12)
-    batch_tokens: Count = setting(
+    batch_tokens: CountOrAuto = setting(
         1000,
-        "batch size in padded tokens: sentences x length of the longest sentence on either side",
+        "batch size in padded tokens: sentences x length of the longest sentence on either side. auto (or 0): as many "
+        "as fit on a CUDA device, found when a run begins and kept by it; on a CPU, a number by the size of the corpus",
         "tokens",
-        ge=1,
+        ge=0,
         le=100_000_000,
         needs={"training.batch_sentences": 0},
     )

@@ -190,6 +190,11 @@ def written_as(json_type: list[str], name: str) -> WithJsonSchema:
 
 
 Count = Annotated[int, written_as(["integer", "string"], "count")]  # read by `Section`, which knows its unit
+CountOrAuto = Annotated[
+    int,
+    BeforeValidator(lambda value: 0 if value == "auto" else value),
+    written_as(["integer", "string"], "count or auto"),
+]
 Duration = Annotated[float, BeforeValidator(_duration), written_as(["number", "string"], "duration")]
 Interval = Annotated[str, BeforeValidator(_interval), written_as(["integer", "string"], "interval")]
 Columns = Annotated[list[str], BeforeValidator(_columns), written_as(["array", "integer", "string"], "one or more")]

@@ -122,6 +122,7 @@ def _learn(found: Candidates, target_vocab: int) -> Direction:
     source = keys // target_vocab
     count = np.diff(found.start, append=len(found.key))
     probability, tension = np.full(len(keys), 1.0 / target_vocab), TENSION
+    real = found.position >= 0
     for _ in range(ROUNDS):
         prior = _prior(found, tension)
         posterior = probability[link] * prior
@@ -130,22 +131,15 @@ def _learn(found: Candidates, target_vocab: int) -> Direction:
         total = np.maximum(np.bincount(source, expected), PRIOR)
         # Variational Bayes: exp(digamma) instead of the count, which takes from rare pairs.
         probability = np.exp(_digamma(expected) - _digamma(total)[source])
-        tension = _fit_tension(found, posterior, tension)
+        if real.any():
+            # Climb the expected log-likelihood; its slope is the mean nearness seen minus that predicted.
+            share = posterior * real
+            seen = (share * found.nearness).sum() / share.sum()
+            for _ in range(4):
+                prior = _prior(found, tension) * real
+                predicted = (prior * found.nearness).sum() / prior.sum()
+                tension = float(np.clip(tension + 20 * (seen - predicted), 0.1, 14))
     return Direction(keys, probability, tension)
-
-
-def _fit_tension(found: Candidates, posterior: Numbers, tension: float) -> float:
-    """Climb the expected log-likelihood, whose slope is the mean nearness seen minus the mean expected."""
-    real = found.position >= 0
-    if not real.any():
-        return tension
-    share = posterior * real
-    seen = (share * found.nearness).sum() / share.sum()
-    for _ in range(4):
-        prior = _prior(found, tension) * real
-        mean = (prior * found.nearness).sum() / prior.sum()
-        tension = float(np.clip(tension + 20 * (seen - mean), 0.1, 14))
-    return tension
 
 
 def _digamma(x: Numbers) -> Numbers:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nmt.errors import DataError
+from nmt.files import write_synced
 
 FORMAT = 3  # raise it when the meaning of a cached file changes
 MANIFEST = "manifest.json"
@@ -73,24 +74,19 @@ def cached(
         try:
             return _cached_in(cache_folder() / key, made_from, make, read, say, doing, verify)
         except Unusable as problem:
-            _instead.append(_temporary(problem, say))
+            if "NMT_CACHE" in os.environ:
+                raise
+            try:
+                temporary = Path(tempfile.mkdtemp(prefix="nmt-"))
+            except OSError:
+                raise problem from None
+            atexit.register(_remove_own, temporary, os.getpid())
+            say(f"warning: {problem}; until then a temporary cache is used, {temporary}, and deleted at the end")
+            _instead.append(temporary)
     return _cached_in(_instead[0] / key, made_from, make, read, say, doing, verify)
 
 
 _instead: list[Path] = []  # the temporary folder, once it is needed
-
-
-def _temporary(problem: Unusable, say: Say) -> Path:
-    """Return a folder that lasts as long as this process."""
-    if "NMT_CACHE" in os.environ:
-        raise problem
-    try:
-        folder = Path(tempfile.mkdtemp(prefix="nmt-"))
-    except OSError:
-        raise problem from None
-    atexit.register(_remove_own, folder, os.getpid())
-    say(f"warning: {problem}; until then a temporary cache is used, {folder}, and deleted at the end")
-    return folder
 
 
 def _remove_own(folder: Path, process: int) -> None:
@@ -110,31 +106,26 @@ def _cached_in(
     problem: Exception | str = "other processes remove it"
     for _ in range(ATTEMPTS):
         try:
-            if _exists(folder):
-                _check(folder, made_from)
-                _clean(folder)
-                return read(folder)
+            folder.lstat()
+            _check(folder, made_from)
+            _clean(folder)
+            return read(folder)
         except (_Damaged, ValueError, DataError) as damage:
             problem = damage
             say(f"note: {folder}: this cache entry is damaged ({damage}); rebuilding it")
             _remove(folder)
         except OSError as error:
-            if error.errno != errno.ENOENT:  # else another process removed it meanwhile
-                raise _unreadable(folder, error) from None
+            # Not an error: no entry is there, another process removed it, or the cache folder is a file, which is
+            # reported when the entry is written.
+            if error.errno not in {errno.ENOENT, errno.ENOTDIR}:
+                path, reason = error.filename or folder, error.strerror or error
+                remedy = "allow it" if error.errno in DENIED else f"try again, remove {folder}"
+                raise Unusable(
+                    f"{path}: cannot read the cache: {reason}; {remedy}, or name another folder: NMT_CACHE=FOLDER"
+                ) from None
         say(doing)
         _make(folder, made_from, make, verify)
     raise Unusable(f"{folder}: cannot be kept in the cache: {problem}; name another folder: NMT_CACHE=FOLDER")
-
-
-def _exists(folder: Path) -> bool:
-    """Raises OSError if that cannot be told, as without permission."""
-    try:
-        folder.lstat()
-    except FileNotFoundError:
-        return False
-    except NotADirectoryError:  # the cache folder is a file, which is said when it is written
-        return False
-    return True
 
 
 # Checked when read ----------------------------------------------------------------------------------------------------
@@ -148,7 +139,8 @@ def _check(folder: Path, made_from: Any) -> None:
     if not folder.is_dir():
         raise _Damaged("not a folder")
     try:
-        manifest = json.loads(_read(folder / MANIFEST))
+        _regular(folder / MANIFEST)
+        manifest = json.loads((folder / MANIFEST).read_bytes())
         files = {str(name): (int(entry["size"]), str(entry["sha256"])) for name, entry in manifest["files"].items()}
         if manifest["made_from"] != made_from:
             raise _Damaged("made from something else")
@@ -174,23 +166,9 @@ def _regular(path: Path) -> os.stat_result:
     return found
 
 
-def _read(path: Path) -> bytes:
-    _regular(path)
-    return path.read_bytes()
-
-
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _unreadable(folder: Path, error: OSError) -> Unusable:
-    path, reason = error.filename or folder, error.strerror or error
-    if error.errno in DENIED:
-        return Unusable(f"{path}: cannot read the cache: {reason}; allow it, or name another folder: NMT_CACHE=FOLDER")
-    return Unusable(
-        f"{path}: cannot read the cache: {reason}; try again, remove {folder}, or name another folder: NMT_CACHE=FOLDER"
-    )
 
 
 def _remove(folder: Path) -> None:
@@ -220,6 +198,7 @@ def _discard(path: Path) -> None:
 
 
 def _make(folder: Path, made_from: Any, make: Callable[[Path], None], verify: Callable[[], None]) -> None:
+    """Write an entry under another name, with a lock, and give it its own when it is complete. Raises Unusable."""
     unfinished, lock = _own(folder), -1
     try:
         _clean(folder)
@@ -228,12 +207,28 @@ def _make(folder: Path, made_from: Any, make: Callable[[Path], None], verify: Ca
         lock = os.open(unfinished, os.O_RDONLY)
         with suppress(OSError):  # a file system without locks: then only the number in the name protects it
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        make(unfinished / "entry")
+        entry = unfinished / "entry"
+        make(entry)
         verify()
-        _publish(unfinished / "entry", folder, made_from)
+        # Flush all of it to the disk before it gets its name.
+        files = {}
+        for path in sorted(entry.iterdir()):
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+            files[path.name] = {"size": path.stat().st_size, "sha256": _digest(path)}
+        write_synced(entry / MANIFEST, json.dumps({"made_from": made_from, "files": files}, indent=1).encode())
+        try:
+            entry.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else another process was faster, and its entry stays
+                raise
         _clean(folder)
     except OSError as error:
-        raise _unwritable(folder.parent, error) from None
+        first = "make room, or " if error.errno in FULL else "ask for permission, or " if error.errno in DENIED else ""
+        raise Unusable(
+            f"{folder.parent}: cannot write the cache: {error.strerror or error}; {first}name another folder: "
+            "NMT_CACHE=FOLDER"
+        ) from None
     finally:
         _discard(unfinished)
         if lock >= 0:
@@ -270,33 +265,6 @@ def resumable(folder: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def _unwritable(cache: Path, error: OSError) -> Unusable:
-    remedy = "name another folder: NMT_CACHE=FOLDER"
-    if error.errno in FULL:
-        remedy = f"make room, or {remedy}"
-    elif error.errno in DENIED:
-        remedy = f"ask for permission, or {remedy}"
-    return Unusable(f"{cache}: cannot write the cache: {error.strerror or error}; {remedy}")
-
-
-def _publish(unfinished: Path, folder: Path, made_from: Any) -> None:
-    """Gives the folder its name when all of it is on the disk. If another process was faster, its entry stays."""
-    files = {}
-    for path in sorted(unfinished.iterdir()):
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-        files[path.name] = {"size": path.stat().st_size, "sha256": _digest(path)}
-    with (unfinished / MANIFEST).open("w", encoding="utf-8") as file:
-        json.dump({"made_from": made_from, "files": files}, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        unfinished.rename(folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
-
-
 def _mark(folder: Path) -> str:
     """Return the prefix, before the process number, of the names of unfinished entries of this machine; other
     machines may still be writing theirs."""
@@ -313,7 +281,14 @@ def _clean(folder: Path) -> None:
         number = leftover.name.removeprefix(_mark(folder)).partition("-")[0]
         if not (number.isascii() and number.isdigit()):  # nothing of ours
             continue
-        if (int(number) == os.getpid() or not _lives(int(number))) and not _locked(leftover):
+        try:
+            os.kill(int(number), 0)  # no signal, only the question whether it lives
+            lives = int(number) != os.getpid()
+        except (ProcessLookupError, OverflowError):
+            lives = False
+        except PermissionError:  # somebody else's
+            lives = True
+        if not lives and not _locked(leftover):
             _discard(leftover)
 
 
@@ -333,13 +308,3 @@ def _locked(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)  # no signal, only the question
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:  # somebody else's
-        pass
-    return True

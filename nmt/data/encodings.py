@@ -21,17 +21,12 @@ def encoding_of(head: bytes, given: str = AUTO) -> str:
     """
     if wide := wide_encoding(head):
         return wide
-    return UTF8 if given == AUTO or _is_evidently_utf8(head, given) else given
-
-
-def _is_evidently_utf8(head: bytes, other: str) -> bool:
-    """Return whether text is UTF-8 and not by chance: in encodings of two bytes, a few characters may look like
-    UTF-8."""
-    if head.startswith(codecs.BOM_UTF8):
-        return True
-    text = _decode(head, UTF8) or ""
-    beyond_ascii = sum(character > "\x7f" for character in text)
-    return beyond_ascii >= (3 if _decode(b"\xb0\xa1", other) in {"가", "啊", "亜", "陛"} else 1)
+    if given == AUTO or head.startswith(codecs.BOM_UTF8):
+        return UTF8
+    # In encodings of two bytes, a few characters may look like UTF-8 by chance.
+    beyond_ascii = sum(character > "\x7f" for character in _decode(head, UTF8) or "")
+    needed = 3 if _decode(b"\xb0\xa1", given) in {"가", "啊", "亜", "陛"} else 1
+    return UTF8 if beyond_ascii >= needed else given
 
 
 def to_utf8(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
@@ -64,6 +59,12 @@ def wide_encoding(head: bytes) -> str:
         if head.startswith(mark):
             return encoding
     if b"\0" not in head or _share_of_nonsense(head, UTF8) < 0.05:
+        return ""
+    # A few zero bytes in plain text are NUL characters. Where UTF-16 has few, its other bytes are no plain text:
+    # those of Devanagari, U+0900 and on, are full of tabs.
+    other = head.replace(b"\0", b"")
+    plain = _share_of_nonsense(other, UTF8) < 0.05 and other.count(b"\t") < len(other) / 4
+    if plain and head.count(0) < len(head) / 4:
         return ""
     return next((encoding for encoding in _WITHOUT_MARK if _share_of_nonsense(head, encoding) < 0.02), "")
 
@@ -132,30 +133,26 @@ def likely_encoding(head: bytes) -> str:
     count = len(mixed.translate(None, bytes(range(128))))  # of bytes beyond ASCII
     high = count / len(mixed)
     rare = count < 0.2 * sum(map(len, words))  # single letters such as `à` among words of ASCII
-    scores = {
-        name: _share_of_expected(head, name)
-        for name in _LEGACY
-        if (high < 0.9 or rare if name in _LATIN else high >= 0.5)  # words of other scripts have no ASCII letters
-    }
+    scores: dict[str, float] = {}
+    for name, (_, expected) in _LEGACY.items():
+        latin = name in _LATIN
+        if not (high < 0.9 or rare if latin else high >= 0.5):  # words of other scripts have no ASCII letters
+            continue
+        # The characters beyond ASCII, punctuation apart, and how many of them are common in texts of this encoding.
+        text = _decode(head, name) or ""
+        letters = [
+            each
+            for before, each in zip(f" {text}", text, strict=False)
+            if each > "\x7f"
+            and unicodedata.category(each)[0] not in "PZ"
+            and (latin or before.isalpha() or not each.isupper())  # a capital says little of Cyrillic
+        ]
+        of_bytes = isinstance(expected, range)
+        common = sum((each.encode(name)[0] if of_bytes else each) in expected for each in letters)
+        few = 1 if latin else 4  # in words of ASCII letters, one of the common ones is no chance
+        scores[name] = common / max(few, len(letters))
     best = max(scores, key=lambda name: scores[name], default="")
     return best if best and scores[best] >= LIKELY else ""
-
-
-def _share_of_expected(head: bytes, encoding: str) -> float:
-    """Return the share of the characters beyond ASCII, punctuation apart, that are common in texts of this encoding."""
-    expected = _LEGACY[encoding].expected
-    few = 1 if encoding in _LATIN else 4  # in words of ASCII letters, one of the common ones is no chance
-    text = _decode(head, encoding) or ""
-    letters = [
-        each
-        for before, each in zip(f" {text}", text, strict=False)
-        if each > "\x7f"
-        and unicodedata.category(each)[0] not in "PZ"
-        and (encoding in _LATIN or before.isalpha() or not each.isupper())  # a capital says little of Cyrillic
-    ]
-    if isinstance(expected, range):
-        return sum(each.encode(encoding)[0] in expected for each in letters) / max(few, len(letters))
-    return sum(each in expected for each in letters) / max(few, len(letters))
 
 
 def is_evidently_legacy(head: bytes) -> bool:

@@ -16,7 +16,7 @@ from nmt.data.corpus import is_blank
 from nmt.data.formats.codes import same_language
 from nmt.data.formats.guess_languages import guess_languages
 from nmt.data.formats.recognise import format_of_file
-from nmt.data.sources import TextSource, find_source
+from nmt.data.sources import find_source
 from nmt.errors import ConfigError, DataError
 
 CONFIG_ENDINGS = {".yaml", ".yml"}
@@ -49,7 +49,14 @@ def settings_of(path: Path, words: Sequence[str]) -> Start:
     overrides = [*(word for word in overrides if not word.startswith("run=")), f"run={run}"]
     if own.exists():
         settings = config.load(own, overrides)
-        _check_same(settings, files, own)
+        known = {
+            (Path(settings.data.folder) / each).resolve()
+            for text in settings.data.train
+            for each in (text.path, text.source, text.target)
+            if each
+        }
+        if other := next((file for file in files if file.resolve() not in known), None):
+            raise ConfigError(f"{own}: trains on other text than {other}; train another run: run=runs/NAME")
         return Start(settings, notes=(f"settings: {own}",))
     return _started(files, overrides, own)
 
@@ -98,19 +105,6 @@ def _check_sides(files: Sequence[Path]) -> None:
     raise ConfigError(f"{files[2]}: a third file; name one config, files with both sides, or two files: SOURCE TARGET")
 
 
-def _check_same(settings: Settings, files: Sequence[Path], own: Path) -> None:
-    """Raise ConfigError if the settings of a run are those of another text."""
-    known = {
-        (Path(settings.data.folder) / name).resolve()
-        for text in settings.data.train
-        for name in (text.path, text.source, text.target)
-        if name
-    }
-    for path in files:
-        if path.resolve() not in known:
-            raise ConfigError(f"{own}: trains on other text than {path}; train another run: run=runs/NAME")
-
-
 def _started(files: Sequence[Path], overrides: Sequence[str], own: Path) -> Start:
     """Return the settings for a text without a run."""
     given = config.words(overrides)
@@ -126,7 +120,9 @@ def _started(files: Sequence[Path], overrides: Sequence[str], own: Path) -> Star
     languages = (str(given.get("data.source", source)), str(given.get("data.target", target)))
     encoding = str(given.get("data.encoding", "auto"))
     texts = name if isinstance(name, list) else [name]
-    pairs = sum(_count(find_source(folder, text, languages, encoding=encoding)) for text in texts)
+    sources = (find_source(folder, text, languages, encoding=encoding) for text in texts)
+    usable = (not (is_blank(pair.source) or is_blank(pair.target)) for source in sources for pair in source.pairs())
+    pairs = sum(usable)
     if pairs < FEWEST:
         raise DataError(f"{files[0]}: has {pairs} usable pairs; training needs {FEWEST} or more")
     values: dict[str, Any] = {
@@ -174,10 +170,6 @@ def _languages(files: Sequence[Path]) -> tuple[str, str] | None:
     one, other = (re.split(r"[._-]", file.name) for file in files)
     different = [pair for pair in zip(one, other, strict=False) if pair[0] != pair[1]]
     return different[0] if len(one) == len(other) and len(different) == 1 and all(different[0]) else None
-
-
-def _count(source: TextSource) -> int:
-    return sum(not (is_blank(pair.source) or is_blank(pair.target)) for pair in source.pairs())
 
 
 def _config_lines(values: dict[str, Any], title: str) -> Iterator[str]:

@@ -18,7 +18,15 @@ class Hidden:
         """`share` is the probability with which a shared word of a pair is hidden."""
         self.dataset, self.share = dataset, share
         self.seed, self.epoch = seed, epoch
-        self._same = _same_words(subwords)
+        # The id that each source word has in the target vocabulary; -1 for one that it lacks, and for marks.
+        self._same = np.full(len(subwords.source), -1)
+        source, target = (
+            {subword.processor.id_to_piece(index): index for index in range(EOS_ID + 1, len(subword))}
+            for subword in subwords
+        )
+        for word, index in source.items():
+            if any(character.isalnum() for character in word):
+                self._same[index] = target.get(word, -1)
 
     def source(self, index: int) -> Ids:
         """Return the source token ids of a pair, some words hidden."""
@@ -36,16 +44,3 @@ class Hidden:
         shared = shared[shared > EOS_ID]
         chance = np.random.default_rng((self.seed, self.epoch, index)).random(len(shared))
         return shared[chance < self.share]
-
-
-def _same_words(subwords: Subwords) -> np.ndarray:
-    """Return the id that each source word has in the target vocabulary; -1 for one that it lacks, and for marks."""
-    words = [
-        {subword.processor.id_to_piece(index): index for index in range(EOS_ID + 1, len(subword))}
-        for subword in subwords
-    ]
-    same = np.full(len(subwords.source), -1)
-    for word, index in words[0].items():
-        if any(character.isalnum() for character in word):
-            same[index] = words[1].get(word, -1)
-    return same

@@ -75,7 +75,7 @@ def hold_out(
 
     def make(folder: Path) -> None:
         keys = _read_keys(sources, read)
-        groups = _connected(keys.source, keys.target)
+        groups = connected(keys.source, keys.target)
         chosen = _choose(
             groups,
             keys.pairs,
@@ -142,7 +142,7 @@ def _count(key: str, amount: int | float, total: int) -> int:
     return round(amount * total) or 1 if 0 < amount < 1 else min(int(amount), int(MOST * total) or 1)
 
 
-def _connected(*sides: Hashes) -> Lines:
+def connected(*sides: Hashes) -> Lines:
     """Return for each pair the lowest index of the pairs that it is connected with by equal values on any side."""
     numbered = [np.unique(side, return_inverse=True)[1] for side in sides]
     labels = np.arange(len(sides[0]))

@@ -89,22 +89,19 @@ RULES = (
 # and have a meaning wherever they are written.
 
 
-def _members(characters: str) -> Iterator[str]:
-    """Yield the members of a character class, such as `ac-e`."""
-    for match in regex.finditer(r"(.)(?:-(.))?", characters):
-        first, last = match.group(1), match.group(2) or match.group(1)
-        yield from map(chr, range(ord(first), ord(last) + 1))
-
-
 INVISIBLE = re.compile("[" + "".join(rule.characters for rule in RULES) + "]")
 
 
 @functools.cache
 def _places() -> dict[str, "regex.Pattern[str]"]:
     """Return where each invisible character that has a meaning keeps it. Compiled when first needed."""
-    return {
-        character: regex.compile(rule.kept) for rule in RULES if rule.kept for character in _members(rule.characters)
-    }
+    places: dict[str, regex.Pattern[str]] = {}
+    for rule in RULES:
+        # The characters are those of a character class, such as `ac-e`.
+        for first, last in regex.findall(r"(.)(?:-(.))?", rule.characters) if rule.kept else ():
+            members = map(chr, range(ord(first), ord(last or first) + 1))
+            places |= dict.fromkeys(members, regex.compile(rule.kept))
+    return places
 
 
 def meaningless(line: str) -> Iterator[Span]:

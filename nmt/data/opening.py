@@ -49,7 +49,14 @@ def open_binary(path: Path | str) -> io.BufferedReader:
         raw = _open_raw(path)
     try:
         with _reading(name):
-            head = _first_bytes(raw)
+            head = raw.read(BLOCK) or b""
+            # More is read only if this could be the beginning of a compressed text: a pipe gives what is there.
+            magics = [each.magic for each in COMPRESSIONS.values()]
+            while head and any(len(head) < len(magic) and magic.startswith(head) for magic in magics):
+                block = raw.read(BLOCK)
+                if not block:
+                    break
+                head += block
         compression = _compression_of(head, Path(path), name)
         if compression is None:
             _check_text(head, name)
@@ -86,17 +93,6 @@ def _open_raw(path: Path | str) -> Any:
     if member := zip_member(path):
         return open_member(member)
     raise DataError(missing)
-
-
-def _first_bytes(raw: Any) -> bytes:
-    """Read what is there at once, and more only if it could be the beginning of a compressed text."""
-    head = raw.read(BLOCK) or b""
-    while any(len(head) < len(each.magic) and each.magic.startswith(head) for each in COMPRESSIONS.values() if head):
-        block = raw.read(BLOCK)
-        if not block:
-            break
-        head += block
-    return head
 
 
 def _stream(head: bytes, rest: Any, name: str, *below: io.BufferedReader) -> io.BufferedReader:
@@ -189,12 +185,8 @@ class _Zstandard(io.RawIOBase):
         return self.file.fileno()
 
 
-def _open_gzip(file: io.BufferedReader) -> Any:
-    return gzip.GzipFile(fileobj=file)
-
-
 COMPRESSIONS: dict[str, Compression] = {
-    ".gz": Compression("gzip", b"\x1f\x8b", _open_gzip),
+    ".gz": Compression("gzip", b"\x1f\x8b", gzip.open),
     ".bz2": Compression("bzip2", b"BZh", bz2.BZ2File),
     ".xz": Compression("xz", b"\xfd7zXZ\x00", lzma.LZMAFile),
     ".zst": Compression("zstandard", b"\x28\xb5\x2f\xfd", _Zstandard),
@@ -207,17 +199,16 @@ def _compression_of(head: bytes, path: Path, name: str) -> Compression | None:
         if head.startswith(each.magic):
             return each
     promised = COMPRESSIONS.get(path.suffix)
-    if promised and (not head or kind_of(head) or b"\0" in head or not _is_utf8(head)):
-        raise DataError(f"{name}: damaged or cut short: not {promised.name} data; download or compress the file again")
-    return None
-
-
-def _is_utf8(head: bytes) -> bool:
+    if promised is None:
+        return None
     try:
         head.decode("utf-8")
+        valid = True
     except UnicodeDecodeError as error:
-        return error.end == len(head) and error.start > len(head) - 4  # the last character is cut by the block's end
-    return True
+        valid = error.end == len(head) and error.start > len(head) - 4  # the last character is cut by the block's end
+    if not head or kind_of(head) or b"\0" in head or not valid:
+        raise DataError(f"{name}: damaged or cut short: not {promised.name} data; download or compress the file again")
+    return None
 
 
 # No text -------------------------------------------------------------------------------------------------------------
@@ -285,21 +276,20 @@ def _check_text(head: bytes, name: str) -> None:
 
 def check_distinct(*paths: Path | str | None) -> None:
     """Raise DataError if two inputs are the same pipe, or both standard input: it can be read only once."""
-    seen: dict[object, str] = {}
+    seen: set[object] = set()
     for path in paths:
-        identity = None if path is None else _pipe_identity(path)
+        if path is None:
+            continue
+        # What is equal for two names of one pipe.
+        identity: object = "-"
+        if str(path) not in STANDARD_INPUT:
+            try:
+                status = Path(path).stat()
+            except OSError:
+                continue
+            if not stat.S_ISFIFO(status.st_mode):  # can be read several times
+                continue
+            identity = (status.st_dev, status.st_ino)
         if identity in seen:
             raise DataError(f"{shown(str(path))}: is given twice, but can be read only once; name a file")
-        if identity is not None:
-            seen[identity] = str(path)
-
-
-def _pipe_identity(path: Path | str) -> object:
-    """Return what is equal for two names of one pipe; None for what can be read several times."""
-    if str(path) in STANDARD_INPUT:
-        return "-"
-    try:
-        status = Path(path).stat()
-    except OSError:
-        return None
-    return (status.st_dev, status.st_ino) if stat.S_ISFIFO(status.st_mode) else None
+        seen.add(identity)

@@ -3,13 +3,13 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import sentencepiece
 
-from nmt.config import DataSettings, Settings, SubwordSettings
+from nmt.config import Settings, SubwordSettings
 from nmt.data.cache import Say, cached, resumable
 from nmt.data.corpora import HELD_OUT, Corpora, file_hashes, find_corpora, fingerprint, shown_name
 from nmt.data.corpus import Pair
@@ -38,11 +38,9 @@ class Prepared(NamedTuple):
     weights: tuple[float, ...]  # of each training text
     corpora: Corpora
     held_out: HeldOut
-    training: "TrainingText"
+    training: "UsableText"
     files: dict[Path, str]  # SHA-256 of each text file
     notes: dict[str, dict[str, int]]  # by text: what was repaired or left out, and how often
-    hashes: dict[str, str]  # the same, by the name of the file in the folder
-
     folder: str  # of the text
 
     @property
@@ -51,14 +49,24 @@ class Prepared(NamedTuple):
         return self.valid_sets[0][1]
 
     @property
+    def hashes(self) -> dict[str, str]:
+        """Return the SHA-256 of each file by its name in the folder of the text; held out text by its name in the
+        run."""
+        names = {
+            path: f"{HELD_OUT}/{part}.{language}"
+            for part, source in self.held_out.texts.items()
+            for path, language in zip(source.files, source.languages, strict=True)
+        }
+        return {names.get(path) or shown_name(path, self.folder): digest for path, digest in self.files.items()}
+
+    @property
     def text(self) -> str:
         """Return the hashes of the training text."""
-        names = (shown_name(path, self.folder) for source, _ in self.corpora.train for path in source.files)
-        return " ".join(self.hashes[name] for name in names)
+        return " ".join(self.files[path] for source, _ in self.corpora.train for path in source.files)
 
 
-class TrainingText(NamedTuple):
-    """Hold the training text as subwords and datasets read it."""
+class UsableText(NamedTuple):
+    """Hold texts as subwords and datasets read them: without what is blank, filtered or held out."""
 
     sources: tuple[TextSource, ...]
     hashes: dict[Path, str]
@@ -66,7 +74,7 @@ class TrainingText(NamedTuple):
     held_out: HeldOut
 
     def pairs(self, number: int, notes: Counter[str]) -> Iterator[Pair]:
-        """Yield the pairs of text `number` that training reads, and count the others in `notes`."""
+        """Yield the pairs of text `number` that are read, and count the others in `notes`."""
         source = self.sources[number]
         return self.held_out.rest(number, kept(source, source.pairs(notes), self.filters, notes))
 
@@ -90,15 +98,15 @@ def prepare(settings: Settings, say: Say = lambda _: None) -> Prepared:
     """
     data = settings.data
     corpora = find_corpora(data)
-    text, valid = _training_text(settings, corpora, say)
-    hashes = text.hashes | file_hashes(valid)
-    _warn_of_equal_text(text.sources, valid, hashes, say)
+    text, valid, hashes = _find_texts(settings, corpora, say)
     subwords = _subwords(text, settings.subword, say)
     encoded = [
-        _train_set(text, number, subwords, data.max_length, say, data.workers) for number in range(len(text.sources))
+        _encoded(text, number, subwords, say, data.max_length, data.workers, surveyed=True)
+        for number in range(len(text.sources))
     ]
-    train_set = Dataset(*(folder for folder, _ in encoded))
-    valid_sets = [(source, *_valid_set(source, hashes, subwords, say)) for source in valid]
+    train_set = Dataset(*(dataset.folders[0] for dataset, _ in encoded))
+    all_of_it = UsableText(valid, hashes, (), HeldOut.nothing(valid))  # of validation text, blank pairs are left out
+    valid_sets = [(source, *_encoded(all_of_it, number, subwords, say)) for number, source in enumerate(valid)]
     for source, size in ((text.sources[0], len(train_set)), *((source, len(each)) for source, each, _ in valid_sets)):
         if not size:
             raise DataError(f"{source.files[0]}: no usable pair of sentences is left; the warnings above say why")
@@ -113,7 +121,6 @@ def prepare(settings: Settings, say: Say = lambda _: None) -> Prepared:
         text,
         hashes,
         notes | {source.name: found for source, _, found in valid_sets},
-        _named_hashes(data, hashes, text.held_out),
         data.folder,
     )
 
@@ -127,41 +134,30 @@ def sampling_weights(sizes: Sequence[int], weights: Sequence[float], temperature
     return tuple(sum(counts) * share / sum(shares) / size for share, size in zip(shares, sizes, strict=True))
 
 
-def _training_text(settings: Settings, corpora: Corpora, say: Say) -> tuple[TrainingText, tuple[TextSource, ...]]:
-    """Return the training text, without what is held out, and the validation text."""
+def _find_texts(
+    settings: Settings, corpora: Corpora, say: Say
+) -> tuple[UsableText, tuple[TextSource, ...], dict[Path, str]]:
+    """Return the training text, without what is held out, the validation text, and the hashes of all their files. Says
+    which validation text is a training text as well."""
     sources = tuple(source for source, _ in corpora.train)
     filters = tuple(settings.data.filters)
-    text = TrainingText(sources, file_hashes(sources), filters, HeldOut.nothing(sources))
+    text = UsableText(sources, file_hashes(sources), filters, HeldOut.nothing(sources))
 
     def usable(source: TextSource, notes: Counter[str]) -> Iterator[Pair]:
         return kept(source, source.pairs(notes), filters, notes)
 
     held_out = hold_out(sources, settings.data, [*text.fingerprint(), filters], usable, say, text.check_unchanged)
     valid = (held_out.texts["valid"],) if "valid" in held_out.texts else corpora.valid
-    return text._replace(held_out=held_out), valid
-
-
-def _warn_of_equal_text(
-    train: Sequence[TextSource], valid: Sequence[TextSource], hashes: dict[Path, str], say: Say
-) -> None:
-    known = {tuple(hashes[path] for path in source.files): source for source in train}
+    hashes = text.hashes | file_hashes(valid)
+    known = {tuple(hashes[path] for path in source.files): source for source in sources}
     for source in valid:
         if same := known.get(tuple(hashes[path] for path in source.files)):
             names = f"{same.files[0].name} and {source.files[0].name}"
             say(f"warning: {names} are the same: validation will not see overfitting")
+    return text._replace(held_out=held_out), valid, hashes
 
 
-def _named_hashes(data: DataSettings, hashes: dict[Path, str], held_out: HeldOut) -> dict[str, str]:
-    """Return the hashes by the names of the files in the folder of the text; held out text by its name in the run."""
-    names = {
-        path: f"{HELD_OUT}/{part}.{language}"
-        for part, source in held_out.texts.items()
-        for path, language in zip(source.files, (data.source, data.target), strict=True)
-    }
-    return {names.get(path) or shown_name(path, data.folder): digest for path, digest in hashes.items()}
-
-
-def _subwords(text: TrainingText, settings: SubwordSettings, say: Say) -> Subwords:
+def _subwords(text: UsableText, settings: SubwordSettings, say: Say) -> Subwords:
     if settings.model:
         return Subwords.load([Path(path) for path in settings.model])
     if settings.joint:
@@ -171,7 +167,7 @@ def _subwords(text: TrainingText, settings: SubwordSettings, say: Say) -> Subwor
     return Subwords(source.of_side("source"), target.of_side("target"))
 
 
-def _trained(text: TrainingText, sides: tuple[int, ...], settings: SubwordSettings, say: Say) -> Subword:
+def _trained(text: UsableText, sides: tuple[int, ...], settings: SubwordSettings, say: Say) -> Subword:
     """Return a subword model trained on one or both sides (0 source, 1 target) of the training text."""
     first = text.sources[0]
     alike = len(set(of_settings(settings).values())) == 1
@@ -182,45 +178,33 @@ def _trained(text: TrainingText, sides: tuple[int, ...], settings: SubwordSettin
 
     def make(folder: Path) -> None:
         folder.mkdir(parents=True)
-        texts = _side_texts(text, sides, settings.sample)
+        # Sentences from all over the text.
+        every = (pair for number in range(len(text.sources)) for pair in text.pairs(number, Counter()))
+        pairs = thinned(every, settings.sample // len(sides))
+        if not pairs:
+            raise DataError(
+                f"{first.files[0]}: no usable pair of sentences: the file is empty, or every pair has a blank side"
+            )
+        texts = [(pair.source, pair.target)[side] for pair in pairs for side in sides]
         (folder / "subword.model").write_bytes(train_subword(texts, settings, [SIDES[side] for side in sides], say))
 
     def read(folder: Path) -> Subword:
         return load_subword(folder / "subword.model")
 
-    names = _file_names(text.sources, sides)
+    # The names of the files that hold these sides, as people read them.
+    files = [each.files[side] if each.format == "text" else each.files[0] for each in text.sources for side in sides]
+    distinct = list(dict.fromkeys(path.name for path in files))
+    others = f" and {len(distinct) - NAMED:,} other files" if len(distinct) > NAMED else ""
+    names = " + ".join(distinct[:NAMED]) + others
+    if len(sides) == 1 and any(each.format != "text" for each in text.sources):
+        names += f" ({SIDES[sides[0]]} side)"
+
     doing = f"training a {settings.model_type} subword model on {names}"
     trained = cached(recipe, make, read, say, doing, text.check_unchanged)
     if len(trained) < settings.vocab_size:
         used = f"{settings.vocab_size:,} asked for, {len(trained):,} used"
         say(f"vocabulary of {names}: {used}: all that this text yields")
     return trained
-
-
-def _file_names(sources: Sequence[TextSource], sides: tuple[int, ...]) -> str:
-    """Return the names of the files that hold these sides, as people read them."""
-    files = [source.files[side] if source.format == "text" else source.files[0] for source in sources for side in sides]
-    names = list(dict.fromkeys(path.name for path in files))
-    others = f" and {len(names) - NAMED:,} other files" if len(names) > NAMED else ""
-    side = (
-        ""
-        if len(sides) == 2 or all(source.format == "text" for source in sources)
-        else f" ({('source', 'target')[sides[0]]} side)"
-    )
-    return " + ".join(names[:NAMED]) + others + side
-
-
-def _side_texts(text: TrainingText, sides: tuple[int, ...], limit: int) -> list[str]:
-    """Return at most `limit` sentences, from all over the text."""
-    pairs = thinned(
-        (pair for number in range(len(text.sources)) for pair in text.pairs(number, Counter())), limit // len(sides)
-    )
-    if not pairs:
-        first = text.sources[0]
-        raise DataError(
-            f"{first.files[0]}: no usable pair of sentences: the file is empty, or every pair has a blank side"
-        )
-    return [(pair.source, pair.target)[side] for pair in pairs for side in sides]
 
 
 def thinned(items: Iterable[Item], limit: int) -> list[Item]:
@@ -236,64 +220,41 @@ def thinned(items: Iterable[Item], limit: int) -> list[Item]:
     return kept
 
 
-def _train_set(
-    text: TrainingText, number: int, subwords: Subwords, max_length: int, say: Say, workers: int
-) -> tuple[Path, dict[str, int]]:
-    """Return the folder of training text `number` as a dataset, and what was left out."""
+def _encoded(
+    text: UsableText,
+    number: int,
+    subwords: Subwords,
+    say: Say,
+    max_length: int | None = None,
+    workers: int = 1,
+    surveyed: bool = False,
+) -> tuple[Dataset, dict[str, int]]:
+    """Return text `number` as a dataset, and what was left out. With `surveyed`, what the filters would drop is said
+    when the text is encoded."""
     source = text.sources[number]
+    models = [hashlib.sha256(subword.model).hexdigest() for subword in subwords]
     own = [*text.choice(), number] if text.held_out.key else text.choice()
-    recipe = [fingerprint(source, text.hashes), _model_hashes(subwords), max_length, *own]
-
+    recipe = ("dataset", fingerprint(source, text.hashes), models, max_length, *own)
     surveys: list[Survey] = []  # one if the text is read
 
-    def pairs(notes: Counter[str]) -> Iterator[Pair]:
-        surveys.append(Survey(source, text.filters))
-        return surveys[0].read(text.pairs(number, notes))
-
-    dataset, notes = _encoded(source, text.hashes, recipe, pairs, subwords, max_length, say, workers)
-    for survey in surveys:
-        for finding in survey.findings(SERIOUS):
-            say(f"warning: {source.name}: {finding}")
-    return dataset.folders[0], notes
-
-
-def _valid_set(
-    source: TextSource, hashes: dict[Path, str], subwords: Subwords, say: Say
-) -> tuple[Dataset, dict[str, int]]:
-    """Return a validation text as a dataset, and what was left out: blank pairs alone."""
-
-    def pairs(notes: Counter[str]) -> Iterator[Pair]:
-        return kept(source, source.pairs(notes), (), notes)
-
-    recipe: list[object] = [fingerprint(source, hashes), _model_hashes(subwords), None]
-    return _encoded(source, hashes, recipe, pairs, subwords, None, say)
-
-
-def _model_hashes(subwords: Subwords) -> list[str]:
-    return [hashlib.sha256(subword.model).hexdigest() for subword in subwords]
-
-
-def _encoded(
-    source: TextSource,
-    hashes: dict[Path, str],
-    recipe: list[object],
-    pairs: Callable[[Counter[str]], Iterator[Pair]],
-    subwords: Subwords,
-    max_length: int | None,
-    say: Say,
-    workers: int = 1,
-) -> tuple[Dataset, dict[str, int]]:
     def make(folder: Path) -> None:
         notes: Counter[str] = Counter()
         with resumable(folder) as unfinished:
-            write_dataset(unfinished, pairs(notes), subwords, max_length, notes, workers, say)
+            pairs = text.pairs(number, notes)
+            if surveyed:
+                surveys.append(Survey(source, text.filters))
+                pairs = surveys[0].read(pairs)
+            write_dataset(unfinished, pairs, subwords, max_length, notes, workers, say)
         (folder / "notes.json").write_text(json.dumps(notes), encoding="utf-8")
 
     def read(folder: Path) -> tuple[Dataset, dict[str, int]]:
         return Dataset(folder), json.loads((folder / "notes.json").read_text(encoding="utf-8"))
 
     names = " and ".join(path.name for path in source.files[:2])
-    dataset, notes = cached(("dataset", *recipe), make, read, say, f"encoding {names}", checker(hashes, source.files))
+    verify = checker(text.hashes, source.files)
+    dataset, notes = cached(recipe, make, read, say, f"encoding {names}", verify)
     for note, count in notes.items():
         say(f"warning: {source.name}: {note}: {count:,}")
+    for finding in surveys[0].findings(SERIOUS) if surveys else ():
+        say(f"warning: {source.name}: {finding}")
     return dataset, notes

@@ -60,11 +60,9 @@ class Cutter:
 
     def cut(self, ids: list[int], chance: random.Random) -> list[int]:
         """Draw another segmentation of the text of `ids`."""
-        return [piece for word in self._words(ids) for piece in self.draw_word(word, chance)]
-
-    def _words(self, ids: list[int]) -> list[Word]:
         starts = [index for index, piece in enumerate(ids) if index == 0 or self.pieces[piece].startswith(SPACE_MARK)]
-        return [tuple(ids[first:end]) for first, end in itertools.pairwise([*starts, len(ids)])]
+        words = [tuple(ids[first:end]) for first, end in itertools.pairwise([*starts, len(ids)])]
+        return [piece for word in words for piece in self.draw_word(word, chance)]
 
     def _text(self, word: Word) -> str:
         return "".join(self.pieces[piece] for piece in word)
@@ -73,17 +71,15 @@ class Cutter:
 
     def _draw_unigram(self, word: Word, chance: random.Random) -> Word:
         if word not in self._known:
-            self._known[word] = self._segmentations(word)
+            # The likeliest segmentations that spell the word, with cumulative weights.
+            text = self._text(word)
+            nbest = self.processor.nbest_encode_as_ids(self.processor.decode(list(word)), MOST)
+            segmentations = [ids for ids in map(tuple, nbest) if self._text(ids) == text] or [word]
+            scores = [sum(self.scores[piece] for piece in ids) for ids in segmentations]
+            weights = [math.exp(self.alpha * (score - max(scores))) for score in scores]
+            self._known[word] = segmentations, list(itertools.accumulate(weights))
         found, cumulative = self._known[word]
         return chance.choices(found, cum_weights=cumulative)[0]
-
-    def _segmentations(self, word: Word) -> tuple[list[Word], list[float]]:
-        """Return the likeliest segmentations that spell the word, with cumulative weights."""
-        candidates = [tuple(ids) for ids in self.processor.nbest_encode_as_ids(self.processor.decode(list(word)), MOST)]
-        found = [ids for ids in candidates if self._text(ids) == self._text(word)] or [word]
-        scores = [sum(self.scores[piece] for piece in ids) for ids in found]
-        weights = [math.exp(self.alpha * (score - max(scores))) for score in scores]
-        return found, list(itertools.accumulate(weights))
 
     # BPE --------------------------------------------------------------------------------------------------------------
 
@@ -107,7 +103,4 @@ class Cutter:
             symbols[place : place + 2] = [symbols[place] + symbols[place + 1]]
 
 
-@functools.lru_cache(maxsize=4)
-def _cutter(subword: Subword, alpha: float) -> Cutter:
-    """Return the segmenter, which is kept from epoch to epoch."""
-    return Cutter(subword, alpha)
+_cutter = functools.lru_cache(maxsize=4)(Cutter)  # what is known of the words is kept from epoch to epoch

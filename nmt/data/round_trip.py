@@ -67,16 +67,15 @@ class RoundTrip:
                     for character, _ in self.lost.most_common(NAMED)
                 )
                 what = f"cannot come out as they are{f', because of {lost}' if lost else ''}"
-            found[f"{side} lines that {what}; {self._remedy()}"] = self.lines
+            normalization = self.subword.normalizer.name
+            if not self.subword.has_bytes:
+                remedy = {
+                    "word": "raise subword.vocab_size, or set subword.model_type=unigram",
+                    "char": "set subword.character_coverage=1",
+                }.get(self.subword.kind, "set subword.byte_fallback=true")
+            elif normalization == "identity":
+                remedy = "remove these characters from the text"
+            else:
+                remedy = f"set subword.{side}_normalization={'identity' if normalization == 'nfc' else 'nfc'}"
+            found[f"{side} lines that {what}; {remedy}"] = self.lines
         return found
-
-    def _remedy(self) -> str:
-        if not self.subword.has_bytes:
-            return {
-                "word": "raise subword.vocab_size, or set subword.model_type=unigram",
-                "char": "set subword.character_coverage=1",
-            }.get(self.subword.kind, "set subword.byte_fallback=true")
-        if self.subword.normalizer.name == "identity":
-            return "remove these characters from the text"
-        better = "identity" if self.subword.normalizer.name == "nfc" else "nfc"
-        return f"set subword.{self.subword.side}_normalization={better}"

@@ -125,7 +125,14 @@ def find_source(
     if format is not None and format not in FORMATS:
         raise DataError(f"{key}: format {format!r} is not known; use one of {', '.join(FORMATS)}")
     if not isinstance(name, str):
-        return replace(_two_files(place, name, wish), encoding=encoding)
+        if name.keys() != {"source", "target"}:
+            shown = ", ".join(name) or "nothing"
+            raise DataError(f"{key}: names {shown}; name two files, {{source: PATH, target: PATH}}")
+        files = [Path("-") if name[side] == "-" else place / name[side] for side in ("source", "target")]
+        for path in files:
+            if path != Path("-") and not layouts.existing(path.parent, path.name):
+                raise NoSuchText(f"{path}: no such file; {_listing(path.parent)}")
+        return replace(wish.pair(files[0].name, *files), encoding=encoding)
     if not place.exists():
         if not key.startswith("data."):
             raise DataError(f"{key}: no such folder: {folder}")
@@ -140,19 +147,11 @@ def find_source(
     return replace(source, encoding=encoding)
 
 
-def _two_files(place: Path, given: Mapping[str, str], wish: _Wish) -> TextSource:
-    if given.keys() != {"source", "target"}:
-        shown = ", ".join(given) or "nothing"
-        raise DataError(f"{wish.key}: names {shown}; name two files, {{source: PATH, target: PATH}}")
-    source, target = (Path("-") if given[side] == "-" else place / given[side] for side in ("source", "target"))
-    for path in (source, target):
-        if path != Path("-") and not layouts.existing(path.parent, path.name):
-            raise NoSuchText(f"{path}: no such file; {_listing(path.parent)}")
-    return wish.pair(source.name, source, target)
-
-
 def _resolve(place: Path, name: str, wish: _Wish) -> TextSource | None:
-    """Find the text that a name stands for in a folder or an archive; None if there is none."""
+    """Find the text that a name stands for in a folder or an archive; None if there is none.
+
+    Raises DataError if a stem fits two layouts, unless one is STEM.LANGUAGE.
+    """
     path = place / name
     if _GLOB.search(name):
         return _shards(place, name, wish)
@@ -160,23 +159,19 @@ def _resolve(place: Path, name: str, wish: _Wish) -> TextSource | None:
         return _archive(path, wish)
     if layouts.existing(place, name):
         return _one_file(path, name, wish)
-    return _by_layout(path.parent, path.name, name, wish) if path.name and layouts.is_place(path.parent) else None
-
-
-def _by_layout(place: Path, stem: str, name: str, wish: _Wish) -> TextSource | None:
-    """Find the files that a stem stands for. Raises DataError if two layouts fit, unless one is STEM.LANGUAGE."""
-    pairs = layouts.pairs_of(place, stem, wish.languages)
-    if "STEM.LANGUAGE" in pairs:
-        return wish.pair(name, *pairs["STEM.LANGUAGE"])
-    singles = layouts.files_of(place, stem, wish.languages)
+    folder, stem = path.parent, path.name
+    if not stem or not layouts.is_place(folder):
+        return None
+    pairs = layouts.pairs_of(folder, stem, wish.languages)
+    singles = [] if "STEM.LANGUAGE" in pairs else layouts.files_of(folder, stem, wish.languages)
     if len(pairs) + len(singles) > 1:
         shown = [*(f"{one.name} with {other.name}" for one, other in pairs.values()), *(each.name for each in singles)]
         example = singles[0].name if singles else next(iter(pairs.values()))[0].name
         raise DataError(
-            f"{place}: {stem} can be {' or '.join(shown[:LISTED])}; name the file, as in {wish.key}: {example}"
+            f"{folder}: {stem} can be {' or '.join(shown[:LISTED])}; name the file, as in {wish.key}: {example}"
         )
-    for source, target in pairs.values():
-        return wish.pair(name, source, target)
+    if pairs:
+        return wish.pair(name, *next(iter(pairs.values())))
     return _one_file(singles[0], name, wish) if singles else None
 
 
@@ -186,8 +181,10 @@ def _one_file(path: Path, name: str, wish: _Wish) -> TextSource:
     given = wish.format if wish.format and FORMATS[wish.format].files == 1 else None
     found = given or format_of_file(path)
     if found is None:
-        for index in (0, 1):
-            for other in _with_language(path.name, wish.languages[index], wish.languages[1 - index]):
+        for index, language in enumerate(wish.languages):
+            # Each place of the language in the name may hold the other language instead; the last one is tried first.
+            for place in reversed(list(re.finditer(rf"(?<![A-Za-z]){re.escape(language)}(?![A-Za-z])", path.name))):
+                other = f"{path.name[: place.start()]}{wish.languages[1 - index]}{path.name[place.end() :]}"
                 if layouts.existing(path.parent, other):
                     files = (path, path.with_name(other))
                     return wish.pair(name, files[index], files[1 - index])
@@ -199,12 +196,6 @@ def _one_file(path: Path, name: str, wish: _Wish) -> TextSource:
     if not columns and found in {"tsv", "bars"} and is_reversed(path, found, wish.languages):
         columns = ("2", "1")
     return TextSource(name, (path,), found, wish.languages, columns)
-
-
-def _with_language(name: str, wanted: str, other: str) -> Iterator[str]:
-    """Yield the names that a file would have in the other language: each place of its own, the last first."""
-    for found in reversed(list(re.finditer(rf"(?<![A-Za-z]){re.escape(wanted)}(?![A-Za-z])", name))):
-        yield f"{name[: found.start()]}{other}{name[found.end() :]}"
 
 
 def _archive(path: Path, wish: _Wish) -> TextSource:
@@ -289,8 +280,15 @@ def _proposal(place: Path, name: str, wish: _Wish) -> str | None:
     names = layouts.names_at(place)
     if len(names) > TRIED:
         return None
-    parts = [part for each in names for part in ([each] if plain_suffix(Path(each)) in _ENDINGS else _shorter(each))]
-    for candidate in dict.fromkeys(parts):
+    parts = []
+    for each in names:
+        if plain_suffix(Path(each)) in _ENDINGS:
+            parts.append(each)
+            continue
+        # Parts of the name that may be a stem: `news.en-fr.en` -> `news.en-fr`, `en`, ...
+        for border in reversed(list(re.finditer(r"[._-]", each))):
+            parts += [each[: border.start()], each[border.end() :].partition(".")[0]]
+    for candidate in dict.fromkeys(filter(None, parts)):
         other = wish.key == "data.train" or "train" not in candidate  # never propose to validate on the training text
         if other and candidate != name and _reads(place, candidate, wish):
             return f"{wish.key}: {candidate}"
@@ -300,15 +298,13 @@ def _proposal(place: Path, name: str, wish: _Wish) -> str | None:
             return f"data.source: {source} and data.target: {target}"
     for each in names:
         other = wish.key == "data.train" or "train" not in each
-        if other and (place / each).is_file() and (guessed := _guessed(place / each)):
+        try:
+            guessed = guess_languages(place / each) if other and (place / each).is_file() else None
+        except DataError:
+            continue
+        if guessed and _reads(place, each, _Wish(guessed)):
             return f"{wish.key}: {each}, data.source: {guessed[0]} and data.target: {guessed[1]}"
     return None
-
-
-def _shorter(name: str) -> Iterator[str]:
-    """Yield parts of a name that may be a stem: `news.en-fr.en` -> `news.en-fr`, `en`, ..."""
-    for found in reversed(list(re.finditer(r"[._-]", name))):
-        yield from filter(None, (name[: found.start()], name[found.end() :].partition(".")[0]))
 
 
 def _reads(place: Path, name: str, wish: _Wish) -> bool:
@@ -324,11 +320,3 @@ def _problem(place: Path, name: str, wish: _Wish) -> str:
         return "" if next(source.pairs(), None) else "it is empty"
     except DataError as error:
         return str(error)
-
-
-def _guessed(path: Path) -> tuple[str, str] | None:
-    try:
-        guessed = guess_languages(path)
-    except DataError:
-        return None
-    return guessed if guessed and _reads(path.parent, path.name, _Wish(guessed)) else None

@@ -16,7 +16,7 @@ import sentencepiece as spm
 from nmt.config import SubwordSettings
 from nmt.data.corpus import is_blank
 from nmt.data.invisible import INVISIBLE
-from nmt.data.normalization import SIDES, Mapped, Side, name_of, of_settings, read_name
+from nmt.data.normalization import SIDES, Side, name_of, of_settings, read_name
 from nmt.data.sentencepiece_file import read_facts, with_normalization
 from nmt.data.subword_text import MAX_BYTES, common_characters, cut_at_others, cut_long
 from nmt.errors import ConfigError, DataError
@@ -229,7 +229,15 @@ class Subword:
                 if (nearest := self._nearest(character)) != character
             )
         pieces = _pieces(self.processor.encode(mapped.text.replace(SPACE_MARK, STAND_IN), return_type="offset_mapping"))
-        return [Piece(piece.text, *_raw_place(mapped, piece.start, piece.end)) for piece in pieces]
+        placed = []
+        for shown, start, end in pieces:
+            if start < end:
+                span = mapped.starts[start], mapped.ends[end - 1]
+            else:  # it stands for no character
+                place = mapped.starts[start] if start < len(mapped.starts) else mapped.ends[-1] if mapped.ends else 0
+                span = place, place
+            placed.append(Piece(shown, *span))
+        return placed
 
     def decoded_pieces(self, ids: Sequence[int], copies: Sequence[str] = ()) -> list[Piece]:
         """Return the pieces of `ids`, without begin, end and padding, with their places in `decode(ids, copies)`."""
@@ -242,14 +250,6 @@ class Subword:
             return pieces
         starts = [*self.normalizer.composing(text).starts, len(text)]  # where each character of the output comes from
         return [Piece(piece.text, bisect_left(starts, piece.start), bisect_left(starts, piece.end)) for piece in pieces]
-
-
-def _raw_place(mapped: Mapped, start: int, end: int) -> tuple[int, int]:
-    """Return the span in the raw text that a span of the normalised text stands for."""
-    if start < end:
-        return mapped.starts[start], mapped.ends[end - 1]
-    place = mapped.starts[start] if start < len(mapped.starts) else mapped.ends[-1] if mapped.ends else 0
-    return place, place
 
 
 def _pieces(mapping: dict[str, Any]) -> list[Piece]:
@@ -312,7 +312,7 @@ def train_subword(
         model = _train(texts, settings, joint)
     except _TooSmall as error:
         if not _spells(settings) or room < LEAST_ROOM:
-            raise ConfigError(_too_small(settings, error.needed)) from None
+            raise
         common = common_characters(texts, most=room * 3 // 4)
         say(
             f"subword.vocab_size={settings.vocab_size} has no room for all {error.needed - EOS_ID - 1 - BYTES:,} "
@@ -325,11 +325,16 @@ def train_subword(
     return model
 
 
-class _TooSmall(Exception):
+class _TooSmall(ConfigError):
     """Signal that the vocabulary has no room for the characters of the text; `needed` is a size that has."""
 
-    def __init__(self, needed: int) -> None:
-        super().__init__(needed)
+    def __init__(self, settings: SubwordSettings, needed: int) -> None:
+        bytes_too = f"{BYTES} byte tokens and " if _spells(settings) else ""
+        without_bytes = _spells(settings) and needed - BYTES <= settings.vocab_size
+        super().__init__(
+            f"subword.vocab_size: {settings.vocab_size} is too small for {bytes_too}the characters of this text; "
+            f"raise it to {needed} or more{', or set subword.byte_fallback=false' if without_bytes else ''}"
+        )
         self.needed = needed
 
 
@@ -366,33 +371,17 @@ def _train(texts: list[str], settings: SubwordSettings, normalization: str) -> b
         )
     except RuntimeError as error:
         if needed := re.search(r"required_chars\. \d+ vs (\d+)", str(error)):
-            raise _TooSmall(int(needed[1])) from None
-        raise ConfigError(_explain(str(error), settings)) from None
+            raise _TooSmall(settings, int(needed[1])) from None
+        if "sentences_.empty" in str(error) or "all_chars_count" in str(error):
+            raise ConfigError(
+                "subword: this text holds nothing that a subword model could learn from: its lines show no characters"
+            ) from None
+        raise ConfigError(
+            f"subword.vocab_size: {settings.vocab_size}: no subword model could be trained on this text: "
+            f"{str(error).splitlines()[0]}"
+        ) from None
     trained = model.getvalue()
     return trained if rule == normalization else with_normalization(trained, normalization)
-
-
-def _too_small(settings: SubwordSettings, needed: int) -> str:
-    if not _spells(settings):
-        return (
-            f"subword.vocab_size: {settings.vocab_size} is too small for the characters of this text; "
-            f"raise it to {needed} or more"
-        )
-    without = needed - BYTES
-    other = ", or set subword.byte_fallback=false" if without <= settings.vocab_size else ""
-    return (
-        f"subword.vocab_size: {settings.vocab_size} is too small for {BYTES} byte tokens and the characters of this "
-        f"text; raise it to {needed} or more{other}"
-    )
-
-
-def _explain(message: str, settings: SubwordSettings) -> str:
-    if "sentences_.empty" in message or "all_chars_count" in message:
-        return "subword: this text holds nothing that a subword model could learn from: its lines show no characters"
-    return (
-        f"subword.vocab_size: {settings.vocab_size}: no subword model could be trained on this text: "
-        f"{message.splitlines()[0]}"
-    )
 
 
 def load_subword(path: Path, side: Side = "target") -> Subword:

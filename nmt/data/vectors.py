@@ -78,7 +78,12 @@ def _vector_lines(path: Path, size: int, encoding: str) -> Iterator[tuple[int, s
     for number, line in enumerate(read_lines(path, encoding=encoding), start=1):
         line = line.rstrip(" ")
         if number == 1:
-            announced, found = _layout(line)
+            fields = line.split(" ")
+            if len(fields) == 2 and all(text.isascii() and text.isdecimal() and len(text) < 13 for text in fields):
+                announced, found = map(int, fields)  # COUNT SIZE
+            else:  # the numbers after the word, which may hold a space
+                words = [place for place, field in enumerate(fields) if place == 0 or math.isnan(_number(field))]
+                found = len(fields) - 1 - max(words)
             if not found:
                 raise DataError(
                     f"{path}:1: neither COUNT SIZE nor a word and its numbers; is this word2vec's or GloVe's text?"
@@ -97,15 +102,6 @@ def _vector_lines(path: Path, size: int, encoding: str) -> Iterator[tuple[int, s
         raise DataError(f"{path}: empty; name a text file of word vectors")
     if announced is not None and announced != number - 1:
         raise DataError(f"{path}: has {number - 1:,} vectors, and its first line says {announced:,}; is it cut short?")
-
-
-def _layout(first: str) -> tuple[int | None, int]:
-    """Return (vectors that a header announces, or None; numbers in a vector) from the first line of a file."""
-    word, *fields = first.split(" ")
-    if len(fields) == 1 and all(text.isascii() and text.isdecimal() and len(text) < 13 for text in (word, fields[0])):
-        return int(word), int(fields[0])
-    words = [place for place, field in enumerate(fields, start=1) if math.isnan(_number(field))]
-    return None, len(fields) - max(words, default=0)  # from the right, since this word too may hold a space
 
 
 def _number(field: str) -> float:

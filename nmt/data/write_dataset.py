@@ -54,8 +54,14 @@ class Encoder:
         notes: Counter[str] = Counter()
         texts = [[getattr(pair, side) for pair in chunk] for side in SIDES]
         found = [subword.encode_many(own) for subword, own in zip(self.subwords, texts, strict=True)]
-        sizes = list(zip(*([len(ids) for ids in side] for side in found), strict=True))
-        keep = [index for index, (source, target) in enumerate(sizes) if self._keeps(source, target, notes)]
+        keep = []
+        for index, (source, target) in enumerate(zip(*found, strict=True)):
+            if not len(source) or not len(target):
+                notes["pairs with a side of no pieces left out"] += 1
+            elif self.max_length is not None and max(len(source), len(target)) > self.max_length:
+                notes[f"pairs longer than {self.max_length} pieces left out (data.max_length)"] += 1
+            else:
+                keep.append(index)
         trips, kept = [], []
         for subword, own, side in zip(self.subwords, texts, found, strict=True):
             trip = RoundTrip(subword)
@@ -69,15 +75,6 @@ class Encoder:
             notes,
             trips,
         )
-
-    def _keeps(self, source: int, target: int, notes: Counter[str]) -> bool:
-        if not source or not target:
-            notes["pairs with a side of no pieces left out"] += 1
-            return False
-        if self.max_length is not None and max(source, target) > self.max_length:
-            notes[f"pairs longer than {self.max_length} pieces left out (data.max_length)"] += 1
-            return False
-        return True
 
 
 def write_dataset(

@@ -102,24 +102,18 @@ def evaluate(
     Warns of translations that were cut, split, limited or empty.
     """
     wanted = wanted.on(sets[0].references[0])
-    gold = _gold_alignments(run, translator, sets, wanted.words, warn) if AER in wanted.metrics else {}
+    gold: dict[str, list[Gold]] = {}  # of the test sets that have some
+    if AER in wanted.metrics:
+        if not translator.attends:
+            raise ConfigError(f"--metric {AER}: {run} has no attention")
+        gold = {data.name: links for data in sets if (links := data.gold(wanted.words, warn))}
+        if not gold:
+            files = ", ".join(str(data.gold_file) for data in sets)
+            raise DataError(f"--metric {AER}: needs gold word alignments beside a test set: {files}")
     found: dict[str, SetScores] = {}
     for data in sets:
         found |= _score_set(translator, data, gold.get(data.name), wanted, changes, say, warn)
     return Evaluation(str(run), found, wanted.language)
-
-
-def _gold_alignments(
-    run: Path, translator: Translator, sets: Sequence[EvaluationSet], words: str, warn: Callable[[str], None]
-) -> dict[str, list[Gold]]:
-    """Return the gold alignments of the test sets that have some."""
-    if not translator.attends:
-        raise ConfigError(f"--metric {AER}: {run} has no attention")
-    gold = {data.name: links for data in sets if (links := data.gold(words, warn))}
-    if not gold:
-        files = ", ".join(str(data.gold_file) for data in sets)
-        raise DataError(f"--metric {AER}: needs gold word alignments beside a test set: {files}")
-    return gold
 
 
 def _score_set(
@@ -266,21 +260,18 @@ def save(run: Path, evaluation: Evaluation) -> None:
 
 def to_json(evaluation: Evaluation) -> dict[str, Any]:
     """Return an evaluation as it is saved and printed."""
-    return {"run": evaluation.run, "sets": {name: _set_json(scores) for name, scores in evaluation.sets.items()}}
-
-
-def _set_json(scores: SetScores) -> dict[str, Any]:
-    values = _scores_json(scores.scores)
-    values["sentences"] = scores.sentences
-    values["decoding"] = scores.decoding
-    if scores.seconds:
-        values["sentences_per_second"] = round(scores.sentences / scores.seconds, 2)
-    if scores.by_length:
-        values["by_length"] = [
-            {"words": [group.shortest, group.longest], "sentences": group.sentences, **_scores_json(group.scores)}
-            for group in scores.by_length
-        ]
-    return values
+    sets: dict[str, dict[str, Any]] = {}
+    for name, scores in evaluation.sets.items():
+        values = {**_scores_json(scores.scores), "sentences": scores.sentences, "decoding": scores.decoding}
+        if scores.seconds:
+            values["sentences_per_second"] = round(scores.sentences / scores.seconds, 2)
+        if scores.by_length:
+            values["by_length"] = [
+                {"words": [group.shortest, group.longest], "sentences": group.sentences, **_scores_json(group.scores)}
+                for group in scores.by_length
+            ]
+        sets[name] = values
+    return {"run": evaluation.run, "sets": sets}
 
 
 def _scores_json(scores: dict[str, Score]) -> dict[str, Any]:

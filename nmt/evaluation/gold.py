@@ -1,7 +1,7 @@
 """Alignments that people made, and how well others agree with them."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,18 +27,29 @@ OUTSIDE = {  # what to say of a link to a word that is not there, by what a word
 }
 
 
-def read_gold(path: Path, pairs: Sequence[tuple[str, str]], words: str = "scripts") -> list[Gold]:
+def read_gold(
+    path: Path,
+    pairs: Sequence[tuple[str, str]],
+    words: str = "scripts",
+    warn: Callable[[str], None] = lambda _: None,
+) -> list[Gold]:
     """Read one line per pair: `0-0` is sure, `0p0` or `0?0` possible. Raises DataError where it does not fit the pairs.
 
-    `words` says what a word is, out of WORDS.
+    `words` says what a word is, out of WORDS. Warns if the links seem to count other words.
     """
     lines = list(itertools.islice(read_lines(path), len(pairs) + 1))
     if len(lines) != len(pairs):
         has = f"{len(lines)}" if len(lines) < len(pairs) else "more"
         raise DataError(f"{path}: has {has} lines, but the texts have {len(pairs)}; write one line per pair")
-    return [
-        _read_links(line, f"{path}:{number}", *pairs[number - 1], words) for number, line in enumerate(lines, start=1)
-    ]
+    gold = []
+    for number, (line, (source, target)) in enumerate(zip(lines, pairs, strict=True), start=1):
+        sizes = (len(split_words(source, words)), len(split_words(target, words)))
+        links = parse_links(line, f"{path}:{number}", sizes, OUTSIDE[words])
+        sure = frozenset((link.source, link.target) for link in links if link.sure)
+        gold.append(Gold(sure, frozenset((link.source, link.target) for link in links)))
+    if words == "scripts" and counts_between_spaces(gold, pairs):
+        warn(f"{path}: {BETWEEN_SPACES}")
+    return gold
 
 
 def counts_between_spaces(gold: Sequence[Gold], pairs: Sequence[tuple[str, str]]) -> bool:
@@ -51,13 +62,6 @@ def counts_between_spaces(gold: Sequence[Gold], pairs: Sequence[tuple[str, str]]
         if any(link[0] >= between[0] or link[1] >= between[1] for link in links.possible):
             return False
     return fewer
-
-
-def _read_links(line: str, place: str, source: str, target: str, words: str) -> Gold:
-    sizes = (len(split_words(source, words)), len(split_words(target, words)))
-    links = parse_links(line, place, sizes, OUTSIDE[words])
-    sure = frozenset((link.source, link.target) for link in links if link.sure)
-    return Gold(sure, frozenset((link.source, link.target) for link in links))
 
 
 class Agreement(NamedTuple):

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nmt.config import DataSettings
 from nmt.data.corpora import HELD_OUT, find_tests
 from nmt.data.corpus import read_lines
 from nmt.data.encodings import AUTO
@@ -12,7 +11,7 @@ from nmt.data.formats.sides import read_side
 from nmt.data.opening import check_regular
 from nmt.data.sources import TextSource
 from nmt.errors import DataError
-from nmt.evaluation.gold import BETWEEN_SPACES, Gold, counts_between_spaces, read_gold
+from nmt.evaluation.gold import Gold, read_gold
 from nmt.runs import store
 
 
@@ -34,12 +33,7 @@ class EvaluationSet:
         """Return the gold alignments of source and first reference; None if there is no such file. They are read
         only here, since the file may be another tool's. `words` says what a word is, out of WORDS. Raises DataError
         if it does not fit the text."""
-        if not self.gold_file.exists():
-            return None
-        gold = read_gold(self.gold_file, self.pairs(), words)
-        if words == "scripts" and counts_between_spaces(gold, self.pairs()):
-            warn(f"{self.gold_file}: {BETWEEN_SPACES}")
-        return gold
+        return read_gold(self.gold_file, self.pairs(), words, warn) if self.gold_file.exists() else None
 
 
 def configured_sets(run: Path, warn: Callable[[str], None]) -> list[EvaluationSet]:
@@ -52,7 +46,16 @@ def configured_sets(run: Path, warn: Callable[[str], None]) -> list[EvaluationSe
         sources = find_tests(data, run)
     except DataError as error:
         raise DataError(f"{error}; or score another text: --test FILE, or --source FILE --reference FILE") from None
-    found = [_configured_set(source, data, run) for source in sources]
+    folder = run / HELD_OUT if data.hold_out_test else Path(data.folder)
+    found = []
+    for source in sources:
+        # The files that may lie beside a test set: further references, line numbers of parts, gold alignments.
+        beside = {ending: folder / f"{source.name}.{ending}" for ending in (*data.references, *data.parts, "align")}
+        for path in beside.values():
+            check_regular(path)
+        references = [beside[ending] for ending in data.references if beside[ending].exists()]
+        parts = {part: read_numbers(beside[part]) for part in data.parts if beside[part].exists()}
+        found.append(read_source(source, beside["align"], references, parts))
     names = [source.name for source in sources]
     for part in data.parts:
         if not any(part in each.parts for each in found):
@@ -68,17 +71,6 @@ def configured_sets(run: Path, warn: Callable[[str], None]) -> list[EvaluationSe
 
 def _any_of(names: Sequence[str], ending: str) -> str:
     return " or ".join(f"{name}.{ending}" for name in names)
-
-
-def _configured_set(source: TextSource, data: DataSettings, run: Path) -> EvaluationSet:
-    """Read a test set that the config names, with the files that may lie beside it."""
-    folder = run / HELD_OUT if data.hold_out_test else Path(data.folder)
-    beside = {ending: folder / f"{source.name}.{ending}" for ending in (*data.references, *data.parts, "align")}
-    for path in beside.values():
-        check_regular(path)
-    references = [beside[ending] for ending in data.references if beside[ending].exists()]
-    parts = {part: read_numbers(beside[part]) for part in data.parts if beside[part].exists()}
-    return read_source(source, beside["align"], references, parts)
 
 
 def read_source(

@@ -64,7 +64,13 @@ class Characters:
         """Return those of a vocabulary, given the byte of each token or -1; None if it has no bytes."""
         if not (values >= 0).any():
             return None
-        possible = _possible({int(value) for value in values if value >= 0})
+        # {(state, byte): next state} of the bytes that may come, if only these are known.
+        known = {int(value) for value in values if value >= 0}
+        ways = {(state, each): then for state in range(_STATES) for each in known if (then := after(state, each)) >= 0}
+        possible: dict[tuple[int, int], int] = {}
+        while len(possible) != len(ways):  # no way leads nowhere
+            possible, alive = ways, {BORDER} | {state for state, _ in ways}
+            ways = {place: then for place, then in possible.items() if then in alive}
         byte = np.where(values < 0, NO_BYTE, values)
         following = np.full((_STATES, NO_BYTE + 1), BORDER)
         allowed = np.zeros((_STATES, len(values)), bool)
@@ -125,16 +131,3 @@ class _Within:
     def put_back(self, log_probs: Float[Tensor, "rows vocab"]) -> Float[Tensor, "rows vocab"]:
         """Return the log-probabilities of all hypotheses, whatever other constraints did to these."""
         return torch.where(self.rows.unsqueeze(1), self.log_probs, log_probs)
-
-
-def _possible(known: set[int]) -> dict[tuple[int, int], int]:
-    """Return {(state, byte): next state} of the bytes that may come, if only these are known: no way leads nowhere."""
-    found = {
-        (state, byte): then for state in range(_STATES) for byte in known if (then := after(state, byte)) >= BORDER
-    }
-    while True:
-        alive = {BORDER} | {state for state, _ in found}
-        kept = {place: then for place, then in found.items() if then in alive}
-        if len(kept) == len(found):
-            return kept
-        found = kept

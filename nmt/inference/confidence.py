@@ -109,8 +109,19 @@ def _fit(pairs: Sequence[tuple[float, float, int]]) -> Fit:
         if part.any() and not part.all():
             curve = isotonic(sure[~part], right[~part])
             calibrated[part] = np.interp(sure[part], curve.probabilities, curve.shares)
-    (before, error_before), (after, error_after) = (_reliability(each, right) for each in (sure, calibrated))
-    return Fit(isotonic(sure, right), before, after, error_before, error_after)
+    # The reliability diagram and the expected calibration error, before and after.
+    diagrams: list[tuple[tuple[float, float, int], ...]] = []
+    errors: list[float] = []
+    for given in (sure, calibrated):
+        place = np.minimum((given * BINS).astype(int), BINS - 1)
+        bins = [
+            (round(float(given[inside].mean()), 4), round(float(right[inside].mean()), 4), int(inside.sum()))
+            for inside in (place == number for number in range(BINS))
+            if inside.any()
+        ]
+        diagrams.append(tuple(bins))
+        errors.append(sum(abs(mean - share) * count for mean, share, count in bins) / len(given))
+    return Fit(isotonic(sure, right), diagrams[0], diagrams[1], errors[0], errors[1])
 
 
 def isotonic(sure: Floats, right: Floats) -> Curve:
@@ -130,21 +141,6 @@ def isotonic(sure: Floats, right: Floats) -> Curve:
 
 def _share(block: tuple[float, float, float]) -> float:
     return (block[1] + 0.5) / (block[2] + 1)
-
-
-def _reliability(sure: Floats, right: Floats) -> tuple[tuple[tuple[float, float, int], ...], float]:
-    """Return (mean probability, share right, count) of each bin that has any, and the expected calibration error."""
-    place = np.minimum((sure * BINS).astype(int), BINS - 1)
-    bins = [
-        (
-            round(float(sure[place == number].mean()), 4),
-            round(float(right[place == number].mean()), 4),
-            int((place == number).sum()),
-        )
-        for number in range(BINS)
-        if (place == number).any()
-    ]
-    return tuple(bins), sum(abs(mean - share) * count for mean, share, count in bins) / len(sure)
 
 
 # JSON ----------------------------------------------------------------------------------------------------------------

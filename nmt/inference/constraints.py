@@ -65,23 +65,18 @@ def longest_allowed(
 
     `max_ratio` and `max_length` decide where they are set, otherwise the training pairs. A prefix always has room.
     """
-    limit = _longest_by_source(source, settings, constraints)
-    return limit if constraints.least is None else torch.maximum(limit, constraints.least.to(limit.device))
-
-
-def _longest_by_source(
-    source: Int[Tensor, "batch src"], settings: DecodingSettings, constraints: Constraints
-) -> Int[Tensor, "batch"]:
     pieces = (source != PAD_ID).sum(dim=1) - 1  # (batch, src) -> (batch,), without the end
     ratio, longest = settings.max_ratio, settings.max_length
     if not ratio and constraints.lengths is None:
         ratio, longest = RATIO, longest or LONGEST
     if ratio:
         limit = (pieces * ratio).ceil().long().add(10)
-        return limit.clamp(max=longest) if longest else limit
-    if longest or constraints.lengths is None:
-        return torch.full_like(pieces, longest)
-    return torch.from_numpy(constraints.lengths.limits(pieces.cpu().numpy())).to(pieces.device)
+        limit = limit.clamp(max=longest) if longest else limit
+    elif longest or constraints.lengths is None:
+        limit = torch.full_like(pieces, longest)
+    else:
+        limit = torch.from_numpy(constraints.lengths.limits(pieces.cpu().numpy())).to(pieces.device)
+    return limit if constraints.least is None else torch.maximum(limit, constraints.least.to(limit.device))
 
 
 def concerns_any(rows: Bool[Tensor, "*shape"]) -> bool:
@@ -98,6 +93,7 @@ class Allowed:
         self.shortest = max(settings.min_length, 0 if settings.allow_empty else 1)
         keeps_unknown = constraints.unknown and settings.replace_unknown
         self._special = [PAD_ID, BOS_ID] if keeps_unknown else [PAD_ID, BOS_ID, UNK_ID]
+        # On each device, the tokens that no hypothesis has, and with them those that begin no character.
         self._never: dict[torch.device, tuple[Tensor, Tensor]] = {}
         self._begins_blank = True  # whether the first token of any hypothesis may be a blank one
 
@@ -119,13 +115,21 @@ class Allowed:
         self, log_probs: Float[Tensor, "rows vocab"], tokens: Int[Tensor, "rows time"], limit: Int[Tensor, "rows"]
     ) -> Float[Tensor, "rows vocab"]:
         settings, constraints, characters = self.settings, self.constraints, self.constraints.characters
-        length = tokens.size(1) - 1
-        special, never = self._forbidden(log_probs.device)
+        length, device = tokens.size(1) - 1, log_probs.device
+        if device not in self._never:
+            special = torch.tensor(self._special).to(device, non_blocking=True)
+            self._never[device] = special, torch.cat([special, characters.illegal]) if characters else special
+        special, never = self._never[device]
         begun = characters is not None and concerns_any(characters.begun(tokens))
         log_probs.index_fill_(1, special if begun else never, -math.inf)
         within = characters.within(log_probs, tokens) if characters and begun else None
-        if settings.no_repeat_ngram:
-            _forbid_repeats(log_probs, tokens, settings.no_repeat_ngram)
+        n = settings.no_repeat_ngram
+        if n and tokens.size(1) >= n:  # forbid every token that would complete an n-gram for the second time
+            ngrams = tokens.unfold(1, n, 1)  # (rows, time) -> (rows, ngrams, n)
+            recent = tokens[:, tokens.size(1) - n + 1 :]  # (rows, n - 1): what the next token would complete
+            seen = (ngrams[:, :, :-1] == recent.unsqueeze(1)).all(dim=-1)  # (rows, ngrams)
+            penalty = torch.where(seen, -math.inf, 0.0).to(log_probs.dtype)
+            log_probs.scatter_reduce_(1, ngrams[:, :, -1], penalty, reduce="sum")
         if not settings.allow_empty and constraints.blank is not None:
             self._show_something(log_probs, tokens, limit, constraints.blank)
         if characters and begun:
@@ -178,22 +182,3 @@ class Allowed:
                 stuck = log_probs.amax(dim=1).isneginf()
                 log_probs[:, EOS_ID] = torch.where(stuck, end, -math.inf)
         return log_probs
-
-    def _forbidden(self, device: torch.device) -> tuple[Int[Tensor, " special"], Int[Tensor, " never"]]:
-        """Return the tokens that no hypothesis has, and with them those that begin no character."""
-        if device not in self._never:
-            special = torch.tensor(self._special).to(device, non_blocking=True)
-            characters = self.constraints.characters
-            self._never[device] = special, torch.cat([special, characters.illegal]) if characters else special
-        return self._never[device]
-
-
-def _forbid_repeats(log_probs: Float[Tensor, "rows vocab"], tokens: Int[Tensor, "rows time"], n: int) -> None:
-    """Set to -inf, in place, every token that would complete an n-gram for the second time."""
-    if tokens.size(1) < n:
-        return
-    ngrams = tokens.unfold(1, n, 1)  # (rows, time) -> (rows, ngrams, n)
-    recent = tokens[:, tokens.size(1) - n + 1 :]  # (rows, n - 1): what the next token would complete
-    seen = (ngrams[:, :, :-1] == recent.unsqueeze(1)).all(dim=-1)  # (rows, ngrams)
-    penalty = torch.where(seen, -math.inf, 0.0).to(log_probs.dtype)
-    log_probs.scatter_reduce_(1, ngrams[:, :, -1], penalty, reduce="sum")

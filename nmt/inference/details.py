@@ -84,25 +84,29 @@ class Details:
         return {**found, "trace": [vars(node) for node in self.trace]} if self.trace else found
 
 
-def joined(details: Sequence[Details]) -> Details:
-    """Return the details of a line out of those of its parts, which have been moved to their places."""
+def joined(source: str, target: str, parts: Sequence[tuple[str, str, Details | None]]) -> Details | None:
+    """Return the details of a line out of (source, target, details) of its parts, each moved to its place; None if a
+    part has none. Searches are not joined."""
+    details, read, written = [], 0, 0
+    for part_source, part_target, of_part in parts:
+        if of_part is None:
+            return None
+        read, written = max(source.find(part_source, read), read), max(target.find(part_target, written), written)
+        details.append(of_part.moved(source[:read], target[:written]))
+        read, written = read + len(part_source), written + len(part_target)
     tokens = sum(each.tokens for each in details)
     log_prob = sum(math.log(max(each.probability, 1e-300)) * each.tokens for each in details)
+    # Confidence is the mean over the words of all parts, where each part that has words knows its own.
+    with_words = [each for each in details if each.target]
+    weighted = [each.confidence * len(each.target) for each in with_words if each.confidence is not None]
+    known = bool(weighted) and len(weighted) == len(with_words)
     return Details(
         [word for each in details for word in each.source],
         [word for each in details for word in each.target],
         math.exp(log_prob / max(tokens, 1)),
         tokens,
-        confidence=_joined_confidence(details),
+        confidence=sum(weighted) / sum(len(each.target) for each in with_words) if known else None,
     )
-
-
-def _joined_confidence(details: Sequence[Details]) -> float | None:
-    """Return the mean over the words of all parts; None if a part has none."""
-    known = [(each.confidence, len(each.target)) for each in details if each.target]
-    if not known or any(confidence is None for confidence, _ in known):
-        return None
-    return sum((confidence or 0.0) * words for confidence, words in known) / sum(words for _, words in known)
 
 
 def _moved(word: WordDetail, before: str) -> WordDetail:
@@ -215,36 +219,27 @@ def _goes_on(target: Subword, word: Sequence[int], token: int) -> bool:
     """Return whether a token continues a word rather than beginning the next."""
     if token <= EOS_ID:
         return False
-    byte = int(target.byte_values[token])
-    if _is_cut(target, word):
-        return byte >= 0
-    piece: str = target.processor.id_to_piece(token) if byte < 0 else _character_like(byte)
+    byte, so_far = int(target.byte_values[token]), [each for each in word if each != PAD_ID]
+    # If the last tokens are bytes that do not make a whole character yet, only another byte continues it.
+    values = [int(target.byte_values[each]) for each in so_far]
+    lead = next((place for place in reversed(range(len(values))) if not 0x80 <= values[place] < 0xC0), None)
+    if lead is not None and values[lead] >= 0xC0:
+        size = 2 if values[lead] < 0xE0 else 3 if values[lead] < 0xF0 else 4
+        if len(values) - lead < size:
+            return byte >= 0
+    piece: str = target.processor.id_to_piece(token)
+    if byte >= 0:  # any character whose UTF-8 begins with it will do; "" for a byte that begins none
+        following = b"\x90" if byte == 0xED else b"\xa0"  # 0xED 0xA0 would begin a surrogate
+        tries = ((bytes([byte]) + following * more).decode("utf-8", "ignore") for more in range(4))
+        piece = next((text for text in tries if text), "")
     if not piece or piece.startswith(SPACE_MARK):
         return False
-    text = target.decode([each for each in word if each != PAD_ID])
+    text = target.decode(so_far)
     begun = split_words(text, "scripts")
     if not begun:
         return True
     glued = split_words(text + piece + "a", "scripts")
     return glued[len(begun) - 1].end > begun[-1].end
-
-
-def _is_cut(target: Subword, word: Sequence[int]) -> bool:
-    """Return whether the last tokens are bytes that do not make a whole character yet."""
-    raw = [int(target.byte_values[token]) for token in word if token != PAD_ID]
-    last = next((place for place in reversed(range(len(raw))) if raw[place] < 0x80 or raw[place] >= 0xC0), None)
-    if last is None or raw[last] < 0x80:
-        return False
-    size = 2 if raw[last] < 0xE0 else 3 if raw[last] < 0xF0 else 4
-    return len(raw) - last < size
-
-
-def _character_like(byte: int) -> str:
-    """Return a character whose UTF-8 begins with a byte, to judge whether it continues a word; "" for a byte that
-    begins none."""
-    following = b"\x90" if byte == 0xED else b"\xa0"  # 0xED 0xA0 would begin a surrogate
-    tries = (bytes([byte]) + following * more for more in range(4))
-    return next((text for text in (each.decode("utf-8", "ignore") for each in tries) if text), "")
 
 
 def traced(nodes: Sequence[Node], best: Sequence[int], target: Subword) -> tuple[TracedNode, ...]:

@@ -54,9 +54,8 @@ class Explainer:
         `limits` are the longest lengths that were allowed; `trace` is what the search noted.
         """
         targets = [hypotheses[0].tokens for hypotheses in found]
-        weights, log_probs = self._read(sources, targets, options)
+        weights, heads, log_probs = self._read(sources, targets, options)
         copies = self._copies(lines, sources, found)
-        heads = self._heads(sources, targets) if options.heads else None
         translations = []
         for index, (line, source, hypotheses) in enumerate(zip(lines, sources, found, strict=True)):
             candidates = [
@@ -90,14 +89,22 @@ class Explainer:
 
     def _read(
         self, sources: list[list[int]], targets: list[list[int]], options: TranslateOptions
-    ) -> tuple[list[np.ndarray] | None, list[list[float]]]:
-        """Return the attention to the translations and the log-probability of each token, as far as asked for."""
+    ) -> tuple[list[np.ndarray] | None, list[np.ndarray] | None, list[list[float]]]:
+        """Return the attention to the translations, that of each head, and the log-probability of each token, as far
+        as they are asked for. There are heads if a single model has an attention with several."""
         # Forward equals stepping: one pass over the result gives what the search saw at each of its steps.
-        if not options.details:
-            return (self.attention(sources, targets) if options.attention else None), []
-        known = (part.to(self.device) for part in pad_targets(targets))
-        weights, log_probs = read_targets(self.members, pad_sources(sources), *known)
-        return _cropped(weights, sources, targets), log_probs.tolist()
+        if not (options.attention or options.heads or options.details):
+            return None, None, []
+        source, (target_input, target_output) = pad_sources(sources), pad_targets(targets)
+        target_input = target_input.to(self.device)
+        heads = None
+        if options.heads and len(self.members) == 1:
+            found = head_attention(self.members[0], source, target_input)
+            heads = None if found is None else _cropped(found, sources, targets)
+        if options.details:
+            weights, log_probs = read_targets(self.members, source, target_input, target_output.to(self.device))
+            return _cropped(weights, sources, targets), heads, log_probs.tolist()
+        return (self.attention(sources, targets) if options.attention else None), heads, []
 
     def _with_attention(
         self,
@@ -123,18 +130,6 @@ class Explainer:
             alignment=links,
             heads=[between(head)[0] for head in heads],
         )
-
-    def _heads(self, sources: list[list[int]], targets: list[list[int]]) -> list[np.ndarray] | None:
-        """Return the attention of each head, per sentence (heads, target pieces + end, source pieces + end); None if
-        there is no single model whose attention has several heads."""
-        if len(self.members) > 1:
-            return None
-        weights = head_attention(self.members[0], pad_sources(sources), pad_targets(targets)[0].to(self.device))
-        if weights is None:
-            return None
-        arrays = weights.float().cpu().numpy()
-        sizes = [(len(target) + 1, len(source) + 1) for source, target in zip(sources, targets, strict=True)]
-        return [array[:, :rows, :columns] for array, (rows, columns) in zip(arrays, sizes, strict=True)]
 
     def _details(
         self,
@@ -201,9 +196,9 @@ class Explainer:
 
 
 def _cropped(weights: Tensor, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> list[np.ndarray]:
-    """Return the attention of each sentence, without padding."""
-    arrays = weights.float().cpu().numpy()  # (batch, tgt, src); numpy has no bf16
+    """Return the attention of each sentence, (target pieces + end, source pieces + end) or that of each head."""
+    arrays = weights.float().cpu().numpy()  # (batch, tgt, src) or (batch, heads, tgt, src); numpy has no bf16
     return [
-        arrays[index, : len(target) + 1, : len(source) + 1]
+        arrays[index, ..., : len(target) + 1, : len(source) + 1]
         for index, (source, target) in enumerate(zip(sources, targets, strict=True))
     ]

@@ -31,10 +31,12 @@ def rank_by_chrf(samples: Sequence[Hypothesis], decode: Callable[[list[int]], st
 
 def pairwise_chrf(texts: Sequence[str]) -> Float[np.ndarray, "texts texts"]:
     """Return the chrF, 0 to 100, of each text (row) against each other one as its reference (column)."""
+    from sacrebleu.metrics.helpers import extract_char_ngrams
+
     precision, recall, orders = np.zeros((3, len(texts), len(texts)))
     for n in range(1, ORDER + 1):
         matches = np.zeros((len(texts), len(texts)), np.float32)
-        for seen in _occurrences([_ngrams(text, n) for text in texts]):
+        for seen in _occurrences([extract_char_ngrams(text, n) for text in texts]):
             matches += seen @ seen.T
         own = matches.diagonal()  # n-grams of each text: what it has in common with itself
         both = (own[:, None] > 0) & (own[None, :] > 0)
@@ -44,13 +46,6 @@ def pairwise_chrf(texts: Sequence[str]) -> Float[np.ndarray, "texts texts"]:
     precision, recall = precision / np.maximum(orders, 1), recall / np.maximum(orders, 1)
     weighted = BETA**2 * precision + recall
     return 100 * (1 + BETA**2) * precision * recall / np.where(weighted > 0, weighted, 1)
-
-
-def _ngrams(text: str, n: int) -> Counter[str]:
-    from sacrebleu.metrics.helpers import extract_char_ngrams
-
-    found: Counter[str] = extract_char_ngrams(text, n)
-    return found
 
 
 def _occurrences(counts: Sequence[Counter[str]]) -> Iterator[Float[np.ndarray, "texts occurrences"]]:

@@ -31,7 +31,17 @@ def parallel_map(work: Callable[[Item], Result], items: Sequence[Item], device: 
     if device.type != "cpu" or threads == 1 or len(items) < threads or not uses("parallel"):
         yield from map(work, items)
         return
-    pool = _single_threaded_pool(threads)
+    with _unchanged_for_others():
+        pool = ThreadPoolExecutor(threads, initializer=_set_own, initargs=(1,))
+        started = threading.Barrier(threads + 1)  # all workers start here, each to compute with one thread
+        try:
+            for _ in range(threads):
+                pool.submit(started.wait)
+            started.wait()
+        except BaseException:
+            started.abort()
+            pool.shutdown()
+            raise
     try:
         yield from pool.map(carried(work), items)
     finally:
@@ -42,22 +52,6 @@ def own_threads() -> int:
     """Return the number of threads that this thread computes with."""
     with _changing:
         return torch.get_num_threads()
-
-
-def _single_threaded_pool(workers: int) -> ThreadPoolExecutor:
-    """Start workers that compute with one thread each."""
-    with _unchanged_for_others():
-        pool = ThreadPoolExecutor(workers, initializer=_set_own, initargs=(1,))
-        started = threading.Barrier(workers + 1)
-        try:
-            for _ in range(workers):
-                pool.submit(started.wait)
-            started.wait()
-        except BaseException:
-            started.abort()
-            pool.shutdown()
-            raise
-    return pool
 
 
 @contextmanager

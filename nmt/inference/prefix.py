@@ -11,7 +11,7 @@ each hypothesis travels with the model's own, so beams, samples and ensembles ne
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -43,6 +43,7 @@ class Spelling:
     byte_tokens: frozenset[int] = frozenset()  # those that spell a single byte of any character
 
     @classmethod
+    @lru_cache(maxsize=4)  # a whole vocabulary is read once
     def of(cls, subword: Subword) -> "Spelling":
         """Read how each token of a vocabulary is spelt."""
         pieces: list[str] = subword.processor.id_to_piece(list(range(len(subword))))

@@ -1,9 +1,8 @@
 """Render attention as text, for a terminal."""
 
 import unicodedata
-from dataclasses import replace
 
-from nmt.inference.alignment import Attention, AttentionMatrix
+from nmt.inference.alignment import Attention
 from nmt.shown import shown
 
 
@@ -12,27 +11,26 @@ def draw(matrix: Attention, width: int = 100) -> str:
 
     A line that was translated in segments has a matrix for each segment.
     """
-    return "\n\n".join(_draw_part(part, width) for part in matrix.parts)
-
-
-def _draw_part(matrix: AttentionMatrix, width: int) -> str:
-    matrix = replace(matrix, source=[*map(shown, matrix.source)], target=[*map(shown, matrix.target)])
-    left = max((_width(word) for word in matrix.target), default=0) + 1
-    lines: list[str] = []
-    start = 0
-    while start < len(matrix.source):
-        end, room = start, width - left
-        while end < len(matrix.source) and (room := room - _column(matrix.source[end])) >= 0:
-            end += 1
-        end = max(end, start + 1)
-        lines.append(" " * left + "".join(_spaces(_column(word), word) + word for word in matrix.source[start:end]))
-        for word, row in zip(matrix.target, matrix.weights, strict=True):
-            cells = (f"{_cell(float(row[i])):>{_column(matrix.source[i])}}" for i in range(start, end))
-            lines.append(word + _spaces(left, word) + "".join(cells))
-        start = end
-        if start < len(matrix.source):
-            lines.append("")
-    return "\n".join(lines)
+    drawn: list[str] = []
+    for part in matrix.parts:
+        source, target = [*map(shown, part.source)], [*map(shown, part.target)]
+        left = max((_width(word) for word in target), default=0) + 1
+        blocks: list[str] = []
+        start = 0
+        while start < len(source):
+            # As many columns as the width has room for, and at least one.
+            end, room = start, width - left
+            while end < len(source) and (room := room - _column(source[end])) >= 0:
+                end += 1
+            end = max(end, start + 1)
+            lines = [" " * left + "".join(_spaces(_column(word), word) + word for word in source[start:end])]
+            for word, row in zip(target, part.weights, strict=True):
+                cells = (f"{_cell(float(row[i])):>{_column(source[i])}}" for i in range(start, end))
+                lines.append(word + _spaces(left, word) + "".join(cells))
+            blocks.append("\n".join(lines))
+            start = end
+        drawn.append("\n\n".join(blocks))
+    return "\n\n".join(drawn)
 
 
 def _column(word: str) -> int:

@@ -229,6 +229,39 @@ class _Beam:
     first_row: Int[Tensor, "batch 1"]  # of each sentence, in the state
     ends: bool = False  # whether any may have ended
 
+    @classmethod
+    def of(
+        cls,
+        model: Searchable,
+        source: Int[Tensor, "batch src"],
+        limit: Int[Tensor, "batch"],
+        settings: DecodingSettings,
+    ) -> "_Beam":
+        """Begin with one empty hypothesis for each sentence; `limit` are the most tokens that each may have."""
+        memory, state = model.encode(source)
+        device, (batch, width), size = memory.mask.device, source.shape, settings.beam_size
+        log_prob = torch.full((batch, size), -math.inf, device=device)
+        nothing = log_prob.clone()
+        log_prob[:, 0].fill_(0.0)
+        limit = limit.to(device, non_blocking=True)
+        return cls(
+            sentence=torch.arange(batch, device=device),
+            row_limit=limit.repeat_interleave(size),
+            longest=length_penalty(limit + 1, settings.length_penalty),
+            memory=memory,
+            state=tuple(part.repeat_interleave(size, dim=1) for part in state),  # (_, batch * beam, _)
+            tokens=_buffer((batch, size), device),
+            spare=_buffer((batch, size), device),
+            time=1,
+            log_prob=log_prob,
+            coverage=torch.zeros((batch, size, width), device=device) if settings.coverage_penalty else None,
+            ended_tokens=_buffer((batch, size), device),
+            ended_score=nothing,
+            ended_log_prob=nothing,
+            done=torch.zeros(batch, dtype=torch.bool, device=device),
+            first_row=(torch.arange(batch, device=device) * size).unsqueeze(1),
+        )
+
     @property
     def size(self) -> int:
         return self.tokens.size(1)
@@ -261,7 +294,7 @@ def beam_search(
     """
     limit = longest_allowed(source, settings, constraints)
     allowed = Allowed(settings, constraints, int(limit.min()))
-    beam = _first_beam(model, source, limit, settings)
+    beam = _Beam.of(model, source, limit, settings)
     every = 1 if trace else steps_between_looks(beam.done.device)
     found: list[list[Hypothesis]] = [[] for _ in range(source.size(0))]
     n_best = min(n_best, settings.beam_size)
@@ -270,38 +303,24 @@ def beam_search(
             _advance(model, beam, settings, allowed, trace)
             done = _done(beam, settings, n_best)
             beam.done = done if every == 1 else done | beam.done  # those that were done have left
-        if beam.done.any():
-            _collect(beam.select(beam.done.nonzero().squeeze(1)), found, n_best)
-            beam = beam.select((~beam.done).nonzero().squeeze(1))
+        if not beam.done.any():
+            continue
+        finished = beam.select(beam.done.nonzero().squeeze(1))
+        beam = beam.select((~beam.done).nonzero().squeeze(1))
+        endings = zip(
+            finished.sentence.tolist(),
+            finished.ended_tokens[:, :n_best].tolist(),
+            finished.ended_score[:, :n_best].tolist(),
+            finished.ended_log_prob[:, :n_best].tolist(),
+            strict=True,
+        )
+        for sentence, hypotheses, scores, log_probs in endings:
+            found[sentence] = [
+                Hypothesis(tokens[1 : tokens.index(EOS_ID)], score, log_prob)
+                for tokens, score, log_prob in zip(hypotheses, scores, log_probs, strict=True)
+                if score > -math.inf
+            ]
     return found
-
-
-def _first_beam(
-    model: Searchable, source: Int[Tensor, "batch src"], limit: Int[Tensor, "batch"], settings: DecodingSettings
-) -> _Beam:
-    memory, state = model.encode(source)
-    device, (batch, width), size = memory.mask.device, source.shape, settings.beam_size
-    log_prob = torch.full((batch, size), -math.inf, device=device)
-    nothing = log_prob.clone()
-    log_prob[:, 0].fill_(0.0)
-    limit = limit.to(device, non_blocking=True)
-    return _Beam(
-        sentence=torch.arange(batch, device=device),
-        row_limit=limit.repeat_interleave(size),
-        longest=length_penalty(limit + 1, settings.length_penalty),
-        memory=memory,
-        state=tuple(part.repeat_interleave(size, dim=1) for part in state),  # (_, batch * beam, _)
-        tokens=_buffer((batch, size), device),
-        spare=_buffer((batch, size), device),
-        time=1,
-        log_prob=log_prob,
-        coverage=torch.zeros((batch, size, width), device=device) if settings.coverage_penalty else None,
-        ended_tokens=_buffer((batch, size), device),
-        ended_score=nothing,
-        ended_log_prob=nothing,
-        done=torch.zeros(batch, dtype=torch.bool, device=device),
-        first_row=(torch.arange(batch, device=device) * size).unsqueeze(1),
-    )
 
 
 def _advance(
@@ -332,25 +351,14 @@ def _advance(
         trace.add(beam.sentence, parent, token, candidates, ends, place)
     parent, token = parent.gather(1, place), token.gather(1, place)
     rows = (parent + beam.first_row).flatten()  # (batch * beam,)
-    beam.tokens, beam.spare = _extended(beam.tokens, beam.spare, rows, token, time), beam.tokens
-    beam.state, beam.log_prob, beam.time = _select(state, rows), log_prob, time + 1
-    beam.coverage = None if coverage is None else _gather(coverage, parent)
-
-
-def _extended(
-    tokens: Int[Tensor, "batch beam width"],
-    spare: Int[Tensor, "batch beam room"],
-    rows: Int[Tensor, "rows"],
-    token: Int[Tensor, "batch beam"],
-    time: int,
-) -> Int[Tensor, "batch beam wider"]:
-    """Return the hypotheses `rows`, each with one more token, in the memory of `spare` if that is wide enough."""
-    tokens = _with_room(tokens, time)
-    if spare.shape != tokens.shape:
-        spare = torch.empty_like(tokens)
+    # The hypotheses and their new tokens move to the other buffer, if that is wide enough.
+    tokens = _with_room(beam.tokens, time)
+    spare = beam.spare if beam.spare.shape == tokens.shape else torch.empty_like(tokens)
     torch.index_select(tokens.flatten(0, 1), 0, rows, out=spare.flatten(0, 1))
     spare[:, :, time] = token
-    return spare
+    beam.tokens, beam.spare = spare, beam.tokens
+    beam.state, beam.log_prob, beam.time = _select(state, rows), log_prob, time + 1
+    beam.coverage = None if coverage is None else _gather(coverage, parent)
 
 
 def _gather(values: Tensor, index: Int[Tensor, "batch chosen"]) -> Tensor:
@@ -396,19 +404,3 @@ def _done(beam: _Beam, settings: DecodingSettings, n_best: int) -> Bool[Tensor, 
     score = _score(live, beam.time - 1, coverage, beam.memory.mask, settings)
     full = beam.ended_score[:, -1].isfinite()
     return (bound <= worst) | (full & (score <= worst)) | live.isinf()
-
-
-def _collect(beam: _Beam, found: list[list[Hypothesis]], n_best: int) -> None:
-    rows = zip(
-        beam.sentence.tolist(),
-        beam.ended_tokens[:, :n_best].tolist(),
-        beam.ended_score[:, :n_best].tolist(),
-        beam.ended_log_prob[:, :n_best].tolist(),
-        strict=True,
-    )
-    for sentence, hypotheses, scores, log_probs in rows:
-        found[sentence] = [
-            Hypothesis(tokens[1 : tokens.index(EOS_ID)], score, log_prob)
-            for tokens, score, log_prob in zip(hypotheses, scores, log_probs, strict=True)
-            if score > -math.inf
-        ]

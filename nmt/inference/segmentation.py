@@ -51,9 +51,18 @@ def split_line(line: str, size: Callable[[str], int], most: Capacity, verbatim: 
     A segment holds whole sentences. A sentence that is too long is split at commas and the like, or else at spaces.
     White space between segments becomes one space, unless `verbatim`; then the indentation of the line stays too.
     """
+    groups: list[list[str]] = []
+    total = 0  # subwords of the last group: sizes are added, not counted again for each group
+    for sentence in split_sentences(line):
+        pieces = 0 if most.sentences == 1 else size(sentence.rstrip())
+        if not groups or (most.sentences and len(groups[-1]) >= most.sentences) or total + pieces > most.pieces:
+            groups.append([])
+            total = 0
+        groups[-1].append(sentence)
+        total += pieces
     segments, before = Segments([], []), ""
-    for group in _group_sentences(split_sentences(line), size, most):
-        for segment in _split_long(group, size, most.longest):
+    for group in groups:
+        for segment in _split_long("".join(group), size, most.longest):
             text = segment.strip()
             if not text:
                 before += segment
@@ -67,23 +76,6 @@ def split_line(line: str, size: Callable[[str], int], most: Capacity, verbatim: 
     if not verbatim:
         return Segments(segments.texts, ["", *(" " if space else "" for space in segments.spaces[1:])])
     return segments
-
-
-def _group_sentences(sentences: list[str], size: Callable[[str], int], most: Capacity) -> list[str]:
-    """Group sentences within the limits. Sizes are added, not counted again for each group."""
-    if most.sentences == 1:
-        return sentences
-    groups: list[list[str]] = []
-    total = 0
-    for sentence in sentences:
-        pieces = size(sentence.rstrip())
-        full = not groups or (most.sentences and len(groups[-1]) >= most.sentences) or total + pieces > most.pieces
-        if full:
-            groups.append([])
-            total = 0
-        groups[-1].append(sentence)
-        total += pieces
-    return ["".join(group) for group in groups]
 
 
 def _split_long(text: str, size: Callable[[str], int], longest: int) -> list[str]:

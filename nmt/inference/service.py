@@ -102,29 +102,35 @@ class TranslationService:
                 if not self._jobs:
                     return
             time.sleep(GATHER)
-            if jobs := self._next():
-                self._translate(jobs)
+            with self._changed:
+                # Drop what nobody waits for.
+                now = time.monotonic()
+                for job in [job for job in self._jobs if job.future.cancelled() or now > job.deadline]:
+                    self._jobs.remove(job)
+                    job.fail(self._late())
+                if not self._jobs:
+                    continue
+                # Take the first request and those that may join it.
+                first = self._jobs[0]
+                jobs, lines = [first], min(SHARE, len(first.lines) - len(first.done))
+                for job in list(self._jobs)[1:]:
+                    more = min(SHARE, len(job.lines) - len(job.done))
+                    if job.joins(first) and lines + more <= BATCH:
+                        jobs.append(job)
+                        lines += more
+                for job in jobs:
+                    self._jobs.remove(job)
+            self._translate(jobs)
 
-    def _next(self) -> list[_Job]:
-        """Take the first request and those that may join it; drop what nobody waits for."""
-        with self._changed:
-            now = time.monotonic()
-            for job in [job for job in self._jobs if job.future.cancelled() or now > job.deadline]:
-                self._jobs.remove(job)
-                limit = f"--max-seconds allows {self.seconds:g} seconds for a request"
-                job.fail(Late(f"not translated in time: {limit}; send less text"))
-            if not self._jobs:
-                return []
-            first = self._jobs[0]
-            jobs, lines = [first], min(SHARE, len(first.lines) - len(first.done))
-            for job in list(self._jobs)[1:]:
-                more = min(SHARE, len(job.lines) - len(job.done))
-                if job.joins(first) and lines + more <= BATCH:
-                    jobs.append(job)
-                    lines += more
-            for job in jobs:
-                self._jobs.remove(job)
-            return jobs
+    def _check(self, jobs: list[_Job]) -> None:
+        """Raise Late if one of these requests is out of time, or nobody waits for any of them."""
+        now = time.monotonic()
+        if any(now > job.deadline for job in jobs) or all(job.future.cancelled() for job in jobs):
+            raise self._late()
+
+    def _late(self) -> Late:
+        limit = f"--max-seconds allows {self.seconds:g} seconds for a request"
+        return Late(f"not translated in time: {limit}; send less text")
 
     def _translate(self, jobs: list[_Job]) -> None:
         parts = [slice(len(job.done), len(job.done) + SHARE) for job in jobs]
@@ -138,6 +144,7 @@ class TranslationService:
                     first_line=len(first.done) + 1,
                     prefixes=prefixes if any(prefixes) else None,
                     options=first.options,
+                    check=lambda: self._check(jobs),
                 )
             )
         except Exception as error:
@@ -148,16 +155,13 @@ class TranslationService:
                 self._translate([job])
             return
         for job, part in zip(jobs, parts, strict=True):
-            self._hand_over(job, [next(found) for _ in job.lines[part]])
-
-    def _hand_over(self, job: _Job, found: list[Translation]) -> None:
-        job.done += found
-        if job.progress:
-            job.progress(found)
-        if len(job.done) >= len(job.lines):
-            if job.future.set_running_or_notify_cancel():
+            new = [next(found) for _ in job.lines[part]]
+            job.done += new
+            if job.progress:
+                job.progress(new)
+            if len(job.done) < len(job.lines):  # the rest waits behind the others
+                with self._changed:
+                    self._jobs.append(job)
+                    self._changed.notify()
+            elif job.future.set_running_or_notify_cancel():
                 job.future.set_result(job.done)
-            return
-        with self._changed:
-            self._jobs.append(job)
-            self._changed.notify()

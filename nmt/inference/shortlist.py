@@ -15,7 +15,8 @@ from nmt.config import DecodingSettings
 from nmt.data.lexicon import Lexicon
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from nmt.inference.constraints import NO_CONSTRAINTS, Constraints
-from nmt.inference.search import Hypothesis, search
+from nmt.inference.interruptible import Check, Interruptible
+from nmt.inference.search import Hypothesis, Searchable, search
 from nmt.inference.trace import Trace
 from nmt.model import Seq2Seq
 from nmt.model.vocabulary_restriction import VocabularyRestriction
@@ -56,12 +57,16 @@ class Shortlist:
         n_best: int,
         constraints: Constraints = NO_CONSTRAINTS,
         trace: Trace | None = None,
+        check: Check | None = None,
     ) -> list[list[Hypothesis]]:
-        """Search among the tokens of the shortlist; a trace shows the whole vocabulary."""
+        """Search among the tokens of the shortlist; a trace shows the whole vocabulary. `check` may end the search."""
         pieces = None if trace else self.pieces(source)
+        among: Searchable = model if pieces is None else VocabularyRestriction(model, pieces)
+        if check:
+            among = Interruptible(among, check)
         if pieces is None:
-            return search(model, source, settings, n_best, constraints, trace)
-        found = search(VocabularyRestriction(model, pieces), source, settings, n_best, constraints.among(pieces))
+            return search(among, source, settings, n_best, constraints, trace)
+        found = search(among, source, settings, n_best, constraints.among(pieces))
         names = pieces.tolist()  # the search numbered the tokens by their places in the shortlist
         return [
             [hypothesis._replace(tokens=[names[token] for token in hypothesis.tokens]) for hypothesis in hypotheses]

@@ -137,18 +137,10 @@ def join_segments(line: str, spaces: list[str], parts: list[Translation], mean_s
         parts=len(parts),
         unknown=sum(part.unknown for part in parts),
         limited=any(part.limited for part in parts),
-        details=_joined_details(line, join([part.text for part in parts], spaces), parts),
+        details=joined(
+            line,
+            join([part.text for part in parts], spaces),
+            [(part.source, part.text, part.details) for part in parts],
+        ),
         of=tuple(parts),
     )
-
-
-def _joined_details(source: str, target: str, parts: list[Translation]) -> Details | None:
-    """Return the details of a line out of those of its parts, moved to the places of these. Searches are not joined."""
-    found, read, written = [], 0, 0
-    for part in parts:
-        if part.details is None:
-            return None
-        read, written = max(source.find(part.source, read), read), max(target.find(part.text, written), written)
-        found.append(part.details.moved(source[:read], target[:written]))
-        read, written = read + len(part.source), written + len(part.text)
-    return joined(found)

@@ -1,6 +1,5 @@
 """Translate lines: raw text -> subwords -> search -> raw text, as many lines as came, in the same order."""
 
-import functools
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy, deepcopy
 from dataclasses import replace
@@ -21,6 +20,7 @@ from nmt.inference.alignment import END
 from nmt.inference.constraints import Constraints, longest_allowed
 from nmt.inference.ensemble import Ensemble
 from nmt.inference.explain import Confidence, Explainer
+from nmt.inference.interruptible import Check, Interruptible
 from nmt.inference.parallel import computing_with, parallel_map
 from nmt.inference.prefix import Prefix, Prefixed, Prefixes, Spelling, prefix_of
 from nmt.inference.request import GIVEN, Sampling, TranslateOptions, pairs_of, texts_of, with_changes
@@ -124,6 +124,7 @@ class Translator:
         changes: Mapping[str, Any] | None = None,
         prefixes: Sequence[str] | None = None,
         options: TranslateOptions | None = None,
+        check: Check | None = None,
     ) -> list[Translation]:
         """Translate lines; returns as many translations, in the same order; `changes` are any other decoding settings.
 
@@ -138,6 +139,7 @@ class Translator:
 
         `prefixes` has a text for each line, with which its translation begins; "" for none. A line with a prefix is
         translated as a whole, however long it is. `options` describe the whole request in place of the others.
+        `check` is called before each step of a search, and may raise to end it.
         """
         if options is None:
             named = {"beam_size": beam_size, "length_penalty": length_penalty}
@@ -157,7 +159,7 @@ class Translator:
             [each.prefix for each in encoded for _ in each.ids],
         )
         with computing_with(self.threads), using(self.speed):
-            found = iter(self._in_precision(settings)._translate(batch, settings, options))
+            found = iter(self._in_precision(settings)._translate(batch, settings, options, check))
         return [
             join_segments(line, each.parts.spaces, [next(found) for _ in each.ids], mean_score=bool(options.mbr))
             for line, each in zip(lines, encoded, strict=True)
@@ -200,7 +202,9 @@ class Translator:
             self._in_8_bits = other
         return self._in_8_bits
 
-    def _translate(self, whole: _Batch, settings: DecodingSettings, options: TranslateOptions) -> list[Translation]:
+    def _translate(
+        self, whole: _Batch, settings: DecodingSettings, options: TranslateOptions, check: Check | None
+    ) -> list[Translation]:
         found: list[Translation] = [Translation(line, "") for line in whole.lines]
         ids = whole.ids
         real = [index for index in range(len(ids)) if ids[index]]  # an empty line stays empty, without the model
@@ -212,7 +216,7 @@ class Translator:
             batch = batch._replace(ids=[each[: settings.max_source] for each in batch.ids])
             with cached_packing(self._packed), computing_in(precision, self.device):
                 trace = Trace(len(batch.ids), settings.beam_size) if options.trace else None
-                hypotheses = self._search(batch, settings, options, trace)
+                hypotheses = self._search(batch, settings, options, trace, check)
                 limits = longest_allowed(pad_sources(batch.ids), settings, self.constraints).tolist()
                 return self._explainer(settings).translations(
                     batch.lines, batch.ids, hypotheses, limits, options, trace
@@ -229,22 +233,24 @@ class Translator:
         return found
 
     def _search(
-        self, batch: _Batch, settings: DecodingSettings, options: TranslateOptions, trace: Trace | None
+        self,
+        batch: _Batch,
+        settings: DecodingSettings,
+        options: TranslateOptions,
+        trace: Trace | None,
+        check: Check | None,
     ) -> list[list[Hypothesis]]:
         source = pad_sources(batch.ids)
         model, constraints = self.model, self.constraints
         if any(batch.prefixes):
-            prefixes = Prefixes.of(batch.prefixes, self._spelling).to(self.device)
+            prefixes = Prefixes.of(batch.prefixes, Spelling.of(self.subwords.target)).to(self.device)
             model, constraints = Prefixed(model, prefixes), replace(constraints, least=prefixes.least)
         kind = name_of(options)
         if kind == "beam" and self.shortlist and model is self.model:  # a prefix may have words that no shortlist has
-            return self.shortlist.search(self.members[0], source, settings, options.n_best, constraints, trace)
+            return self.shortlist.search(self.members[0], source, settings, options.n_best, constraints, trace, check)
         decode = self.subwords.target.decode
+        model = Interruptible(model, check) if check else model
         return SEARCHES[kind](model, Wanted(source, settings, options, batch.places, constraints, decode, trace))
-
-    @functools.cached_property
-    def _spelling(self) -> Spelling:
-        return Spelling.of(self.subwords.target)  # of a whole vocabulary: made once
 
     def attention(self, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> list[np.ndarray]:
         """Return the attention of given translations, per sentence (target pieces + end, source pieces + end)."""

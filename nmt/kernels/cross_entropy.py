@@ -72,22 +72,16 @@ def cross_entropy(
         wide = max(size, CHUNK_OF_PRODUCTS // output.out_features)
         rounded: Tensor = _RoundedCrossEntropy.apply(rows, output.weight, output.bias, target, size, wide)  # type: ignore[no-untyped-call]
         return rounded
-    chunks = zip(rows.split(size), target.split(size), strict=True)
-    losses = [_plain(_exact(output(part)), chunk_target) for part, chunk_target in chunks]
+    losses = []
+    for part, wanted in zip(rows.split(size), target.split(size), strict=True):
+        logits = output(part)
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))  # at least 32 bits
+        log_probs = F.log_softmax(logits, dim=1)  # (rows, vocab)
+        linear = (wanted.shares * log_probs.gather(1, wanted.pieces)).sum(dim=1, keepdim=True)
+        if wanted.rest is not None:
+            linear += wanted.rest * log_probs.mean(dim=1, keepdim=True)
+        losses.append(-linear.sum())
     return torch.stack(losses).sum()
-
-
-def _plain(logits: Float[Tensor, "rows vocab"], target: TargetDistribution) -> Float[Tensor, ""]:
-    log_probs = F.log_softmax(logits, dim=1)
-    linear = (target.shares * log_probs.gather(1, target.pieces)).sum(dim=1, keepdim=True)
-    if target.rest is not None:
-        linear += target.rest * log_probs.mean(dim=1, keepdim=True)
-    return -linear.sum()
-
-
-def _exact(logits: Float[Tensor, "rows vocab"]) -> Float[Tensor, "rows vocab"]:
-    """Return the logits in at least 32 bits."""
-    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 class _CrossEntropy(torch.autograd.Function):

@@ -213,23 +213,12 @@ class LocalAttention(GeneralAttention):
     ) -> tuple[Float[Tensor, "batch tgt context"], Float[Tensor, "batch tgt src"]]:
         length = memory.mask.sum(dim=1).view(-1, 1, 1)  # (batch, 1, 1)
         centre = length * torch.sigmoid(self.centre(torch.tanh(self.query(query))))  # (batch, tgt, 1)
-        if query.size(1) * (2 * self.reach + 1) < memory.mask.size(1):
-            return self._read_window(query, centre, memory)
-        places = torch.arange(memory.mask.size(1), device=query.device).view(1, 1, -1)  # (1, 1, src)
-        scores = self.score(query, memory.keys) + self._nearness(places, centre)
-        weights = masked_softmax(scores, memory.mask)
-        return product(weights, memory.values), weights
-
-    def _nearness(
-        self, places: Int[Tensor, "#batch #tgt place"], centre: Float[Tensor, "batch tgt 1"]
-    ) -> Float[Tensor, "batch tgt place"]:
-        """Return the logarithm of the Gaussian; -inf outside the window."""
-        distance = (places - centre) / self.reach
-        return (-2 * distance**2).masked_fill(distance.abs() > 1, -torch.inf)
-
-    def _read_window(
-        self, query: Float[Tensor, "batch tgt hidden"], centre: Float[Tensor, "batch tgt 1"], memory: Memory
-    ) -> tuple[Float[Tensor, "batch tgt context"], Float[Tensor, "batch tgt src"]]:
+        if query.size(1) * (2 * self.reach + 1) >= memory.mask.size(1):
+            places = torch.arange(memory.mask.size(1), device=query.device).view(1, 1, -1)  # (1, 1, src)
+            scores = self.score(query, memory.keys) + self._nearness(places, centre)
+            weights = masked_softmax(scores, memory.mask)
+            return product(weights, memory.values), weights
+        # The source is long: read the window alone.
         first = (centre.detach() - self.reach).ceil().long()  # (batch, tgt, 1)
         wanted = first + torch.arange(2 * self.reach + 1, device=query.device)  # (batch, tgt, window)
         places = wanted.clamp(0, memory.mask.size(1) - 1)
@@ -241,6 +230,13 @@ class LocalAttention(GeneralAttention):
         context = (weights.unsqueeze(2) @ memory.values[sentence, places]).squeeze(2)  # (batch, tgt, value)
         everywhere = weights.new_zeros(*query.shape[:2], memory.mask.size(1))
         return context, everywhere.scatter_add(2, places, weights)  # weights (batch, tgt, window) -> (batch, tgt, src)
+
+    def _nearness(
+        self, places: Int[Tensor, "#batch #tgt place"], centre: Float[Tensor, "batch tgt 1"]
+    ) -> Float[Tensor, "batch tgt place"]:
+        """Return the logarithm of the Gaussian; -inf outside the window."""
+        distance = (places - centre) / self.reach
+        return (-2 * distance**2).masked_fill(distance.abs() > 1, -torch.inf)
 
 
 # By what has been read before ----------------------------------------------------------------------------------------

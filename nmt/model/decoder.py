@@ -71,7 +71,8 @@ class RecurrentDecoder(Decoder):
 
     def new_masks(self, rows: int, like: Tensor) -> Masks:
         """Draw the mask of the features first; the others belong to the recurrent layers."""
-        layers = (mask for stack in self._stacks() for mask in stack.new_masks(rows, like))
+        stacks = (module for module in self.children() if isinstance(module, Recurrent))
+        layers = (mask for stack in stacks for mask in stack.new_masks(rows, like))
         return (self.dropout.mask(rows, self.features, like), *layers)
 
     def forward(
@@ -89,9 +90,6 @@ class RecurrentDecoder(Decoder):
 
     def _decode(self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks) -> Decoded:
         raise NotImplementedError
-
-    def _stacks(self) -> list[Recurrent]:
-        return [module for module in self.children() if isinstance(module, Recurrent)]
 
     def _extra(self, context: int) -> int:
         """Return the size of the context that enters every layer, not only the first."""
@@ -159,23 +157,12 @@ class LuongDecoder(RecurrentDecoder):
 
     def _decode(self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks) -> Decoded:
         recurrent, cache = state[: self.parts], state[self.parts :]
-        if self.feeding:
-            return self._decode_with_feeding(embedded, recurrent, cache[0], cache[1:], memory, masks)
-        outputs, recurrent = self.rnn(embedded, recurrent, masks)  # (rows, tgt, embed) -> (rows, tgt, hidden)
-        context, attention, cache = self.attention(outputs, memory, embedded, cache)
-        return Decoded(self.readout(outputs, context), attention, (*recurrent, *cache))
-
-    def _decode_with_feeding(
-        self,
-        embedded: Float[Tensor, "rows tgt embed"],
-        recurrent: State,
-        last_attentional: Float[Tensor, "1 rows features"],
-        cache: State,
-        memory: Memory,
-        masks: Masks,
-    ) -> Decoded:
-        # (1, rows, features) -> (rows, 1, features)
-        attentional, layers = last_attentional.transpose(0, 1), split_layers(recurrent)
+        if not self.feeding:
+            outputs, recurrent = self.rnn(embedded, recurrent, masks)  # (rows, tgt, embed) -> (rows, tgt, hidden)
+            context, weights, cache = self.attention(outputs, memory, embedded, cache)
+            return Decoded(self.readout(outputs, context), weights, (*recurrent, *cache))
+        # What is fed first: (1, rows, features) -> (rows, 1, features)
+        attentional, cache, layers = cache[0].transpose(0, 1), cache[1:], split_layers(recurrent)
         features, attention = [], []
         with deferred_gradients():
             for word in _positions(embedded):

@@ -56,38 +56,20 @@ def run_layer(
     `lengths` are those that `mask` shows, and `packing` is theirs, if the caller knows them: without them, a GPU is
     waited for. A GPU runs one kernel over the packed sentences; so does a CPU for all cells but an LSTM.
     """
-    final: tuple[Tensor, ...]
+    final: Tensor | tuple[Tensor, ...]
     if isinstance(layer, LSTM) and inputs.device.type == "cpu" and uses("padded_lstm"):
         outputs, final = layer.padded(inputs, mask, lengths)
     elif packing is not None:
-        outputs, final = _run_packed(layer, inputs, packing)
-    else:
-        outputs, final = _packed(layer, inputs, mask, lengths)
+        tokens = inputs.flatten(0, 1).index_select(0, packing.tokens)  # (tokens, input)
+        packed_outputs, final = layer(PackedSequence(tokens, packing.sizes, packing.order, packing.back))
+        data = packed_outputs.data  # (tokens, directions * hidden)
+        padded = torch.cat([data, data.new_zeros(1, data.size(1))])  # the last row is that of padding
+        outputs = padded.index_select(0, packing.places.flatten()).view(*inputs.shape[:2], -1)
+    else:  # torch's own functions, which wait for a GPU
+        ends = mask.sum(dim=1).cpu() if lengths is None else torch.tensor(lengths)
+        packed: PackedSequence = pack_padded_sequence(inputs, ends, batch_first=True, enforce_sorted=False)
+        packed_outputs, final = layer(packed)
+        outputs, _ = pad_packed_sequence(packed_outputs, batch_first=True, total_length=inputs.size(1))
     # (directions, batch, hidden) -> (batch, directions * hidden)
+    final = final if isinstance(final, tuple) else (final,)
     return outputs, tuple(part.transpose(0, 1).flatten(1) for part in final)
-
-
-def _packed(
-    layer: nn.Module,
-    inputs: Float[Tensor, "batch time input"],
-    mask: Bool[Tensor, "batch time"],
-    lengths: Sequence[int] | None = None,
-) -> tuple[Float[Tensor, "batch time hidden"], tuple[Tensor, ...]]:
-    """Run over packed sentences by torch's own functions, which wait for a GPU."""
-    ends = mask.sum(dim=1).cpu() if lengths is None else torch.tensor(lengths)
-    packed: PackedSequence = pack_padded_sequence(inputs, ends, batch_first=True, enforce_sorted=False)
-    packed_outputs, final = layer(packed)
-    outputs, _ = pad_packed_sequence(packed_outputs, batch_first=True, total_length=inputs.size(1))
-    return outputs, final if isinstance(final, tuple) else (final,)
-
-
-def _run_packed(
-    layer: nn.Module, inputs: Float[Tensor, "batch time input"], packing: Packing
-) -> tuple[Float[Tensor, "batch time hidden"], tuple[Tensor, ...]]:
-    """Run over packed sentences without waiting for a GPU."""
-    tokens = inputs.flatten(0, 1).index_select(0, packing.tokens)  # (tokens, input)
-    outputs, final = layer(PackedSequence(tokens, packing.sizes, packing.order, packing.back))
-    data = outputs.data  # (tokens, directions * hidden)
-    padded = torch.cat([data, data.new_zeros(1, data.size(1))])  # the last row is that of padding
-    found = padded.index_select(0, packing.places.flatten()).view(*inputs.shape[:2], -1)
-    return found, final if isinstance(final, tuple) else (final,)

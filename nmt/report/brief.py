@@ -4,18 +4,15 @@ from collections.abc import Iterator
 
 from nmt.report.analysis import only_one_right
 from nmt.report.contents import Contents, Told, from_each_other, metric_name
-from nmt.shown import shown
+from nmt.shown import each_shown
 from nmt.training.log import clock
 
 NGRAMS = 5
 
 
+@each_shown
 def compared(contents: Contents) -> Iterator[str]:
     """Describe how a run differs from another, in lines that are safe to show."""
-    return map(shown, _compared(contents))
-
-
-def _compared(contents: Contents) -> Iterator[str]:
     first, second = contents.run, contents.other
     assert second is not None
     yield f"{first.path} and {second.path}"

@@ -133,8 +133,15 @@ class Scale:
     ) -> "Scale":
         """Return a scale on which all values lie between `start` and `end`, with round ticks."""
         low, high = min(values), max(values)
-        if log:
-            ticks = _log_ticks(low, high)
+        if log:  # 1, 2 and 5 times powers of ten around the values, or powers of ten alone where those would be many
+            powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 2)
+            for factors in ((1, 2, 5), (1,)):
+                every = [factor * 10.0**power for power in powers for factor in factors]
+                first = max(place for place, tick in enumerate(every) if tick <= low * (1 + 1e-9))
+                last = next(place for place, tick in enumerate(every) if tick >= high * (1 - 1e-9) and place > first)
+                if last - first <= 6:
+                    break
+            ticks = tuple(float(f"{tick:.6g}") for tick in every[first : last + 1])
             return cls(math.log10(ticks[0]), math.log10(ticks[-1]), start, end, True, ticks)
         low = 0.0 if from_zero else low
         if high <= low:
@@ -156,30 +163,13 @@ class Scale:
         return self.start + share * (self.end - self.start)
 
 
-def _log_ticks(low: Number, high: Number) -> tuple[Number, ...]:
-    """Return 1, 2 and 5 times powers of ten around the values, or powers of ten alone where those would be many."""
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 2)
-    for factors in ((1, 2, 5), (1,)):
-        every = [factor * 10.0**power for power in powers for factor in factors]
-        first = max(place for place, tick in enumerate(every) if tick <= low * (1 + 1e-9))
-        last = next(place for place, tick in enumerate(every) if tick >= high * (1 - 1e-9) and place > first)
-        if last - first <= 6:
-            break
-    return tuple(float(f"{tick:.6g}") for tick in every[first : last + 1])
-
-
-def _labels(ticks: Sequence[Number]) -> list[str]:
-    """Return the ticks as text, all with the same number of decimals if none is tiny."""
-    if any(0 < abs(tick) < 0.01 for tick in ticks):
-        return [short(tick) for tick in ticks]
-    decimals = max(len(f"{tick:.3f}".rstrip("0").partition(".")[2]) for tick in ticks)
-    return [f"{tick:,.{decimals}f}" for tick in ticks]
-
-
 def _grid(across: Scale, up: Scale, unit: str) -> Markup:
     parts = []
-    for tick, said in zip(up.ticks, [short(each) for each in up.ticks] if up.log else _labels(up.ticks), strict=True):
-        y = up(tick)
+    # All labels have the same number of decimals, if none is tiny.
+    decimals = max(len(f"{tick:.3f}".rstrip("0").partition(".")[2]) for tick in up.ticks)
+    as_short = up.log or any(0 < abs(tick) < 0.01 for tick in up.ticks)
+    for tick in up.ticks:
+        y, said = up(tick), short(tick) if as_short else f"{tick:,.{decimals}f}"
         parts.append(
             Markup('<line class="grid" x1="{}" x2="{}" y1="{y}" y2="{y}"/>').format(LEFT, WIDTH - RIGHT, y=_n(y))
         )

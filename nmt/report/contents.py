@@ -120,12 +120,8 @@ def gather(
                 f"{own.target}; they cannot be compared"
             )
         second = _told(other, comparable(first.outputs, other, note, load), note)
-    both = [first, *([second] if second else [])]
-    for told in both:
-        if told.outputs:
-            told.scores[VALIDATION] = _validation_scores(told)
     if tests:
-        _score_tests(both, load, note)
+        _score_tests([first, *([second] if second else [])], load, note)
     differences = {}
     if second:
         differences = compare(*(Evaluation(str(told.path), told.scores) for told in (second, first)))
@@ -142,11 +138,18 @@ def _told(run: Path, outputs: Outputs | None, note: Say) -> Told:
 
     sizes = [len(subword) for subword in store.load_subwords(run)]
     parameters = sum(math.prod(shape) for shape in model_shapes(settings.model, sizes).values())
-    return Told(
+    told = Told(
         run, run.resolve().name, config.portable(settings, run), read_records(run), outputs,
         _json(run, store.PROVENANCE, note), store.load_statistics(run), _json(run, store.SCORES, note), parameters,
         store.load_calibration(run),
     )  # fmt: skip
+    if outputs:  # score the kept translations by those metrics that validation has, with intervals
+        chosen = {told.metric} - {LOSS}
+        metrics = tuple(dict.fromkeys([*chosen, *default_metrics(outputs.language)[:2]]))
+        wanted = Wanted(metrics, by_length=True, language=outputs.language)
+        scores = score_lines(outputs.hypotheses, outputs.references, outputs.sources, wanted, "greedy")
+        told.scores[VALIDATION] = scores
+    return told
 
 
 def _json(run: Path, name: str, note: Say) -> Mapping[str, Any]:
@@ -158,16 +161,6 @@ def _json(run: Path, name: str, note: Say) -> Mapping[str, Any]:
     except DataError as error:
         note(f"note: {error}")
         return {}
-
-
-def _validation_scores(told: Told) -> SetScores:
-    """Return the scores of the kept translations: those metrics that validation has, with intervals."""
-    outputs = told.outputs
-    assert outputs is not None
-    chosen = {told.metric} - {LOSS}
-    metrics = tuple(dict.fromkeys([*chosen, *default_metrics(outputs.language)[:2]]))
-    wanted = Wanted(metrics, by_length=True, language=outputs.language)
-    return score_lines(outputs.hypotheses, outputs.references, outputs.sources, wanted, "greedy")
 
 
 def _score_tests(both: Sequence[Told], load: Callable[[Path], Translator], note: Say) -> None:

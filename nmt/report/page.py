@@ -9,7 +9,8 @@ from nmt.errors import DataError
 from nmt.files import write_atomic
 from nmt.report.charts import short
 from nmt.report.contents import Contents
-from nmt.report.view import percent, values, visible
+from nmt.report.examples import visible
+from nmt.report.view import percent, values
 from nmt.runs.store import REPORT
 
 LARGEST = 2_000_000  # bytes of the page

@@ -46,7 +46,15 @@ def read_records(run: Path) -> Records:
     if not run_file_exists(run, METRICS):
         return Records()
     lines = read_run_file(run, METRICS, LARGEST).decode("utf-8", "replace").split("\n")
-    found = [record for line in lines if line and (record := _parsed(line))]
+    found: list[dict[str, Any]] = []
+    for line in lines:
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        # Others are none that training wrote.
+        if isinstance(record, dict) and isinstance(record.get("kind"), str) and _is_count(record.get("step")):
+            found.append(record)
     of = {kind: [record for record in found if record["kind"] == kind] for kind in ("train", "validation")}
     validations = [record for record in of["validation"] if _is_number(record.get("loss"))]
     return Records(
@@ -56,16 +64,6 @@ def read_records(run: Path) -> Records:
         [record["step"] for record in found if record["kind"] == "resume"],
         *(_largest(found, name) for name in ("peak_memory", "peak_device_memory")),
     )
-
-
-def _parsed(line: str) -> dict[str, Any] | None:
-    """Return a record; None if it is not one that training wrote."""
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    fits = isinstance(record, dict) and isinstance(record.get("kind"), str) and _is_count(record.get("step"))
-    return record if fits else None
 
 
 def _largest(records: Sequence[Record], name: str) -> int:

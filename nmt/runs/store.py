@@ -23,7 +23,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from nmt import config
 from nmt.config import Settings
@@ -99,16 +99,11 @@ def load_settings(path: Path) -> Settings:
         settings = config.load(path / CONFIG, text=read_run_file(path, CONFIG, LARGEST))
     except ConfigError as error:
         raise DataError(*error.problems) from None
-    return config.where_they_are(settings, _paths_at_training(path))
-
-
-def _paths_at_training(path: Path) -> dict[str, Any]:
-    """Return the absolute paths that the provenance of a run has; none if it is old, damaged or not there."""
     try:
-        found = read_json(path / PROVENANCE).get("paths", {})
-    except DataError:
-        return {}
-    return found if isinstance(found, dict) else {}
+        at_training = read_json(path / PROVENANCE).get("paths", {})  # absolute paths
+    except DataError:  # old, damaged or not there
+        at_training = {}
+    return config.where_they_are(settings, at_training if isinstance(at_training, dict) else {})
 
 
 def subword_files(path: Path) -> list[Path]:

@@ -38,13 +38,8 @@ def tensors_hash(tensors: Mapping[str, "Tensor"]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(_bytes(tensor))
+        digest.update(tensor.numpy().reshape(-1).data)  # its bytes, not copied
     return digest.hexdigest()
-
-
-def _bytes(tensor: "Tensor") -> memoryview:
-    """Return the bytes of a contiguous tensor, not copied."""
-    return tensor.numpy().reshape(-1).data
 
 
 def pack_weights(

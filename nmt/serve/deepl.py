@@ -29,7 +29,13 @@ def make_router(desk: Desk) -> APIRouter:
                 raise Refused(400, f"{name}: is not supported by this server; leave it out")
         if values.get("formality") in ("more", "less"):
             raise Refused(400, "formality: is not supported by this server; prefer_more and prefer_less are ignored")
-        markup = _markup_of(values)
+        handling = values.get("tag_handling") or ""
+        if handling not in ("", "html", "xml"):
+            raise Refused(400, "tag_handling: must be html or xml")
+        markup = HTML if handling == "html" else None  # what the tags of the texts mean; None for plain text
+        if handling == "xml":
+            blocks, kept = _names(values, "splitting_tags"), _names(values, "ignore_tags")
+            markup = Markup(blocks=blocks, void=(), kept=kept)
         source = values.get("source_lang") or detect(" ".join(texts), models)[0]
         run = models.find(str(source), target) or (
             None
@@ -71,16 +77,6 @@ def make_router(desk: Desk) -> APIRouter:
         return {"glossaries": []}
 
     return router
-
-
-def _markup_of(values: dict[str, Any]) -> Markup | None:
-    """Return what the tags of the texts mean; None for plain text. Raises Refused for an unknown `tag_handling`."""
-    handling = values.get("tag_handling") or ""
-    if handling not in ("", "html", "xml"):
-        raise Refused(400, "tag_handling: must be html or xml")
-    if handling != "xml":
-        return HTML if handling else None
-    return Markup(blocks=_names(values, "splitting_tags"), void=(), kept=_names(values, "ignore_tags"))
 
 
 def _names(values: dict[str, Any], name: str) -> set[str]:

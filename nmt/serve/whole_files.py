@@ -35,7 +35,12 @@ def make_router(desk: Desk) -> APIRouter:
         fields: column, field, format, encoding, overwrite."""
         values = await values_of(request, files=True)
         check_direction(values)
-        ending, content = _file_of(values)
+        given, content = values["file"] if isinstance(values.get("file"), tuple) else ("", b"")
+        ending = next((each for each in FILES if given.lower().endswith(each)), None)
+        if ending is None:
+            raise Refused(400, f"file: send one, as multipart/form-data; {', '.join(FILES)} are supported")
+        if kind := kind_of(content[:4096]):
+            raise Refused(400, f"file: {kind}, not text; {', '.join(FILES)} are supported")
         format_name = str(values.get("format") or FILES[ending])
         if format_name not in FILES.values():
             raise Refused(400, f"format: must be one of {', '.join(dict.fromkeys(FILES.values()))}")
@@ -62,17 +67,6 @@ def make_router(desk: Desk) -> APIRouter:
         return Response(content, media_type=MEDIA.get(format_name, "application/octet-stream"), headers=headers)
 
     return router
-
-
-def _file_of(values: dict[str, Any]) -> tuple[str, bytes]:
-    """Return the ending of the name and the content of the uploaded file. Raises Refused."""
-    given, content = values["file"] if isinstance(values.get("file"), tuple) else ("", b"")
-    ending = next((each for each in FILES if given.lower().endswith(each)), None)
-    if ending is None:
-        raise Refused(400, f"file: send one, as multipart/form-data; {', '.join(FILES)} are supported")
-    if kind := kind_of(content[:4096]):
-        raise Refused(400, f"file: {kind}, not text; {', '.join(FILES)} are supported")
-    return ending, content
 
 
 async def _plain(desk: Desk, run: Served, content: bytes, format_name: str) -> bytes:

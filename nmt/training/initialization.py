@@ -48,10 +48,26 @@ class Initialization(NamedTuple):
         return {side: found.ids.tolist() for side, found in self.vectors.items()}
 
 
-def load_initialization(settings: Settings, subwords: Subwords, log: Callable[[str], None]) -> Initialization:
-    """Read what the settings name for a new model. Raise what `load_initial_run` and `find_vectors` raise."""
-    vectors = find_vectors(settings, subwords, log)
-    return Initialization(load_initial_run(settings), vectors)
+class Origins(NamedTuple):
+    """Hold the runs that a training builds on."""
+
+    initial: LoadedRun | None  # `training.start_from`, whose weights and subwords a new model takes over
+    teachers: list[LoadedRun]  # `training.teachers`
+
+    def with_subwords(self, settings: Settings) -> Settings:
+        """Return settings with the subwords of the run to fine-tune, or of the teachers."""
+        if other := self.initial or (self.teachers[0] if self.teachers else None):
+            return store.with_subwords_of(other.path, settings)
+        return settings
+
+
+def load_origins(settings: Settings, device: torch.device, *, resumed: bool = False) -> Origins:
+    """Load the runs that a training builds on, each once. A resumed one needs its teachers alone.
+
+    Raises what `load_initial_run` and `load_teachers` raise.
+    """
+    teachers = load_teachers(settings, device)
+    return Origins(None if resumed else load_initial_run(settings), teachers)
 
 
 def load_initial_run(settings: Settings) -> LoadedRun | None:
@@ -83,17 +99,6 @@ def initialize_from_run(model: Seq2Seq, parent: LoadedRun) -> None:
 def run_identity(parent: LoadedRun) -> dict[str, str]:
     """Return path and SHA-256 of the run, for the provenance of a fine-tuned run."""
     return {"run": str(parent.path), "sha256": tensors_hash(named_weights(parent.model))}
-
-
-def with_inherited_subwords(settings: Settings) -> Settings:
-    """Return settings with the subwords of the run to fine-tune, or of the teachers.
-
-    Raises what `load_initial_run` and `load_teachers` raise.
-    """
-    teachers = load_teachers(settings, torch.device("cpu"))
-    if other := load_initial_run(settings) or (teachers[0] if teachers else None):
-        return store.with_subwords_of(other.path, settings)
-    return settings
 
 
 def vector_files(training: TrainingSettings) -> dict[str, Path]:

@@ -140,7 +140,9 @@ def _locked_file(run: RunFolder, warn: Callable[[str], None]) -> int | None:
     for _ in range(ATTEMPTS):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
         try:
-            _check_is_ours(descriptor, run.folder)
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:  # a pipe, or a file that would lose its content
+                raise DataError(f"{run.folder / LOCK}: not a lock file of this program; delete it")
             _lock(descriptor, run.folder)
             if os.path.samestat(path.lstat(), os.fstat(descriptor)):
                 with suppress(OSError):  # a full disk; this is only for the message to others
@@ -162,13 +164,6 @@ def _locked_file(run: RunFolder, warn: Callable[[str], None]) -> int | None:
             raise
         os.close(descriptor)
     raise DataError(f"{run.folder}: other processes keep removing {LOCK}; train in another directory: run=runs/NAME")
-
-
-def _check_is_ours(descriptor: int, folder: Path) -> None:
-    """Raise DataError for a pipe, or for a file with a second hard link, whose content would be lost."""
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
-        raise DataError(f"{folder / LOCK}: not a lock file of this program; delete it")
 
 
 class _NoLocks(Exception):

@@ -28,7 +28,7 @@ def check_start(settings: Settings, folder: Path) -> None:
     scratch would overwrite a model.
     """
     if list_checkpoints(folder / store.CHECKPOINTS):
-        _show_changes(with_recorded_precision(settings, folder), folder)
+        _show_changes(with_recorded_choices(settings, folder), folder)
     elif (folder / store.WEIGHTS).exists():
         raise DataError(
             f"{folder}: already contains a trained model but no checkpoints to resume from; "
@@ -37,15 +37,24 @@ def check_start(settings: Settings, folder: Path) -> None:
         )
 
 
-def with_recorded_precision(settings: Settings, folder: Path) -> Settings:
-    """Return settings in which `training.precision: auto` is what a run that is resumed began with; a run that is older
-    than the setting began with float32. Others are returned as they are."""
-    if settings.training.precision != "auto" or not list_checkpoints(folder / store.CHECKPOINTS):
+def with_recorded_choices(settings: Settings, folder: Path) -> Settings:
+    """Return settings in which `auto` is what a run that is resumed began with.
+
+    This is so for `training.precision` and `training.batch_tokens`. A run that is older than the first began with
+    float32. Settings of a new run, or without `auto`, are returned as they are.
+    """
+    auto = settings.training.precision == "auto" or not settings.training.batch_tokens
+    if not auto or not list_checkpoints(folder / store.CHECKPOINTS):
         return settings
     trained = _trained_settings(folder)
     if trained is None:
         with suppress(DataError):  # a damaged config is reported later
             trained = _with_older_default(store.load_settings(folder))
+    if trained and not settings.training.batch_tokens:
+        training = settings.training.model_copy(update={"batch_tokens": trained.training.batch_tokens})
+        settings = settings.model_copy(update={"training": training})
+    if settings.training.precision != "auto":
+        return settings
     return _with_precision(settings, trained.training.precision if trained else OLDER_PRECISION)
 
 

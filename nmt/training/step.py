@@ -148,7 +148,10 @@ class TrainStep:
             self.freeze(state.progress.frozen)
             if self.average:
                 own = {key: tensor.shape for key, tensor in named_weights(self.model).items()}
-                if own != {key: tensor.shape for key, tensor in state.average.items() if _is_finite(tensor)}:
+                fits = own == {key: tensor.shape for key, tensor in state.average.items()}
+                if not fits or not all(
+                    each.is_floating_point() and each.isfinite().all() for each in state.average.values()
+                ):
                     raise ValueError("average")
                 self.average = {key: tensor.to(self.device) for key, tensor in state.average.items()}
             load_optimizer(self.optimizer, state.optimizer)
@@ -266,7 +269,3 @@ def _unshared(gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
 def _summable(loss: Tensor) -> Tensor:
     """Return the loss in 64 bits, so that the order of a sum of losses hardly matters. MPS has none."""
     return loss if loss.device.type == "mps" else loss.double()
-
-
-def _is_finite(tensor: Tensor) -> bool:
-    return tensor.is_floating_point() and bool(tensor.isfinite().all())

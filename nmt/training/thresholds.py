@@ -34,14 +34,11 @@ def thresholds_of_run(
                 f"{path}: damaged; copy the run again, or remove the file: the defaults then hold, and results may "
                 "differ by rounding"
             ) from None
-    if list_checkpoints(folder / store.CHECKPOINTS) or not alone or device.type != "cpu" or not _is_long(settings):
+    training = settings.training
+    short = 0 < training.max_steps < LONG_STEPS or 0 < training.max_time < LONG_SECONDS
+    if list_checkpoints(folder / store.CHECKPOINTS) or not alone or device.type != "cpu" or short:
         return {}
     return calibration.for_long_work(torch.get_num_threads(), say)
-
-
-def _is_long(settings: Settings) -> bool:
-    training = settings.training
-    return not 0 < training.max_steps < LONG_STEPS and not 0 < training.max_time < LONG_SECONDS
 
 
 def record() -> bytes | None:

@@ -27,11 +27,12 @@ from nmt.kernels import using
 from nmt.precision import with_precision
 from nmt.runs import store
 from nmt.runs.weights import named_weights, subwords_hash
+from nmt.training.batch_size import with_batch_tokens
 from nmt.training.batches import EpochBatches
 from nmt.training.checkpoint import list_checkpoints, load_newest
-from nmt.training.distillation import check_subwords, load_teachers, teacher_cache
+from nmt.training.distillation import check_subwords, teacher_cache
 from nmt.training.footprint import largest_file, new_model
-from nmt.training.initialization import Initialization, load_initialization, with_inherited_subwords
+from nmt.training.initialization import Initialization, Origins, find_vectors, load_origins
 from nmt.training.lock import RunFolder, owned
 from nmt.training.log import Log, NoLog
 from nmt.training.provenance import (
@@ -47,7 +48,7 @@ from nmt.training.resume import (
     check_subwords_of,
     config_is_current,
     with_earlier_defaults,
-    with_recorded_precision,
+    with_recorded_choices,
 )
 from nmt.training.signals import Interrupted, Signals
 from nmt.training.state import share_state
@@ -89,7 +90,7 @@ def train(
             if ranks.leads:
                 with _writing(folder):
                     run = stack.enter_context(owned(folder, log.warn))
-            settings = with_recorded_precision(with_earlier_defaults(settings, folder), folder)
+            settings = with_recorded_choices(with_earlier_defaults(settings, folder), folder)
             _check_ranks_agree(settings, ranks)
             if ranks.leads:
                 check_start(settings, folder)
@@ -104,10 +105,14 @@ def train(
             with ranks.in_turn():
                 # A run keeps its subwords, which a changed text would no longer yield.
                 begun = bool(list_checkpoints(folder / store.CHECKPOINTS))
-                known = store.with_subwords_of(folder, settings) if begun else with_inherited_subwords(settings)
+                origins = load_origins(settings, device, resumed=begun)
+                known = store.with_subwords_of(folder, settings) if begun else origins.with_subwords(settings)
                 data = prepare(known, log.say)
+            settings = with_batch_tokens(settings, data, device, log.say, ranks)
             with _writing(folder, run):
-                trainer = _make_trainer(settings, data, command, device, log, signals, run, changed_data, ranks)
+                trainer = _make_trainer(
+                    settings, data, origins, command, device, log, signals, run, changed_data, ranks
+                )
                 for name, text in (files or {}).items() if ranks.leads else ():
                     write_atomic(run.path / name, text.encode())
             return _run(trainer, data, log, signals)
@@ -183,6 +188,7 @@ def _writing(folder: Path, run: RunFolder | None = None) -> Iterator[None]:
 def _make_trainer(
     settings: Settings,
     data: Prepared,
+    origins: Origins,
     command: list[str],
     device: torch.device,
     log: Log,
@@ -207,10 +213,11 @@ def _make_trainer(
     known = store.load_statistics(folder) if same_text else None
     statistics = known or training_statistics(data.train, data.subwords)
     sets = validation_sets(settings, data, statistics)
-    initial = load_initialization(settings, data.subwords, log.say) if state is None else Initialization()
-    teachers = load_teachers(settings, device)
-    check_subwords(teachers, data.subwords)
-    now = provenance(settings, data, initial.run, teachers, command, device)
+    initial = Initialization()
+    if state is None:
+        initial = Initialization(origins.initial, find_vectors(settings, data.subwords, log.say))
+    check_subwords(origins.teachers, data.subwords)
+    now = provenance(settings, data, initial.run, origins.teachers, command, device)
     ranks.check_equal(
         {**now["data"], "subword model": subwords_hash(data.subwords)},
         "the ranks must read the same files, and see the same run directory",
@@ -224,7 +231,7 @@ def _make_trainer(
     initial.apply(model, log.say)
     ranks.share_tensors(list(named_weights(model).values()))
     with ranks.in_turn():
-        soft_targets = teacher_cache(teachers, data.train, device, log.say) if teachers else None
+        soft_targets = teacher_cache(origins.teachers, data.train, device, log.say) if origins.teachers else None
         links = guide_of(data, settings.training, log.say)
     batches = EpochBatches(data.train, settings, data.subwords, soft_targets, data.weights, links)
     trainer = Trainer(settings, model, batches, sets, device, log, signals, run, ranks)

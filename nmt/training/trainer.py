@@ -339,7 +339,7 @@ class Trainer:
             if training.start_from:
                 self._validate()
             else:
-                loss = validation_loss(self.model, self.validation_sets[0], self.device)
+                loss = validation_loss(self.model, self.validation_sets[0], self.device, self.signals.check)
                 self._count_time()
                 self.report.reset_clock()
                 perplexity = Validation(0, 0.0, loss).perplexity

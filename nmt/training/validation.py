@@ -21,6 +21,7 @@ from nmt.data.subword import Subwords
 from nmt.data.unchanged import check_unchanged
 from nmt.evaluation.outputs import Outputs
 from nmt.inference.constraints import NO_CONSTRAINTS, Constraints, longest_allowed
+from nmt.inference.interruptible import Interruptible
 from nmt.inference.parallel import parallel_map
 from nmt.inference.search import search
 from nmt.kernels.deferred_gradients import PackedWeights, cached_packing
@@ -133,20 +134,21 @@ def validate(
 ) -> ValidationResult:
     """Return loss, scores, hypotheses and symptoms of the model on a validation set.
 
-    `check` is called between batches and may raise to abort. Leaves the model in evaluation mode.
+    `check` is called before each step of a search and may raise to abort. Leaves the model in evaluation mode.
     """
     model.eval()
     greedy = decoding.model_copy(update={"beam_size": 1})
     batches = _batches(data.dataset, device)
     constraints = data.constraints.to(device)
     packed: PackedWeights = {}
+    stoppable = Interruptible(model, check)
 
     def of_batch(indices: list[int]) -> _Part:
-        check()
         batch = make_batch(data.dataset, indices).to(device)
         with cached_packing(packed):
-            found = [hypothesis.tokens for [hypothesis] in search(model, batch.source, greedy, constraints=constraints)]
+            best = search(stoppable, batch.source, greedy, constraints=constraints)
             loss = float(batch_loss(model, batch))
+        found = [hypothesis.tokens for [hypothesis] in best]
         limits = longest_allowed(batch.source, greedy, constraints).tolist()
         lengths = [len(data.dataset.target(index)) for index in indices]
         # An output as long as its reference is complete, even if no longer one is allowed.
@@ -193,11 +195,17 @@ def _assign(model: Seq2Seq, weights: Mapping[str, Tensor]) -> None:
 
 
 @torch.inference_mode()
-def validation_loss(model: Seq2Seq, data: ValidationSet, device: torch.device) -> float:
-    """Return the loss alone, in nats per target token, without translating. Leaves the model in evaluation mode."""
+def validation_loss(
+    model: Seq2Seq, data: ValidationSet, device: torch.device, check: Callable[[], None] = lambda: None
+) -> float:
+    """Return the loss alone, in nats per target token, without translating. Leaves the model in evaluation mode.
+
+    `check` is called before each batch and may raise to abort.
+    """
     model.eval()
     loss, tokens = 0.0, 0
     for indices in _batches(data.dataset, device):
+        check()
         batch = make_batch(data.dataset, indices).to(device)
         loss, tokens = loss + float(batch_loss(model, batch)), tokens + batch.target_tokens
     return loss / tokens

@@ -249,7 +249,9 @@ def _peak(options: argparse.Namespace) -> int:
 def _decoding(options: argparse.Namespace) -> dict[str, Any]:
     work, device = _work(options, True, "float32"), torch.device(options.device)
     torch.manual_seed(1)
-    return benchmark._decoding(make_model(work.model, *work.vocab).to(device), work, device, 1 if options.quick else 3)
+    return benchmark.measure_decoding(
+        make_model(work.model, *work.vocab).to(device), work, device, 1 if options.quick else 3
+    )
 
 
 @section("recipe")

@@ -174,7 +174,7 @@ def command(workplace: Path, *words: str, before: str = "") -> subprocess.Comple
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT)}
     return subprocess.run(
         [sys.executable, "-c", program, *words],
-        check=False, cwd=workplace, env=environment, capture_output=True, text=True, timeout=120,
+        check=False, cwd=workplace, env=environment, capture_output=True, text=True, timeout=900,
     )  # fmt: skip
 
 

@@ -111,7 +111,7 @@ def test_crashed_between_steps_and_in_validations(
 ) -> None:
     """In this process, so that it takes seconds; the long form kills processes."""
     chosen, folder, crashes = [*words(QUICK), *EVERY_STEP, "training.max_steps=8"], tmp_path / "run", 0
-    for count in (2, 5, 4):
+    for count in (2, 9, 12):
         with monkeypatch.context() as patch:
             patch.setattr("nmt.training.train.Signals", lambda count=count: CrashAt(count))
             try:

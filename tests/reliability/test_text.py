@@ -63,6 +63,7 @@ def crlf(content: bytes) -> bytes:
 LINE_LIKE = "\u2028\u2029\u0085\x0b\x0c\x1c\x1d\x1e\r"
 BLANK = ["", " ", "\u00a0", "\u3000", "\u200b"]
 WHOLE = "train: 120 usable pairs"
+UNKNOWN = "source lines that hold unknown characters; set subword.character_coverage=1: 1"
 OF_DIGITS = ("repeat an earlier one", "use of U+00", "cannot give back")  # true of this text of digits, edited or not
 MENDED: list[tuple[str, Edit, list[str]]] = [
     ("nothing", lambda folder: None, [WHOLE]),
@@ -85,7 +86,8 @@ MENDED: list[tuple[str, Edit, list[str]]] = [
         for blank in BLANK
     ),
     ("a million characters", line(9, "7" * A_MILLION), ["pairs longer than 100 pieces left out (data.max_length): 1"]),
-    *((f"the text {text}", line(9, text), [WHOLE]) for text in ("<s>", "</s>", "<unk>", "\u2581", "1 ||| 2")),
+    *((f"the text {text}", line(9, text), [WHOLE, UNKNOWN]) for text in ("<s>", "</s>", "<unk>")),
+    *((f"the text {text}", line(9, text), [WHOLE]) for text in ("\u2581", "1 ||| 2")),
     (
         "valid = train",
         both(*(bytes_of(f"valid.{s}", functools.partial(lambda s, _: SAME[s], s)) for s in "ab")),
@@ -94,7 +96,10 @@ MENDED: list[tuple[str, Edit, list[str]]] = [
     (
         "valid inside train",
         both(*(bytes_of(f"train.{s}", functools.partial(lambda s, text: text + VALID[s], s)) for s in "ab")),
-        ["6 of its source lines are in train: scores on them say little"],
+        [
+            "6 of its source lines are in train, 6 with the same translation: scores on them say little; "
+            "remove them from the training text"
+        ],
     ),
 ]
 SAME: dict[str, bytes] = {}

@@ -109,24 +109,17 @@ def document_of(
         raise DataError(f"{path}:{line}: {what}") from None
     document = kind.open(path, text, languages, columns, overwrite)
     if found != UTF8:
-        document.write = _in_encoding(document.write, path, found, format_name)
+        write, errors = document.write, "xmlcharrefreplace" if format_name in {"xliff", "tmx"} else "strict"
+
+        def write_encoded(translations: Sequence[str]) -> bytes:
+            try:
+                return write(translations).decode().encode(found, errors)
+            except UnicodeEncodeError as error:
+                character = error.object[error.start]
+                raise DataError(f"{path}: {found} has no {character!r}; convert the file to UTF-8 first") from None
+
+        document.write = write_encoded
     return document
-
-
-def _in_encoding(
-    write: Callable[[Sequence[str]], bytes], path: Path, encoding: str, format_name: str
-) -> Callable[[Sequence[str]], bytes]:
-    """Return a writer of a document in another encoding than UTF-8."""
-    errors = "xmlcharrefreplace" if format_name in {"xliff", "tmx"} else "strict"
-
-    def written(translations: Sequence[str]) -> bytes:
-        try:
-            return write(translations).decode().encode(encoding, errors)
-        except UnicodeEncodeError as error:
-            character = error.object[error.start]
-            raise DataError(f"{path}: {encoding} has no {character!r}; convert the file to UTF-8 first") from None
-
-    return written
 
 
 def _encoding(raw: bytes, format_name: str, given: str) -> str:

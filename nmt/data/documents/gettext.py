@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nmt.data.documents.segments import Document, Lines
-from nmt.data.formats.codes import is_code, same_language
+from nmt.data.formats.codes import other_language
 from nmt.data.formats.gettext import Entry, header_language, parse, quoted
 
 Filler = Callable[[Sequence[str]], str]
@@ -21,10 +21,17 @@ def open_po(path: Path, text: str, languages: tuple[str, str], columns: tuple[st
     for entry in parse((line.removeprefix("\ufeff") for line in lines), path, Counter()):
         if entry.is_header:
             language = header_language(entry)
-            if is_code(language) and is_code(languages[1]) and not same_language(languages[1], language):
+            if other_language(languages[1], language):
                 notes[f"the header says Language: {language}, and the run translates into {languages[1]}"] += 1
             continue
-        forms = {name: _source(entry, name) for name, form in entry.translations().items() if overwrite or not form}
+        # A form translates msgid_plural, but the first of several forms msgid; without a plural all translate msgid.
+        translations = entry.translations()
+        single, plural = entry.strings["msgid"], entry.strings.get("msgid_plural", entry.strings["msgid"])
+        forms = {
+            name: single if name == "msgstr[0]" and len(translations) > 1 else plural
+            for name, form in translations.items()
+            if overwrite or not form
+        }
         if forms:
             added = {source: found.add(source) for source in dict.fromkeys(forms.values())}
             fillers.append((entry, {name: added[source] for name, source in forms.items()}))
@@ -40,14 +47,6 @@ def open_po(path: Path, text: str, languages: tuple[str, str], columns: tuple[st
         return "\n".join(line for line in written if line is not None).encode()
 
     return Document(found.texts, write, notes)
-
-
-def _source(entry: Entry, name: str) -> str:
-    """Return the text that a form translates: msgid, or msgid_plural for all forms but the first, and for a single
-    form."""
-    plural = entry.strings.get("msgid_plural")
-    single = len(entry.translations()) == 1
-    return entry.strings["msgid"] if plural is None or (name == "msgstr[0]" and not single) else plural
 
 
 def _mark(entry: Entry, lines: list[str], ends: list[str], written: list[str]) -> None:

@@ -37,7 +37,10 @@ def open_json(path: Path, text: str, languages: tuple[str, str], columns: tuple[
 
     def write(translations: Sequence[str]) -> bytes:
         for row, target, filler in fillers.values():
-            _put(row, target, filler(translations))
+            *outer, last = [target] if target in row else target.split(".")
+            for part in outer:
+                row = row.setdefault(part, {})
+            row[last] = filler(translations)
         if is_array:
             indent = 2 if "\n" in text.strip() else None
             return (_dumped([row for _, row in rows], indent) + "\n").encode()
@@ -92,10 +95,3 @@ def _dumped(value: Any, indent: int | None = None) -> str:
     """Return JSON with other scripts as they are, unless a text holds half a surrogate pair, which UTF-8 has not."""
     found = json.dumps(value, ensure_ascii=False, indent=indent)
     return found if found.isascii() or not _SURROGATE.search(found) else json.dumps(value, indent=indent)
-
-
-def _put(row: dict[str, Any], key: str, text: str) -> None:
-    *outer, last = [key] if key in row else key.split(".")
-    for part in outer:
-        row = row.setdefault(part, {})
-    row[last] = text

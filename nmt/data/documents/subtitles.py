@@ -54,7 +54,14 @@ def _title(document: Document, lines: list[str]) -> Callable[[Sequence[str]], li
     if len(lines) > 1 and all(_TAG.sub("", line).lstrip().startswith(("-", "–")) for line in lines):
         speakers = [_title(document, [line]) for line in lines]
         return lambda translations: [line for speaker in speakers for line in speaker(translations)]
-    before, core, after = _inside(" ".join(lines))
+    # Split off the tags and the white space around the text.
+    parts = _PART.findall(" ".join(lines))
+    start, end = 0, len(parts)
+    while start < end and (parts[start].isspace() or _TAG.fullmatch(parts[start])):
+        start += 1
+    while end > start and (parts[end - 1].isspace() or _TAG.fullmatch(parts[end - 1])):
+        end -= 1
+    before, core, after = "".join(parts[:start]), "".join(parts[start:end]), "".join(parts[end:])
     plain = " ".join(_TAG.sub("", core).split())
     if is_blank(plain):
         return lambda _: lines
@@ -63,17 +70,6 @@ def _title(document: Document, lines: list[str]) -> Callable[[Sequence[str]], li
     place = len(document.texts)
     document.texts.append(plain)
     return lambda translations: _broken(f"{before}{translations[place]}{after}", len(lines))
-
-
-def _inside(text: str) -> tuple[str, str, str]:
-    """Split off the tags and the white space around a text: before it, the text, and after it."""
-    parts = _PART.findall(text)
-    start, end = 0, len(parts)
-    while start < end and (parts[start].isspace() or _TAG.fullmatch(parts[start])):
-        start += 1
-    while end > start and (parts[end - 1].isspace() or _TAG.fullmatch(parts[end - 1])):
-        end -= 1
-    return "".join(parts[:start]), "".join(parts[start:end]), "".join(parts[end:])
 
 
 def _broken(text: str, count: int) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from nmt.data.corpus import is_blank
 from nmt.data.documents.markup import Element, escaped, parse, space_before, tag_with
 from nmt.data.documents.segments import Document, spliced
-from nmt.data.formats.codes import is_code, same_language
+from nmt.data.formats.codes import is_code, other_language
 from nmt.errors import DataError
 
 
@@ -24,18 +24,30 @@ def open_xliff(
         )
     version = 2 if root.attributes.get("version", "").startswith("2") else 1
     notes = _other_languages(path, root, languages)
-    units = [unit for unit in _units(root, "segment" if version == 2 else "trans-unit") if _is_open(unit, overwrite)]
-    for unit in units:
-        if (source := unit.child("source")) and source.children:
-            notes["segments with inline tags, translated without them; put them back"] += 1
+    texts, units = [], []
+    for unit in _units(root, "segment" if version == 2 else "trans-unit"):
+        source, target = unit.child("source"), unit.child("target")
+        if source is None or is_blank(source.segment()) or unit.attributes.get("approved") == "yes":
+            continue
+        if overwrite or target is None or (is_blank(target.segment()) and not target.children):
+            texts.append(source.segment())
+            units.append(unit)
+            if source.children:
+                notes["segments with inline tags, translated without them; put them back"] += 1
 
     def write(translations: Sequence[str]) -> bytes:
-        changes = _with_languages(content, root, languages, version) if units else []
+        changes = []
+        # The target language goes into the tags that should name it and do not.
+        name = "trgLang" if version == 2 else "target-language"
+        for each in [root] if version == 2 else [child for child in root.children if child.local == "file"]:
+            if units and name not in each.attributes and is_code(languages[1]):
+                tag = tag_with(content[each.start : each.inner], name, languages[1].replace("_", "-"))
+                changes.append((each.start, each.inner, tag))
         for unit, translation in zip(units, translations, strict=True):
             changes += _filled(content, unit, translation, version)
         return spliced(content, changes)
 
-    return Document([source.segment() for unit in units if (source := unit.child("source"))], write, notes)
+    return Document(texts, write, notes)
 
 
 def _units(element: Element, name: str, translate: bool = True) -> list[Element]:
@@ -48,13 +60,6 @@ def _units(element: Element, name: str, translate: bool = True) -> list[Element]
         else:
             found += _units(child, name, inner)
     return found
-
-
-def _is_open(unit: Element, overwrite: bool) -> bool:
-    source, target = unit.child("source"), unit.child("target")
-    if source is None or is_blank(source.segment()) or unit.attributes.get("approved") == "yes":
-        return False
-    return overwrite or target is None or (is_blank(target.segment()) and not target.children)
 
 
 def _filled(content: bytes, unit: Element, translation: str, version: int) -> list[tuple[int, int, bytes]]:
@@ -76,19 +81,6 @@ def _filled(content: bytes, unit: Element, translation: str, version: int) -> li
     return [*changes, (target.start, target.end, tag + escaped(translation) + f"</{target.name}>".encode())]
 
 
-def _with_languages(
-    content: bytes, root: Element, languages: tuple[str, str], version: int
-) -> list[tuple[int, int, bytes]]:
-    """Write the target language into the tags that should name it and do not."""
-    name = "trgLang" if version == 2 else "target-language"
-    holders = [root] if version == 2 else [child for child in root.children if child.local == "file"]
-    return [
-        (each.start, each.inner, tag_with(content[each.start : each.inner], name, languages[1].replace("_", "-")))
-        for each in holders
-        if name not in each.attributes and is_code(languages[1])
-    ]
-
-
 def _other_languages(path: Path, root: Element, languages: tuple[str, str]) -> Counter[str]:
     notes: Counter[str] = Counter()
     for each in (root, *root.children):
@@ -97,6 +89,6 @@ def _other_languages(path: Path, root: Element, languages: tuple[str, str]) -> C
             each.attributes.get("target-language") or each.attributes.get("trgLang", ""),
         )
         for code, language in zip(named, languages, strict=True):
-            if code and is_code(code) and is_code(language) and not same_language(language, code):
+            if other_language(language, code):
                 notes[f"{path.name} names the language {code} where the run has {language}"] += 1
     return notes

@@ -31,6 +31,12 @@ def same_language(wanted: str, found: str) -> bool:
     return bool(one) and bool(other) and (one == other or other.startswith(f"{one}-") or one.startswith(f"{other}-"))
 
 
+def other_language(wanted: str, found: str) -> bool:
+    """Return whether a code in a file surely is another language than the wanted one: both look like languages, and
+    differ."""
+    return is_code(wanted) and is_code(found) and not same_language(wanted, found)
+
+
 def language_index(wanted: str, found: list[str]) -> int | None:
     """Return the place of the wanted language among codes: the same code if there is one, else the first that fits."""
     for place, code in enumerate(found):
@@ -42,10 +48,9 @@ def language_index(wanted: str, found: list[str]) -> int | None:
 def is_code(text: str) -> bool:
     """Return whether a word looks like a language: `en`, `deu`, `pt-BR`, `zho_Hans` or an English name of a
     language."""
-    first, *rest = normal(text).split("-")
-    known = text.strip().lower() in NAMES
-    return known or (2 <= len(first) <= 3 and first.isalpha() and first.isascii() and all(map(_is_subtag, rest)))
-
-
-def _is_subtag(text: str) -> bool:
-    return 2 <= len(text) <= 4 and text.isalnum() and text.isascii()
+    if text.strip().lower() in NAMES:
+        return True
+    first, *subtags = normal(text).split("-")
+    if not (2 <= len(first) <= 3 and first.isalpha() and first.isascii()):
+        return False
+    return all(2 <= len(subtag) <= 4 and subtag.isalnum() and subtag.isascii() for subtag in subtags)

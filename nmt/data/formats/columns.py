@@ -33,11 +33,15 @@ def find_columns(
     if len(columns) not in {0, 2}:
         raise DataError(f"{place}: columns: give two, source and target, or none; {len(columns)} is given")
     if columns:
-        found = [_named_column(place, first, column) for column in columns]
-        by_name = not all(column.isdecimal() for column in columns)
-        return Columns(found[0], found[1], by_name or _is_header(first, languages, found))
-    if header := _header_columns(first, languages):
-        return Columns(*header, True)
+        return _named_columns(place, first, languages, columns)
+    source, target = sides_in(first, languages)
+    if len(first) == 2:  # beside the one language, the other column may name any
+        if source is not None and target is None and is_code(first[1 - source]):
+            target = 1 - source
+        if target is not None and source is None and is_code(first[1 - target]):
+            source = 1 - target
+    if source is not None and target is not None and source != target:
+        return Columns(source, target, True)
     if len(first) < 2:
         raise DataError(f"{place}: has one column; put a tab (in CSV: a comma) between source and target")
     text = [_holds_text([row[side] for row in rows if len(row) > 1]) for side in (0, 1)]
@@ -50,16 +54,28 @@ def find_columns(
     return Columns(0, 1, False)
 
 
-def _named_column(place: str, first: list[str], column: str) -> int:
-    if column.isdecimal():
-        if 1 <= int(column) <= len(first):
-            return int(column) - 1
-    elif column in first:
-        return first.index(column)
+def _named_columns(place: str, first: list[str], languages: tuple[str, str], columns: tuple[str, ...]) -> Columns:
+    """Return the columns with these numbers or names. If both are numbers, the first row is a header if one of its two
+    cells names its language or a side."""
     folded = [name.lower() for name in first]
-    if column.lower() in folded:
-        return folded.index(column.lower())
-    raise DataError(f"{place}: has no column {column!r}; its first row has {_shown(first)}: name one or its number")
+    header = False
+    found: list[int] = []
+    for column, language in zip(columns, languages, strict=True):
+        number = int(column) if column.isdecimal() else 0
+        if 1 <= number <= len(first):
+            found.append(number - 1)
+        elif column in first and not column.isdecimal():
+            found.append(first.index(column))
+        elif column.lower() in folded:
+            found.append(folded.index(column.lower()))
+        else:
+            raise DataError(
+                f"{place}: has no column {column!r}; its first row has {_shown(first)}: name one or its number"
+            )
+        cell = first[found[-1]]
+        known = cell.lower() in {*SOURCE_NAMES, *TARGET_NAMES} or language_index(language, [cell]) is not None
+        header = header or not column.isdecimal() or known
+    return Columns(found[0], found[1], header)
 
 
 def sides_in(names: Sequence[str], languages: tuple[str, str]) -> tuple[int | None, int | None]:
@@ -77,27 +93,6 @@ def sides_in(names: Sequence[str], languages: tuple[str, str]) -> tuple[int | No
         source = next((folded.index(name) for name in SOURCE_NAMES if name in folded), None)
         target = next((folded.index(name) for name in TARGET_NAMES if name in folded), None)
     return source, target
-
-
-def _header_columns(first: list[str], languages: tuple[str, str]) -> tuple[int, int] | None:
-    """Return the columns that a header gives to the two sides; None if the row is no header that says so."""
-    source, target = sides_in(first, languages)
-    if len(first) == 2:
-        if source is not None and target is None and is_code(first[1 - source]):
-            target = 1 - source
-        if target is not None and source is None and is_code(first[1 - target]):
-            source = 1 - target
-    return None if source is None or target is None or source == target else (source, target)
-
-
-def _is_header(first: list[str], languages: tuple[str, str], found: list[int]) -> bool:
-    """Return whether the first row of numbered columns is a header: one of the two cells names its language or a
-    side."""
-    known = {*SOURCE_NAMES, *TARGET_NAMES}
-    return any(
-        first[place].lower() in known or language_index(language, [first[place]]) is not None
-        for place, language in zip(found, languages, strict=True)
-    )
 
 
 def _holds_text(cells: list[str]) -> bool:

@@ -62,7 +62,14 @@ def read_po(
             continue
         if "fuzzy" in entry.flags:
             notes["fuzzy entries left out"] += 1
-        for source, target in _translated(entry):
+        source, plural = entry.strings["msgid"], entry.strings.get("msgid_plural")
+        forms = list(entry.translations().values())
+        pairs = []
+        if plural is None or len(forms) > 1:  # else the language has one form for all numbers
+            pairs.append((source, forms[0]))
+        if plural is not None:
+            pairs.append((plural, forms[-1]))
+        for source, target in pairs:
             number += 1
             if "fuzzy" in entry.flags:
                 continue
@@ -71,15 +78,6 @@ def read_po(
                 continue
             source, target = one_line(source), one_line(target)
             yield Pair(number, target, source) if swapped else Pair(number, source, target)
-
-
-def _translated(entry: Entry) -> list[tuple[str, str]]:
-    forms = list(entry.translations().values())
-    if "msgid_plural" not in entry.strings:
-        return [(entry.strings["msgid"], forms[0])]
-    if len(forms) == 1:  # the language has one form for all numbers
-        return [(entry.strings["msgid_plural"], forms[0])]
-    return [(entry.strings["msgid"], forms[0]), (entry.strings["msgid_plural"], forms[-1])]
 
 
 def header_language(entry: Entry) -> str:

@@ -28,8 +28,13 @@ def guess_languages(path: Path) -> tuple[str, str] | None:
         rows = (tab_rows if name == "tsv" else csv_rows)(path, Counter(), ANY)
         if found := _languages_in_header(next(rows, (1, []))[1]):
             return found
-    if name == "jsonl" and (found := _languages_in_json(path)):
-        return found
+    if name == "jsonl":
+        _, first = next(json_rows(path, Counter(), ANY), (1, {}))
+        inner = next((value for value in first.values() if isinstance(value, dict)), first)
+        texts = [key for key, value in inner.items() if isinstance(value, str)]
+        codes = [key for key in texts if is_code(key) and key not in _NO_LANGUAGES]
+        if len(codes) == 2:
+            return codes[0], codes[1]
     return _languages_in_name(path)
 
 
@@ -45,15 +50,6 @@ def is_reversed(path: Path, format_name: str, languages: tuple[str, str]) -> boo
 
 def _languages_in_header(first: Sequence[str]) -> tuple[str, str] | None:
     codes = [normal(cell) for cell in first if is_code(cell) and cell.strip().lower() not in _NO_LANGUAGES]
-    return (codes[0], codes[1]) if len(codes) == 2 else None
-
-
-def _languages_in_json(path: Path) -> tuple[str, str] | None:
-    _, first = next(json_rows(path, Counter(), ANY), (1, {}))
-    inner = next((value for value in first.values() if isinstance(value, dict)), first)
-    codes = [
-        key for key, value in inner.items() if isinstance(value, str) and is_code(key) and key not in _NO_LANGUAGES
-    ]
     return (codes[0], codes[1]) if len(codes) == 2 else None
 
 

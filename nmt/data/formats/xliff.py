@@ -27,7 +27,16 @@ def read_xliff(
         declared.update(_declared(name, attributes))
 
     for number, (_, unit) in enumerate(elements(path, UNITS, opened), start=1):
-        swapped = _is_swapped(path, declared, languages)
+        first, second = declared.get("source", ""), declared.get("target", "")
+        swapped = same_language(languages[1], first) and not same_language(languages[0], first)
+        if first and second:
+            straight = same_language(languages[0], first) and same_language(languages[1], second)
+            swapped = not straight and same_language(languages[1], first) and same_language(languages[0], second)
+            if not (straight or swapped):
+                raise DataError(
+                    f"{path}: is from {first} into {second}, not from {languages[0]} into {languages[1]}; "
+                    f"set data.source to {first} and data.target to {second}"
+                )
         source, target = segment_text(unit.find("source")), segment_text(unit.find("target"))
         if not target:
             notes["units without a translation left out"] += 1
@@ -42,20 +51,6 @@ def _declared(name: str, attributes: dict[str, str]) -> dict[str, str]:
     if name == "xliff" and "srcLang" in attributes:
         return {"source": attributes["srcLang"], "target": attributes.get("trgLang", "")}
     return {}
-
-
-def _is_swapped(path: Path, declared: dict[str, str], languages: tuple[str, str]) -> bool:
-    source, target = declared.get("source", ""), declared.get("target", "")
-    if not source or not target:
-        return bool(source) and same_language(languages[1], source) and not same_language(languages[0], source)
-    if same_language(languages[0], source) and same_language(languages[1], target):
-        return False
-    if same_language(languages[1], source) and same_language(languages[0], target):
-        return True
-    raise DataError(
-        f"{path}: is from {source} into {target}, not from {languages[0]} into {languages[1]}; "
-        f"set data.source to {source} and data.target to {target}"
-    )
 
 
 def xliff_languages(path: Path) -> tuple[str, str] | None:
