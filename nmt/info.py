@@ -13,7 +13,7 @@ from nmt.errors import DataError
 from nmt.files import read_json, run_file_exists
 from nmt.runs import store
 from nmt.runs.weights import named_weights
-from nmt.shown import each_shown
+from nmt.shown import counted, each_shown
 
 
 @each_shown
@@ -69,7 +69,7 @@ def _describe_provenance(provenance: Any) -> Iterator[str]:
     yield f"  pairs     {provenance['pairs']['train']:,} training, {provenance['pairs']['valid']:,} validation"
     for stem, notes in provenance["left_out"].items():
         for note, count in notes.items():
-            yield f"            {stem}: {note}: {count:,}"
+            yield f"            {stem}: {counted(note, count)}"
     for name, digest in provenance["data"].items():
         yield f"  data      {name}  sha256 {digest[:16]}"
     yield f"  versions  {', '.join(f'{name} {version}' for name, version in provenance['versions'].items())}"

@@ -36,6 +36,16 @@ def _spelled(match: re.Match[str]) -> str:
     return _SPELLED.get(character) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
 
 
+def counted(note: str, count: int) -> str:
+    """Return a note and how often it is true, before the remedy if it names one.
+
+    >>> counted("lines of markup; remove them", 1200)
+    'lines of markup: 1,200; remove them'
+    """
+    what, separator, remedy = note.partition("; ")
+    return f"{what}: {count:,}{separator}{remedy}"
+
+
 def each_shown(describe: Callable[P, Iterable[str]]) -> Callable[P, Iterator[str]]:
     """Make every line that a function yields safe to show, by `shown`: a decorator."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nmt.cli.streams import open_output
 from nmt.errors import ConfigError
-from nmt.shown import shown
+from nmt.shown import counted, shown
 
 if TYPE_CHECKING:
     from nmt.data.documents.segments import Document
@@ -95,4 +95,4 @@ def translate_document(
     print(shown(f"{input_file}: {done}"), file=sys.stderr)
     for note, count in document.notes.items():
         if count:
-            print(shown(f"warning: {note}: {count:,}"), file=sys.stderr)
+            print(shown(f"warning: {counted(note, count)}"), file=sys.stderr)

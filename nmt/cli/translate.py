@@ -34,7 +34,7 @@ from nmt.cli.options import (
 from nmt.cli.streams import check_output, open_input, open_output, windows_of
 from nmt.config import decoding_changes
 from nmt.errors import ConfigError, DataError
-from nmt.shown import json_line, shown
+from nmt.shown import counted, json_line, shown
 
 MANY = 1000  # lines of a text for which it pays to measure what is fast here, if it is not known
 
@@ -262,7 +262,7 @@ def translate(  # noqa: PLR0915
             )
         for note, count in notes.items() if ranks is None or ranks.leads else ():
             if count:
-                print(shown(f"warning: {note}: {count:,}"), file=sys.stderr)
+                print(shown(f"warning: {counted(note, count)}"), file=sys.stderr)
 
 
 def _render(

@@ -22,6 +22,7 @@ from nmt.data.subword import Subword, Subwords, load_subword, train_subword
 from nmt.data.unchanged import check_unchanged, checker
 from nmt.data.write_dataset import write_dataset
 from nmt.errors import DataError
+from nmt.shown import counted
 
 Item = TypeVar("Item")
 
@@ -254,7 +255,7 @@ def _encoded(
     verify = checker(text.hashes, source.files)
     dataset, notes = cached(recipe, make, read, say, f"encoding {names}", verify)
     for note, count in notes.items():
-        say(f"warning: {source.name}: {note}: {count:,}")
+        say(f"warning: {source.name}: {counted(note, count)}")
     for finding in surveys[0].findings(SERIOUS) if surveys else ():
         say(f"warning: {source.name}: {finding}")
     return dataset, notes

@@ -25,6 +25,7 @@ from nmt.inference.translator import Translator
 from nmt.languages import language_of_file, language_of_text
 from nmt.metrics import AER, METRICS, default_metrics, statistics
 from nmt.runs import store
+from nmt.shown import counted
 
 AER_SIGNATURE = "nrefs:1|attention:forced|links:strongest-both-ways"
 LENGTHS = (5, 10, 15, 20, 25, 30, 40, 50, 75, 100)  # last length of each group, in source words; one more is open
@@ -135,7 +136,7 @@ def _score_set(
         seconds = time.perf_counter() - started
         for note, count in warnings_of(translations).items():
             if count:
-                warn(f"{data.name}: {note}: {count:,}")
+                warn(f"{data.name}: {counted(note, count)}")
         used = translator.settings.model_copy(update=changes)
         decoding = f"beam {used.beam_size}, length penalty {used.length_penalty:g}"
         visible = translator.subwords.target.normalizer.visible

@@ -63,7 +63,7 @@ def crlf(content: bytes) -> bytes:
 LINE_LIKE = "\u2028\u2029\u0085\x0b\x0c\x1c\x1d\x1e\r"
 BLANK = ["", " ", "\u00a0", "\u3000", "\u200b"]
 WHOLE = "train: 120 usable pairs"
-UNKNOWN = "source lines that hold unknown characters; set subword.character_coverage=1: 1"
+UNKNOWN = "source lines that hold unknown characters: 1; set subword.character_coverage=1"
 OF_DIGITS = ("repeat an earlier one", "use of U+00", "cannot give back")  # true of this text of digits, edited or not
 MENDED: list[tuple[str, Edit, list[str]]] = [
     ("nothing", lambda folder: None, [WHOLE]),
