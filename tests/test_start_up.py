@@ -77,3 +77,20 @@ def test_loaded_weights_are_those_of_the_file(tiny_run: Path) -> None:
             assert {id(part) for part in layer._flat_weights} == parameters
     assert not any(part.is_meta for part in [*named.values(), *loaded.model.buffers()])
     assert all(part.requires_grad for part in named.values())
+
+
+def test_the_collector_looks_seldom_and_not_at_the_end() -> None:
+    """Else it looks through all that torch has made, again and again."""
+    code = """
+import gc, sys
+gc.freeze = lambda: print("frozen")
+from nmt.cli import main
+sys.argv = ["nmt", "--version"]
+try:
+    main()
+finally:
+    print(gc.get_threshold()[0])
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    _, threshold, at_the_end = found.stdout.split("\n")[:3]
+    assert int(threshold) > 10_000 and at_the_end == "frozen"
