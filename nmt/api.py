@@ -1,6 +1,7 @@
 """The public Python API: `nmt.load(...)` makes a translator out of run directories."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -39,6 +40,16 @@ def load_translator(
     own number as it is. `snapshot` is a step of which the run has a snapshot, to load that instead of its best model.
     Raises DataError if a run is damaged, or if the runs do not share their subwords.
     """
+    # GNU OpenMP keeps a team of threads for every thread that has computed with several. While there are more of them
+    # than cores, they do not wait awake for the next product, and each has to be woken: a server that loads here and
+    # translates elsewhere is a third slower. The team of a thread that has ended is gone.
+    with ThreadPoolExecutor(1) as apart:
+        return apart.submit(_load, paths, device, threads, snapshot).result()
+
+
+def _load(
+    paths: Path | str | Sequence[Path | str], device: str | None, threads: int | None, snapshot: int
+) -> Translator:
     folders = [Path(path) for path in ([paths] if isinstance(paths, Path | str) else paths)]
     first_settings = settings = load_settings(folders[0])
     where = settings.device if device is None else device

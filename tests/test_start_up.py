@@ -94,3 +94,19 @@ finally:
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     _, threshold, at_the_end = found.stdout.split("\n")[:3]
     assert int(threshold) > 10_000 and at_the_end == "frozen"
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
+def test_loading_leaves_no_team_of_threads_behind(tiny_run: Path) -> None:
+    """Else a program that loads in one thread and translates in another is slower: see `load_translator`."""
+    code = f"""
+import os, torch, nmt
+torch.set_num_threads(2)
+translator = nmt.load({str(tiny_run)!r}, threads=2)
+print(len(os.listdir("/proc/self/task")))
+torch.rand(1000, 1000).exp_()
+print(len(os.listdir("/proc/self/task")))
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    before, after = map(int, found.stdout.split())
+    assert after > before
