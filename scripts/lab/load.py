@@ -2,10 +2,11 @@
 and memory must stay flat.
 
     python scripts/lab/load.py runs/en-fr                                # 24 clients, ten minutes
+    python scripts/lab/load.py runs/en-fr --most 60                      # texts of up to 60 lines
     python scripts/lab/load.py runs/en-fr --seconds 30 --clients 8       # quick form
 
-Starts a server of its own on a free port. Each client asks for one to three lines of the run's test text at a time, by
-the APIs of LibreTranslate, DeepL and /v1 in turn, and compares each answer with that of the library, translated alone
+Starts a server of its own on a free port. Each client asks for one to `--most` lines of the run's test text at a time,
+by the APIs of LibreTranslate, DeepL and /v1 in turn, and compares each answer with that of the library, translated alone
 beforehand. Prints throughput beside that of the library on the same lines, the times of answers, and memory.
 """
 
@@ -44,7 +45,7 @@ def main() -> None:
     try:
         assert server.stdout is not None
         url = next(line.split()[1] for line in server.stdout if line.startswith("open "))
-        found = Load(url.rstrip("/"), expected, (data.source, data.target)).run(
+        found = Load(url.rstrip("/"), expected, (data.source, data.target), options.most).run(
             options.clients, options.seconds, server.pid
         )
     finally:
@@ -60,8 +61,8 @@ def main() -> None:
 class Load:
     """Ask a server from many threads, and compare what it says."""
 
-    def __init__(self, url: str, expected: dict[str, str], languages: tuple[str, str]) -> None:
-        self.url, self.expected, self.languages = url, expected, languages
+    def __init__(self, url: str, expected: dict[str, str], languages: tuple[str, str], most: int) -> None:
+        self.url, self.expected, self.languages, self.most = url, expected, languages, most
         self.counts: Counter[str] = Counter()
         self.times: list[float] = []
         self.lock = threading.Lock()
@@ -96,7 +97,7 @@ class Load:
         known = list(self.expected)
         with httpx.Client(timeout=120) as client:
             while time.monotonic() < end:
-                lines = choice.sample(known, choice.randint(1, 3))
+                lines = choice.sample(known, choice.randint(1, self.most))
                 started = time.perf_counter()
                 try:
                     found = self._ask(client, choice.randrange(3), lines)
@@ -133,6 +134,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("run", type=Path)
     parser.add_argument("--clients", type=int, default=24)
     parser.add_argument("--seconds", type=float, default=600.0)
+    parser.add_argument("--most", type=int, default=3, help="lines of a request")
     parser.add_argument("--lines", type=int, default=500, help="different lines that are asked for")
     parser.add_argument("--threads", type=int, default=2)
     return parser.parse_args()
