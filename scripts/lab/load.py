@@ -6,7 +6,7 @@ and memory must stay flat.
     python scripts/lab/load.py runs/en-fr --seconds 30 --clients 8       # quick form
 
 Starts a server of its own on a free port. Each client asks for one to `--most` lines of the run's test text at a time,
-by the APIs of LibreTranslate, DeepL and /v1 in turn, and compares each answer with that of the library, translated alone
+by the APIs of LibreTranslate, DeepL and /v1 in turn, and compares each answer with that of the library, made
 beforehand. Prints throughput beside that of the library on the same lines, the times of answers, and memory.
 """
 
