@@ -1,7 +1,7 @@
 """The first picture of every textbook: the attention of `I love you.`
 
 `make lab` trains the demo for five seeds and looks at each. Here a small model, trained on short sentences with guided
-attention and kept in tests/golden/picture, shows it in a moment; its provenance.json has the command.
+attention and kept in tests/picture, shows it in a moment; its provenance.json has the command.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from lab.first_picture import RIGHT, strongest
 import nmt
 from nmt.inference.alignment import AttentionMatrix
 
-PICTURE = Path(__file__).parent / "golden" / "picture"
+PICTURE = Path(__file__).parent / "picture"
 
 
 def test_strongest_source_word_of_each_target_word() -> None:

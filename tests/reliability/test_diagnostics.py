@@ -1,4 +1,4 @@
-"""Training says in words what is wrong with it: models broken on purpose are diagnosed; a sound one gets no warning."""
+"""Diagnosis: models broken on purpose are diagnosed in words while they train; a sound one gets no warning."""
 
 import math
 import random

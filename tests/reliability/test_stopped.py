@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from nmt.model import Seq2Seq
-from nmt.runs.store import CHECKPOINTS
+from nmt.runs.store import CHECKPOINTS, METRICS
 from nmt.training import checkpoint, validation
 from nmt.training import step as step_module
 from nmt.training.checkpoint import list_checkpoints, load_checkpoint
