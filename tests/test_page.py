@@ -136,6 +136,19 @@ def test_compare_and_a_file(page: Any, tmp_path: Path) -> None:
     assert len(Path(download.value.path()).read_text(encoding="utf-8").split("\n")) == 4
 
 
+def test_a_file_right_after_typing(page: Any, tmp_path: Path) -> None:
+    """What was typed is not asked for any more: its answer would take the place of the file's."""
+    (tmp_path / "text.txt").write_text("a cat\na dog\n", encoding="utf-8")
+    page.fill("#source", "the red cat")
+    page.set_input_files("#file", tmp_path / "text.txt")
+    page.wait_for_selector("#said:has-text('all 2 lines')")
+    page.wait_for_timeout(800)  # longer than the page waits after a key
+    assert "all 2 lines" in page.inner_text("#said")
+    with page.expect_download() as download:
+        page.click("#download")
+    assert download.value.suggested_filename == "translated-text.txt"
+
+
 def test_nothing_is_asked_while_an_input_method_composes(page: Any) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

@@ -69,7 +69,10 @@ def check_output(path: Path | None, *inputs: Path | None, option: str = "--outpu
     promises a compression."""
     if path is not None and path.suffix in {".gz", ".bz2", ".xz", ".zst"}:
         raise ConfigError(f"{option} {path}: output is not compressed; name it {path.stem}, and compress it afterwards")
-    if path is None or not path.is_file():
+    try:
+        if path is None or not path.is_file():
+            return
+    except OSError:  # a name that is too long, a folder that may not be read: said when it is opened
         return
     for given in inputs:
         if given is not None and given.is_file() and path.samefile(given):

@@ -77,10 +77,16 @@ function askedOf(side, text, begun = []) {
   return asked;
 }
 
-async function ask() {
+// Ends what is being asked, and what would be asked in a moment because something was typed.
+function begin() {
+  clearTimeout(timer);
   asking.abort();
   asking = new AbortController();
-  const { signal } = asking;
+  return asking.signal;
+}
+
+async function ask() {
+  const signal = begin();
   labels();
   remember();
   fileContent = null;
@@ -269,11 +275,10 @@ function typed() {
 // A file whose format the server knows, such as PO or subtitles: it comes back with translations filled in.
 async function translateDocument(file) {
   const run = runs.find((each) => each.name === sides[0].run.value) ?? runs[0];
-  asking.abort();
-  asking = new AbortController();
+  const signal = begin();
   say(`${file.name}: translating …`);
   try {
-    const { content, notes } = await translateWhole(file, run, asking.signal);
+    const { content, notes } = await translateWhole(file, run, signal);
     source.value = "";
     prefixes = [];
     clear();
@@ -288,10 +293,9 @@ async function translateDocument(file) {
 
 async function translateFile(file) {
   if (wholeFiles.some((ending) => file.name.toLowerCase().endsWith(ending))) { await translateDocument(file); return; }
+  const signal = begin();
   const text = await file.text();
   if (text.includes("\uFFFD")) { say(`${file.name}: is not text in UTF-8; save it as UTF-8`, true); return; }
-  asking.abort();
-  asking = new AbortController();
   const lines = text.replaceAll("\r\n", "\n").replace(/\n$/, "").split("\n");
   const bar = $("#progress");
   const done = [];
@@ -299,7 +303,7 @@ async function translateFile(file) {
   try {
     for (let start = 0; start < lines.length; start += CHUNK) {
       const asked = { ...askedOf(sides[0], lines.slice(start, start + CHUNK)), alternatives: 0, trace: false, heads: false, pieces: false };
-      const { translations } = await translate(asked, asking.signal);
+      const { translations } = await translate(asked, signal);
       done.push(...translations.map((each) => each.map((line) => line.text).join(" ")));
       bar.value = done.length / lines.length;
       say(`${file.name}: ${done.length} of ${lines.length} lines`);
