@@ -40,11 +40,13 @@ def main() -> None:
             size: Any = {"width": WIDTH, "height": 700}
             page = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce").new_page()
             page.goto(place)
+            if place == address:
+                page.wait_for_selector("body[data-ready]")
             return page
 
         page = opened(address)
         page.fill("#source", LEARNT)
-        page.click(f"#left .word:text-is('{CHOSEN}')")
+        page.click(f"#left .word:has-text('{CHOSEN}')")
         page.wait_for_selector("#others button")
         page.screenshot(path=PICTURES / "page.png", full_page=True)
         page.click("#learning > summary")
@@ -73,10 +75,10 @@ def main() -> None:
 def served(run: Path) -> Iterator[str]:
     """Serve the run meanwhile, and return the address."""
     command = [sys.executable, "-m", "nmt", "serve", str(run), "--port", str(PORT)]
-    server = subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, text=True)
-    assert server.stderr
+    server = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
+    assert server.stdout
     try:
-        for line in server.stderr:
+        for line in server.stdout:
             if f":{PORT}" in line:
                 break
         else:
