@@ -58,7 +58,8 @@ docs: $(INSTALLED)
 pictures: $(INSTALLED)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/make_tutorial_pictures.py
 
-# tests/reliability in its long form (300 kills, about 20 minutes), and the table in docs/reliability.md.
+# tests/reliability in its long form (an hour on two cores), and the table in docs/reliability.md. For one file:
+# pytest tests/reliability/test_FILE.py --proof docs/reliability.md
 proof: $(INSTALLED)
 	$(BIN)/python -m pytest tests/reliability -n auto --maxprocesses 8 --dist worksteal -vv --proof docs/reliability.md
 
