@@ -40,9 +40,9 @@ def load_translator(
     own number as it is. `snapshot` is a step of which the run has a snapshot, to load that instead of its best model.
     Raises DataError if a run is damaged, or if the runs do not share their subwords.
     """
-    # GNU OpenMP keeps a team of threads for every thread that has computed with several. While there are more of them
-    # than cores, they do not wait awake for the next product, and each has to be woken: a server that loads here and
-    # translates elsewhere is a third slower. The team of a thread that has ended is gone.
+    # GNU OpenMP keeps a thread pool for every thread that has run a parallel region. While the pools have more threads
+    # than there are cores, idle threads sleep instead of spinning, and must be woken for each product: a server that
+    # loads in one thread and translates in another is a third slower. The pool of a thread that has ended is freed.
     with ThreadPoolExecutor(1) as apart:
         return apart.submit(_load, paths, device, threads, snapshot).result()
 

@@ -79,8 +79,8 @@ def test_loaded_weights_are_those_of_the_file(tiny_run: Path) -> None:
     assert all(part.requires_grad for part in named.values())
 
 
-def test_the_collector_looks_seldom_and_not_at_the_end() -> None:
-    """Else it looks through all that torch has made, again and again."""
+def test_the_garbage_collector_scans_seldom_and_not_at_exit() -> None:
+    """Else it scans all objects that importing torch created, again and again."""
     code = """
 import gc, sys
 gc.freeze = lambda: print("frozen")
@@ -97,7 +97,7 @@ finally:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
-def test_loading_leaves_no_team_of_threads_behind(tiny_run: Path) -> None:
+def test_loading_leaves_no_thread_pool_behind(tiny_run: Path) -> None:
     """Else a program that loads in one thread and translates in another is slower: see `load_translator`."""
     code = f"""
 import os, time, torch

@@ -98,8 +98,8 @@ def main() -> None:
     # when torch is imported.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-    # Importing torch makes objects that stay, very many. To look through them for unused cycles, again and again and
-    # once more at the end, costs a quarter of the time of a short command (docs/performance.md).
+    # Importing torch creates many long-lived objects. Scanning them for garbage again and again, and once more at exit,
+    # takes a quarter of the time of a short command (docs/performance.md).
     gc.set_threshold(20_000, 20, 100)
     atexit.register(gc.freeze)
     sys.excepthook = _show_bug

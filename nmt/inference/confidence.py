@@ -109,19 +109,20 @@ def _fit(pairs: Sequence[tuple[float, float, int]]) -> Fit:
         if part.any() and not part.all():
             curve = isotonic(sure[~part], right[~part])
             calibrated[part] = np.interp(sure[part], curve.probabilities, curve.shares)
-    # The reliability diagram and the expected calibration error, before and after.
-    diagrams: list[tuple[tuple[float, float, int], ...]] = []
-    errors: list[float] = []
-    for given in (sure, calibrated):
-        place = np.minimum((given * BINS).astype(int), BINS - 1)
-        bins = [
-            (round(float(given[inside].mean()), 4), round(float(right[inside].mean()), 4), int(inside.sum()))
-            for inside in (place == number for number in range(BINS))
-            if inside.any()
-        ]
-        diagrams.append(tuple(bins))
-        errors.append(sum(abs(mean - share) * count for mean, share, count in bins) / len(given))
-    return Fit(isotonic(sure, right), diagrams[0], diagrams[1], errors[0], errors[1])
+    before, error_before = _reliability(sure, right)
+    after, error_after = _reliability(calibrated, right)
+    return Fit(isotonic(sure, right), before, after, error_before, error_after)
+
+
+def _reliability(sure: Floats, right: Floats) -> tuple[tuple[tuple[float, float, int], ...], float]:
+    """Return (mean probability, share right, count) of each bin that has any, and the expected calibration error."""
+    place = np.minimum((sure * BINS).astype(int), BINS - 1)
+    bins = [
+        (round(float(sure[inside].mean()), 4), round(float(right[inside].mean()), 4), int(inside.sum()))
+        for inside in (place == number for number in range(BINS))
+        if inside.any()
+    ]
+    return tuple(bins), sum(abs(mean - share) * count for mean, share, count in bins) / len(sure)
 
 
 def isotonic(sure: Floats, right: Floats) -> Curve:

@@ -42,8 +42,8 @@ class _Job:
         return same and not (self.options.drawn or self.options.mbr)
 
     def fail(self, error: Exception) -> None:
-        """End the request with an error. One that is cancelled at this moment stays cancelled."""
-        if self.future.set_running_or_notify_cancel():
+        """End the request with an error, unless it has ended. One that is cancelled at this moment stays cancelled."""
+        if not self.future.done() and self.future.set_running_or_notify_cancel():
             self.future.set_exception(error)
 
 
@@ -123,9 +123,15 @@ class TranslationService:
             self._translate(jobs)
 
     def _check(self, jobs: list[_Job]) -> None:
-        """Raise Late if one of these requests is out of time, or nobody waits for any of them."""
-        now = time.monotonic()
-        if any(now > job.deadline for job in jobs) or all(job.future.cancelled() for job in jobs):
+        """Fail the requests that are out of time; the others go on. Raise Late if none is left that anybody waits for.
+
+        A search calls this before each step, from several threads if it has several batches.
+        """
+        with self._changed:
+            for job in jobs:
+                if time.monotonic() > job.deadline:
+                    job.fail(self._late())
+        if all(job.future.done() for job in jobs):
             raise self._late()
 
     def _late(self) -> Late:
@@ -152,10 +158,13 @@ class TranslationService:
                 first.fail(error)
                 return
             for job in jobs:  # one of them is at fault: each by itself
-                self._translate([job])
+                if not job.future.done():
+                    self._translate([job])
             return
         for job, part in zip(jobs, parts, strict=True):
             new = [next(found) for _ in job.lines[part]]
+            if job.future.done():  # out of time, or nobody waits for it
+                continue
             job.done += new
             if job.progress:
                 job.progress(new)

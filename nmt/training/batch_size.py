@@ -25,11 +25,11 @@ SPARE = 0.9  # of the largest size that fits: memory fragments, and sampled subw
 def with_batch_tokens(
     settings: Settings, data: Prepared, device: torch.device, say: Callable[[str], None], ranks: Ranks = ALONE
 ) -> Settings:
-    """Return settings in which `training.batch_tokens` is a number, and say which number `auto` is.
+    """Return settings in which `training.batch_tokens` is a number, and log the number that `auto` chose.
 
-    Only a CUDA device is filled by trying: the memory of a computer is shared, and a program that asks for too much is
-    killed. Other devices get the number that `nmt.config.defaults_for` has for a corpus of this size. Of several
-    `ranks`, the leader tries. Raise OutOfMemory if not even one sentence fits.
+    Only a CUDA device is tried: a process that asks for too much main memory is killed. Other devices get the number
+    that `nmt.config.defaults_for` has for a corpus of this size. Of several `ranks`, the leader tries. Raise
+    OutOfMemory if not even one sentence fits.
     """
     training = settings.training
     if training.batch_tokens or training.batch_sentences:
@@ -53,9 +53,9 @@ def with_batch_tokens(
 
 
 def largest_fitting(fits: Callable[[int], bool], most: int) -> int:
-    """Return a batch size below the largest that `fits`, and at most `most`: double it, then halve the gap thrice.
+    """Return a batch size below the largest that `fits`, and at most `most`.
 
-    Raise OutOfMemory if no size fits.
+    Doubles the size until it no longer fits, then bisects three times. Raise OutOfMemory if no size fits.
     """
     good, bad, size = 0, 0, min(FIRST, most)
     while not bad and good < most:
@@ -75,8 +75,10 @@ def largest_fitting(fits: Callable[[int], bool], most: int) -> int:
 def trial(
     settings: Settings, dataset: Dataset, longest: Lengths, vocab: list[int], device: torch.device
 ) -> Callable[[int], bool]:
-    """Return a function that takes a training step on the longest sentences, with a model of its own, and tells whether
-    they fit as one batch of so many padded tokens."""
+    """Return a function that tells whether a batch of a given number of padded tokens fits into memory.
+
+    The function runs a training step of a separate model on the longest sentences.
+    """
     step = TrainStep(new_model(settings, vocab, device), settings.training, device)
     order = np.argsort(longest, kind="stable")
 
