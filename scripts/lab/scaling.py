@@ -9,6 +9,7 @@ is timed alone, with a bucket of the size of the model. Let nothing else run mea
 
 import argparse
 import json
+import math
 import os
 import shutil
 import statistics
@@ -22,7 +23,10 @@ PROJECT = Path(__file__).parent.parent.parent
 BEGIN, END = "<!-- written by scripts/lab/scaling.py -->", "<!-- end -->"
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
 NODES = ("nmt-a", "nmt-b")  # network namespaces
-STEPS = 60
+DEVICES = ("veth-a", "veth-b")  # their network interfaces
+STEPS = 40
+LENGTH = 20  # tokens of a sentence
+LINES = 5000  # that are translated
 
 # Assumptions about a cluster, on paper: nothing here was measured by this project.
 BANDWIDTH, LATENCY = 25e9, 20e-6  # bytes/s and seconds per hop of an all-reduce between nodes (200 Gbit/s)
@@ -41,15 +45,19 @@ def config(folder: Path, hidden: int) -> Path:
     return path
 
 
-def rate(folder: Path, count: int, tokens: int, parts: int, hidden: int, nodes: bool = False) -> float:
-    """Return target tokens per second: the median of log lines after the first ones."""
-    run = folder / f"run-{count}-{tokens}-{parts}-{nodes}"
+def rate(folder: Path, count: int, tokens: int, parts: int, hidden: int, link: str = "") -> float:
+    """Return target tokens per second: the median of log lines after the first ones. `link`: that of two nodes."""
+    run = folder / f"run-{count}-{tokens}-{parts}-{link}"
     words = ["-m", "nmt", "train", str(config(folder, hidden)), f"run={run}", f"training.batch_tokens={tokens}"]
     words.append(f"training.parts={parts}")
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "NMT_CACHE": str(folder / "cache"), "PYTHONPATH": str(PROJECT)}
-    if nodes:
+    if link:
         common = [*TORCHRUN, "--nnodes=2", "--nproc-per-node=1", "--master-addr=10.77.0.1", "--master-port=29500"]
-        commands = [["ip", "netns", "exec", name, *common, f"--node-rank={n}", *words] for n, name in enumerate(NODES)]
+        # Both namespaces have the same host name, so each process must be told its network interface.
+        commands = [
+            ["ip", "netns", "exec", name, "env", f"GLOO_SOCKET_IFNAME={device}", *common, f"--node-rank={n}", *words]
+            for n, (name, device) in enumerate(zip(NODES, DEVICES, strict=True))
+        ]
     else:
         commands = [[*TORCHRUN, f"--nproc-per-node={count}", *words]]
     started = [subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) for command in commands]
@@ -66,7 +74,31 @@ def parameters(folder: Path, hidden: int) -> int:
     from nmt.model import model_shapes
 
     shapes = model_shapes(settings.load(config(folder, hidden), []).model, [1000, 1000])
-    return sum(int(__import__("math").prod(shape)) for shape in shapes.values())
+    return sum(math.prod(shape) for shape in shapes.values())
+
+
+def encoder_backward(folder: Path, hidden: int, tokens: int) -> float:
+    """Return the seconds of the encoder's backward pass for half a step, on one thread.
+
+    When the gradients of generator and decoder are there, this is all that is left to compute, so it is the most that a
+    sum of gradients could overlap with.
+    """
+    import torch
+
+    from nmt import config as settings
+    from nmt.model import make_model
+
+    torch.set_num_threads(1)
+    model = make_model(settings.load(config(folder, hidden), []).model, 1000, 1000)
+    source = torch.randint(4, 1000, (tokens // 2 // LENGTH, LENGTH))
+    weights, times = list(model.encoder.parameters()), []
+    for _ in range(9):
+        encoded, _state = model.encoder(source, torch.ones_like(source, dtype=torch.bool), [LENGTH] * len(source))
+        total = encoded.sum()
+        started = time.perf_counter()
+        torch.autograd.grad(total, weights)
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
 
 
 def time_all_reduce(values: int) -> None:
@@ -86,6 +118,32 @@ def time_all_reduce(values: int) -> None:
             print(statistics.median(times[5:]))
 
 
+def translation(folder: Path, run: Path) -> list[str]:
+    """Return a table: lines per second of `nmt translate` with 1 and 2 processes, start included."""
+    lines = (PROJECT / "data" / "en-fr" / "train.en").read_text(encoding="utf-8").splitlines(keepends=True)
+    text = folder / "text.en"
+    text.write_text("".join(lines[:LINES]), encoding="utf-8")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT)}
+    seconds = {}
+    for count in (1, 2):
+        output = folder / f"translated-{count}"
+        command = [*TORCHRUN, f"--nproc-per-node={count}", "-m", "nmt", "translate", str(run), "-i", str(text)]
+        started = time.perf_counter()
+        subprocess.run(
+            [*command, "-o", str(output), "--threads", "1"], env=environment, check=True, capture_output=True
+        )
+        seconds[count] = time.perf_counter() - started
+    if (folder / "translated-1").read_bytes() != (folder / "translated-2").read_bytes():
+        raise SystemExit("1 and 2 processes translate differently")
+    return [
+        f"`nmt translate`, {LINES:,} lines, start included; the outputs are equal:",
+        "",
+        "| processes | lines/s | times |",
+        "|---|---:|---:|",
+        *(f"| {count} | {LINES / each:,.0f} | {seconds[1] / each:.2f} |" for count, each in seconds.items()),
+    ]
+
+
 def all_reduce(values: int, count: int) -> float:
     command = [*TORCHRUN, f"--nproc-per-node={count}", __file__, "--all-reduce", str(values)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT)}
@@ -93,10 +151,10 @@ def all_reduce(values: int, count: int) -> float:
     return float(output.splitlines()[-1])
 
 
-def network(bandwidth: str, delay: str) -> str:
-    """Make two network namespaces with a slow link between them; return why not, or ""."""
+def network(bandwidth: str, delay: str) -> tuple[str, str]:
+    """Make two network namespaces with a slow link between them; return what the link does, and why there is none."""
     if not shutil.which("ip") or not shutil.which("tc") or os.geteuid():
-        return "needs root, ip and tc"
+        return "", "needs root, ip and tc"
     first, second = NODES
     for words in (
         *(f"ip netns add {name}" for name in NODES),
@@ -106,13 +164,33 @@ def network(bandwidth: str, delay: str) -> str:
         f"ip -n {second} addr add 10.77.0.2/24 dev veth-b",
         f"ip -n {first} link set veth-a up",
         f"ip -n {second} link set veth-b up",
-        f"ip netns exec {first} tc qdisc add dev veth-a root netem rate {bandwidth} delay {delay}",
-        f"ip netns exec {second} tc qdisc add dev veth-b root netem rate {bandwidth} delay {delay}",
     ):
         result = subprocess.run(words.split(), check=False, capture_output=True, text=True)
         if result.returncode:
-            return f"{words}: {result.stderr.strip()}"
-    return ""
+            return "", f"{words}: {result.stderr.strip()}"
+    # A kernel without netem can limit the rate alone.
+    for limit, does in (
+        (f"netem rate {bandwidth} delay {delay}", f"{bandwidth}, {delay} of delay"),
+        (f"tbf rate {bandwidth} burst 256k latency 200ms", f"{bandwidth}, no delay added (this kernel has no netem)"),
+    ):
+        results = [
+            subprocess.run(
+                ["ip", "netns", "exec", name, "tc", "qdisc", "add", "dev", device, "root", *limit.split()],
+                check=False,
+                capture_output=True,
+                text=True,
+            )
+            for name, device in zip(NODES, DEVICES, strict=True)
+        ]
+        if not any(result.returncode for result in results):
+            return does, ""
+    return "", f"tc qdisc add: {results[0].stderr.strip()}"
+
+
+def sent() -> int:
+    """Return the bytes that the first of two nodes has sent to the other."""
+    command = ["ip", "netns", "exec", NODES[0], "cat", "/sys/class/net/veth-a/statistics/tx_bytes"]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def model(values: int, gpus: int) -> dict[str, float]:
@@ -126,7 +204,7 @@ def model(values: int, gpus: int) -> dict[str, float]:
     }  # fmt: skip
 
 
-def tables(folder: Path, hidden: int, tokens: int, with_network: bool) -> str:
+def tables(folder: Path, hidden: int, tokens: int, with_network: bool, run: Path | None) -> str:
     values = parameters(folder, hidden)
     alone = rate(folder, 1, tokens, 2, hidden)
     whole = rate(folder, 1, tokens, 1, hidden)
@@ -143,19 +221,39 @@ def tables(folder: Path, hidden: int, tokens: int, with_network: bool) -> str:
         f"| 2 | two parts (strong) | {strong:,.0f} | {strong / alone:.2f} |",
         f"| 2 | twice the step (weak) | {weak:,.0f} | {weak / alone:.2f} |",
         "",
-        f"Each rank sends {2 * 4 * values / 2 / 1e6:,.1f} MB per update (a ring of two: 2 (N - 1) / N of 4 bytes per "
-        f"parameter). The sum alone takes {1000 * sums:.1f} ms, at most {100 * sums / step:.0f} % of a step. It is not "
-        "overlapped with the backward pass: gradients come from one call of `torch.autograd.grad`.",
+        f"Each rank sends {4 * values / 1e6:,.1f} MB per update (a ring of two: 2 (N - 1) / N of 4 bytes per "
+        f"parameter). The sum alone takes {1000 * sums:.1f} ms, at most {100 * sums / step:.0f} % of a step. It starts "
+        "when the backward pass has ended. If the gradients of generator and decoder were sent earlier, the sum could "
+        "overlap with the backward pass of the encoder, which takes "
+        f"{1000 * encoder_backward(folder, hidden, tokens):.0f} ms. This is the most that overlap can save, however "
+        "slow the link.",
     ]
     if with_network:
-        for bandwidth, delay in (("1gbit", "0.2ms"), ("100mbit", "1ms")):
-            problem = network(bandwidth, delay)
+        lines += [
+            "",
+            "Two network namespaces with a limited link stand in for two nodes. Expected: the step of two processes on "
+            "one node, less the sum there, plus the bytes of an update at the rate of the link.",
+            "",
+            "| link | target tokens/s | seconds per step | expected | sent per update, MB |",
+            "|---|---:|---:|---:|---:|",
+        ]
+        volume = 4 * values  # a ring of two: 2 (N - 1) / N
+        for bandwidth, delay, bits in (("10gbit", "0.1ms", 1e10), ("1gbit", "0.2ms", 1e9), ("100mbit", "1ms", 1e8)):
+            does, problem = network(bandwidth, delay)
             try:
-                slow = "" if problem else f"{rate(folder, 2, tokens, 2, hidden, nodes=True):,.0f} target tokens/s"
+                if problem:
+                    lines.append(f"| {bandwidth} | not measured: {problem} | | | |")
+                    continue
+                slow = rate(folder, 2, tokens, 2, hidden, bandwidth)
+                expected = step - sums + volume / (bits / 8)
+                lines.append(
+                    f"| {does} | {slow:,.0f} | {tokens / slow:.2f} | {expected:.2f} | {sent() / STEPS / 1e6:.1f} |"
+                )
             finally:
                 for name in NODES:
                     subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
-            lines += ["", f"Two namespaces, {bandwidth}, {delay}: {slow or f'not measured: {problem}'}."]
+    if run:
+        lines += ["", *translation(folder, run)]
     lines += [
         "",
         f"Model (assumed, not measured: {GPU_TOKENS:,} tokens/s per GPU, {GPU_STEP_TOKENS:,} tokens per GPU and step, "
@@ -178,6 +276,7 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, default=256)
     parser.add_argument("--tokens", type=int, default=8000, help="training.batch_tokens")
     parser.add_argument("--network", action="store_true", help="also two network namespaces with slow links (root)")
+    parser.add_argument("--translate", type=Path, metavar="RUN", help="also the rate of translation with this run")
     parser.add_argument("--write", type=Path, metavar="PAGE")
     parser.add_argument("--all-reduce", type=int, metavar="VALUES", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -185,7 +284,7 @@ def main() -> None:
         time_all_reduce(options.all_reduce)
         return
     with tempfile.TemporaryDirectory() as folder:
-        found = tables(Path(folder), options.hidden, options.tokens, options.network)
+        found = tables(Path(folder), options.hidden, options.tokens, options.network, options.translate)
     print(found)
     if options.write:
         page = options.write.read_text(encoding="utf-8")
