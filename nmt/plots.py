@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmt.errors import ConfigError, DataError, extra
+from nmt.files import write_atomic
 from nmt.inference.alignment import AttentionMatrix
 
 if TYPE_CHECKING:
@@ -174,7 +175,10 @@ def length_picture(sets: Mapping[str, Mapping[str, Sequence["Group"]]], path: Pa
 
 @contextmanager
 def picture(path: Path, width: float | int, height: float | int) -> Iterator["Figure"]:
-    """Yield a figure of `width` x `height` inches, written when it is complete; equal figures give equal bytes."""
+    """Yield a figure of `width` x `height` inches, written when it is complete; equal figures give equal bytes.
+
+    Raise DataError if it cannot be written; a picture that was there before is then left as it was.
+    """
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -187,6 +191,9 @@ def picture(path: Path, width: float | int, height: float | int) -> Iterator["Fi
             warnings.filterwarnings("ignore", message="Glyph .* missing")  # said before, in one line
             figure.savefig(content, format=kind, dpi=150, metadata=dates.get(kind))
     try:
-        path.write_bytes(content.getvalue())
+        if path.exists() and not path.is_file():  # a pipe is written to, not replaced
+            path.write_bytes(content.getvalue())
+        else:
+            write_atomic(path.resolve(), content.getvalue())  # a link stays a link
     except OSError as error:
         raise DataError(f"{path}: cannot write: {error.strerror}") from None

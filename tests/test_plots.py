@@ -1,6 +1,9 @@
 """Pictures: what is written in them, that they are files of their kind, and what cannot be drawn."""
 
+import os
+import resource
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -122,3 +125,31 @@ def test_a_pair_without_words_is_not_drawn(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nothing to draw: a side of this sentence pair is empty"):
         attention_picture(empty, tmp_path / "a.svg")
     contact_sheet([MATRIX, empty], 1, tmp_path / "b.svg")
+
+
+@pytest.mark.parametrize("ending", STARTS)
+@pytest.mark.parametrize("before", [None, b"an older picture"])
+def test_a_disk_that_is_full_leaves_no_part_of_a_picture(tmp_path: Path, ending: str, before: bytes | None) -> None:
+    path = tmp_path / f"a{ending}"
+    if before:
+        path.write_bytes(before)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(DataError, match=rf"a\{ending}: cannot write: File too large$"):
+            attention_picture(MATRIX, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == ({path.name: before} if before else {})
+
+
+def test_a_picture_keeps_links_and_pipes(tmp_path: Path) -> None:
+    (tmp_path / "link.svg").symlink_to("real.svg")
+    attention_picture(MATRIX, tmp_path / "link.svg")
+    assert (tmp_path / "link.svg").is_symlink() and (tmp_path / "real.svg").read_bytes().startswith(STARTS[".svg"])
+    os.mkfifo(tmp_path / "pipe.svg")
+    with ThreadPoolExecutor(1) as reader:
+        found = reader.submit((tmp_path / "pipe.svg").read_bytes)
+        attention_picture(MATRIX, tmp_path / "pipe.svg")
+        assert found.result() == (tmp_path / "real.svg").read_bytes()
+    assert (tmp_path / "pipe.svg").is_fifo()
