@@ -230,6 +230,56 @@ def test_subtitles_without_blank_lines_between_titles(tmp_path: Path) -> None:
     assert shouted(document) == content.upper()
 
 
+TITLE = "1\n00:00:01,000 --> 00:00:02,000\nYes.\n"
+MALFORMED = [
+    "00:00:03,000 -> 00:00:04,000",
+    "00:00:03,000 --- 00:00:04,000",
+    "00:00:03,000 \u2013> 00:00:04,000",
+    "00:00:03,000 - -> 00:00:04,000",
+    "00:00:03,000 00:00:04,000",
+    "00:03.000 to 00:04.000",
+    "0:0:3,0 => 0:0:4,0",
+    "00:00:03,000 ->",
+    "00:00:03,000",
+]
+
+
+@pytest.mark.parametrize("times", MALFORMED)
+@pytest.mark.parametrize(("before", "line"), [(f"{TITLE}\n2\n", 6), (f"{TITLE}2\n", 5), ("WEBVTT\n\n", 3)])
+def test_malformed_times_are_an_error_with_their_place(tmp_path: Path, times: str, before: str, line: int) -> None:
+    """Otherwise the text of that title would stay untranslated, or the times would be translated as text."""
+    with pytest.raises(DataError) as raised:
+        opened(tmp_path, "film.srt", f"{before}{times}\nNo.\n")
+    expected = f"film.srt:{line}: malformed times of a title: {times!r}; write them as in 00:00:01,000 --> 00:00:02,000"
+    assert str(raised.value).endswith(expected)
+    repaired = opened(tmp_path, "film.srt", f"{before}00:00:03,000 --> 00:00:04,000\nNo.\n")
+    assert repaired.texts[-1] == "No." and repaired.notes == {}
+
+
+@pytest.mark.parametrize("times", ["00:00:03,000 -->", "00:00:03;000 --> 00:00:04;000", "a --> b", "00: 00: 03 --> 4"])
+@pytest.mark.parametrize("blank", ["\n", ""])
+def test_odd_times_with_an_arrow_begin_a_title(tmp_path: Path, times: str, blank: str) -> None:
+    document = opened(tmp_path, "film.srt", f"{TITLE}{blank}2\n{times}\nNo.\n")
+    assert document.texts == ["Yes.", "No."] and document.notes == {}
+
+
+@pytest.mark.parametrize("text", ["12:30 - 13:30", "12:30:00 - 13:30:00", "12:30:45", "a --> b", "1:2 -> 3"])
+def test_times_in_the_text_of_a_title_are_text(tmp_path: Path, text: str) -> None:
+    assert opened(tmp_path, "film.srt", f"{TITLE}{text}\n").texts == [f"Yes. {text}"]
+
+
+def test_text_that_belongs_to_no_title_is_counted(tmp_path: Path) -> None:
+    document = opened(tmp_path, "film.srt", f"{TITLE}\nMore.\n\n2\nNo times.\n")
+    assert document.texts == ["Yes."] and shouted(document) == f"{TITLE}\nMore.\n\n2\nNo times.\n".replace("Yes", "YES")
+    assert document.notes == {
+        f"lines that belong to no title, left as they are, the first in {tmp_path / 'film.srt'}:5; write the times of "
+        "the title before them, as in 00:00:01,000 --> 00:00:02,000, and remove empty lines inside a title": 2
+    }
+    other_blocks = "WEBVTT a\nKind: captions\n\nNOTE\nb\n\nSTYLE\n::cue { a: b }\n\nREGION\nid:x\n\n"
+    document = opened(tmp_path, "film.vtt", f"{other_blocks}intro\n00:01.000 --> 00:02.000 align:left\nYes.\n")
+    assert document.texts == ["Yes."] and document.notes == {}
+
+
 def test_a_title_of_very_many_lines(tmp_path: Path) -> None:
     content = "00:00:01,000 --> 00:00:02,500\n" + "a b\n" * 30_000
     assert shouted(opened(tmp_path, "film.srt", content)).count("\n") == content.count("\n")

@@ -6,8 +6,15 @@ from pathlib import Path
 
 from nmt.data.corpus import is_blank
 from nmt.data.documents.segments import Document
+from nmt.errors import DataError
 
-_TIMES = re.compile(r"\s*[\d:.,]+\s*-->\s*[\d:.,]+")
+_TIMES = re.compile(r"\s*[\d:.,;][\d:.,;\s]*-->")
+_TIME = r"\d+\s*:\s*\d+(?:\s*[:.,;]\s*\d+)+"
+_MALFORMED = re.compile(rf"\s*{_TIME}\s*(?:\D{{0,8}}{_TIME}|[-–—=]*[>→])|\s*{_TIME}(?<=[.,]\d\d\d)\s*$")
+_FRACTION = re.compile(r"[.,]\d")  # of a second
+_NOT_TITLES = re.compile(r"(?:WEBVTT|NOTE|STYLE|REGION)\b")  # first words of the other blocks of WebVTT
+LONGEST_TIMES = 100  # characters; what follows is not looked at
+EXAMPLE = "00:00:01,000 --> 00:00:02,000"
 _PART = re.compile(r"<[^<>]*>|\{\\[^{}]*\}|\s+|[^\s<{]+|.", re.DOTALL)
 _TAG = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
 
@@ -16,19 +23,41 @@ def open_subtitles(
     path: Path, text: str, languages: tuple[str, str], columns: tuple[str, ...], overwrite: bool
 ) -> Document:
     """Open subtitles. The lines of a title are translated together and broken again; lines that begin with a dash
-    are speakers."""
+    are speakers.
+
+    Raise DataError with file and line for times that are malformed. Text without times stays, and is counted in the
+    notes.
+    """
     document = Document([], lambda _: b"")
     lines = text.split("\n")
+    is_vtt = text.removeprefix("\ufeff").startswith("WEBVTT")
     titles: list[tuple[int, int, Callable[[Sequence[str]], list[str]]]] = []
+    outside: list[int] = []  # numbers of the lines with text that belongs to no title
+    other_block = False
     number = 0
     while number < len(lines):
         number += 1
-        if "-->" not in lines[number - 1]:
+        line = lines[number - 1].removeprefix("\ufeff")
+        if "-->" not in line:
+            if number == 1 or is_blank(lines[number - 2]):
+                other_block = bool(is_vtt and _NOT_TITLES.match(line))
+            if not other_block and not is_blank(line) and not line.strip().isdecimal():
+                _check_times(path, number, line)
+                outside.append(number)
             continue
+        if outside[-1:] == [number - 1]:
+            outside.pop()  # the name of this title
         start = number
         while number < len(lines) and not is_blank(lines[number]) and not _begins(lines, number):
+            if lines[number - 1].strip().isdecimal() or _FRACTION.search(lines[number][:LONGEST_TIMES]):
+                _check_times(path, number + 1, lines[number])  # otherwise it may be text, as in 12:30:00 - 13:30:00
             number += 1
         titles.append((start, number, _title(document, [line.rstrip("\r") for line in lines[start:number]])))
+    if outside:
+        document.notes[
+            f"lines that belong to no title, left as they are, the first in {path}:{outside[0]}; write the times of "
+            f"the title before them, as in {EXAMPLE}, and remove empty lines inside a title"
+        ] += len(outside)
     ending = "\r" if "\r\n" in text else ""
 
     def write(translations: Sequence[str]) -> bytes:
@@ -46,7 +75,16 @@ def _begins(lines: list[str], number: int) -> bool:
     """Return whether a title begins here: with its times, or with its number and then its times. Files in which no
     blank line is between two titles exist."""
     numbered = lines[number].strip().isdecimal() and number + 1 < len(lines)
-    return bool(_TIMES.match(lines[number + 1] if numbered else lines[number]))
+    times = lines[number + 1] if numbered else lines[number]
+    return bool(_TIMES.match(times[:LONGEST_TIMES])) or (numbered and "-->" in times)
+
+
+def _check_times(path: Path, number: int, line: str) -> None:
+    """Raise DataError if a line was meant to be the times of a title: its text would not be translated."""
+    if _MALFORMED.match(line[:LONGEST_TIMES]):
+        raise DataError(
+            f"{path}:{number}: malformed times of a title: {line.strip()[:40]!r}; write them as in {EXAMPLE}"
+        )
 
 
 def _title(document: Document, lines: list[str]) -> Callable[[Sequence[str]], list[str]]:
