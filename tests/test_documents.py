@@ -205,6 +205,23 @@ def test_tables_and_json(tmp_path: Path, name: str, content: str, columns: tuple
     assert shouted(opened(tmp_path, name, content, *columns)) == written
 
 
+NUMBERS = ["1e400", "-1E+999", "1e-999", "-0", "1.10", "0.1000000000000000055511151231257827", "9" * 5000]
+
+
+@pytest.mark.parametrize("number", NUMBERS, ids=[number[:20] for number in NUMBERS])
+def test_a_number_of_json_keeps_its_own_text(tmp_path: Path, number: str) -> None:
+    row = f'{{"n": {number}, "en": "a é", "in": [{{"x": {number}}}]}}'
+    filled = shouted(opened(tmp_path, "a.jsonl", f"{row}\n{row}\n"))
+    assert filled == f'{row[:-1]}, "fr": "A É"}}\n' * 2
+    assert shouted(opened(tmp_path, "a.json", f"[{row}, {row}]")) == f'[{row[:-1]}, "fr": "A É"}}, ' + (
+        f'{row[:-1]}, "fr": "A É"}}]\n'
+    )
+    row = row.replace("in", "\\ud800")  # half a surrogate pair, in the name of a key
+    assert shouted(opened(tmp_path, "b.jsonl", row)) == f'{row[:-1]}, "fr": "A É"}}'.replace("é", "\\u00e9").replace(
+        "É", "\\u00c9"
+    )
+
+
 def test_subtitles(tmp_path: Path) -> None:
     content = (
         "\ufeff1\r\n00:00:01,000 --> 00:00:02,500\r\nI like\r\ntea and bread.\r\n\r\n"
@@ -326,6 +343,9 @@ DAMAGED = [
     ("a.csv", 'en,fr\n"a,\n', "a.csv:2: unexpected end of data"),
     ("a.jsonl", '{"text": "a"}\n', "a.jsonl:1: no key for en; name one to translate, as in --field text"),
     ("a.jsonl", '{"en": "a", "fr": 1}\n', "a.jsonl:1: fr is not a text"),
+    ("a.jsonl", '{"en": 1e400}\n', "a.jsonl:1: en: not a text"),
+    ("a.jsonl", '{"en": "a"}\n{"en": "a", "n": NaN}\n', "a.jsonl:2: not JSON (NaN is not a JSON number; write null"),
+    ("a.json", '[{"en": "a"},\n{"en": "a", "n": [-Infinity]}]', "a.json:2: not JSON (-Infinity is not a JSON number"),
     ("a.srt", b"1\n\xff\n", "a.srt:2: not UTF-8; convert it, or name its encoding"),
 ]
 

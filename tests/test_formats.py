@@ -151,6 +151,13 @@ def test_columns_by_number_name_and_key(tmp_path: Path, name: str, content: str,
     assert texts(source_of(tmp_path, name, content, columns=columns)) == TWO
 
 
+@pytest.mark.parametrize("number", ["1e400", "-0", "9" * 5000], ids=["large", "zero", "long"])
+@pytest.mark.parametrize(("name", "form"), [("a.jsonl", "{}"), ("a.json", "[{}]")])
+def test_numbers_beside_the_texts_may_be_of_any_size(tmp_path: Path, name: str, form: str, number: str) -> None:
+    row = f'{{"id": {number}, "en": "one", "fr": "un"}}'
+    assert texts(source_of(tmp_path, name, form.format(row))) == [("one", "un")]
+
+
 def test_quotation_marks_in_tsv_are_text(tmp_path: Path) -> None:
     assert texts(source_of(tmp_path, "a.tsv", '"Yes\t"Oui\n')) == [('"Yes', '"Oui')]
 
@@ -297,7 +304,9 @@ DAMAGED: list[tuple[str, str, str]] = [
     ("a.jsonl", '{"en": "a", "fr": "b"}\n{"en": "a"}\n', "a.jsonl:2: has no key 'fr'; its texts are en"),
     ("a.json", '[{"en": "a", "fr": "b"},\n{"en": oops}, {"en": "a", "fr": "b"}]', "a.json:2: not JSON"),
     ("a.json", '[{"en": "a", "fr": "b"},\n', "a.json:2: object 2 or the array is not closed"),
-    ("a.jsonl", '{"en": ' + "[" * 100_000, "a.jsonl:1: not JSON"),
+    ("a.jsonl", '{"en": ' + "[" * 100_000, "a.jsonl:1: not JSON (nested too deeply)"),
+    ("a.jsonl", '{"en": "a", "fr": "b", "n": Infinity}', "a.jsonl:1: not JSON (Infinity is not a JSON number; write"),
+    ("a.json", '[\n{"en": "a", "fr": "b", "n": NaN}]', "a.json:2: not JSON (NaN is not a JSON number; write null"),
     ("a.tmx", "<tmx><body><tu>\n</body></tmx>", "a.tmx:2: not well-formed XML (mismatched tag)"),
     ("a.tmx", BOMB, "a.tmx:1: defines the entity a; entities are not supported"),
     ("a.tmx", TMX.replace('="fr-', '="it-'), "a.tmx: no unit has both en and fr; its languages are en-us"),

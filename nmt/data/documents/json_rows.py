@@ -2,6 +2,7 @@
 
 import json
 import re
+import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 from nmt.data.corpus import is_blank
 from nmt.data.documents.segments import Document, Lines
 from nmt.data.formats.codes import language_index
-from nmt.data.formats.json_rows import json_rows_in, value_at
+from nmt.data.formats.json_rows import Number, json_rows_in, value_at
 from nmt.errors import DataError
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_MARK = secrets.token_hex(16)  # no text of a file has it
+_MARKED = re.compile(f'"{_MARK}([^"]*)"')
 NEW_KEY = "translation"
 
 
@@ -92,6 +95,14 @@ def _existing(row: dict[str, Any], key: str, place: str) -> str:
 
 
 def _dumped(value: Any, indent: int | None = None) -> str:
-    """Return JSON with other scripts as they are, unless a text holds half a surrogate pair, which UTF-8 has not."""
-    found = json.dumps(value, ensure_ascii=False, indent=indent)
-    return found if found.isascii() or not _SURROGATE.search(found) else json.dumps(value, indent=indent)
+    """Return JSON with numbers as they were, and other scripts as they are, unless a text holds half a surrogate pair,
+    which UTF-8 has not."""
+    found = json.dumps(value, ensure_ascii=False, indent=indent, default=_marked)
+    if not found.isascii() and _SURROGATE.search(found):
+        found = json.dumps(value, indent=indent, default=_marked)
+    return _MARKED.sub(r"\1", found)
+
+
+def _marked(number: Number) -> str:
+    """Return the text of a number, to be put in place of the string that it becomes here."""
+    return f"{_MARK}{number.text}"

@@ -19,6 +19,26 @@ _SPACE, _BETWEEN = re.compile(r"[ \t\r\n]*"), re.compile(r"[ \t\r\n,]*")
 Row = tuple[int, dict[str, Any]]  # its line in the file, or its number in the array
 
 
+class Number:
+    """Hold a number as the file writes it: a float would turn 1e400 into infinity, which JSON has not."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+class NotANumber(ValueError):
+    """Signal `NaN`, `Infinity` or `-Infinity`, which Python writes and JSON has not."""
+
+
+def _refuse(constant: str) -> None:
+    raise NotANumber(f"{constant} is not a JSON number; write null instead")
+
+
+_DECODER = json.JSONDecoder(parse_int=Number, parse_float=Number, parse_constant=_refuse)
+
+
 def read_json_rows(
     files: tuple[Path, ...], languages: tuple[str, str], columns: tuple[str, ...], notes: Counter[str], encoding: str
 ) -> Iterator[Pair]:
@@ -63,16 +83,16 @@ def _lines(path: Path, lines: Iterator[tuple[int, str]]) -> Iterator[Row]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = _DECODER.decode(line)
         except (ValueError, RecursionError) as error:
-            problem = getattr(error, "msg", "nested too deeply")
+            problem = "nested too deeply" if isinstance(error, RecursionError) else getattr(error, "msg", str(error))
             raise DataError(f"{path}:{number}: not JSON ({problem}); write one complete object per line") from None
         yield number, _checked(path, number, row)
 
 
 def _array(path: Path, blocks: Iterator[str]) -> Iterator[Row]:
     """Yield the objects of `[{...}, {...}]`, however they are spread over lines."""
-    decode = json.JSONDecoder().raw_decode
+    decode = _DECODER.raw_decode
     count, line, inside, closed = 0, 1, False, False
     rest = ""
     wanted = (
@@ -97,8 +117,9 @@ def _array(path: Path, blocks: Iterator[str]) -> Iterator[Row]:
             else:
                 try:
                     row, end = decode(rest, place)
-                except RecursionError:
-                    raise DataError(f"{path}: object {count + 1}: nested too deeply") from None
+                except (RecursionError, NotANumber) as error:
+                    problem = "nested too deeply" if isinstance(error, RecursionError) else error
+                    raise DataError(f"{path}:{line}: not JSON ({problem}); repair object {count + 1}") from None
                 except json.JSONDecodeError as error:
                     # It may only be cut off by the end of what has been read so far.
                     if error.pos < len(rest) - 16 and not error.msg.startswith("Unterminated"):
