@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from endless import endless_lines
 
 from nmt import cli, config
 
@@ -366,6 +367,28 @@ def test_what_translate_refuses(nmt: Run, arguments: list[object], message: str)
     output = [] if "-o" in arguments else ["-o", "out.txt"]
     assert nmt("translate", *arguments, *output, stdin="a\n") == Result(2, "", f"error: {message}\n")
     assert [path.name for path in Path.cwd().iterdir()] == ["runs"]
+
+
+def test_more_prefixes_than_lines_are_not_read_to_their_end(nmt: Run) -> None:
+    with endless_lines(Path("prefixes")) as written:
+        found = nmt("translate", "--prefix-file", "prefixes", "--beam-size", 1, stdin="We sing.\nWe eat.\n")
+    message = "--prefix-file prefixes: has more lines than the text, 2; give one for each line"
+    assert (found.status, found.out.count("\n"), found.err) == (2, 2, f"error: {message}\n")
+    assert written() < 1_000_000
+    message = "standard input: is given twice, but can be read only once; name a file"
+    assert nmt("translate", "--prefix-file", "-", stdin="a\n") == Result(2, "", f"error: {message}\n")
+
+
+def test_each_line_gets_its_own_prefix(nmt: Run) -> None:
+    """Also those that are read while others are translated."""
+    Path("lines").write_text("We sing.\n" * 25)
+    Path("prefixes").write_text("".join(f"{number}\n" if number % 3 else "\n" for number in range(24)))
+    options = ("--prefix-file", "prefixes", "--beam-size", 1, "decoding.window=10", "decoding.max_length=4")
+    found = nmt("translate", "-i", "lines", *options)
+    assert (found.status, found.err) == (0, "")
+    lines = found.out.split("\n")[:-1]
+    assert len(lines) == 25
+    assert all(line.startswith(str(number)) for number, line in enumerate(lines[:24]) if number % 3)
 
 
 def test_files_of_translators_keep_their_form(nmt: Run) -> None:

@@ -5,11 +5,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from endless import endless_lines
 
 import nmt
 from nmt import config
 from nmt.bootstrap import Score
 from nmt.data.corpus import ParallelFiles
+from nmt.data.sources import find_source
 from nmt.data.words import split_words
 from nmt.errors import ConfigError, DataError
 from nmt.evaluation import evaluate as evaluation
@@ -25,7 +27,7 @@ from nmt.evaluation.evaluate import (
     to_json,
 )
 from nmt.evaluation.gold import Agreement, agreement, read_gold
-from nmt.evaluation.test_sets import configured_sets, read_set
+from nmt.evaluation.test_sets import configured_sets, read_set, read_source
 from nmt.inference.align import align
 from nmt.inference.translator import Translator
 from nmt.runs import store
@@ -409,6 +411,29 @@ def test_no_test_set(run: Path, translator: Translator) -> None:
     with pytest.raises(DataError) as caught:
         result(run, translator)
     assert str(caught.value) == f"{run / 'config.yaml'}: data.test: names no test set; give --source and --reference"
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_text_that_does_not_end_is_not_read_to_its_end(tmp_path: Path, place: int) -> None:
+    paths = [write(tmp_path / f"{number}", "a", "b") for number in range(3)]
+    paths[place].unlink()
+    with endless_lines(paths[place]) as written, pytest.raises(DataError) as caught:
+        score_files(paths[0], paths[1:], None, USUAL)
+    counts = ["more than 10002" if number == place else "2" for number in range(3)]
+    other = place or 1
+    assert str(caught.value) == (
+        f"{paths[0]} has {counts[0]} lines and {paths[other]} has {counts[other]}; line N of one must translate line N "
+        "of the other"
+    )
+    assert written() < 1_000_000
+
+
+def test_a_further_reference_is_not_read_to_its_end(tmp_path: Path) -> None:
+    both = [write(tmp_path / f"test.{side}", "a", "b") for side in ("en", "fr")]
+    source = find_source(tmp_path, "test", ("en", "fr"))
+    with endless_lines(tmp_path / "more") as written, pytest.raises(DataError, match="has more than 10002; line N of"):
+        read_source(source, tmp_path / "none", [tmp_path / "more"])
+    assert written() < 1_000_000 and both[0].exists()
 
 
 def test_unequal_counts(tmp_path: Path) -> None:

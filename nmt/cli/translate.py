@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -221,14 +222,6 @@ def translate(  # noqa: PLR0915
 
         notes: Counter[str] = Counter()
         lines = 0
-        begun_by: list[str] = []  # the forced prefix of each line
-        if prefix_file:
-            from nmt.data.corpus import open_text
-            from nmt.inference.stream import windows as read_windows
-
-            with open_text(prefix_file, encoding) as text:
-                begun_by = [line for window in read_windows(text, 10_000, notes) for line in window]
-        prefixes = iter(begun_by)
 
         def windows(source: "Text") -> "Iterator[tuple[list[str], int, list[str] | None]]":
             """Yield each window of lines, the number of its first line, and the prefixes of its translations."""
@@ -240,7 +233,10 @@ def translate(  # noqa: PLR0915
                 lines += len(window)
                 yield window, lines - len(window) + 1, begun
 
-        with open_input(input_file, encoding) as source:
+        with (
+            open_input(input_file, encoding) as source,
+            _prefixes(prefix_file, input_file, encoding, notes) as prefixes,
+        ):
             if ranks and files:
                 tasks = (
                     (len(window), partial(rendered, window, first, begun)) for window, first, begun in windows(source)
@@ -256,13 +252,31 @@ def translate(  # noqa: PLR0915
                         for line in rendered(window, first, begun, notes):
                             target.write(line)
                         target.flush()
-        if prefix_file and next(prefixes, None) is not None:
-            raise DataError(
-                f"--prefix-file {prefix_file}: has more lines than the text, {lines:,}; give one for each line"
-            )
+            if next(prefixes, None) is not None:
+                raise DataError(
+                    f"--prefix-file {prefix_file}: has more lines than the text, {lines:,}; give one for each line"
+                )
         for note, count in notes.items() if ranks is None or ranks.leads else ():
             if count:
                 print(shown(f"warning: {counted(note, count)}"), file=sys.stderr)
+
+
+@contextmanager
+def _prefixes(
+    path: Path | None, input_file: Path | None, encoding: str, notes: Counter[str]
+) -> Iterator[Iterator[str]]:
+    """Yield the forced prefix of each line, read as the lines are. Raise DataError if the file is not there, or is the
+    input."""
+    if path is None:
+        yield iter(())
+        return
+    from nmt.data.corpus import open_text
+    from nmt.data.opening import check_distinct
+    from nmt.inference.stream import windows as read_windows
+
+    check_distinct(input_file or "-", path)
+    with open_text(path, encoding) as text:
+        yield (line for window in read_windows(text, 10_000, notes) for line in window)
 
 
 def _render(

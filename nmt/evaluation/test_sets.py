@@ -1,6 +1,7 @@
 """Test sets: those that a run's config names, or any other source with its reference."""
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from nmt.data.sources import TextSource
 from nmt.errors import DataError
 from nmt.evaluation.gold import Gold, read_gold
 from nmt.runs import store
+
+MOST_COUNTED = 10_000  # further lines of a text that is longer than another, counted for the message
 
 
 @dataclass(frozen=True)
@@ -84,11 +87,8 @@ def read_source(
     pairs = list(source.pairs())
     if not pairs:
         raise DataError(f"{source.files[0]}: is empty; there is nothing to score")
-    texts = [
-        [pair.target for pair in pairs],
-        *(read_side(path, source.encoding) for path in references),
-    ]
-    _check_lengths([source.files[0], *references], texts)
+    sides = [iter([pair.target for pair in pairs]), *(read_side(path, source.encoding) for path in references)]
+    texts = _read_together([source.files[0], *references], sides)
     places = {pair.line: place for place, pair in enumerate(pairs)}
     for part, lines in (parts or {}).items():
         if not lines:
@@ -108,20 +108,33 @@ def read_set(source: Path, references: Sequence[Path], name: str, gold: Path, en
 
 def read_texts(paths: Sequence[Path], encoding: str = AUTO) -> list[list[str]]:
     """Read files whose lines correspond, each read once. Raises DataError if they differ in length, or are empty."""
-    texts = [read_side(path, encoding) for path in paths]
-    _check_lengths(paths, texts)
+    texts = _read_together(paths, [read_side(path, encoding) for path in paths])
     if not texts[0]:
         raise DataError(f"{paths[0]}: is empty; there is nothing to score")
     return texts
 
 
-def _check_lengths(paths: Sequence[Path], texts: list[list[str]]) -> None:
-    for path, lines in zip(paths, texts, strict=True):
-        if len(lines) != len(texts[0]):
+def _read_together(paths: Sequence[Path], sides: Sequence[Iterator[str]]) -> list[list[str]]:
+    """Return the lines of texts that correspond, no more of each than the shortest has: another may have no end.
+
+    Raise DataError if they differ in length.
+    """
+    texts: list[list[str]] = [[] for _ in sides]
+    for row in itertools.zip_longest(*sides):
+        if None in row:
+            sizes = [len(texts[0]) + (line is not None) for line in row]
+            for place, side in enumerate(sides):
+                sizes[place] += sum(1 for _ in itertools.islice(side, MOST_COUNTED))
+            most = len(texts[0]) + MOST_COUNTED
+            counts = [f"more than {most}" if size > most else f"{size}" for size in sizes]
+            other = next(place for place, size in enumerate(sizes) if size != sizes[0])
             raise DataError(
-                f"{paths[0]} has {len(texts[0])} lines and {path} has {len(lines)}; "
+                f"{paths[0]} has {counts[0]} lines and {paths[other]} has {counts[other]}; "
                 "line N of one must translate line N of the other"
             )
+        for text, line in zip(texts, row, strict=True):
+            text.append(line)
+    return texts
 
 
 def read_numbers(path: Path) -> list[int]:

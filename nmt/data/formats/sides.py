@@ -14,15 +14,15 @@ from nmt.errors import DataError
 _BOTH = {ending: name for name, kind in FORMATS.items() if kind.files == 1 for ending in kind.endings}
 
 
-def read_side(path: Path, encoding: str = AUTO) -> list[str]:
-    """Read a file in one language: its lines, or the segments of an .sgm file.
+def read_side(path: Path, encoding: str = AUTO) -> Iterator[str]:
+    """Return what a file in one language has: its lines, or the segments of an .sgm file.
 
     Raises DataError for a file that holds both languages.
     """
     _check_one_language(path)
     if path.is_file() and root_format(path) == "sgm":
-        return [segment.text for segment in sgm_segments(path, encoding)]
-    return list(read_lines(path, encoding=encoding))
+        return (segment.text for segment in sgm_segments(path, encoding))
+    return read_lines(path, encoding=encoding)
 
 
 def read_two(source: Path, target: Path, encoding: str = AUTO) -> Iterator[Pair]:
