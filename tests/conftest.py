@@ -1,6 +1,9 @@
 """What all tests share: checked shapes, one thread, a cache of their own, a tiny corpus."""
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -45,6 +48,14 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keeps the user's cache out of the tests, for processes that they start as well."""
     os.environ["NMT_CACHE"] = str(tmp_path_factory.mktemp("cache"))
     os.environ["NMT_CALIBRATION"] = "off"  # the default thresholds, whatever the machine
+
+
+@pytest.fixture(autouse=True)
+def _no_process_left() -> Iterator[None]:
+    """Ends the processes that a test has forked off and, as it failed, did not wait for."""
+    job = sys.modules.get("reliability.job")
+    with job.no_process_left() if job else nullcontext():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,11 @@ import json
 import multiprocessing
 import os
 import random
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -135,6 +136,32 @@ def call(*words: object) -> Called:
     return Called(int(status or 0), output.read(), errors.read())
 
 
+FORKED: list[BaseProcess] = []  # those that `ended` has not seen
+
+
+@contextmanager
+def no_process_left() -> Iterator[None]:
+    """Kill the processes that `fork` starts in the block and that still run at its end, as where a test fails."""
+    before = list(FORKED)
+    try:
+        yield
+    finally:
+        for process in [process for process in FORKED if process not in before]:
+            end(process)
+
+
+def end(process: BaseProcess) -> None:
+    """Kill a process, with what it has started, and forget it."""
+    if process in FORKED:
+        FORKED.remove(process)
+    if process.pid:
+        with suppress(ProcessLookupError):  # it has not made its group yet, or all are gone
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.join()
+    process.close()
+
+
 def fork(*words: object, output: Path = Path(os.devnull), before: Callable[[], None] | None = None) -> BaseProcess:
     """`nmt WORDS` in a process of its own, forked off one that has imported everything, so that each costs little.
 
@@ -144,10 +171,12 @@ def fork(*words: object, output: Path = Path(os.devnull), before: Callable[[], N
     context.set_forkserver_preload(["nmt.training.train", "torch._dynamo", "pytest"])
     process = context.Process(target=_main, args=([str(word) for word in words], output, before))
     process.start()
+    FORKED.append(process)
     return process
 
 
 def _main(words: list[str], output: Path, before: Callable[[], None] | None) -> None:
+    os.setpgid(0, 0)  # a group, so that what it starts can be ended with it
     with output.open("ab") as file:
         for descriptor in (1, 2):
             os.dup2(file.fileno(), descriptor)
@@ -161,9 +190,7 @@ def ended(process: BaseProcess, seconds: float = 120.0) -> int:
     """The exit status, or minus the signal, of a process that ends by itself."""
     process.join(seconds)
     status = process.exitcode
-    process.kill()
-    process.join()
-    process.close()
+    end(process)
     assert status is not None, "no end"
     return status
 

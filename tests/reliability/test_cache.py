@@ -1,6 +1,7 @@
 """Cache: what was read is what is hashed is what is kept; a damaged entry is made again; each cause has its message."""
 
 import errno
+import functools
 import json
 import os
 import random
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -287,7 +289,7 @@ import sys, time
 from pathlib import Path
 from nmt.data.cache import cached
 
-wait, ready = float(sys.argv[1]), Path(sys.argv[2])
+ready, wait = Path(sys.argv[1]), float(sys.argv[2])
 
 def make(folder):
     folder.mkdir(parents=True)
@@ -304,6 +306,14 @@ assert found == b"".join(bytes([part]) * 1000 for part in range(30))
 """
 
 
+def started(stack: ExitStack, command: list[str], environment: dict[str, str], wait: float) -> subprocess.Popen:
+    """A process that ends with the stack in every case."""
+    process = subprocess.Popen([*command, str(wait)], env=environment)
+    stack.callback(process.wait)
+    stack.callback(process.kill)  # before it is waited for
+    return process
+
+
 @pytest.mark.parametrize("rounds", [1, pytest.param(12, marks=pytest.mark.slow)])
 def test_four_processes_one_of_them_killed_while_it_writes(tmp_path, record_property, rounds: int) -> None:
     """End with one good entry and nothing else, whoever is the first. They begin to write at the same moment."""
@@ -313,17 +323,17 @@ def test_four_processes_one_of_them_killed_while_it_writes(tmp_path, record_prop
         ready.mkdir()
         environment = {**os.environ, "NMT_CACHE": str(folder), "PYTHONPATH": str(PROJECT)}
 
-        def start(wait: float, ready: Path = ready, environment: dict[str, str] = environment) -> subprocess.Popen:
-            return subprocess.Popen([sys.executable, "-c", WRITER, str(wait), str(ready)], env=environment)
-
-        processes = [start(wait) for wait in (0.01, 0.01, 0.01, 0.005 if number % 2 else 0.02)]
-        while len(list(folder.glob("*/entry/data"))) < 4 and any(process.poll() is None for process in processes):
-            time.sleep(0.001)
-        time.sleep(chance.uniform(0.0, 0.1))
-        processes[3].kill()
-        assert [process.wait(60) for process in processes[:3]] == [0, 0, 0]
-        processes[3].wait(60)
-        assert start(0.0).wait(60) == 0
+        with ExitStack() as stack:
+            command = [sys.executable, "-c", WRITER, str(ready)]
+            start = functools.partial(started, stack, command, environment)
+            processes = [start(wait) for wait in (0.01, 0.01, 0.01, 0.005 if number % 2 else 0.02)]
+            while len(list(folder.glob("*/entry/data"))) < 4 and any(process.poll() is None for process in processes):
+                time.sleep(0.001)
+            time.sleep(chance.uniform(0.0, 0.1))
+            processes[3].kill()
+            assert [process.wait(60) for process in processes[:3]] == [0, 0, 0]
+            processes[3].wait(60)
+            assert start(0.0).wait(60) == 0
         [entry] = folder.iterdir()
         assert sorted(path.name for path in entry.iterdir()) == ["data", MANIFEST]
     record_property("cases", 4 * rounds)

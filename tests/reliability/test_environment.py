@@ -189,13 +189,16 @@ def test_stopped_and_continued(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "nmt", "train", "digits.yaml", "training.max_steps=30"], cwd=workplace, env=environment
     ) as process:
-        for _ in range(8):
-            time.sleep(0.5)
-            if process.poll() is None:
-                process.send_signal(signal.SIGSTOP)
-                time.sleep(0.2)
-                process.send_signal(signal.SIGCONT)
-        assert process.wait(120) == 0
+        try:
+            for _ in range(8):
+                time.sleep(0.5)
+                if process.poll() is None:
+                    process.send_signal(signal.SIGSTOP)
+                    time.sleep(0.2)
+                    process.send_signal(signal.SIGCONT)
+            assert process.wait(120) == 0
+        finally:
+            process.kill()
 
 
 def test_time_that_a_process_stands_still_is_no_training() -> None:
@@ -252,17 +255,25 @@ def test_a_fork_translates(tiny_run: Path) -> None:
         torch.randn(600, 600) @ torch.randn(600, 600)
     child = os.fork()
     if not child:
-        found = [each.text for each in translator.translate(LINES[:2], attention=False)]
-        os._exit(0 if found == expected else 1)
-    for _ in range(600):
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            break
-        time.sleep(0.1)
-    else:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        pytest.fail("the child never ended")
+        status = 1
+        try:
+            found = [each.text for each in translator.translate(LINES[:2], attention=False)]
+            status = 0 if found == expected else 1
+        finally:
+            os._exit(status)  # whatever happens, it must not run the other tests
+    done = 0
+    try:
+        for _ in range(600):
+            done, status = os.waitpid(child, os.WNOHANG)
+            if done:
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail("the child never ended")
+    finally:
+        if not done:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
 
 

@@ -166,6 +166,7 @@ def test_every_operation_fails(tmp_path: Path, record_property, fault: str, last
 
 def gone_everywhere(folder: Path) -> None:
     """Saves in processes that end at their first file operation, at their second, and so on."""
+    os.setpgid(0, 0)  # so that they end with this one
     for at in itertools.count(1):
         process = os.fork()
         if not process:
