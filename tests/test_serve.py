@@ -7,13 +7,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from reliability.job import call
 
 import nmt
 from nmt.data.documents.sgm import open_sgm
@@ -437,6 +438,51 @@ def test_a_better_model_is_loaded_and_a_damaged_one_is_not(quick_run: Path, tmp_
     assert served.refresh() and served.translator is not before and not served.problem
 
 
+def damage(run: Path, how: str) -> None:
+    """Break the folder of a run as a copy that stopped, a wrong edit, a removal or a move does."""
+    if how == "weights":
+        (run / "new").write_bytes((run / "model.safetensors").read_bytes()[:1000])
+        (run / "new").replace(run / "model.safetensors")
+    elif how == "settings":
+        (run / "config.yaml").write_text("model: {hidden: many}\n", encoding="utf-8")
+    elif how == "no weights":
+        (run / "model.safetensors").unlink()
+    else:
+        run.rename(run.with_name("moved"))
+
+
+def until(happened: Callable[[], object]) -> None:
+    for _ in range(1000):
+        if happened():
+            return
+        time.sleep(0.02)
+    pytest.fail("it does not happen")
+
+
+@pytest.mark.parametrize("how", ["weights", "settings", "no weights", "moved"])
+def test_a_run_that_breaks_while_it_is_served(quick_run: Path, tmp_path: Path, how: str) -> None:
+    """The old model answers, and the API tells why there is no newer one, until the run is whole again."""
+    run = tmp_path / "run"
+    shutil.copytree(quick_run, run)
+    models = Models([run])
+    served, before = models.first, models.first.translator
+    app = make_app(models)
+    models.watch(0.01)
+    try:
+        damage(run, how)
+        until(lambda: served.problem)
+        assert served.translator is before and served.reloads == 0
+        [told] = ask(app, "/v1/runs").json()
+        assert told["problem"] == served.problem and told["problem"].startswith(str(run))
+        answer = ask(app, "/v1/translate", json={"text": ["the cat"]})
+        assert answer.status_code == 200 and answer.json()["translations"]
+        shutil.copytree(quick_run, run, dirs_exist_ok=True)  # the remedy
+        until(lambda: served.reloads)
+        assert served.problem == "" and served.translator is not before
+    finally:
+        models.close()
+
+
 def test_runs_of_one_name(quick_run: Path) -> None:
     with pytest.raises(DataError, match="has the same name as"):
         Models([quick_run, quick_run])
@@ -455,6 +501,43 @@ def test_options_have_one_description() -> None:
     fields = set(Asked.model_fields) - {"text", "run", "prefix", "decoding", "sample", "pieces"}
     TranslateOptions.of(details=True, sample=True, **dict.fromkeys(fields))
     assert set(SAFE) <= set(json.loads(nmt.config.DecodingSettings().model_dump_json()))
+
+
+@pytest.mark.parametrize("name", ["train.log", "access.log", "new/access.log", "checkpoints/log", "../link"])
+@pytest.mark.parametrize("named", [True, False])
+def test_an_access_log_is_never_inside_a_served_run(
+    quick_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, named: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = Path("runs/tiny")
+    shutil.copytree(quick_run, run)
+    Path("runs/link").symlink_to("tiny/metrics.jsonl")
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    found = call("serve", *([run] if named else []), "--port", 0, "--access-log", run / name)
+    assert (found.status, found.output, found.errors.count("\n")) == (2, "", 1)
+    assert found.errors.startswith(f"error: --access-log {run / name}: is ")
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]", "0:0:0:0:0:0:0:1"])
+def test_an_ipv6_host_is_in_brackets(quick_run: Path, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        pytest.skip("needs IPv6")
+    served: list[tuple[FastAPI, int]] = []
+
+    def run(self: "uvicorn.Server", sockets: list[socket.socket]) -> None:
+        served.append((self.config.app, sockets[0].getsockname()[1]))
+
+    monkeypatch.setattr(uvicorn.Server, "run", run)
+    found = call("serve", quick_run, "--host", host, "--port", 0)
+    [(app, port)] = served
+    assert (found.status, found.errors) == (0, "")
+    assert found.output.endswith(f"\nopen http://[::1]:{port}/ (end with Ctrl-C)\n")
+    assert ask(app, "/v1/runs", headers={"Host": f"[::1]:{port}"}).status_code == 200
+    assert ask(app, "/v1/runs", headers={"Host": f"[::2]:{port}"}).status_code == 400
 
 
 @pytest.mark.parametrize("fault", ["port", "run", "model", "host"])

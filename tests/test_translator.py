@@ -1,6 +1,8 @@
 """The translator: a line out for each line in, in order, whatever the line, the batch or the company it is in."""
 
 import copy
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -277,6 +279,32 @@ def test_what_could_have_no_effect_is_refused(translator: Translator, request_: 
         with pytest.raises(ConfigError) as caught:
             translator.translate(lines, **request_)
         assert str(caught.value) == message
+
+
+WRONG_TYPES = {
+    "n_best": ["'2'", "2.0", "[2]", "'many'", "float('nan')"],
+    "mbr": ["'4'", "4.5", "(4,)", "'many'"],
+}
+ASKED = """\
+import sys, nmt
+translator = nmt.load(sys.argv[1], device="cpu", threads=1)
+for name, value in {cases}:
+    for lines in ([], ["a cat"]):
+        try:
+            translator.translate(lines, **{{name: eval(value)}})
+        except nmt.errors.ConfigError as error:
+            print(error)
+"""
+
+
+def test_a_count_of_a_wrong_type_is_refused(tiny_run: Path) -> None:
+    """In a process of its own, in which no test checks the types of arguments."""
+    cases = [(name, value) for name, values in WRONG_TYPES.items() for value in values]
+    command = [sys.executable, "-c", ASKED.format(cases=cases), str(tiny_run)]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (found.returncode, found.stderr) == (0, "")
+    expected = [f"{name}: {eval(value)!r} must be a whole number" for name, value in cases for _ in range(2)]
+    assert found.stdout.splitlines() == expected
 
 
 def test_settings_that_have_no_effect_on_given_translations(translator: Translator) -> None:

@@ -1,6 +1,8 @@
 """`nmt serve`."""
 
 import errno
+import ipaddress
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -57,8 +59,14 @@ def serve(
     from nmt.serve.limits import Access, Limits
     from nmt.serve.models import Models
 
+    paths = runs or [newest()]
     check_output(access_log, option="--access-log")
-    host = f"[{host}]" if ":" in host else host  # as URLs and Host headers have an IPv6 address
+    for path in paths:
+        if access_log and access_log.resolve().is_relative_to(path.resolve()):
+            raise ConfigError(f"--access-log {access_log}: is inside the run {path}; name a file outside of it")
+    host = host.strip("[]")
+    with suppress(ValueError):
+        host = f"[{ipaddress.IPv6Address(host).compressed}]"  # as URLs and Host headers have it
     names = (*Access().hosts, *([] if host in {"0.0.0.0", "[::]"} else [host]), *(allow_host or []))
     limits = Limits(max_body, max_chars, max_texts, max_beam, max_alternatives, max_length, max_queue, max_seconds)
     try:  # to listen, before anything slow happens
@@ -72,7 +80,7 @@ def serve(
             raise ConfigError(f"--port {port}: another program uses it; give another, or 0 for any free one") from None
         raise ConfigError(f"--host {host}: cannot listen there: {error.strerror}") from None
     with listening:
-        models = Models(runs or [newest()], device, threads)
+        models = Models(paths, device, threads)
         keys = tuple(api_key or ())
         app = make_app(models, limits, Access(names, tuple(cors or ()), keys), AccessLog(access_log), spec_title)
         for run in models.runs.values():

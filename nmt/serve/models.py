@@ -11,11 +11,11 @@ from nmt.errors import DataError, UserError
 from nmt.evaluation.outputs import load_outputs
 from nmt.inference.translator import Translator
 from nmt.languages import language_of
-from nmt.runs.store import WEIGHTS, load_settings, snapshot_steps
+from nmt.runs.store import CONFIG, WEIGHTS, load_settings, snapshot_steps
 
 
 class Stamp(NamedTuple):
-    """Tell one file from another under the same name."""
+    """Tell one file from another under the same name; all are zero where there is none."""
 
     inode: int
     modified: int
@@ -39,12 +39,9 @@ class Served:
         self.problem = ""  # why the newest model could not be loaded
         self._snapshots: dict[int, Translator] = {}
 
-    def _stamp_now(self) -> Stamp | None:
-        try:
-            found = (self.path / WEIGHTS).stat()
-        except OSError:
-            return None
-        return Stamp(found.st_ino, found.st_mtime_ns, found.st_size)
+    def _stamp_now(self) -> tuple[Stamp, Stamp]:
+        """Return what tells the weights and the settings from others."""
+        return _stamp(self.path / WEIGHTS), _stamp(self.path / CONFIG)
 
     @property
     def snapshots(self) -> list[int]:
@@ -60,9 +57,10 @@ class Served:
         return self._snapshots[step]
 
     def refresh(self) -> bool:
-        """Load the run again if its model has changed. A model that cannot be loaded leaves the old one in place."""
+        """Load the run again if its weights or its settings have changed. A run that is damaged or gone leaves the old
+        model in place, and `problem` says why."""
         stamp = self._stamp_now()
-        if stamp is None or stamp == self._stamp:
+        if stamp == self._stamp:
             return False
         self._stamp = stamp
         try:
@@ -72,6 +70,14 @@ class Served:
             return False
         self.problem, self.reloads = "", self.reloads + 1
         return True
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        found = path.stat()
+    except OSError:
+        return Stamp(0, 0, 0)
+    return Stamp(found.st_ino, found.st_mtime_ns, found.st_size)
 
 
 def _example(path: Path) -> str:
