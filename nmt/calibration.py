@@ -25,6 +25,7 @@ from nmt.inference.parallel import computing_with, own_threads
 from nmt.kernels import Thresholds
 from nmt.kernels.choice import NEVER
 from nmt.kernels.packed import Packed
+from nmt.shown import amount
 
 FORMAT = 2  # raise it when the meaning of a number changes, or how it is measured
 SWITCH = "NMT_CALIBRATION"
@@ -155,7 +156,7 @@ def lines(calibration: Calibration, threads: int) -> list[str]:
         f"{name}: {'never' if limit >= NEVER else f'from {limit:,} multiplications on'}"
         for name, limit in (("one row", calibration.thresholds.one_row), ("several rows", calibration.thresholds.rows))
     ]
-    number = f"{threads} thread{'' if threads == 1 else 's'}"
+    number = amount(threads, "thread")
     shown = [f"packed products on {cpu()}, {number}, torch {torch.__version__}: {'; '.join(limits)}"]
     for product in calibration.measured:
         packs = calibration.packs(product)

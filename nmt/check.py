@@ -26,6 +26,7 @@ from nmt.errors import DataError
 from nmt.info import describe_parameters
 from nmt.memory import memory_at_hand, resident_bytes
 from nmt.model import model_shapes
+from nmt.shown import amount
 from nmt.training.batch_size import with_batch_tokens
 from nmt.training.footprint import footprint
 from nmt.training.initialization import find_vectors, load_origins
@@ -73,7 +74,7 @@ def _check_text(settings: Settings, data: Prepared) -> Iterator[str]:
     for number, (source, _) in enumerate(data.corpora.train):
         survey = Survey(source, settings.data.filters)
         sources, pairs = _read(survey.read(data.training.pairs(number, Counter())))
-        yield f"{source.name}: {len(pairs):,} usable pairs"
+        yield f"{source.name}: {amount(len(pairs), 'usable pair')}"
         for line in survey.findings():
             yield f"  {line}"
         known_sources.append(sources)
@@ -81,7 +82,7 @@ def _check_text(settings: Settings, data: Prepared) -> Iterator[str]:
     train = " and ".join(source.name for source, _ in data.corpora.train)
     everything = np.concatenate(known_pairs)
     if len(known_pairs) > 1 and (repeated := len(everything) - sum(len(np.unique(pairs)) for pairs in known_pairs)):
-        yield f"  {repeated:,} pairs of one training text repeat one of another"
+        yield f"  pairs of one training text that repeat one of another: {repeated:,}"
     # Each test text, or why it cannot be found.
     tests: list[TextSource | DataError] = []
     if "test" in data.held_out.texts:
@@ -97,7 +98,7 @@ def _check_text(settings: Settings, data: Prepared) -> Iterator[str]:
             yield f"warning: {other}"
             continue
         sources, pairs = _read(kept(other, other.pairs(), (), Counter()))
-        yield f"{other.name}: {len(pairs):,} usable pairs"
+        yield f"{other.name}: {amount(len(pairs), 'usable pair')}"
         if overlap := int(np.isin(sources, np.concatenate(known_sources)).sum()):
             same = int(np.isin(pairs, everything).sum())
             yield (
@@ -146,12 +147,12 @@ def _sample_batches(settings: Settings, data: Prepared) -> Iterator[str]:
     dataset, training = data.train, settings.training
     order = epoch_order(list(zip(dataset.sizes, data.weights, strict=True)), training.seed, 0)
     batches = epoch_batches(dataset.source_lengths(), dataset.target_lengths(), training, 0, order)
-    yield f"an epoch has {len(batches):,} batches; three of them:"
+    yield f"an epoch has {amount(len(batches), 'batch', 'batches')}; some of them:"
     for number in np.linspace(0, len(batches) - 1, min(3, len(batches)), dtype=int):
         batch = make_batch(dataset, batches[number])
         share = 1 - batch.target_tokens / batch.target_output.numel()
         yield f"batch {number + 1}: source {tuple(batch.source.shape)}, target {tuple(batch.target_output.shape)}"
-        yield f"  {batch.target_tokens:,} target tokens, {share:.1%} padding"
+        yield f"  {amount(batch.target_tokens, 'target token')}, {share:.1%} padding"
         for index in batches[number][:2].tolist():
             place = f"line {dataset.lines[index]}"
             if len(data.corpora.train) > 1:

@@ -7,6 +7,7 @@ import torch
 from nmt.config import Settings
 from nmt.errors import ConfigError
 from nmt.memory import address_space_at_hand
+from nmt.shown import amount
 
 # torch's own choice, which knows of OMP_NUM_THREADS and of cores that this process may not use.
 THREADS = torch.get_num_threads()
@@ -28,7 +29,8 @@ def choose_device(settings: Settings, local_rank: int = 0) -> torch.device:
         count = torch.cuda.device_count()
         if local_rank >= count:
             raise ConfigError(
-                f"device: process {local_rank + 1} on this machine has no GPU of its own, since there are {count}; "
+                f"device: process {local_rank + 1} on this machine has no GPU of its own, since there "
+                f"{'is' if count == 1 else 'are'} {count}; "
                 f"start with --nproc-per-node={count}, or set device=cpu"
             )
         torch.cuda.set_device(local_rank)
@@ -61,4 +63,4 @@ def describe(device: torch.device) -> str:
     """Return the device in words, for the log."""
     if device.type == "cuda":
         return f"cuda ({torch.cuda.get_device_name(device)})"
-    return f"{device.type} ({torch.get_num_threads()} threads)" if device.type == "cpu" else device.type
+    return f"{device.type} ({amount(torch.get_num_threads(), 'thread')})" if device.type == "cpu" else device.type

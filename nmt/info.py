@@ -13,7 +13,7 @@ from nmt.errors import DataError
 from nmt.files import read_json, run_file_exists
 from nmt.runs import store
 from nmt.runs.weights import named_weights
-from nmt.shown import counted, each_shown
+from nmt.shown import amount, counted, each_shown
 
 
 @each_shown
@@ -80,6 +80,6 @@ def _describe_scores(evaluation: Any) -> Iterator[str]:
     yield ""
     yield "scores:"
     for name, scores in evaluation["sets"].items():
-        yield f"  {name}: {scores['sentences']:,} lines, {scores['decoding']}"
+        yield f"  {name}: {amount(scores['sentences'], 'line')}, {scores['decoding']}"
         for metric, signature in scores["signatures"].items():
             yield f"    {metric} {scores[metric]:.1f} ± {scores['confidence'][metric]:.1f}  [{signature}]"

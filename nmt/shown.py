@@ -46,6 +46,15 @@ def counted(note: str, count: int) -> str:
     return f"{what}: {count:,}{separator}{remedy}"
 
 
+def amount(count: int | float, thing: str, things: str = "") -> str:
+    """Return a number of things in words; `things` is the plural where it is not made with an s.
+
+    >>> amount(1, "line"), amount(1200, "line"), amount(0, "batch", "batches")
+    ('1 line', '1,200 lines', '0 batches')
+    """
+    return f"{count:,} {thing if count == 1 else things or f'{thing}s'}"
+
+
 def each_shown(describe: Callable[P, Iterable[str]]) -> Callable[P, Iterator[str]]:
     """Make every line that a function yields safe to show, by `shown`: a decorator."""
 

@@ -176,7 +176,7 @@ def test_training_from_start_to_end_in_a_pipe(tiny_config: Path, tmp_path: Path)
     assert (result.returncode, result.stderr) == (0, "")
     assert "\r" not in result.stdout
     lines = result.stdout.split("\n")
-    assert re.fullmatch(r"nmt 0\.1\.0, torch \S+, cpu \(1 threads\), run \S*runs/tiny", lines[0])
+    assert re.fullmatch(r"nmt 0\.1\.0, torch \S+, cpu \(1 thread\), run \S*runs/tiny", lines[0])
     assert "179 training and 20 validation pairs, en -> fr; vocabulary of 360 tokens, joint" in lines
     number = r"\d+\.\d+"
     validation = rf"validation: step 2, epoch 0\.0, \d:\d\d: loss {number}, perplexity {number}, BLEU {number}, chrF2"

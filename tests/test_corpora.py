@@ -123,7 +123,7 @@ def test_what_is_wrong_with_many_pairs_is_warned_of_with_the_remedy(folder: Path
     said: list[str] = []
     prepare(settings(copy, "  train: [news, talks.tsv]\n"), said.append)
     remedy = "to leave them out: data.filters=[identical]"
-    assert f"warning: news: 200 pairs with identical sides (100.0 %), such as line 1; {remedy}" in said
+    assert f"warning: news: pairs with identical sides: 200 (100.0 %), such as line 1; {remedy}" in said
     assert len(prepare(settings(copy, "  train: [news, talks.tsv]\n", "data.filters=[identical]")).train) == 20
 
 

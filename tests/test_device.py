@@ -26,7 +26,7 @@ def test_threads(tiny_config: Path, wanted: int, used: int) -> None:
     torch.set_num_threads(2)
     device = choose_device(config.load(tiny_config, ["device=cpu", f"threads={wanted}"]))
     assert torch.get_num_threads() == used
-    assert describe(device) == f"cpu ({used} threads)"
+    assert describe(device) == f"cpu ({used} {'thread' if used == 1 else 'threads'})"
 
 
 def test_threads_are_as_many_as_the_environment_says() -> None:

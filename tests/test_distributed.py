@@ -262,7 +262,7 @@ def test_translate_with_several_processes(parent, tmp_path) -> None:
     killed = Together(tmp_path, 2, *words, "-o", tmp_path / "two", only={1: functools.partial(stop_after, 3)})
     assert killed.ended()[1] < 0 and not (tmp_path / "two").exists()
     ranks = together(tmp_path, 3, *words, "-o", tmp_path / "two")
-    assert any("resuming: " in line for line in ranks.lines(0))
+    assert any("resuming with " in line for line in ranks.lines(0))
     assert (tmp_path / "two").read_bytes() == (tmp_path / "one").read_bytes()
     assert not (tmp_path / "two.parts").exists()
 

@@ -249,7 +249,7 @@ def test_gold_alignments_are_read_only_for_the_error_rate(run: Path, translator:
     (run.parent / "corpus" / "test.align").write_text("0-0 99-99\n", encoding="utf-8")
     found, _ = result(run, translator, None, Wanted(("bleu",)))
     assert list(found.sets["test"].scores) == ["bleu"]
-    with pytest.raises(DataError, match=r"test\.align: has 1 lines, but the texts have 20"):
+    with pytest.raises(DataError, match=r"test\.align: has 1 line, but the texts have 20"):
         result(run, translator, None, Wanted(("bleu", "aer")))
 
 
@@ -419,7 +419,7 @@ def test_a_text_that_does_not_end_is_not_read_to_its_end(tmp_path: Path, place: 
     paths[place].unlink()
     with endless_lines(paths[place]) as written, pytest.raises(DataError) as caught:
         score_files(paths[0], paths[1:], None, USUAL)
-    counts = ["more than 10002" if number == place else "2" for number in range(3)]
+    counts = ["more than 10,002" if number == place else "2" for number in range(3)]
     other = place or 1
     assert str(caught.value) == (
         f"{paths[0]} has {counts[0]} lines and {paths[other]} has {counts[other]}; line N of one must translate line N "
@@ -431,7 +431,7 @@ def test_a_text_that_does_not_end_is_not_read_to_its_end(tmp_path: Path, place: 
 def test_a_further_reference_is_not_read_to_its_end(tmp_path: Path) -> None:
     both = [write(tmp_path / f"test.{side}", "a", "b") for side in ("en", "fr")]
     source = find_source(tmp_path, "test", ("en", "fr"))
-    with endless_lines(tmp_path / "more") as written, pytest.raises(DataError, match="has more than 10002; line N of"):
+    with endless_lines(tmp_path / "more") as written, pytest.raises(DataError, match="has more than 10,002; line N of"):
         read_source(source, tmp_path / "none", [tmp_path / "more"])
     assert written() < 1_000_000 and both[0].exists()
 
@@ -442,5 +442,5 @@ def test_unequal_counts(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         score_files(tmp_path / "a", [tmp_path / "b"], None, USUAL)
     assert str(caught.value) == (
-        f"{tmp_path / 'a'} has 1 lines and {tmp_path / 'b'} has 2; line N of one must translate line N of the other"
+        f"{tmp_path / 'a'} has 1 line and {tmp_path / 'b'} has 2; line N of one must translate line N of the other"
     )

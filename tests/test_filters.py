@@ -60,7 +60,7 @@ def test_a_survey_counts_all_and_names_a_line_and_the_remedy(tmp_path: Path) -> 
     assert len(list(survey.read(text.pairs()))) == 14
     assert survey.counts == {"identical": 1, "duplicate": 1, "ratio": 1, "script": 1, "markup": 2}
     lines = list(survey.findings())
-    assert "2 pairs with markup (14.3 %), such as line 11; to leave them out: data.filters=[entities,markup]" in lines
+    assert "pairs with markup: 2 (14.3 %), such as line 11; to leave them out: data.filters=[entities,markup]" in lines
     assert len(list(survey.findings(0.1))) == 1
 
 

@@ -288,7 +288,7 @@ def test_parquet_without_its_library_says_what_to_install(tmp_path: Path, monkey
 
 BOMB = '<!DOCTYPE tmx [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]><tmx><body/></tmx>'
 DAMAGED: list[tuple[str, str, str]] = [
-    ("a.tsv", "one\tun\ntwo\n", "a.tsv:2: has 1 columns, and column 2 is needed; repair the row"),
+    ("a.tsv", "one\tun\ntwo\n", "a.tsv:2: has 1 column, and column 2 is needed; repair the row"),
     ("a.tsv", "alone\n", "a.tsv:1: has one column; put a tab"),
     ("a.tsv", "1\tone\tun\n2\ttwo\tdeux\n", "a.tsv:1: has 3 columns and no header for en and fr"),
     ("a.tsv", "1\tone\tun\n2\ttwo\tdeux\n", "as in {path: a.tsv, columns: [2, 3]}"),
@@ -335,7 +335,7 @@ def test_a_damaged_file_is_one_line_with_its_place(tmp_path: Path, name: str, co
     ("target", "message"),
     [
         (SGM_TARGETS.replace('id="2"', 'id="7"'), "segment 2 of document a meets segment 7 of document a"),
-        (SGM_TARGETS.replace('<seg id="2">Deux.</seg>', ""), "has 1 segments, and"),
+        (SGM_TARGETS.replace('<seg id="2">Deux.</seg>', ""), "has 1 segment, and"),
         ('<refset><doc docid="a"><seg id="1">Un', "segment 1 does not end; was the file cut short?"),
         ("Un.\nDeux.\n", "give two files of the same kind"),
         (TMX, "holds both languages (tmx); name this file alone"),

@@ -43,7 +43,7 @@ def test_gold_alignments(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("0-0\n", ": has 1 lines, but the texts have 2; write one line per pair"),
+        ("0-0\n", ": has 1 line, but the texts have 2; write one line per pair"),
         ("0-0\n" * 3, ": has more lines, but the texts have 2; write one line per pair"),
         ("0-0\n0:0\n", ":2: '0:0' is not a link; write 0-0 (0p0 if it is only possible), from 0"),
         (

@@ -100,7 +100,7 @@ def test_a_small_text_gives_a_fifth_and_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pairs", "message"),
     [
-        ([("a", "b")], "data.hold_out: the training text has 1 usable pairs, too few to hold some out; add text"),
+        ([("a", "b")], "data.hold_out: the training text has 1 usable pair, too few to hold some out; add text"),
         (
             [("the same", f"other {number}") for number in range(50)],
             "data.hold_out: no pairs can be held out, since all pairs of the training text are connected by equal "

@@ -94,7 +94,8 @@ def test_a_check_shows_settings_data_lengths_sizes_and_batches(tiny_corpus: Path
     text = "\n".join(lines)
     assert "warning: train: pairs with a blank side left out: 1" in lines
     assert (
-        "train: 201 usable pairs\n  1 pairs that repeat an earlier one (0.5 %), such as line 201; to leave them" in text
+        "train: 201 usable pairs\n  pairs that repeat an earlier one: 1 (0.5 %), such as line 201; to leave them"
+        in text
     )
     assert (
         "test: 21 usable pairs\n  warning: 1 of its source lines are in train, 1 with the same translation: scores"
@@ -102,7 +103,7 @@ def test_a_check_shows_settings_data_lengths_sizes_and_batches(tiny_corpus: Path
     )
     [missing] = [line for line in lines if line.startswith(f"warning: {corpus / 'other'}: no such text in en and fr; ")]
     assert "the folder has a.yaml, test.en, test.fr, train.en" in missing
-    assert "device: cpu (1 threads)" in lines
+    assert "device: cpu (1 thread)" in lines
     [memory] = [line for line in lines if line.startswith("memory for training: about ")]
     assert " MB: " in memory
     assert memory.endswith("for saving")

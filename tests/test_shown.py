@@ -6,7 +6,7 @@ import unicodedata
 import pytest
 
 from nmt.errors import ConfigError, DataError
-from nmt.shown import json_line, number, shown
+from nmt.shown import amount, json_line, number, shown
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,20 @@ def test_json_reads_back() -> None:
 def test_numbers_are_short() -> None:
     assert [number(3), number(0.001), number(None)] == ["3", "0.001", "None"]
     assert number(10**5000) == "a number of more than 20 digits"
+
+
+@pytest.mark.parametrize(
+    ("count", "words", "expected"),
+    [
+        (1, ("line",), "1 line"),
+        (0, ("line",), "0 lines"),
+        (1200, ("usable pair",), "1,200 usable pairs"),
+        (1, ("batch", "batches"), "1 batch"),
+        (2, ("batch", "batches"), "2 batches"),
+    ],
+)
+def test_an_amount_has_its_plural(count: int, words: tuple[str, ...], expected: str) -> None:
+    assert amount(count, *words) == expected
 
 
 def test_every_message_of_an_error_is_safe() -> None:

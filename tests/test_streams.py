@@ -85,7 +85,7 @@ def test_a_screen_that_cannot_show_a_character(tiny_run: Path, tmp_path: Path) -
         PYTHONIOENCODING="ascii",
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(b"ref: 1 lines") and b"\\xb1 is half" in done.stdout
+    assert done.stdout.startswith(b"ref: 1 line") and b"\\xb1 is half" in done.stdout
     assert json.loads((tmp_path / "out").read_text(encoding="utf-8"))["source"] == "سلام دنیا خوب است"
 
 

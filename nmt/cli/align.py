@@ -22,7 +22,7 @@ from nmt.cli.options import (
 from nmt.cli.streams import check_output, open_output
 from nmt.config import decoding_changes
 from nmt.errors import ConfigError, DataError
-from nmt.shown import json_line, shown
+from nmt.shown import amount, json_line, shown
 
 if TYPE_CHECKING:
     from nmt.inference.alignment import AttentionMatrix
@@ -115,7 +115,7 @@ def align(
     if known is not None:
         print(
             f"alignment error rate {total.error_rate:.1%}, precision {total.precision:.1%}, recall {total.recall:.1%} "
-            f"({lines:,} lines, {total.found:,} links, {total.sure:,} sure gold links)",
+            f"({amount(lines, 'line')}, {amount(total.found, 'link')}, {amount(total.sure, 'sure gold link')})",
             file=sys.stderr,
         )
 
@@ -133,7 +133,7 @@ def _pairs(source: Path, target: Path, encoding: str, drawn: int) -> Iterable[tu
 
 
 def _too_few(line: int, source: Path, count: int) -> str:
-    return f"--line {line}: {source} has {count:,} lines"
+    return f"--line {line}: {source} has {amount(count, 'line')}"
 
 
 def _warn(line: str) -> None:

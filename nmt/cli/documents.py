@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nmt.cli.streams import open_output
 from nmt.errors import ConfigError
-from nmt.shown import counted, shown
+from nmt.shown import amount, counted, shown
 
 if TYPE_CHECKING:
     from nmt.data.documents.segments import Document
@@ -91,7 +91,7 @@ def translate_document(
         target.flush()
     done = "nothing to translate: every text has its translation; --overwrite translates all again"
     if texts:
-        done = f"{len(texts):,} {'text' if len(texts) == 1 else 'texts'} translated; review them"
+        done = f"{amount(len(texts), 'text')} translated; review them"
     print(shown(f"{input_file}: {done}"), file=sys.stderr)
     for note, count in document.notes.items():
         if count:

@@ -27,7 +27,7 @@ from nmt.cli.options import (
 from nmt.config import decoding_changes
 from nmt.errors import ConfigError
 from nmt.metrics import AER, METRICS, default_metrics, tokenizer_note
-from nmt.shown import shown
+from nmt.shown import amount, shown
 
 if TYPE_CHECKING:
     from nmt.config import DataSettings
@@ -242,7 +242,7 @@ def _print(*lines: str) -> None:
 
 def _describe_scores(name: str, scores: "SetScores") -> list[str]:
     speed = f", {scores.sentences / scores.seconds:.1f} sentences/s" if scores.seconds else ""
-    lines = [f"{name}: {scores.sentences:,} lines{f', {scores.decoding}' if scores.decoding else ''}{speed}"]
+    lines = [f"{name}: {amount(scores.sentences, 'line')}{f', {scores.decoding}' if scores.decoding else ''}{speed}"]
     lines += [f"  {score}" for score in scores.scores.values()]
     if scores.by_length:  # a line for each group; punctuation marks count as words
         names = [f"{score.name:>15}" for score in scores.scores.values()]

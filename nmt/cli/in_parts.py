@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from nmt.cli.streams import open_output
 from nmt.errors import ConfigError, DataError
 from nmt.files import MEGA, read_json, remove_leftovers, write_atomic
+from nmt.shown import amount
 
 if TYPE_CHECKING:
     from nmt.distributed import Ranks
@@ -83,7 +84,7 @@ def _begin(folder: Path, recipe: dict[str, Any]) -> None:
             done = sum(path.name.isdigit() for path in folder.iterdir())
             if known == recipe:
                 remove_leftovers(folder, tuple(f"{number:08d}" for number in range(done + 1000)))
-                print(f"resuming: {done:,} parts are in {folder}", file=sys.stderr)
+                print(f"resuming with {amount(done, 'part')} in {folder}", file=sys.stderr)
                 return
             if known.keys() != recipe.keys() and any(folder.iterdir()):
                 raise DataError(f"{folder}: not a folder of this program; move it, or choose another output")

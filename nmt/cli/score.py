@@ -19,7 +19,7 @@ from nmt.cli.options import (
 )
 from nmt.cli.streams import check_output, open_output
 from nmt.config import decoding_changes
-from nmt.shown import json_line, shown
+from nmt.shown import amount, json_line, shown
 
 if TYPE_CHECKING:
     from nmt.inference.scoring import Scored
@@ -69,7 +69,7 @@ def score(
     if cut:
         print(f"warning: lines cut to decoding.max_source tokens: {cut:,}", file=sys.stderr)
     print(
-        f"{lines:,} lines, {tokens:,} tokens (eos included): log-probability {log_prob:.4f}, "
+        f"{amount(lines, 'line')}, {amount(tokens, 'token')} (eos included): log-probability {log_prob:.4f}, "
         f"perplexity {perplexity(log_prob, tokens):.4f} per token",
         file=sys.stderr,
     )

@@ -19,7 +19,7 @@ from nmt.config.text import Given, parse, read_file, read_word
 from nmt.config.tree import CorpusSettings, Settings
 from nmt.config.values import Section, closest
 from nmt.errors import ConfigError
-from nmt.shown import number, shown
+from nmt.shown import amount, number, shown
 
 CORPORA = ("data.train", "data.valid", "data.test")
 LONGEST_NAME = 255  # bytes, on nearly every file system
@@ -128,7 +128,7 @@ def _validate(given: dict[str, Given], path: Path) -> tuple[Settings | None, lis
         ]
         problems += [_problem(detail, given, str(path)) for detail in details[:MOST_PROBLEMS]]
         if more := len(details[MOST_PROBLEMS:]):
-            problems.append(f"{path}: and {more:,} more problems of this kind")
+            problems.append(f"{path}: and {amount(more, 'more problem')} of this kind")
         return None, problems
 
 

@@ -17,6 +17,7 @@ from nmt.data.encodings import AUTO, UTF8, encoding_of, is_evidently_legacy, rem
 from nmt.data.opening import BLOCK, COMPRESSIONS, check_distinct, check_regular, open_binary, shown
 from nmt.data.zipped import open_member, zip_member
 from nmt.errors import DataError
+from nmt.shown import amount
 
 BOM = "\ufeff"
 LONGEST_LINE = 32_000_000  # bytes; a line longer than that is no line, but a file without line ends
@@ -193,7 +194,7 @@ def check_counts(source: Path, source_lines: int, target: Path, target_lines: in
     """Raise DataError if two texts that belong together have different numbers of lines."""
     if source_lines != target_lines:
         raise DataError(
-            f"{shown(source)} has {source_lines} lines and {shown(target)} has {target_lines}; "
+            f"{shown(source)} has {amount(source_lines, 'line')} and {shown(target)} has {target_lines:,}; "
             "line N of one must translate line N of the other"
         )
 

@@ -182,7 +182,7 @@ class Survey:
                 filters = ",".join([*self._used, name])
                 share = f"{100 * count / self.pairs:.1f} %"
                 yield (
-                    f"{count:,} pairs {self.reasons[name]} ({share}), such as line {self.first[name]}; "
+                    f"pairs {self.reasons[name]}: {count:,} ({share}), such as line {self.first[name]}; "
                     f"to leave them out: data.filters=[{filters}]"
                 )
 

@@ -18,6 +18,7 @@ from nmt.data.formats.guess_languages import guess_languages
 from nmt.data.formats.recognise import format_of_file
 from nmt.data.sources import find_source
 from nmt.errors import ConfigError, DataError
+from nmt.shown import amount
 
 CONFIG_ENDINGS = {".yaml", ".yml"}
 UNKNOWN = ("source", "target")  # names of the two sides where nothing tells their languages
@@ -124,7 +125,7 @@ def _started(files: Sequence[Path], overrides: Sequence[str], own: Path) -> Star
     usable = (not (is_blank(pair.source) or is_blank(pair.target)) for source in sources for pair in source.pairs())
     pairs = sum(usable)
     if pairs < FEWEST:
-        raise DataError(f"{files[0]}: has {pairs} usable pairs; training needs {FEWEST} or more")
+        raise DataError(f"{files[0]}: has {amount(pairs, 'usable pair')}; training needs {FEWEST} or more")
     values: dict[str, Any] = {
         "data.folder": os.path.relpath(folder.resolve(), own.parent.resolve()),
         "data.source": languages[0],

@@ -27,6 +27,7 @@ from nmt.data.subword import Piece, Subword, Subwords
 from nmt.data.words import Word, split_words, tokens_of_words
 from nmt.errors import DataError
 from nmt.files import shown_path
+from nmt.shown import amount
 
 VERSION = 1  # raise it when the aligner finds other links
 ENTRY = np.dtype([("source", np.int32), ("target", np.int32), ("weight", np.float32)])
@@ -48,9 +49,9 @@ class GivenLinks(NamedTuple):
         for line in itertools.islice(read_lines(self.path), needs + 1):
             has, linked = has + 1, linked + bool(line.strip())
         if has != needs:
-            count = f"{has:,}" if has < needs else f"more than {needs:,}"
+            count = amount(has, "line") if has < needs else f"more than {amount(needs, 'line')}"
             raise DataError(
-                f"{self.path}: has {count} lines, but the training text has {needs:,}; training.alignments needs a "
+                f"{self.path}: has {count}, but the training text has {needs:,}; training.alignments needs a "
                 'line for each; to learn the links from the text, set training.alignments=""'
             )
         if not linked:

@@ -138,7 +138,10 @@ def side_key(text: str) -> int:
 def _count(key: str, amount: int | float, total: int) -> int:
     """Return how many pairs an amount is: a share of the text, or a number, which is lowered if the text is small."""
     if amount and total < 3:
-        raise DataError(f"{key}: the training text has {total} usable pairs, too few to hold some out; add text")
+        raise DataError(
+            f"{key}: the training text has {total} usable {'pair' if total == 1 else 'pairs'}, "
+            "too few to hold some out; add text"
+        )
     return round(amount * total) or 1 if 0 < amount < 1 else min(int(amount), int(MOST * total) or 1)
 
 

@@ -22,7 +22,7 @@ from nmt.data.subword import Subword, Subwords, load_subword, train_subword
 from nmt.data.unchanged import check_unchanged, checker
 from nmt.data.write_dataset import write_dataset
 from nmt.errors import DataError
-from nmt.shown import counted
+from nmt.shown import amount, counted
 
 Item = TypeVar("Item")
 
@@ -195,7 +195,7 @@ def _trained(text: UsableText, sides: tuple[int, ...], settings: SubwordSettings
     # The names of the files that hold these sides, as people read them.
     files = [each.files[side] if each.format == "text" else each.files[0] for each in text.sources for side in sides]
     distinct = list(dict.fromkeys(path.name for path in files))
-    others = f" and {len(distinct) - NAMED:,} other files" if len(distinct) > NAMED else ""
+    others = f" and {amount(len(distinct) - NAMED, 'other file')}" if len(distinct) > NAMED else ""
     names = " + ".join(distinct[:NAMED]) + others
     if len(sides) == 1 and any(each.format != "text" for each in text.sources):
         names += f" ({SIDES[sides[0]]} side)"

@@ -29,6 +29,7 @@ from nmt.data.formats.guess_languages import guess_languages, is_reversed
 from nmt.data.formats.recognise import format_of_file, format_of_pair, plain_suffix
 from nmt.data.opening import check_regular
 from nmt.errors import DataError
+from nmt.shown import amount
 
 LISTED = 8  # files that an error names
 TRIED = 200  # a bigger folder is only listed: no proposal is looked for
@@ -271,7 +272,7 @@ def _listing(place: Path) -> str:
 
 
 def _shown(names: Sequence[str]) -> str:
-    others = f" and {len(names) - LISTED} others" if len(names) > LISTED else ""
+    others = f" and {amount(len(names) - LISTED, 'other')}" if len(names) > LISTED else ""
     return ", ".join(names[:LISTED]) + others if names else "no files"
 
 

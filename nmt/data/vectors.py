@@ -18,6 +18,7 @@ from nmt.data.corpus import read_lines
 from nmt.data.encodings import AUTO
 from nmt.data.subword import EOS_ID, SPACE_MARK, Subword
 from nmt.errors import ConfigError, DataError
+from nmt.shown import amount
 
 EXACT, LOWER = 2, 1  # how a word was found; 0: not at all
 
@@ -90,18 +91,20 @@ def _vector_lines(path: Path, size: int, encoding: str) -> Iterator[tuple[int, s
                 )
             if found != size:
                 raise ConfigError(
-                    f"model.embedding: {size}, but the vectors in {path} have {found} numbers; set "
+                    f"model.embedding: {size}, but the vectors in {path} have {amount(found, 'number')}; set "
                     f"model.embedding={found}"
                 )
             if announced is not None:
                 continue
         if line.count(" ") < size:
-            raise DataError(f"{path}:{number}: not a word and {size} numbers; is the line cut short?")
+            raise DataError(f"{path}:{number}: not a word and {amount(size, 'number')}; is the line cut short?")
         yield number, line
     if number == 0:
         raise DataError(f"{path}: empty; name a text file of word vectors")
     if announced is not None and announced != number - 1:
-        raise DataError(f"{path}: has {number - 1:,} vectors, and its first line says {announced:,}; is it cut short?")
+        raise DataError(
+            f"{path}: has {amount(number - 1, 'vector')}, and its first line says {announced:,}; is it cut short?"
+        )
 
 
 def _number(field: str) -> float:

@@ -27,6 +27,7 @@ from nmt.data.round_trip import RoundTrip
 from nmt.data.subword import Subword, Subwords
 from nmt.errors import OutOfMemory
 from nmt.files import write_atomic
+from nmt.shown import amount
 
 CHUNK = 10_000  # pairs encoded together
 SAVED = 200_000  # pairs after which a record is made
@@ -97,7 +98,7 @@ def write_dataset(
         trip.include(found)
     done: int = record["pairs"]
     if done:
-        say(f"resuming after {done:,} pairs")
+        say(f"resuming after {amount(done, 'pair')}")
     rest = iter(pairs)
     for _ in islice(rest, done):  # whatever reads the text may count what it sees
         pass

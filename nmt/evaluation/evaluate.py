@@ -25,7 +25,7 @@ from nmt.inference.translator import Translator
 from nmt.languages import language_of_file, language_of_text
 from nmt.metrics import AER, METRICS, default_metrics, statistics
 from nmt.runs import store
-from nmt.shown import counted
+from nmt.shown import amount, counted
 
 AER_SIGNATURE = "nrefs:1|attention:forced|links:strongest-both-ways"
 LENGTHS = (5, 10, 15, 20, 25, 30, 40, 50, 75, 100)  # last length of each group, in source words; one more is open
@@ -130,7 +130,7 @@ def _score_set(
     seconds, decoding = 0.0, ""
     texts = [metric for metric in wanted.metrics if metric != AER]
     if texts:
-        say(f"translating {data.name}: {len(data.sources):,} lines")
+        say(f"translating {data.name}: {amount(len(data.sources), 'line')}")
         started = time.perf_counter()
         translations = translator.translate(data.sources, attention=False, changes=changes)
         seconds = time.perf_counter() - started
@@ -145,7 +145,7 @@ def _score_set(
             warn(f"{data.name}: references are scored without their invisible characters, which no output has")
         counts = text_statistics([translation.text for translation in translations], references, wanted)
     if gold is not None:
-        say(f"aligning {data.name}: {len(data.sources):,} lines")
+        say(f"aligning {data.name}: {amount(len(data.sources), 'line')}")
         how = {name: value for name, value in changes.items() if name in ALIGNED}
         counts[AER] = alignment_statistics(translator, data.pairs(), gold, wanted.words, how)
     whole = _scores(counts, data.sources, wanted, seconds, decoding)

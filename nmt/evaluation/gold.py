@@ -10,6 +10,7 @@ from nmt.data.pharaoh import parse_links
 from nmt.data.words import split_words
 from nmt.errors import DataError
 from nmt.inference.alignment import Link
+from nmt.shown import amount
 
 
 class Gold(NamedTuple):
@@ -39,8 +40,8 @@ def read_gold(
     """
     lines = list(itertools.islice(read_lines(path), len(pairs) + 1))
     if len(lines) != len(pairs):
-        has = f"{len(lines)}" if len(lines) < len(pairs) else "more"
-        raise DataError(f"{path}: has {has} lines, but the texts have {len(pairs)}; write one line per pair")
+        has = amount(len(lines), "line") if len(lines) < len(pairs) else "more lines"
+        raise DataError(f"{path}: has {has}, but the texts have {len(pairs)}; write one line per pair")
     gold = []
     for number, (line, (source, target)) in enumerate(zip(lines, pairs, strict=True), start=1):
         sizes = (len(split_words(source, words)), len(split_words(target, words)))

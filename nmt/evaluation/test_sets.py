@@ -126,10 +126,11 @@ def _read_together(paths: Sequence[Path], sides: Sequence[Iterator[str]]) -> lis
             for place, side in enumerate(sides):
                 sizes[place] += sum(1 for _ in itertools.islice(side, MOST_COUNTED))
             most = len(texts[0]) + MOST_COUNTED
-            counts = [f"more than {most}" if size > most else f"{size}" for size in sizes]
+            counts = [f"more than {most:,}" if size > most else f"{size:,}" for size in sizes]
             other = next(place for place, size in enumerate(sizes) if size != sizes[0])
             raise DataError(
-                f"{paths[0]} has {counts[0]} lines and {paths[other]} has {counts[other]}; "
+                f"{paths[0]} has {counts[0]} {'line' if sizes[0] == 1 else 'lines'} and "
+                f"{paths[other]} has {counts[other]}; "
                 "line N of one must translate line N of the other"
             )
         for text, line in zip(texts, row, strict=True):

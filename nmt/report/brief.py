@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from nmt.report.analysis import only_one_right
 from nmt.report.contents import Contents, Told, from_each_other, metric_name
-from nmt.shown import each_shown
+from nmt.shown import amount, each_shown
 from nmt.training.log import clock
 
 NGRAMS = 5
@@ -17,7 +17,7 @@ def compared(contents: Contents) -> Iterator[str]:
     assert second is not None
     yield f"{first.path} and {second.path}"
     for name, scores in first.scores.items():
-        yield f"{name}: {scores.sentences:,} lines, {scores.decoding}"
+        yield f"{name}: {amount(scores.sentences, 'line')}, {scores.decoding}"
         theirs = second.scores[name].scores
         for metric, score in scores.scores.items():
             own, other, gap = score, theirs[metric], contents.differences[name][metric]

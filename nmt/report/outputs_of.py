@@ -12,6 +12,7 @@ from nmt.evaluation.outputs import MOST_LINES, Outputs, load_outputs
 from nmt.inference.translator import Translator
 from nmt.languages import find_language
 from nmt.runs import store
+from nmt.shown import amount
 
 GREEDY = {"beam_size": 1}
 MOST_READ = 100_000  # validation lines
@@ -40,7 +41,7 @@ def outputs_of(run: Path, say: Say, load: Callable[[Path], Translator]) -> Outpu
 
 def translated(outputs: Outputs, run: Path, say: Say, load: Callable[[Path], Translator]) -> Outputs:
     """Return the same lines with the translations of a run, by greedy search as in validation."""
-    say(f"{run}: translating {len(outputs.sources):,} validation lines")
+    say(f"{run}: translating {amount(len(outputs.sources), 'validation line')}")
     translator = load(run)
     visible = translator.subwords.target.normalizer.visible
     found = translator.translate(outputs.sources, attention=False, changes=GREEDY)

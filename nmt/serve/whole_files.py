@@ -18,7 +18,7 @@ from nmt.inference.request import TranslateOptions
 from nmt.serve.libretranslate import FILES, HTML, TEXT, check_direction, run_of, values_of
 from nmt.serve.models import Served
 from nmt.serve.texts import Desk, Refused, text_of
-from nmt.shown import counted
+from nmt.shown import amount, counted
 
 MOST_FILES, MOST_BYTES = 20, 100_000_000  # translated files that wait to be fetched; the newest is always kept
 DETECTED = 2000  # characters or bytes of a file that its language is detected by
@@ -107,5 +107,5 @@ async def _document(
         raise Refused(400, f"{error}{options}") from None
     done = "every text has its translation already, so nothing is changed; overwrite=1 translates all again"
     if texts:
-        done = f"{len(texts):,} {'text' if len(texts) == 1 else 'texts'} translated; review them"
+        done = f"{amount(len(texts), 'text')} translated; review them"
     return translated, [done, *(counted(note, count) for note, count in document.notes.items() if count)]

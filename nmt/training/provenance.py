@@ -18,6 +18,7 @@ from nmt.errors import DataError
 from nmt.files import read_json
 from nmt.runs import store
 from nmt.runs.store import LoadedRun
+from nmt.shown import amount
 from nmt.training.distillation import teacher_hashes
 from nmt.training.initialization import run_identity, vector_hashes
 
@@ -50,7 +51,7 @@ def provenance(
         "pairs": {"train": len(data.train), "valid": len(data.valid)},
         "versions": versions() | {"python": platform.python_version()},
         "device": describe(device),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "machine": f"{platform.system()} {platform.machine()}, {amount(os.cpu_count() or 1, 'core')}",
     }
 
 
@@ -81,10 +82,15 @@ def report_changes(before: dict[str, Any], now: dict[str, Any], changed: list[st
     changes = [
         f"{name} {old} -> {new}"
         for name, old, new in (
-            ("device", before.get("device"), now["device"]),
+            ("device", _singular(before.get("device")), now["device"]),
             *((name, before.get("versions", {}).get(name), now["versions"][name]) for name in ("nmt", "torch")),
         )
         if old != new
     ]
     if changes:
         say(f"note: {', '.join(changes)}: the result will not be bit-identical to that of an uninterrupted run")
+
+
+def _singular(device: Any) -> Any:
+    """Return a device as this version names it: earlier ones wrote "(1 threads)"."""
+    return device.replace("(1 threads)", "(1 thread)") if isinstance(device, str) else device

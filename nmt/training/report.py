@@ -14,6 +14,7 @@ from nmt.files import shown_path
 from nmt.languages import find_language
 from nmt.metrics import LOSS, METRICS, signature, tokenizer_note
 from nmt.model import Seq2Seq
+from nmt.shown import amount
 from nmt.training.log import Log, clock
 from nmt.training.state import Progress, Validation
 from nmt.training.step import StepResult
@@ -124,7 +125,7 @@ def introduce(
     source, target = len(data.subwords.source), len(data.subwords.target)
     vocabulary = f"{source:,} tokens, joint" if data.subwords.joint else f"{source:,} and {target:,} tokens"
     say(
-        f"{len(data.train):,} training and {len(data.valid):,} validation pairs, "
+        f"{len(data.train):,} training and {amount(len(data.valid), 'validation pair')}, "
         f"{settings.data.source} -> {settings.data.target}; vocabulary of {vocabulary}"
     )
     parameters = sum(parameter.numel() for parameter in model.parameters())
@@ -134,7 +135,7 @@ def introduce(
     for valid in sets:
         metrics = valid.metrics(settings.training.metric)
         signatures = "; ".join(signature(metric, valid.language) for metric in metrics)
-        say(f"validation: greedy search on {valid.name}, {len(valid.pairs):,} lines; {signatures}")
+        say(f"validation: greedy search on {valid.name}, {amount(len(valid.pairs), 'line')}; {signatures}")
     language, sources = sets[0].language, (pair.source for pair in sets[0].pairs)
     source_language = find_language(settings.data.source_language, settings.data.source, sources)
     say(
@@ -162,7 +163,10 @@ def show_result(progress: Progress, metric: str, folder: Path, log: Log) -> None
         f"perplexity {best.perplexity:.2f} (greedy), after {clock(progress.seconds)} of training"
     )
     if skipped := progress.skipped:
-        log.say(f"note: {skipped:,} updates were skipped because the loss or the gradient was not finite")
+        log.say(
+            f"note: {amount(skipped, 'update')} {'was' if skipped == 1 else 'were'} skipped because the loss or the "
+            "gradient was not finite"
+        )
     run = shown_path(folder)
     log.say(f"model: {run}")
     log.say(f"  translate: echo 'Some text.' | nmt translate {run}")

@@ -3,6 +3,7 @@
 from typing import Literal, NamedTuple
 
 from nmt.config import TrainingSettings
+from nmt.shown import amount
 from nmt.training.log import clock
 from nmt.training.state import Progress
 
@@ -23,7 +24,7 @@ def limit_reached(training: TrainingSettings, progress: Progress) -> Stop | None
     if training.max_time and progress.seconds >= training.max_time:
         return Stop("time", f"training.max_time={clock(training.max_time)} reached")
     if out_of_patience(training, progress):
-        text = f"no better {training.metric} in {training.patience} validations (training.patience)"
+        text = f"no better {training.metric} in {amount(training.patience, 'validation')} (training.patience)"
         return Stop("patience", text)
     return None
 

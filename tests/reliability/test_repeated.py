@@ -33,11 +33,12 @@ def test_another_seed_is_another_run(workplace, uninterrupted, tmp_path) -> None
     ("old", "words", "change"),
     [
         ({}, [], ""),
-        ({}, ["threads=2"], "device cpu (1 threads) -> cpu (2 threads)"),
-        ({"device": "cuda (NVIDIA H100)"}, [], "device cuda (NVIDIA H100) -> cpu (1 threads)"),
+        ({"device": "cpu (1 threads)"}, [], ""),  # as version 0.1.0 wrote it
+        ({}, ["threads=2"], "device cpu (1 thread) -> cpu (2 threads)"),
+        ({"device": "cuda (NVIDIA H100)"}, [], "device cuda (NVIDIA H100) -> cpu (1 thread)"),
         ({"versions": {"torch": "2.1.0"}}, [], f"torch 2.1.0 -> {torch.__version__.split('+')[0]}"),
     ],
-    ids=["nothing", "threads", "device", "torch"],
+    ids=["nothing", "old words", "threads", "device", "torch"],
 )
 def test_what_makes_it_inexact_is_said_once(workplace, tmp_path, capsys, old, words: list[str], change: str) -> None:
     run(workplace, tmp_path / "run", "training.max_steps=1", "training.schedule=constant")

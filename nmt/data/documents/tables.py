@@ -10,6 +10,7 @@ from nmt.data.documents.segments import Document, Lines
 from nmt.data.formats.columns import find_columns
 from nmt.data.formats.tables import delimiter_of, parse_csv
 from nmt.errors import DataError
+from nmt.shown import amount
 
 
 class _Cells(NamedTuple):
@@ -82,7 +83,9 @@ def _table(
         if not any(row) or (header and row is filled[0]):
             continue
         if len(row) <= source:
-            raise DataError(f"{path}:{number + 1}: has {len(row)} columns, but column {source + 1} is to be translated")
+            raise DataError(
+                f"{path}:{number + 1}: has {amount(len(row), 'column')}, but column {source + 1} is to be translated"
+            )
         if overwrite or target is None or len(row) <= target or is_blank(cells.plain(row[target])):
             fillers.append((number, found.add(cells.plain(row[source]))))
 

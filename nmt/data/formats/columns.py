@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from nmt.data.formats.codes import is_code, language_index
 from nmt.errors import DataError
+from nmt.shown import amount
 
 SOURCE_NAMES = ("source", "src", "source_text", "src_text", "input", "sentence", "text", "sentence1", "text1")
 TARGET_NAMES = ("target", "tgt", "trg", "target_text", "tgt_text", "translation", "output", "sentence2", "text2")
@@ -114,4 +115,4 @@ def _proposal(rows: Sequence[Sequence[str]], languages: tuple[str, str]) -> str:
 
 def _shown(first: list[str], limit: int = 8) -> str:
     names = [repr(cell if len(cell) <= 30 else f"{cell[:30]}...") for cell in first[:limit]]
-    return ", ".join(names) + (f" and {len(first) - limit} others" if len(first) > limit else "")
+    return ", ".join(names) + (f" and {amount(len(first) - limit, 'other')}" if len(first) > limit else "")

@@ -11,6 +11,7 @@ from nmt.data.encodings import AUTO
 from nmt.data.formats.columns import find_columns
 from nmt.data.formats.text import one_line
 from nmt.errors import DataError
+from nmt.shown import amount
 
 BARS = " ||| "
 LONGEST_FIELD = 1 << 24  # characters; a quote that is never closed is found before memory is full
@@ -102,6 +103,6 @@ def _table(
                 yield Pair(line, "", "")
                 continue
             raise DataError(
-                f"{path}:{line}: has {len(cells)} columns, and column {needed + 1} is needed; repair the row"
+                f"{path}:{line}: has {amount(len(cells), 'column')}, and column {needed + 1} is needed; repair the row"
             )
         yield Pair(line, one_line(cells[where.source]), one_line(cells[where.target]))

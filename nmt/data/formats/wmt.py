@@ -15,6 +15,7 @@ from nmt.data.formats.codes import language_index
 from nmt.data.formats.markup import elements, segment_text
 from nmt.data.formats.text import one_line
 from nmt.errors import DataError
+from nmt.shown import amount
 
 _TAG = re.compile(r"<(/?)(seg|doc|srcset|refset|tstset)\b([^>]*)>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""([\w:-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))""")
@@ -41,7 +42,8 @@ def read_sgm(
         if source is None or target is None:
             path, longer = (files[0], files[1]) if source is None else (files[1], files[0])
             raise DataError(
-                f"{path}: has {number - 1} segments, and {longer} has more; segment N must translate segment N"
+                f"{path}: has {amount(number - 1, 'segment')}, and {longer} has more; segment N must translate "
+                "segment N"
             )
         if (source.document, source.id) != (target.document, target.id):
             raise DataError(
