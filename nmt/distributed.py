@@ -169,6 +169,12 @@ class Ranks:
         deadline.start()
         try:
             dist.init_process_group("gloo", store=self._store, rank=self.rank, world_size=self.size, timeout=FOREVER)
+        except RuntimeError as error:
+            if "connect" not in str(error):
+                raise
+            refused = ConfigError(problem.replace(f" within {self._timeout:.0f} s", ""))
+            self.fail(refused)  # the others may wait for this connection
+            raise refused from None
         finally:
             deadline.cancel()
 
