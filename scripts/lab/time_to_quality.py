@@ -200,7 +200,7 @@ TOOLKITS = {
     ),
     "Eole": Peer(
         EOLE, eole_settings, ("eole", "train"), "model/step_*",
-        ("eole", "predict", "-world_size", "0", "-gpu_ranks", "-model_path"),
+        ("eole", "predict", "-world_size", "0", "-model_path"),
     ),
 }  # fmt: skip
 
