@@ -75,7 +75,7 @@ def test_a_failure_of_one_program_ends_the_other(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(subprocess, "Popen", Noted)
     options = argparse.Namespace(minutes=1, each=1, every=1, data=tmp_path / "nowhere")
     with pytest.raises(SystemExit, match=r"nmt has ended with status 2; .*nmt-1\.log tells why"):
-        time_to_quality.race(options, tmp_path, tmp_path)
+        time_to_quality.race(options, tmp_path, time_to_quality.TOOLKITS["OpenNMT-py"], tmp_path)
     assert [Path(str(process.args[0])) for process in started] == [peer, Path(sys.executable)]
     assert all(process.returncode is not None for process in started)
 

@@ -446,13 +446,16 @@ class HeldUp:
 
     def __init__(self, translator: Translator, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
         self.service, self._go, encode = TranslationService(), threading.Event(), translator.model.encode
+        begun = threading.Event()
 
         def waiting(*values):
+            begun.set()
             self._go.wait(60)
             return encode(*values)
 
         monkeypatch.setattr(translator.model, "encode", waiting)
         self.first = self.service.submit(translator, [line], TranslateOptions(changes={"max_length": 1}))
+        begun.wait(60)
 
     def go(self) -> None:
         self._go.set()
@@ -496,7 +499,7 @@ def test_requests_that_ask_for_the_same_search_are_translated_together(
     asked = [
         TranslateOptions(attention=False, changes=shared),
         TranslateOptions(changes=shared),
-        TranslateOptions(details=True, alternatives=2, words="words", changes=shared),
+        TranslateOptions(details=True, alternatives=2, words="spaces", changes=shared),
         TranslateOptions(attention=False, changes={**shared, "beam_size": 3}),
     ]
     expected = [translator.translate(lines[0:4:2], options=options) for options in asked]
