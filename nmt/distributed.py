@@ -168,7 +168,16 @@ class Ranks:
         deadline.daemon = True
         deadline.start()
         try:
-            dist.init_process_group("gloo", store=self._store, rank=self.rank, world_size=self.size, timeout=FOREVER)
+            # A connection of its own: one that waits for an answer would hold up the heartbeat, which shares it.
+            own = TCPStore(place.address, place.port, None, False, limit, wait_for_workers=False)
+            meeting = PrefixStore(f"nmt/{place.attempt}", own)
+            dist.init_process_group("gloo", store=meeting, rank=self.rank, world_size=self.size, timeout=FOREVER)
+        except RuntimeError as error:
+            if "connect" not in str(error):
+                raise
+            refused = ConfigError(problem.replace(f" within {self._timeout:.0f} s", ""))
+            self.fail(refused)  # the others may wait for this connection
+            raise refused from None
         finally:
             deadline.cancel()
 

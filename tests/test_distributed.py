@@ -199,6 +199,31 @@ def test_a_fault_of_one_rank_ends_the_others_with_its_name(workplace, tmp_path, 
     assert any("Traceback" in line for line in ranks.lines(1))
 
 
+def cannot_connect() -> None:
+    import torch.distributed as dist
+
+    def refused(*_: object, **__: object) -> None:
+        raise RuntimeError("Gloo connectFullMesh failed with pair.cc: timed out connecting: Connection refused")
+
+    dist.init_process_group = refused
+
+
+def reacts_at_once() -> None:
+    from nmt import distributed
+
+    distributed.REACTION = 1.0
+
+
+def test_ranks_that_cannot_connect_to_each_other(workplace, tmp_path, monkeypatch) -> None:
+    """One is refused; the other waits for it, and ends with the same line well before its own time-out."""
+    monkeypatch.chdir(workplace)
+    words = ["train", "digits.yaml", f"run={tmp_path / 'run'}"]
+    ranks = Together(
+        tmp_path, 2, *words, only={0: reacts_at_once, 1: cannot_connect}, environment={"NMT_RANK_TIMEOUT": "600"}
+    )
+    check_all_end(ranks, "set GLOO_SOCKET_IFNAME to the network interface that all hosts share")
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

@@ -3,6 +3,7 @@ nothing goes on running."""
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +75,23 @@ def test_a_failure_of_one_program_ends_the_other(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(subprocess, "Popen", Noted)
     options = argparse.Namespace(minutes=1, each=1, every=1, data=tmp_path / "nowhere")
     with pytest.raises(SystemExit, match=r"nmt has ended with status 2; .*nmt-1\.log tells why"):
-        time_to_quality.race(options, tmp_path, tmp_path)
+        time_to_quality.race(options, tmp_path, time_to_quality.TOOLKITS["OpenNMT-py"], tmp_path)
     assert [Path(str(process.args[0])) for process in started] == [peer, Path(sys.executable)]
     assert all(process.returncode is not None for process in started)
+
+
+def test_the_measuring_scripts_start_outside_pytest() -> None:
+    """pytest adds their folders to the path; a user's command does not."""
+    start = (
+        "import importlib, sys\n"
+        "own = sys.path[:]\n"
+        "for name in sys.argv[1:]:\n"
+        "    sys.path[:] = own\n"
+        "    importlib.import_module(name)\n"
+    )
+    folder = PROJECT / "scripts" / "lab"
+    names = sorted(path.stem for path in folder.glob("*.py") if "httpx" not in path.read_text(encoding="utf-8"))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (folder, PROJECT)))}
+    command = [sys.executable, "-c", start, *names]
+    done = subprocess.run(command, check=False, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-500:]

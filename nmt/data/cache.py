@@ -17,6 +17,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -149,8 +150,10 @@ def _check(folder: Path, made_from: Any) -> None:
     for name, (size, _) in files.items():
         if _regular(folder / name).st_size != size:
             raise _Damaged(f"{name} has not its {size:,} bytes")
-    for name, (_, sha256) in files.items():
-        if _digest(folder / name) != sha256:
+    with ThreadPoolExecutor() as pool:  # several files at a time
+        digests = list(pool.map(_digest, (folder / name for name in files)))
+    for (name, (_, sha256)), digest in zip(files.items(), digests, strict=True):
+        if digest != sha256:
             raise _Damaged(f"{name} differs from its checksum")
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -114,8 +115,11 @@ def held_out_files(run: Path, data: DataSettings, part: str) -> tuple[Path, ...]
 
 
 def file_hashes(sources: Sequence[TextSource]) -> dict[Path, str]:
-    """Return the SHA-256 of every file, each with the state of the file that has it."""
-    return {path: hash_of(path) for path in dict.fromkeys(path for source in sources for path in source.files)}
+    """Return the SHA-256 of every file, each with the state of the file that has it. Several files are hashed at a
+    time: this is most of the time that a start takes with a large corpus."""
+    paths = list(dict.fromkeys(path for source in sources for path in source.files))
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(paths, pool.map(hash_of, paths), strict=True))
 
 
 def fingerprint(source: TextSource, hashes: dict[Path, str]) -> list[object]:

@@ -19,7 +19,7 @@ from nmt.inference.heads import head_attention
 from nmt.inference.request import TranslateOptions
 from nmt.inference.scoring import attention_to, read_targets
 from nmt.inference.search import Hypothesis, Searchable
-from nmt.inference.trace import Trace
+from nmt.inference.trace import Node
 from nmt.inference.translation import Candidate, Translation
 from nmt.inference.unknown import copied_words
 from nmt.model import Seq2Seq
@@ -47,11 +47,12 @@ class Explainer:
         found: list[list[Hypothesis]],
         limits: list[int],
         options: TranslateOptions,
-        trace: Trace | None,
+        nodes: Sequence[list[Node]] | None,
     ) -> list[Translation]:
         """Return the translations of a batch of lines: their token ids, the hypotheses of each, best first.
 
-        `limits` are the longest lengths that were allowed; `trace` is what the search noted.
+        `limits` are the longest lengths that were allowed; `nodes` of each line are the trace of
+        the search, if it was asked for.
         """
         targets = [hypotheses[0].tokens for hypotheses in found]
         weights, heads, log_probs = self._read(sources, targets, options)
@@ -82,8 +83,8 @@ class Explainer:
                 translation = self._with_attention(translation, source, pieces, weights[index], of_heads, options.words)
             if options.details:
                 details = self._details(translation, source, target, pieces, log_probs[index], options)
-                nodes = traced(trace.nodes[index], target, self.subwords.target) if trace else ()
-                translation = replace(translation, details=replace(details, trace=nodes))
+                trace = traced(nodes[index], target, self.subwords.target) if nodes else ()
+                translation = replace(translation, details=replace(details, trace=trace))
             translations.append(translation)
         return translations
 

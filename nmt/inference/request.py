@@ -15,6 +15,7 @@ BEAM = ("beam_size", "length_penalty", "coverage_penalty")  # settings of a sear
 GIVEN = ("batch_size", "max_source", "window")  # those that have an effect on translations that are given
 ALIGNED = (*GIVEN, "link_share")  # and on their alignment
 DRAWN = ("temperature", "top_k", "top_p", "seed")  # options of samples
+EXPLAINED = ("attention", "words", "details", "alternatives", "heads")  # options that do not change the search
 
 COLDEST, HOTTEST = 1e-3, 1e3  # beyond them nothing gets greedier or bolder, and 1e-300 is 0 in float32
 LARGEST_SEED = 2**64 - 1
@@ -98,6 +99,17 @@ class TranslateOptions:
     def copies(self) -> int:
         """Return the number of rows that each sentence takes in the batch, apart from the beam."""
         return self.mbr or (self.n_best if self.sampling else 1)
+
+    @property
+    def explanation(self) -> tuple[Any, ...]:
+        """Return what is asked for beyond the result of the search. Lines that ask for the same are explained
+        together."""
+        return tuple(getattr(self, name) for name in EXPLAINED)
+
+    def same_search(self, other: "TranslateOptions") -> bool:
+        """Return whether two requests differ in what they explain alone, so that one search serves both."""
+        searched = [name for name in self.__dataclass_fields__ if name not in EXPLAINED]
+        return all(getattr(self, name) == getattr(other, name) for name in searched)
 
     @classmethod
     def of(cls, *, sample: bool = False, **fields: Any) -> "TranslateOptions":

@@ -12,9 +12,9 @@ from nmt.inference.request import TranslateOptions
 from nmt.inference.translation import Translation
 from nmt.inference.translator import Translator
 
-GATHER = 0.004  # seconds to wait for company, once a request is there
+PATIENCE = 0.25  # share of the time of a batch that its clients have to ask again, so that the next is as large
 SHARE = 32  # lines of one request that are translated before others have their turn
-BATCH = 128  # lines that are translated together
+BATCH = 256  # lines that are translated together
 
 
 class Busy(UserError):
@@ -38,7 +38,7 @@ class _Job:
 
     def joins(self, other: "_Job") -> bool:
         """Return whether two requests may be computed together. What is drawn depends on the number of the line."""
-        same = self.translator is other.translator and self.options == other.options
+        same = self.translator is other.translator and self.options.same_search(other.options)
         return same and not (self.options.drawn or self.options.mbr)
 
     def fail(self, error: Exception) -> None:
@@ -56,6 +56,7 @@ class TranslationService:
         self._jobs: deque[_Job] = deque()
         self._changed = threading.Condition()
         self._closing = False
+        self._expected, self._patience = 1, 0.0  # requests that are likely to come together; seconds to wait for them
         self._thread = threading.Thread(target=self._work, name="nmt-translate", daemon=True)
         self._thread.start()
 
@@ -99,10 +100,9 @@ class TranslationService:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._jobs or self._closing)
+                self._changed.wait_for(lambda: self._closing or self._company() >= self._expected, self._patience)
                 if not self._jobs:
                     return
-            time.sleep(GATHER)
-            with self._changed:
                 # Drop what nobody waits for.
                 now = time.monotonic()
                 for job in [job for job in self._jobs if job.future.cancelled() or now > job.deadline]:
@@ -120,7 +120,15 @@ class TranslationService:
                         lines += more
                 for job in jobs:
                     self._jobs.remove(job)
+            started = time.monotonic()
             self._translate(jobs)
+            with self._changed:  # whoever has an answer may ask again, and joins those that wait already
+                self._patience = PATIENCE * (time.monotonic() - started)
+                self._expected = self._company() + sum(job.future.done() for job in jobs)
+
+    def _company(self) -> int:
+        """Return how many of the requests that wait can be computed together with the first of them."""
+        return sum(place == 0 or job.joins(self._jobs[0]) for place, job in enumerate(self._jobs))
 
     def _check(self, jobs: list[_Job]) -> None:
         """Fail the requests that are out of time; the others go on. Raise Late if none is left that anybody waits for.
@@ -142,6 +150,7 @@ class TranslationService:
         parts = [slice(len(job.done), len(job.done) + SHARE) for job in jobs]
         lines = [line for job, part in zip(jobs, parts, strict=True) for line in job.lines[part]]
         prefixes = [text for job, part in zip(jobs, parts, strict=True) for text in job.prefixes[part]]
+        options = [job.options for job, part in zip(jobs, parts, strict=True) for _ in job.lines[part]]
         first = jobs[0]
         try:
             found = iter(
@@ -149,7 +158,7 @@ class TranslationService:
                     lines,
                     first_line=len(first.done) + 1,
                     prefixes=prefixes if any(prefixes) else None,
-                    options=first.options,
+                    options=options,
                     check=lambda: self._check(jobs),
                 )
             )

@@ -57,10 +57,11 @@ class _Batch(NamedTuple):
     ids: list[list[int]]
     places: list[Place]
     prefixes: list[Prefix | None]
+    options: list[TranslateOptions]  # which differ in what is explained alone
 
     def at(self, indices: Sequence[int]) -> "_Batch":
-        lines, ids, places, prefixes = ([part[index] for index in indices] for part in self)
-        return _Batch(lines, ids, places, prefixes)  # type: ignore[arg-type]
+        lines, ids, places, prefixes, options = ([part[index] for index in indices] for part in self)
+        return _Batch(lines, ids, places, prefixes, options)  # type: ignore[arg-type]
 
 
 class Translator:
@@ -123,7 +124,7 @@ class Translator:
         words: str = "scripts",
         changes: Mapping[str, Any] | None = None,
         prefixes: Sequence[str] | None = None,
-        options: TranslateOptions | None = None,
+        options: TranslateOptions | Sequence[TranslateOptions] | None = None,
         check: Check | None = None,
     ) -> list[Translation]:
         """Translate lines; returns as many translations, in the same order; `changes` are any other decoding settings.
@@ -138,30 +139,42 @@ class Translator:
         has samples of its own.
 
         `prefixes` has a text for each line, with which its translation begins; "" for none. A line with a prefix is
-        translated as a whole, however long it is. `options` describe the whole request in place of the others.
+        translated as a whole, however long it is. `options` describe the whole request in place of the others: once,
+        or for each line, if the lines differ in their explanation alone (`TranslateOptions.same_search`).
         `check` is called before each step of a search, and may raise to end it.
         """
         if options is None:
             named = {"beam_size": beam_size, "length_penalty": length_penalty}
             changes = {**(changes or {}), **{name: value for name, value in named.items() if value is not None}}
             options = TranslateOptions(n_best, sampling, mbr, attention, words, changes=changes)
-        settings = options.settings(self.settings, attends=self.attends)
         lines = texts_of(lines, "lines")
+        if isinstance(options, TranslateOptions):
+            settings = options.settings(self.settings, attends=self.attends)
+            wanted = [options] * len(lines)
+        else:
+            wanted = list(options)
+            if len(wanted) != len(lines) or not all(each.same_search(wanted[0]) for each in wanted):
+                raise ConfigError("options: give one for each line, and the same search for all")
+            settings = wanted[0].settings(self.settings, attends=self.attends) if wanted else self.settings
         # The parts of all lines are translated together, and joined line by line at the end.
         begun = texts_of(prefixes, "prefixes") if prefixes is not None else [""] * len(lines)
         if len(begun) != len(lines):
             raise ConfigError(f"prefixes: {len(begun):,} for {len(lines):,} lines; give one for each, empty for none")
         encoded = [self._encode_parts(line, prefix) for line, prefix in zip(lines, begun, strict=True)]
+        if not lines:
+            return []
         batch = _Batch(
             [text for each in encoded for text in each.parts.texts],
             [part for each in encoded for part in each.ids],
             [(first_line + index, part) for index, each in enumerate(encoded) for part in range(len(each.ids))],
             [each.prefix for each in encoded for _ in each.ids],
+            [asked for asked, each in zip(wanted, encoded, strict=True) for _ in each.ids],
         )
         with computing_with(self.threads), using(self.speed):
-            found = iter(self._in_precision(settings)._translate(batch, settings, options, check))
+            found = iter(self._in_precision(settings)._translate(batch, settings, check))
+        mean_score = bool(wanted[0].mbr)
         return [
-            join_segments(line, each.parts.spaces, [next(found) for _ in each.ids], mean_score=bool(options.mbr))
+            join_segments(line, each.parts.spaces, [next(found) for _ in each.ids], mean_score=mean_score)
             for line, each in zip(lines, encoded, strict=True)
         ]
 
@@ -202,9 +215,8 @@ class Translator:
             self._in_8_bits = other
         return self._in_8_bits
 
-    def _translate(
-        self, whole: _Batch, settings: DecodingSettings, options: TranslateOptions, check: Check | None
-    ) -> list[Translation]:
+    def _translate(self, whole: _Batch, settings: DecodingSettings, check: Check | None) -> list[Translation]:
+        options = whole.options[0]  # those of the search are the same for all lines
         found: list[Translation] = [Translation(line, "") for line in whole.lines]
         ids = whole.ids
         real = [index for index in range(len(ids)) if ids[index]]  # an empty line stays empty, without the model
@@ -218,9 +230,20 @@ class Translator:
                 trace = Trace(len(batch.ids), settings.beam_size) if options.trace else None
                 hypotheses = self._search(batch, settings, options, trace, check)
                 limits = longest_allowed(pad_sources(batch.ids), settings, self.constraints).tolist()
-                return self._explainer(settings).translations(
-                    batch.lines, batch.ids, hypotheses, limits, options, trace
-                )
+                explained: dict[int, Translation] = {}
+                for explanation in dict.fromkeys(each.explanation for each in batch.options):
+                    rows = [row for row, each in enumerate(batch.options) if each.explanation == explanation]
+                    part = batch.at(rows)
+                    results = self._explainer(settings).translations(
+                        part.lines,
+                        part.ids,
+                        [hypotheses[row] for row in rows],
+                        [limits[row] for row in rows],
+                        part.options[0],
+                        [trace.nodes[row] for row in rows] if trace else None,
+                    )
+                    explained.update(zip(rows, results, strict=True))
+                return [explained[row] for row in range(len(batch.ids))]
 
         # A wide beam or many samples make a batch of many rows: then fewer lines go together.
         rows = options.copies * (1 if options.drawn or options.mbr else settings.beam_size)

@@ -5,7 +5,8 @@ and memory must stay flat.
     python scripts/lab/load.py runs/en-fr --most 60                      # texts of up to 60 lines
     python scripts/lab/load.py runs/en-fr --seconds 30 --clients 8       # quick form
 
-Starts a server of its own on a free port. Each client asks for one to `--most` lines of the run's test text at a time,
+Starts a server of its own on a free port. First, one client asks for one line at a time, beside the library with the
+same lines. Then each client asks for one to `--most` lines of the run's test text at a time,
 by the APIs of LibreTranslate, DeepL and /v1 in turn, and compares each answer with that of the library, made
 beforehand. Prints throughput beside that of the library on the same lines, the times of answers, and memory.
 """
@@ -13,6 +14,7 @@ beforehand. Prints throughput beside that of the library on the same lines, the 
 import argparse
 import json
 import random
+import statistics
 import subprocess
 import sys
 import threading
@@ -24,8 +26,10 @@ import httpx
 
 import nmt
 from nmt.evaluation.test_sets import configured_sets
+from nmt.inference.translator import Translator
 from nmt.runs.store import load_settings
 
+SINGLE, WARM = 220, 20  # lines that are translated one by one, and how many of them are not timed
 SETTLED = 0.3  # share of the time after which memory must not grow any more
 GROWTH = 1.05  # of memory, from then on
 JUDGED = 300.0  # seconds; in less time, caches are still filling, and memory is shown alone
@@ -45,17 +49,40 @@ def main() -> None:
     try:
         assert server.stdout is not None
         url = next(line.split()[1] for line in server.stdout if line.startswith("open "))
-        found = Load(url.rstrip("/"), expected, (data.source, data.target), options.most).run(
-            options.clients, options.seconds, server.pid
-        )
+        load = Load(url.rstrip("/"), expected, (data.source, data.target), options.most)
+        single = one_by_one(load, translator, lines[:SINGLE])
+        found = load.run(options.clients, options.seconds, server.pid)
     finally:
         server.terminate()
         server.wait(60)
     found["lines per second of the library alone"] = round(alone, 1)
+    found |= single
     print(json.dumps(found, indent=1))
     grew = options.seconds >= JUDGED and float(str(found["memory grew by"])) > GROWTH
     if found["wrong answers"] or found["failed requests"] or grew:
         sys.exit("failed: an answer was lost or wrong, or memory grew")
+
+
+def one_by_one(load: "Load", translator: Translator, lines: list[str]) -> dict[str, object]:
+    """Translate one line at a time, by the server and by the library in turns, and compare the times."""
+    times: dict[str, list[float]] = {"server": [], "library": []}
+    with httpx.Client(timeout=120) as client:
+        for number, line in enumerate(lines):
+            for who in ("server", "library"):
+                started = time.perf_counter()
+                if who == "server":
+                    load.ask(client, 0, [line])
+                else:
+                    translator.translate([line], attention=False)
+                if number >= WARM:
+                    times[who].append(time.perf_counter() - started)
+    points = {
+        who: [round(1000 * statistics.quantiles(each, n=20)[at], 1) for at in (9, 18)] for who, each in times.items()
+    }
+    return {
+        **{f"milliseconds of one line, {who}: median, 95 %": found for who, found in points.items()},
+        "95 % of the server beside that of the library": round(points["server"][1] / points["library"][1], 2),
+    }
 
 
 class Load:
@@ -100,7 +127,7 @@ class Load:
                 lines = choice.sample(known, choice.randint(1, self.most))
                 started = time.perf_counter()
                 try:
-                    found = self._ask(client, choice.randrange(3), lines)
+                    found = self.ask(client, choice.randrange(3), lines)
                 except (httpx.HTTPError, KeyError, ValueError) as error:
                     print(f"{type(error).__name__}: {error}", file=sys.stderr)
                     found = None
@@ -111,7 +138,7 @@ class Load:
                     self.counts["failed"] += found is None
                     self.counts["wrong"] += found is not None and found != [self.expected[line] for line in lines]
 
-    def _ask(self, client: httpx.Client, api: int, lines: list[str]) -> list[str]:
+    def ask(self, client: httpx.Client, api: int, lines: list[str]) -> list[str]:
         source, target = self.languages
         if api == 0:
             asked = {"q": lines, "source": source, "target": target}

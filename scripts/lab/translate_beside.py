@@ -16,10 +16,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from peers.environment import environment
 from sacrebleu import corpus_bleu
 from sentencepiece import SentencePieceProcessor
 from time_to_quality import ENVIRONMENT, SOURCE, TARGET, in_pieces, read_lines, whole, write_lines
+
+sys.path.insert(0, str(Path(__file__).parent.parent))  # where the peers are
+
+from peers.environment import environment
 
 PEER, OURS, SMALL = "OpenNMT-py, model R", "nmt", "nmt, 8 bits and shortlist"
 NMT = [sys.executable, "-m", "nmt"]
