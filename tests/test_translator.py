@@ -282,7 +282,7 @@ def test_what_could_have_no_effect_is_refused(translator: Translator, request_: 
 
 
 WRONG_TYPES = {
-    "n_best": ["'2'", "2.0", "[2]", "'many'", "float('nan')"],
+    "n_best": ["True", "'2'", "2.0", "[2]", "'many'", "float('nan')"],
     "mbr": ["'4'", "4.5", "(4,)", "'many'"],
 }
 ASKED = """\

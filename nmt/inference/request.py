@@ -70,7 +70,7 @@ class TranslateOptions:
         from nmt.data.words import split_words
 
         for name in ("n_best", "mbr", "alternatives"):
-            if not isinstance(getattr(self, name), int):
+            if type(getattr(self, name)) is not int:
                 raise ConfigError(f"{name}: {getattr(self, name)!r} must be a whole number")
         changed(DecodingSettings(), **self.changes)
         check_request(self.changes, n_best=self.n_best, drawn=self.drawn, mbr=self.mbr)
