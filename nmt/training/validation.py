@@ -35,7 +35,7 @@ from nmt.training.state import Progress
 
 Say = Callable[[str], None]
 
-BATCH_TOKENS = 2_000  # on a CPU; twice as many take 40 MB more in the demo, and no less time
+BATCH_TOKENS = 1_000  # on a CPU; twice as many take 20 to 30 MB more per thread in the demo, and a tenth less time
 BATCH_TOKENS_ON_GPU = 4_000
 MOST_ROWS = 64  # sentences that are looked at for symptoms of trouble
 
