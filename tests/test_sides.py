@@ -33,14 +33,14 @@ def segments(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_segments_of_an_sgm_file(segments: tuple[Path, Path]) -> None:
-    assert [read_side(path) for path in segments] == [["one", "a & b"], ["un", "a & b"]]
+    assert [list(read_side(path)) for path in segments] == [["one", "a & b"], ["un", "a & b"]]
     assert [(pair.source, pair.target) for pair in read_two(*segments)] == [("one", "un"), ("a & b", "a & b")]
 
 
 def test_lines_stay_lines(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("<range>\n\na <b>c</b>\n")
     (tmp_path / "b").write_text("d\n<range>\n\n")
-    assert read_side(tmp_path / "a") == ["<range>", "", "a <b>c</b>"]
+    assert list(read_side(tmp_path / "a")) == ["<range>", "", "a <b>c</b>"]
     found = [(pair.source, pair.target) for pair in read_two(tmp_path / "a", tmp_path / "b")]
     assert found == [("<range>", "d"), ("", "<range>"), ("a <b>c</b>", "")]
 

@@ -162,7 +162,23 @@ def test_out_of_memory_is_status_5(trained: Path, tmp_path: Path, monkeypatch, n
     assert line.startswith("error: out of memory")
 
 
-@pytest.mark.parametrize("error", [RuntimeError("shapes do not fit"), ValueError("bad_alloc"), DataError("a: damaged")])
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("could not create a primitive"), RuntimeError("std::bad_alloc"), OSError("not enough memory")],
+)
+def test_what_libraries_say_without_memory(error: Exception) -> None:
+    assert is_out_of_memory(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("shapes do not fit"),
+        RuntimeError("could not create a primitive descriptor for a matmul primitive"),
+        ValueError("bad_alloc"),
+        DataError("a: damaged"),
+    ],
+)
 def test_other_errors_are_not(error: Exception) -> None:
     assert not is_out_of_memory(error)
 
