@@ -1,9 +1,11 @@
 """Calibrate the model and write the report after training. A failure here is a warning: the training is done."""
 
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
 
+from nmt.allocation import sparing_memory
 from nmt.errors import UserError
 from nmt.evaluation.outputs import load_outputs
 from nmt.report.contents import Loader, gather, keep_calibration
@@ -14,10 +16,12 @@ from nmt.runs.store import REPORT
 def finish(run: Path, say: Callable[[str], None], threads: int | None = None) -> None:
     """Calibrate a run's model and write its report, without translating anything again."""
     load = Loader(threads=threads)
+    gc.collect()  # the training, which is free now, but in cycles
     try:
-        outputs = load_outputs(run)
-        keep_calibration(run, outputs, load)
-        write(gather(run, load=load), run / REPORT)
+        with sparing_memory():
+            outputs = load_outputs(run)
+            keep_calibration(run, outputs, load)
+            write(gather(run, load=load), run / REPORT)
     except (UserError, OSError) as error:
         say(f"warning: {run / REPORT}: not written: {error}; the model is complete; try again with: nmt report {run}")
     except Exception as error:  # a bug here must not cost a training
