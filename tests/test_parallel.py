@@ -29,7 +29,7 @@ def test_results_come_in_the_order_of_the_items() -> None:
 
 
 def test_items_are_worked_on_at_the_same_time_each_with_one_thread_and_without_gradients() -> None:
-    meeting = threading.Barrier(3, timeout=20)
+    meeting = threading.Barrier(3, timeout=120)
 
     def work(_: int) -> tuple[int, bool]:
         meeting.wait()  # nobody passes before three are here

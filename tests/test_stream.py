@@ -41,7 +41,7 @@ def test_each_line_is_given_before_the_next_is_written() -> None:
         def answer_to(text: str) -> list[str] | None:
             os.write(writer, text.encode())
             try:
-                return pool.submit(next, found, None).result(timeout=10)
+                return pool.submit(next, found, None).result(timeout=120)
             except TimeoutError:
                 os.close(writer)  # frees the thread that waits
                 raise
