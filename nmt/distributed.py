@@ -159,12 +159,10 @@ class Ranks:
         self._store.set(f"alive/{self.rank}", "0")
         threading.Thread(target=self._beat, daemon=True, name="heartbeat").start()
         atexit.register(self._wait_for_lines)
-        problem = (
-            f"the ranks cannot connect to each other within {self._timeout:.0f} s; set GLOO_SOCKET_IFNAME to the "
-            "network interface that all hosts share"
-        )
+        remedy = "set GLOO_SOCKET_IFNAME to the network interface that all hosts share"
+        late = f"the ranks cannot connect to each other within {self._timeout:.0f} s; {remedy}"
         # What cannot be interrupted ends the process if it takes too long.
-        deadline = threading.Timer(self._timeout, _end, (ConfigError.status, problem))
+        deadline = threading.Timer(self._timeout, _end, (ConfigError.status, late))
         deadline.daemon = True
         deadline.start()
         try:
@@ -175,7 +173,7 @@ class Ranks:
         except RuntimeError as error:
             if "connect" not in str(error):
                 raise
-            refused = ConfigError(problem.replace(f" within {self._timeout:.0f} s", ""))
+            refused = ConfigError(f"the ranks cannot connect to each other; {remedy}")
             self.fail(refused)  # the others may wait for this connection
             raise refused from None
         finally:

@@ -11,7 +11,8 @@ from nmt.data import write_dataset as writing
 from nmt.data.batch import make_batch
 from nmt.data.corpus import Pair
 from nmt.data.dataset import Dataset
-from nmt.data.subword import Subword, Subwords, train_subword
+from nmt.data.subword import Subword, Subwords
+from nmt.data.subword_training import train_subword
 from nmt.data.write_dataset import write_dataset
 
 

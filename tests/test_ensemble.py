@@ -11,8 +11,9 @@ from torch import Tensor
 import nmt
 from nmt.config import DecodingSettings, ModelSettings
 from nmt.data.batch import pad_targets
-from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, Subwords, load_subword, train_subword
+from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, Subwords, load_subword
 from nmt.data.subword import Subword as SubwordModel
+from nmt.data.subword_training import train_subword
 from nmt.errors import DataError
 from nmt.inference.ensemble import Ensemble, mean_attention, mean_log_probs
 from nmt.inference.scoring import attention_to, token_log_probs

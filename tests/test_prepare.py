@@ -14,7 +14,7 @@ from nmt import config
 from nmt.config import Settings
 from nmt.data.cache import cache_folder
 from nmt.data.prepare import prepare, thinned
-from nmt.data.subword import train_subword
+from nmt.data.subword_training import train_subword
 from nmt.errors import DataError
 
 CONFIG = """\

@@ -9,7 +9,8 @@ import pytest
 from nmt.config import SubwordSettings
 from nmt.data.corpus import Pair
 from nmt.data.dataset import Dataset
-from nmt.data.subword import UNK_ID, Subword, Subwords, train_subword
+from nmt.data.subword import UNK_ID, Subword, Subwords
+from nmt.data.subword_training import train_subword
 from nmt.data.write_dataset import write_dataset
 
 TEXTS = {

@@ -7,7 +7,8 @@ import pytest
 import sentencepiece
 
 from nmt.config import SubwordSettings
-from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Piece, Subword, Subwords, load_subword, train_subword
+from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Piece, Subword, Subwords, load_subword
+from nmt.data.subword_training import train_subword
 from nmt.errors import ConfigError, DataError
 
 SETTINGS = SubwordSettings(vocab_size=360)

@@ -12,7 +12,8 @@ from nmt.config import SubwordSettings
 from nmt.data.corpus import Pair
 from nmt.data.dataset import Dataset
 from nmt.data.hidden_words import Hidden
-from nmt.data.subword import UNK_ID, Piece, Subword, Subwords, train_subword
+from nmt.data.subword import UNK_ID, Piece, Subword, Subwords
+from nmt.data.subword_training import train_subword
 from nmt.data.write_dataset import write_dataset
 from nmt.inference.sampling import Sampling
 from nmt.inference.translation import warnings_of

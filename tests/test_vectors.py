@@ -15,7 +15,8 @@ import torch
 from nmt import cli, config
 from nmt.check import check_config
 from nmt.config import ModelSettings, SubwordSettings
-from nmt.data.subword import Subword, train_subword
+from nmt.data.subword import Subword
+from nmt.data.subword_training import train_subword
 from nmt.data.vectors import Vectors, read_vectors, vocabulary_words
 from nmt.errors import ConfigError, DataError, UserError
 from nmt.model import make_model

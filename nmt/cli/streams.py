@@ -64,6 +64,24 @@ def open_input(path: Path | None, encoding: str) -> "Text":
     return open_text(path or "-", encoding)
 
 
+@contextmanager
+def open_prefixes(
+    path: Path | None, input_file: Path | None, encoding: str, notes: Counter[str]
+) -> Iterator[Iterator[str]]:
+    """Yield the forced prefix of each line, read as the lines are. Raise DataError if the file is not there, or is the
+    input."""
+    if path is None:
+        yield iter(())
+        return
+    from nmt.data.corpus import open_text
+    from nmt.data.opening import check_distinct
+    from nmt.inference.stream import windows
+
+    check_distinct(input_file or "-", path)
+    with open_text(path, encoding) as text:
+        yield (line for window in windows(text, 10_000, notes) for line in window)
+
+
 def check_output(path: Path | None, *inputs: Path | None, option: str = "--output") -> None:
     """Raise ConfigError if an output would take the place of one of the `inputs` or of a file of a run, or if its name
     promises a compression."""

@@ -5,7 +5,6 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -32,7 +31,7 @@ from nmt.cli.options import (
     runs_and_settings,
     translator_of,
 )
-from nmt.cli.streams import check_output, open_input, open_output, windows_of
+from nmt.cli.streams import check_output, open_input, open_output, open_prefixes, windows_of
 from nmt.config import decoding_changes
 from nmt.errors import ConfigError, DataError
 from nmt.shown import counted, json_line, shown
@@ -235,7 +234,7 @@ def translate(  # noqa: PLR0915
 
         with (
             open_input(input_file, encoding) as source,
-            _prefixes(prefix_file, input_file, encoding, notes) as prefixes,
+            open_prefixes(prefix_file, input_file, encoding, notes) as prefixes,
         ):
             if ranks and files:
                 tasks = (
@@ -259,24 +258,6 @@ def translate(  # noqa: PLR0915
         for note, count in notes.items() if ranks is None or ranks.leads else ():
             if count:
                 print(shown(f"warning: {counted(note, count)}"), file=sys.stderr)
-
-
-@contextmanager
-def _prefixes(
-    path: Path | None, input_file: Path | None, encoding: str, notes: Counter[str]
-) -> Iterator[Iterator[str]]:
-    """Yield the forced prefix of each line, read as the lines are. Raise DataError if the file is not there, or is the
-    input."""
-    if path is None:
-        yield iter(())
-        return
-    from nmt.data.corpus import open_text
-    from nmt.data.opening import check_distinct
-    from nmt.inference.stream import windows as read_windows
-
-    check_distinct(input_file or "-", path)
-    with open_text(path, encoding) as text:
-        yield (line for window in read_windows(text, 10_000, notes) for line in window)
 
 
 def _render(

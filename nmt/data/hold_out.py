@@ -24,6 +24,7 @@ from nmt.data.cache import Say, cached
 from nmt.data.corpus import Pair
 from nmt.data.sources import TextSource
 from nmt.errors import DataError
+from nmt.shown import amount
 
 MOST = 0.2  # share of the text that a number of pairs may take; a share in the settings may be larger
 LARGEST_GROUP = 0.1  # share of the wanted pairs that one group should not exceed
@@ -79,7 +80,7 @@ def hold_out(
         chosen = _choose(
             groups,
             keys.pairs,
-            [_count(key, amount, len(keys.lines)) for key, amount in zip(_KEYS, wanted, strict=True)],
+            [_count(key, asked, len(keys.lines)) for key, asked in zip(_KEYS, wanted, strict=True)],
         )
         folder.mkdir(parents=True)
         _write(folder, languages, sources, keys, chosen, read)
@@ -87,17 +88,17 @@ def hold_out(
     def find(folder: Path) -> HeldOut:
         texts = {
             part: TextSource(part, tuple(folder / f"{part}.{language}" for language in languages), "text", languages)
-            for part, amount in zip(PARTS, wanted, strict=True)
-            if amount
+            for part, asked in zip(PARTS, wanted, strict=True)
+            if asked
         }
         lines = [np.frombuffer((folder / f"lines.{number}").read_bytes(), np.int64) for number in range(len(sources))]
         return HeldOut(texts, lines, folder.name)
 
     held = cached(recipe, make, find, say, "holding out text that training does not read", verify)
-    for part, key, amount in zip(PARTS, _KEYS, wanted, strict=True):
-        if amount:
+    for part, key, asked in zip(PARTS, _KEYS, wanted, strict=True):
+        if asked:
             size = held.texts[part].files[0].read_bytes().count(b"\n")
-            fewer = f": the text is too small for {amount:,}" if size < amount else ""
+            fewer = f": the text is too small for {asked:,}" if size < asked else ""
             say(f"{key}: {size:,} pairs of the training text are the {part} set{fewer}")
     return held
 
@@ -135,14 +136,12 @@ def side_key(text: str) -> int:
     return int.from_bytes(blake2b(plain.encode(), digest_size=8).digest())
 
 
-def _count(key: str, amount: int | float, total: int) -> int:
-    """Return how many pairs an amount is: a share of the text, or a number, which is lowered if the text is small."""
-    if amount and total < 3:
-        raise DataError(
-            f"{key}: the training text has {total} usable {'pair' if total == 1 else 'pairs'}, "
-            "too few to hold some out; add text"
-        )
-    return round(amount * total) or 1 if 0 < amount < 1 else min(int(amount), int(MOST * total) or 1)
+def _count(key: str, asked: int | float, total: int) -> int:
+    """Return how many pairs are asked for: a share of the text, or a number, which is lowered if the text is small."""
+    if asked and total < 3:
+        pairs = amount(total, "usable pair")
+        raise DataError(f"{key}: the training text has {pairs}, too few to hold some out; add text")
+    return round(asked * total) or 1 if 0 < asked < 1 else min(int(asked), int(MOST * total) or 1)
 
 
 def connected(*sides: Hashes) -> Lines:

@@ -18,7 +18,8 @@ from nmt.data.filters import Survey, kept
 from nmt.data.hold_out import HeldOut, hold_out
 from nmt.data.normalization import SIDES, of_settings
 from nmt.data.sources import TextSource
-from nmt.data.subword import Subword, Subwords, load_subword, train_subword
+from nmt.data.subword import Subword, Subwords, load_subword
+from nmt.data.subword_training import train_subword
 from nmt.data.unchanged import check_unchanged, checker
 from nmt.data.write_dataset import write_dataset
 from nmt.errors import DataError

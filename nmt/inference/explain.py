@@ -51,8 +51,8 @@ class Explainer:
     ) -> list[Translation]:
         """Return the translations of a batch of lines: their token ids, the hypotheses of each, best first.
 
-        `limits` are the longest lengths that were allowed; `nodes` of each line are the trace of
-        the search, if it was asked for.
+        `limits` are the longest lengths that were allowed; `nodes` of each line are the trace of the search, if it
+        was asked for.
         """
         targets = [hypotheses[0].tokens for hypotheses in found]
         weights, heads, log_probs = self._read(sources, targets, options)

@@ -56,7 +56,7 @@ class TranslationService:
         self._jobs: deque[_Job] = deque()
         self._changed = threading.Condition()
         self._closing = False
-        self._expected, self._patience = 1, 0.0  # requests that are likely to come together; seconds to wait for them
+        self._expected, self._until = 1, 0.0  # requests that are likely to come together, and the time to wait for them
         self._thread = threading.Thread(target=self._work, name="nmt-translate", daemon=True)
         self._thread.start()
 
@@ -100,7 +100,8 @@ class TranslationService:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._jobs or self._closing)
-                self._changed.wait_for(lambda: self._closing or self._company() >= self._expected, self._patience)
+                patience = max(0.0, self._until - time.monotonic())
+                self._changed.wait_for(lambda: self._closing or self._company() >= self._expected, patience)
                 if not self._jobs:
                     return
                 # Drop what nobody waits for.
@@ -123,7 +124,8 @@ class TranslationService:
             started = time.monotonic()
             self._translate(jobs)
             with self._changed:  # whoever has an answer may ask again, and joins those that wait already
-                self._patience = PATIENCE * (time.monotonic() - started)
+                now = time.monotonic()
+                self._until = now + PATIENCE * (now - started)
                 self._expected = self._company() + sum(job.future.done() for job in jobs)
 
     def _company(self) -> int:

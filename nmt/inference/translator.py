@@ -160,9 +160,9 @@ class Translator:
         begun = texts_of(prefixes, "prefixes") if prefixes is not None else [""] * len(lines)
         if len(begun) != len(lines):
             raise ConfigError(f"prefixes: {len(begun):,} for {len(lines):,} lines; give one for each, empty for none")
-        encoded = [self._encode_parts(line, prefix) for line, prefix in zip(lines, begun, strict=True)]
         if not lines:
             return []
+        encoded = [self._encode_parts(line, prefix) for line, prefix in zip(lines, begun, strict=True)]
         batch = _Batch(
             [text for each in encoded for text in each.parts.texts],
             [part for each in encoded for part in each.ids],

@@ -16,7 +16,7 @@ from nmt.runs.store import REPORT
 def finish(run: Path, say: Callable[[str], None], threads: int | None = None) -> None:
     """Calibrate a run's model and write its report, without translating anything again."""
     load = Loader(threads=threads)
-    gc.collect()  # the training, which is free now, but in cycles
+    gc.collect()  # reference cycles may still hold the trainer and its tensors
     try:
         with sparing_memory():
             outputs = load_outputs(run)
