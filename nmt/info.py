@@ -66,7 +66,9 @@ def _describe_provenance(provenance: Any) -> Iterator[str]:
     yield f"  command   {' '.join(provenance['command'])}"
     if parent := provenance.get("parent"):
         yield f"  parent    {parent['run']}  sha256 {parent['sha256'][:16]}"
-    yield f"  pairs     {provenance['pairs']['train']:,} training, {provenance['pairs']['valid']:,} validation"
+    train, valid = provenance["pairs"]["train"], provenance["pairs"]["valid"]
+    shown_train = "an unknown number for" if train is None else f"{train:,}"  # until all are encoded
+    yield f"  pairs     {shown_train} training, {valid:,} validation"
     for stem, notes in provenance["left_out"].items():
         for note, count in notes.items():
             yield f"            {stem}: {counted(note, count)}"

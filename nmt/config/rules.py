@@ -33,7 +33,7 @@ def broken_rules(settings: Settings, given: Container[str]) -> list[tuple[str, s
             lower = f"unless {rulers[0]} is less than {default:g}" if isinstance(default, float) else ""
             unset = lower or f"without {' or '.join(rulers)}"
             problems.append((key, f"has no effect {unset}; remove it"))
-    rules = _data_rules(settings) + _model_rules(settings) + _course_rules(settings)
+    rules = _data_rules(settings) + _early_rules(settings) + _model_rules(settings) + _course_rules(settings)
     return problems + [(key, message) for broken, key, message in rules if broken]
 
 
@@ -71,6 +71,75 @@ def _data_rules(settings: Settings) -> list[Rule]:
             settings.model.tying == "all" and not joint,
             "model.tying",
             "all needs a joint vocabulary; set model.tying=target or model.tying=none",
+        ),
+    ]
+
+
+def _early_rules(settings: Settings) -> list[Rule]:
+    """Refuse what `data.start_early` cannot be combined with, since it needs the whole text before the first step."""
+    if not settings.data.start_early:
+        return []
+    data, training = settings.data, settings.training
+    held_out = "hold_out" if data.hold_out else "hold_out_test"
+    intervals = ["validate_every", "save_every"] + ["decay_every"] * (training.schedule == "step")
+    partial = [
+        (key, value)
+        for key in intervals
+        if (value := getattr(training, key)).endswith("e") and float(value[:-1]) % 1 != 0
+    ]
+    or_not = "or remove data.start_early"
+    return [
+        (
+            not training.shuffle_window,
+            "data.start_early",
+            "needs training.shuffle_window, the number of pairs to begin with; set training.shuffle_window=1000000",
+        ),
+        (
+            len(data.train) > 1,
+            "data.start_early",
+            f"needs one training text, and data.train has {len(data.train)}; name the files with one pattern, such as "
+            "data.train=part-*.tsv, or remove it",
+        ),
+        (
+            len(data.train) == 1 and data.train[0].weight != 1,
+            "data.start_early",
+            "needs a training text of weight 1; remove the weight in data.train, or remove this",
+        ),
+        (
+            bool(data.hold_out or data.hold_out_test),
+            "data.start_early",
+            f"data.{held_out} chooses pairs from the whole text; name files in data.valid and data.test instead, or "
+            "remove this",
+        ),
+        (
+            not (training.batch_tokens or training.batch_sentences),
+            "training.batch_tokens",
+            f"auto depends on the whole text; set a number, such as training.batch_tokens=4000, {or_not}",
+        ),
+        (
+            training.guided_attention > 0,
+            "training.guided_attention",
+            f"needs the word alignments of the whole text; remove it, {or_not}",
+        ),
+        (
+            bool(training.teachers),
+            "training.teachers",
+            f"their distributions are computed for the whole text before training; remove them, {or_not}",
+        ),
+        (
+            training.schedule == "cosine" and training.max_epochs > 0,
+            "training.schedule",
+            "cosine needs the length of an epoch, which is unknown during the first one with data.start_early; set "
+            "training.max_steps in place of training.max_epochs, or training.schedule=inverse_sqrt",
+        ),
+        *(
+            (
+                True,
+                f"training.{key}",
+                f"{value} is a fraction of an epoch, whose length is unknown during the first one with "
+                f"data.start_early; set a number of steps, such as training.{key}=5000",
+            )
+            for key, value in partial
         ),
     ]
 

@@ -118,6 +118,11 @@ class DataSettings(Section):
         ge=1,
         le=1024,
     )
+    start_early: bool = setting(
+        False,
+        "begin training when the first training.shuffle_window pairs are encoded, and encode the rest meanwhile; the "
+        "first epoch then reads the text in its order, one window of pairs after another, each shuffled",
+    )
     filters: Annotated[
         list[Annotated[str, Registered("data/filters.py", "FILTERS")]],
         BeforeValidator(many),

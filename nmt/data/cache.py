@@ -70,7 +70,7 @@ def cached(
     if there is none, or if the user named the cache.
     """
     made_from = json.loads(json.dumps([FORMAT, recipe]))
-    key = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:24]
+    key = _key(made_from)
     if not _instead:
         try:
             return _cached_in(cache_folder() / key, made_from, make, read, say, doing, verify)
@@ -85,6 +85,21 @@ def cached(
             say(f"warning: {problem}; until then a temporary cache is used, {temporary}, and deleted at the end")
             _instead.append(temporary)
     return _cached_in(_instead[0] / key, made_from, make, read, say, doing, verify)
+
+
+def place_of(recipe: object) -> Path:
+    """Return the folder that the entry of a recipe has, or will have."""
+    folder = _instead[0] if _instead else cache_folder()
+    return folder / _key(json.loads(json.dumps([FORMAT, recipe])))
+
+
+def partial_of(place: Path) -> Path:
+    """Return the folder in which `resumable` lets an entry grow, until it is complete and gets its own."""
+    return place.with_name(f"{place.name}.partial")
+
+
+def _key(made_from: Any) -> str:
+    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:24]
 
 
 _instead: list[Path] = []  # the temporary folder, once it is needed
@@ -246,7 +261,7 @@ def resumable(folder: Path) -> Iterator[Path]:
     another process is writing into it at this moment, this one writes into `folder` itself and cannot be resumed.
     """
     unfinished = folder.parent
-    kept = unfinished.with_name(f"{unfinished.name.partition('.tmp-')[0]}.partial")
+    kept = partial_of(unfinished.with_name(unfinished.name.partition(".tmp-")[0]))
     kept.mkdir(exist_ok=True)
     descriptor = os.open(kept, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:

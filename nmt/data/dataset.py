@@ -4,6 +4,7 @@ A folder holds `source.ids`, `target.ids` (all sentences end to end), `source.of
 `lines` (1-based numbers in the text files).
 """
 
+import copy
 import functools
 from bisect import bisect_right
 from pathlib import Path
@@ -24,10 +25,15 @@ class Dataset:
     Raises OSError or ValueError if a file is missing or cut short.
     """
 
+    complete = True  # False while another process still writes it (nmt/data/growing.py)
+
     def __init__(self, *folders: Path) -> None:
         self.folders = folders
-        self._shards = [_Shard(folder) for folder in folders]
-        self.sizes = [len(shard.lines) for shard in self._shards]
+        self._hold([Shard(folder) for folder in folders])
+
+    def _hold(self, shards: "list[Shard]") -> None:
+        self._shards = shards
+        self.sizes = [len(shard.lines) for shard in shards]
         self._first = [0, *np.cumsum(self.sizes).tolist()]  # index of the first sentence of each text
 
     @functools.cached_property
@@ -79,21 +85,38 @@ class Dataset:
             found[chosen] = offsets[own + 1] - offsets[own]
         return found
 
-    def _find(self, index: int) -> tuple["_Shard", int]:
+    def head(self, count: int) -> "Dataset":
+        """Return the first `count` pairs of a single text, or all if there are fewer."""
+        found = Dataset()
+        found.folders = self.folders
+        found._hold([self._shards[0].head(count)])
+        return found
+
+    def _find(self, index: int) -> tuple["Shard", int]:
         number = self.text_of(index)
         return self._shards[number], index - self._first[number]
 
 
-class _Shard:
-    """Hold the files of one text."""
+class Shard:
+    """Hold the files of one text, or their first `count` pairs, whatever follows these in the files."""
 
-    def __init__(self, folder: Path) -> None:
-        self.lines = _map(folder / "lines", OFFSET)
-        self.offsets = {side: _map(folder / f"{side}.offsets", OFFSET) for side in ("source", "target")}
-        self._ids = {side: _map(folder / f"{side}.ids", ID) for side in ("source", "target")}
+    def __init__(self, folder: Path, count: int | None = None) -> None:
+        sides = ("source", "target")
+        self.lines = _map(folder / "lines", OFFSET, count)
+        ends = None if count is None else count + 1
+        self.offsets = {side: _map(folder / f"{side}.offsets", OFFSET, ends) for side in sides}
+        sizes = {side: None if count is None else int(self.offsets[side][-1]) for side in sides}
+        self._ids = {side: _map(folder / f"{side}.ids", ID, sizes[side]) for side in sides}
         for side, offsets in self.offsets.items():
             if len(offsets) != len(self.lines) + 1 or offsets[-1] != len(self._ids[side]):
                 raise ValueError(f"{folder}: its files do not fit together")
+
+    def head(self, count: int) -> "Shard":
+        """Return the first `count` pairs."""
+        found = copy.copy(self)
+        found.lines = self.lines[:count]
+        found.offsets = {side: offsets[: count + 1] for side, offsets in self.offsets.items()}
+        return found
 
     def sentence(self, side: str, index: int) -> Ids:
         offsets = self.offsets[side]
@@ -104,7 +127,7 @@ def _joined(arrays: list[npt.NDArray]) -> npt.NDArray:
     return arrays[0] if len(arrays) == 1 else np.concatenate([np.zeros(0, OFFSET), *arrays])
 
 
-def _map(path: Path, dtype: np.dtype) -> npt.NDArray:
-    if path.stat().st_size == 0:  # an empty file cannot be mapped
+def _map(path: Path, dtype: np.dtype, count: int | None = None) -> npt.NDArray:
+    if (path.stat().st_size == 0 and not count) or count == 0:  # nothing cannot be mapped
         return np.zeros(0, dtype)
-    return np.memmap(path, dtype, mode="r")
+    return np.memmap(path, dtype, mode="r", shape=None if count is None else (count,))

@@ -1,7 +1,5 @@
 """From text files to subword models and datasets, each made once and kept under the hash of what it was made from."""
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -10,25 +8,24 @@ from typing import NamedTuple, TypeVar
 import sentencepiece
 
 from nmt.config import Settings, SubwordSettings
-from nmt.data.cache import Say, cached, resumable
-from nmt.data.corpora import HELD_OUT, Corpora, file_hashes, find_corpora, fingerprint, shown_name
+from nmt.data.cache import Say, cached
+from nmt.data.corpora import HELD_OUT, Corpora, file_hashes, find_corpora, shown_name
 from nmt.data.corpus import Pair
 from nmt.data.dataset import Dataset
-from nmt.data.filters import Survey, kept
+from nmt.data.early import EarlyStart
+from nmt.data.encoded_text import UsableText, encoded
+from nmt.data.filters import kept
 from nmt.data.hold_out import HeldOut, hold_out
 from nmt.data.normalization import SIDES, of_settings
 from nmt.data.sources import TextSource
 from nmt.data.subword import Subword, Subwords, load_subword
 from nmt.data.subword_training import train_subword
-from nmt.data.unchanged import check_unchanged, checker
-from nmt.data.write_dataset import write_dataset
 from nmt.errors import DataError
-from nmt.shown import amount, counted
+from nmt.shown import amount
 
 Item = TypeVar("Item")
 
 NAMED = 4  # files that a message names
-SERIOUS = 0.05  # share of the training pairs; a problem in more of them gives a warning when they are encoded
 
 
 class Prepared(NamedTuple):
@@ -40,7 +37,7 @@ class Prepared(NamedTuple):
     weights: tuple[float, ...]  # of each training text
     corpora: Corpora
     held_out: HeldOut
-    training: "UsableText"
+    training: UsableText
     files: dict[Path, str]  # SHA-256 of each text file
     notes: dict[str, dict[str, int]]  # by text: what was repaired or left out, and how often
     folder: str  # of the text
@@ -67,52 +64,31 @@ class Prepared(NamedTuple):
         return " ".join(self.files[path] for source, _ in self.corpora.train for path in source.files)
 
 
-class UsableText(NamedTuple):
-    """Hold texts as subwords and datasets read them: without what is blank, filtered or held out."""
-
-    sources: tuple[TextSource, ...]
-    hashes: dict[Path, str]
-    filters: tuple[str, ...]
-    held_out: HeldOut
-
-    def pairs(self, number: int, notes: Counter[str]) -> Iterator[Pair]:
-        """Yield the pairs of text `number` that are read, and count the others in `notes`."""
-        source = self.sources[number]
-        return self.held_out.rest(number, kept(source, source.pairs(notes), self.filters, notes))
-
-    def fingerprint(self) -> list[object]:
-        """Return a hash of all that decides the text."""
-        return [part for source in self.sources for part in fingerprint(source, self.hashes)]
-
-    def check_unchanged(self) -> None:
-        """Raise DataError if a file is no longer the one that was hashed."""
-        check_unchanged(self.hashes, (path for source in self.sources for path in source.files))
-
-    def choice(self) -> list[object]:
-        """Return what decides, besides the text, which pairs are read: empty for all that are not blank."""
-        return [self.filters, self.held_out.key] if self.filters or self.held_out.key else []
-
-
-def prepare(settings: Settings, say: Say = lambda _: None) -> Prepared:
+def prepare(settings: Settings, say: Say = lambda _: None, early: EarlyStart | None = None) -> Prepared:
     """Read and check the text, train or take the subword models, encode. Says what it does and what it repaired.
 
-    Raises DataError or ConfigError.
+    With `early`, the training text may still be being encoded. Raises DataError or ConfigError.
     """
     data = settings.data
     corpora = find_corpora(data)
     text, valid, hashes = _find_texts(settings, corpora, say)
     subwords = _subwords(text, settings.subword, say)
-    encoded = [
-        _encoded(text, number, subwords, say, data.max_length, data.workers, surveyed=True)
-        for number in range(len(text.sources))
+    found = [
+        encoded(text, number, subwords, say, data.max_length, data.workers, surveyed=True)
+        for number in range(0 if early else len(text.sources))
     ]
-    train_set = Dataset(*(dataset.folders[0] for dataset, _ in encoded))
     all_of_it = UsableText(valid, hashes, (), HeldOut.nothing(valid))  # of validation text, blank pairs are left out
-    valid_sets = [(source, *_encoded(all_of_it, number, subwords, say)) for number, source in enumerate(valid)]
-    for source, size in ((text.sources[0], len(train_set)), *((source, len(each)) for source, each, _ in valid_sets)):
+    valid_sets = [(source, *encoded(all_of_it, number, subwords, say)) for number, source in enumerate(valid)]
+    if early:
+        train_set, left_out = early.train_set(text, subwords, data, say)
+        notes = {text.sources[0].name: left_out}
+    else:
+        train_set = Dataset(*(dataset.folders[0] for dataset, _ in found))
+        notes = {source.name: left_out for source, (_, left_out) in zip(text.sources, found, strict=True)}
+    read = [(text.sources[0], len(train_set))] if train_set.complete else []
+    for source, size in (*read, *((source, len(each)) for source, each, _ in valid_sets)):
         if not size:
             raise DataError(f"{source.files[0]}: no usable pair of sentences is left; the warnings above say why")
-    notes = {source.name: found for source, (_, found) in zip(text.sources, encoded, strict=True)}
     return Prepared(
         subwords,
         train_set,
@@ -122,7 +98,7 @@ def prepare(settings: Settings, say: Say = lambda _: None) -> Prepared:
         text.held_out,
         text,
         hashes,
-        notes | {source.name: found for source, _, found in valid_sets},
+        notes | {source.name: left_out for source, _, left_out in valid_sets},
         data.folder,
     )
 
@@ -220,43 +196,3 @@ def thinned(items: Iterable[Item], limit: int) -> list[Item]:
         if len(kept) > limit:
             kept, step = kept[::2], 2 * step
     return kept
-
-
-def _encoded(
-    text: UsableText,
-    number: int,
-    subwords: Subwords,
-    say: Say,
-    max_length: int | None = None,
-    workers: int = 1,
-    surveyed: bool = False,
-) -> tuple[Dataset, dict[str, int]]:
-    """Return text `number` as a dataset, and what was left out. With `surveyed`, what the filters would drop is said
-    when the text is encoded."""
-    source = text.sources[number]
-    models = [hashlib.sha256(subword.model).hexdigest() for subword in subwords]
-    own = [*text.choice(), number] if text.held_out.key else text.choice()
-    recipe = ("dataset", fingerprint(source, text.hashes), models, max_length, *own)
-    surveys: list[Survey] = []  # one if the text is read
-
-    def make(folder: Path) -> None:
-        notes: Counter[str] = Counter()
-        with resumable(folder) as unfinished:
-            pairs = text.pairs(number, notes)
-            if surveyed:
-                surveys.append(Survey(source, text.filters))
-                pairs = surveys[0].read(pairs)
-            write_dataset(unfinished, pairs, subwords, max_length, notes, workers, say)
-        (folder / "notes.json").write_text(json.dumps(notes), encoding="utf-8")
-
-    def read(folder: Path) -> tuple[Dataset, dict[str, int]]:
-        return Dataset(folder), json.loads((folder / "notes.json").read_text(encoding="utf-8"))
-
-    names = " and ".join(path.name for path in source.files[:2])
-    verify = checker(text.hashes, source.files)
-    dataset, notes = cached(recipe, make, read, say, f"encoding {names}", verify)
-    for note, count in notes.items():
-        say(f"warning: {source.name}: {counted(note, count)}")
-    for finding in surveys[0].findings(SERIOUS) if surveys else ():
-        say(f"warning: {source.name}: {finding}")
-    return dataset, notes

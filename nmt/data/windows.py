@@ -48,3 +48,21 @@ class Windows:
                 own = random.permutation(own)[: max(1, round(share * len(own)))]
             found.append(own)
         return np.random.default_rng((self._seed, self._epoch, window)).permutation(np.concatenate(found))
+
+
+class WindowsInOrder:
+    """Hold the windows of an epoch that reads a text from its beginning to its end, each shuffled.
+
+    A window is known as soon as its pairs are, so training can begin before the text is encoded to its end.
+    """
+
+    def __init__(self, pairs: int, size: int, seed: int, epoch: int) -> None:
+        self._pairs, self._size, self._seed, self._epoch = pairs, size, seed, epoch
+
+    def __len__(self) -> int:
+        return math.ceil(self._pairs / self._size)
+
+    def shuffled(self, window: int) -> Indices:
+        """Return the sentences of a window, in random order."""
+        own = np.arange(window * self._size, min((window + 1) * self._size, self._pairs))
+        return np.random.default_rng((self._seed, self._epoch, window)).permutation(own)

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from nmt.data.background import end_with_parent
 from nmt.data.batching import chunked
 from nmt.data.corpus import Pair
 from nmt.data.dataset import FILES, ID, OFFSET
@@ -86,17 +87,21 @@ def write_dataset(
     notes: Counter[str],
     workers: int = 1,
     say: Callable[[str], None] = lambda _: None,
+    every: int | None = None,
 ) -> None:
     """Write pairs into a folder as a dataset, and count in `notes` what is left out.
 
-    If the folder holds what a killed process has written of the same pairs, these are read but not encoded again.
+    If the folder holds what a killed process has written of the same pairs, these are read but not encoded again. A
+    record of what is on the disk is made after SAVED pairs, or after `every` if these are fewer.
     """
+    interval = min(SAVED, every or SAVED)
     folder.mkdir(parents=True, exist_ok=True)
     record = _read_record(folder)
     counts, trips = Counter(record["notes"]), [RoundTrip(subword) for subword in subwords]
     for trip, found in zip(trips, record["trips"], strict=False):
         trip.include(found)
     done: int = record["pairs"]
+    recorded = done
     if done:
         say(f"resuming after {amount(done, 'pair')}")
     rest = iter(pairs)
@@ -107,7 +112,7 @@ def write_dataset(
         for name, file in files.items():
             file.truncate(record["sizes"][name])
             file.seek(record["sizes"][name])
-        chunks = stack.enter_context(_Chunks(rest, Encoder(subwords, max_length), workers))
+        chunks = stack.enter_context(_Chunks(rest, min(CHUNK, interval), Encoder(subwords, max_length), workers))
         for size, chunk in chunks:
             done += size
             counts.update(chunk.notes)
@@ -119,12 +124,21 @@ def write_dataset(
                 total = files[f"{side}.ids"].tell() // ID.itemsize
                 files[f"{side}.ids"].write(ids.tobytes())
                 files[f"{side}.offsets"].write((total + np.cumsum(lengths, dtype=OFFSET)).tobytes())
-            if done % SAVED == 0:
+            if done - recorded >= interval:
+                recorded = done
                 _save_record(folder, files, done, counts, trips)
     notes.update(counts)
     for trip in trips:
         notes.update(trip.notes())
     (folder / RECORD).unlink(missing_ok=True)
+
+
+def recorded_pairs(folder: Path) -> int:
+    """Return how many pairs of an unfinished dataset are on the disk. Raise OSError or ValueError without a record."""
+    try:
+        return int(json.loads((folder / RECORD).read_bytes())["sizes"]["lines"]) // OFFSET.itemsize
+    except (KeyError, TypeError):
+        raise ValueError(f"{folder / RECORD}: damaged") from None
 
 
 def _read_record(folder: Path) -> dict[str, Any]:
@@ -136,6 +150,7 @@ def _read_record(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError):
         pass
     for name in FILES:
+        (folder / name).unlink(missing_ok=True)  # a training may have mapped it: that file must not become shorter
         (folder / name).write_bytes(np.zeros(1, OFFSET).tobytes() if name.endswith("offsets") else b"")
     sizes = {name: (folder / name).stat().st_size for name in FILES}
     return {"pairs": 0, "sizes": sizes, "notes": {}, "trips": []}
@@ -155,8 +170,8 @@ def _save_record(
 class _Chunks:
     """Yield (pairs read, encoded chunk) in the order of the text, within a context that ends the workers."""
 
-    def __init__(self, pairs: Iterable[Pair], encoder: Encoder, workers: int) -> None:
-        self._chunks, self._encoder, self._workers = chunked(pairs, CHUNK), encoder, workers
+    def __init__(self, pairs: Iterable[Pair], size: int, encoder: Encoder, workers: int) -> None:
+        self._chunks, self._encoder, self._workers = chunked(pairs, size), encoder, workers
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> "_Chunks":
@@ -199,6 +214,7 @@ _encoders: list[Encoder] = []  # of a worker process
 
 
 def _start_worker(models: Sequence[tuple[bytes, Any]], max_length: int | None) -> None:
+    end_with_parent()
     source, target = (Subword(model, "subword model", side) for model, side in models)
     _encoders.append(Encoder(Subwords(source, target), max_length))
 

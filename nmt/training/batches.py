@@ -8,11 +8,12 @@ from nmt.config import Settings
 from nmt.data.batch import Batch, Sentences, make_batch
 from nmt.data.batching import Indices, epoch_batches, epoch_order, length_batches
 from nmt.data.dataset import Dataset
+from nmt.data.growing import GrowingDataset
 from nmt.data.guide import Guide
 from nmt.data.hidden_words import Hidden
 from nmt.data.resampling import Resampled
 from nmt.data.subword import Subwords
-from nmt.data.windows import Windows
+from nmt.data.windows import Windows, WindowsInOrder
 from nmt.training.distillation import TeacherCache
 
 
@@ -30,18 +31,36 @@ class EpochBatches:
     ) -> None:
         """`weights` are the sampling weights of the texts of the dataset.
         `guide` has the word alignments of its pairs."""
-        self._parts = list(zip(dataset.sizes, weights, strict=True))
+        self._weights, self._early = weights, settings.data.start_early
         self._dataset, self._settings, self._subwords, self._teacher_cache = dataset, settings, subwords, teacher_cache
         self._guide = guide
         self._sentences: Sentences = dataset
         self._chosen: list[Indices] = []
         self.windows = 1  # of the epoch
 
+    def in_order(self, epoch: int) -> bool:
+        """Return whether an epoch reads the text in its order, perhaps while it is still being encoded. How many
+        windows it has is then known at its end."""
+        return self._early and epoch == 0
+
+    def encoded(self, epoch: int, window: int) -> bool:
+        """Return whether all that a window needs is encoded: its pairs, and whether another one follows."""
+        dataset = self._dataset
+        if not isinstance(dataset, GrowingDataset):
+            return True
+        size = self._settings.training.shuffle_window
+        return dataset.has((window + 1) * size) if self.in_order(epoch) else dataset.has_all()
+
     def begin(self, epoch: int, window: int = 0) -> None:
         """Start a window of an epoch, which is all of it by default: order its sentences and form its batches."""
-        training = self._settings.training
+        training, sizes = self._settings.training, self._dataset.sizes
+        parts = list(zip(sizes, self._weights, strict=True))
         if training.shuffle_window:
-            windows = Windows(self._parts, training.shuffle_window, training.seed, epoch)
+            windows: Windows | WindowsInOrder
+            if self.in_order(epoch):
+                windows = WindowsInOrder(sizes[0], training.shuffle_window, training.seed, epoch)
+            else:
+                windows = Windows(parts, training.shuffle_window, training.seed, epoch)
             self.windows = len(windows)
             self._chosen = []
             if window < len(windows):  # its batches are formed as `epoch_batches` forms those of an epoch
@@ -53,7 +72,7 @@ class EpochBatches:
                 self._chosen = [order[batches[index]] for index in random.permutation(len(batches))]
         else:
             source, target = self._dataset.source_lengths(), self._dataset.target_lengths()
-            order = epoch_order(self._parts, training.seed, epoch)
+            order = epoch_order(parts, training.seed, epoch)
             self._chosen = epoch_batches(source, target, training, epoch, order)
         if alpha := self._settings.subword.sampling:
             self._sentences = Resampled(self._dataset, self._subwords, alpha, training.seed, epoch)

@@ -48,7 +48,7 @@ def provenance(
         "data": data.hashes | vector_hashes(training) | links | teacher_hashes(teachers),
         "paths": config.absolute_paths(settings),
         "left_out": data.notes,
-        "pairs": {"train": len(data.train), "valid": len(data.valid)},
+        "pairs": {"train": len(data.train) if data.train.complete else None, "valid": len(data.valid)},
         "versions": versions() | {"python": platform.python_version()},
         "device": describe(device),
         "machine": f"{platform.system()} {platform.machine()}, {amount(os.cpu_count() or 1, 'core')}",

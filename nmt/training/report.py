@@ -124,8 +124,9 @@ def introduce(
     """Log what is trained, on what, and how it is validated."""
     source, target = len(data.subwords.source), len(data.subwords.target)
     vocabulary = f"{source:,} tokens, joint" if data.subwords.joint else f"{source:,} and {target:,} tokens"
+    so_far = "" if data.train.complete else " (so far)"
     say(
-        f"{len(data.train):,} training and {amount(len(data.valid), 'validation pair')}, "
+        f"{len(data.train):,} training{so_far} and {amount(len(data.valid), 'validation pair')}, "
         f"{settings.data.source} -> {settings.data.target}; vocabulary of {vocabulary}"
     )
     parameters = sum(parameter.numel() for parameter in model.parameters())

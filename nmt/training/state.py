@@ -78,7 +78,7 @@ class Progress:
     batch: int = 0  # batches of this epoch, or of this window of it, that are done
     batches: int = 0  # batches of this epoch, or of this window of it
     window: int = 0  # windows of this epoch that are done; their batches do not count in `batch`
-    windows: int = 1  # windows of this epoch
+    windows: int = 1  # windows of this epoch; 0: not known before its end (data.start_early)
     seconds: float = 0.0  # spent training, validation included
     loss: float = 0.0  # nats, summed over the target tokens of the updates since the last line of the log
     tokens: int = 0  # these target tokens
@@ -93,9 +93,11 @@ class Progress:
 
     @property
     def epochs(self) -> float:
-        """Return the number of epochs done, with fraction."""
+        """Return the number of epochs done, with fraction, unless the length of this one is unknown."""
+        if not self.windows:
+            return float(self.epoch)
         done = self.batch / self.batches if self.batches else 0.0
-        return self.epoch + (self.window + done) / max(self.windows, 1)
+        return self.epoch + (self.window + done) / self.windows
 
     def best(self, metric: str) -> Validation | None:
         """Return the best comparable validation, the first among equals; None if none has a finite score."""

@@ -15,9 +15,9 @@ from nmt import __version__, config
 from nmt.allocation import bound_allocator
 from nmt.config import Settings
 from nmt.data.corpora import HELD_OUT, held_out_files
+from nmt.data.early import EarlyStart
 from nmt.data.guide import guide_of
 from nmt.data.prepare import Prepared, prepare
-from nmt.data.statistics import training_statistics
 from nmt.device import choose_device, describe
 from nmt.distributed import ALONE, Ranks
 from nmt.errors import DataError, NotSaved
@@ -31,6 +31,7 @@ from nmt.training.batch_size import with_batch_tokens
 from nmt.training.batches import EpochBatches
 from nmt.training.checkpoint import list_checkpoints, load_newest
 from nmt.training.distillation import check_subwords, teacher_cache
+from nmt.training.early_start import RestOfText, early_start, run_statistics
 from nmt.training.footprint import largest_file, new_model
 from nmt.training.initialization import Initialization, Origins, find_vectors, load_origins
 from nmt.training.lock import RunFolder, owned
@@ -107,11 +108,14 @@ def train(
                 begun = bool(list_checkpoints(folder / store.CHECKPOINTS))
                 origins = load_origins(settings, device, resumed=begun)
                 known = store.with_subwords_of(folder, settings) if begun else origins.with_subwords(settings)
-                data = prepare(known, log.say)
+                early = early_start(settings, ranks)
+                if early:
+                    stack.callback(early.end)
+                data = prepare(known, log.say, early)
             settings = with_batch_tokens(settings, data, device, log.say, ranks)
             with _writing(folder, run):
                 trainer = _make_trainer(
-                    settings, data, origins, command, device, log, signals, run, changed_data, ranks
+                    settings, data, origins, command, device, log, signals, run, changed_data, ranks, early
                 )
                 for name, text in (files or {}).items() if ranks.leads else ():
                     write_atomic(run.path / name, text.encode())
@@ -135,6 +139,7 @@ def _run(trainer: Trainer, data: Prepared, log: Log, signals: Signals) -> TrainR
     metric = trainer.training.metric
     if trainer.finished() and (stop := trainer.stop()):
         log.say(f"already finished: {stop.text}")
+        trainer.await_rest()
         show_result(progress, metric, folder, log)
         return TrainResult(folder, stop)
     if (names := trainer.training.track) and trainer.ranks.leads:
@@ -196,6 +201,7 @@ def _make_trainer(
     run: RunFolder,
     changed_data: bool,
     ranks: Ranks,
+    early: EarlyStart | None,
 ) -> Trainer:
     """Return a trainer, at the start or at the newest checkpoint of its run.
 
@@ -211,8 +217,8 @@ def _make_trainer(
         check_subwords_of(state, data.subwords, folder)
     same_text = state is not None and state.progress.text == data.text
     known = store.load_statistics(folder) if same_text else None
-    statistics = known or training_statistics(data.train, data.subwords)
-    sets = validation_sets(settings, data, statistics)
+    statistics, judged_by = run_statistics(data, known, early, ranks)
+    sets = validation_sets(settings, data, judged_by)
     initial = Initialization()
     if state is None:
         initial = Initialization(origins.initial, find_vectors(settings, data.subwords, log.say))
@@ -234,7 +240,8 @@ def _make_trainer(
         soft_targets = teacher_cache(origins.teachers, data.train, device, log.say) if origins.teachers else None
         links = guide_of(data, settings.training, log.say)
     batches = EpochBatches(data.train, settings, data.subwords, soft_targets, data.weights, links)
-    trainer = Trainer(settings, model, batches, sets, device, log, signals, run, ranks)
+    rest = RestOfText(early, data, run, log) if early and early.encoding and ranks.leads else None
+    trainer = Trainer(settings, model, batches, sets, device, log, signals, run, ranks, rest)
     if state is not None:
         trainer.restore(state)
     if (folder / HELD_OUT).is_symlink():
@@ -248,7 +255,8 @@ def _make_trainer(
         log.open(run.path, run.check)
         store.save_statistics(run.path, statistics)
         _write_files(run, settings, data, fresh=state is None)
-        if state is None or changed or before.get("paths") != now["paths"]:
+        counted = early is not None and data.train.complete and before.get("pairs") != now["pairs"]
+        if state is None or changed or counted or before.get("paths") != now["paths"]:
             write_atomic(run.path / store.PROVENANCE, json.dumps(before | now, indent=1).encode())
         introduce(settings, data, model, sets, log.say)
     ranks.barrier()

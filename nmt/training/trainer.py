@@ -13,7 +13,9 @@ from torch import Tensor
 
 from nmt.allocation import sparing_memory
 from nmt.config import Settings, TrainingSettings
+from nmt.data.background import BackgroundFailed
 from nmt.data.batching import Indices
+from nmt.data.early import LOOK
 from nmt.distributed import ALONE, OtherRankFailed, OtherRankInterrupted, RankLost, Ranks
 from nmt.errors import DataError, Diverged
 from nmt.metrics import LOSS
@@ -23,6 +25,7 @@ from nmt.training.batches import EpochBatches
 from nmt.training.checkpoint import load_newest
 from nmt.training.checkpoint_manager import CheckpointManager
 from nmt.training.diagnostics import early_stop_note, warnings_for
+from nmt.training.early_start import RestOfText
 from nmt.training.lock import RunFolder
 from nmt.training.log import Log
 from nmt.training.micro_batches import MicroBatches, division
@@ -64,19 +67,21 @@ class Trainer:
         signals: Signals,
         owned: RunFolder | None = None,
         ranks: Ranks = ALONE,
+        encoding: RestOfText | None = None,
     ) -> None:
         """Set up training.
 
         `owned` is the locked run directory; without it, nothing checks that the directory stays the same. Of several
         `ranks`, each has the whole model and computes its share of every step; the leader alone logs, validates, saves
-        and reads the clock, and the others follow its progress.
+        and reads the clock, and the others follow its progress. `encoding` is the rest of the text, if this process
+        has it encoded while it trains.
         """
         self.settings = settings
         self.training: TrainingSettings = settings.training
         self.model, self.batches, self.validation_sets = model, batches, validation
         self.judge = validation[0].fingerprint(settings.training.metric)
         self.device, self.log, self.signals = device, log, signals
-        self.ranks, self.division = ranks, division(self.training, ranks)
+        self.ranks, self.division, self.encoding = ranks, division(self.training, ranks), encoding
         self.train_step = TrainStep(model, self.training, device, ranks)
         self.owned = owned or RunFolder(Path(settings.run))
         self.checkpoints = CheckpointManager(settings, validation[0].subwords, log.warn, self.owned)
@@ -127,7 +132,7 @@ class Trainer:
         Raise Interrupted after saving a checkpoint, on a signal.
         """
         self._clock = time.monotonic()
-        self._load_epoch()
+        self._load_epoch(first=True)
         try:
             self._led(self._validate_first)
             while True:
@@ -139,6 +144,7 @@ class Trainer:
                     break
                 self._check_signals()
                 self.owned.check()
+                self._await_text()
                 self._step()
                 self._take_snapshot()
                 if self.progress.step % self.training.log_every == 0:
@@ -150,12 +156,13 @@ class Trainer:
                 self.log.warn(note)
             self._take_snapshot(last=True)
             self._led(self._save_last)
+            self.await_rest()
         except (Interrupted, OtherRankInterrupted) as signal:
             self.signals.received = getattr(signal, "number", self.signals.received)
             self.ranks.interrupt(self.signals.received)
             self._led(self._save_last)
             raise Interrupted from None
-        except (RankLost, OtherRankFailed):  # the weights are those after the last step
+        except (RankLost, OtherRankFailed, BackgroundFailed):  # the weights are those after the last step
             if self.ranks.leads:
                 self._save_last()
             raise
@@ -301,11 +308,66 @@ class Trainer:
                 progress.epoch, progress.window = progress.epoch + 1, 0
             self._load_epoch()
 
-    def _load_epoch(self) -> None:
+    def _load_epoch(self, first: bool = False) -> None:
+        """Form the batches of the window that training has reached, or leave it to `_await_text` if the text may not be
+        encoded so far. `first` says that nothing of it was read yet."""
+        in_order = self.batches.in_order(self.progress.epoch)
+        if in_order:
+            self.progress.batches = self.progress.windows = 0
+        self._waits = in_order or (first and self.settings.data.start_early)
+        if not self._waits:
+            self._form_batches()
+
+    def _form_batches(self) -> None:
         self.batches.begin(self.progress.epoch, self.progress.window)
-        self.progress.batches, self.progress.windows = len(self.batches), self.batches.windows
+        if not self.batches.in_order(self.progress.epoch):
+            self.progress.batches, self.progress.windows = len(self.batches), self.batches.windows
         if self.progress.batch > len(self.batches) or self.progress.window >= self.batches.windows:
             raise DataError(f"{self.checkpoints.folder}: the newest checkpoint has more batches than this text")
+
+    def _await_text(self) -> None:
+        """Wait, if a window of pairs begins, until all ranks have it encoded. Raise Interrupted, or BackgroundFailed if
+        the text cannot be encoded."""
+        if self.encoding:
+            self.encoding.check()
+        if not self._waits:
+            return
+        progress, said = self.progress, False
+        while True:
+            ready = self.batches.encoded(progress.epoch, progress.window)
+            known = self.ranks.gather([ready, self.signals.received])
+            if number := next((number for _, number in known if number), 0):
+                self.signals.received = number
+                raise Interrupted
+            if all(ready for ready, _ in known):
+                break
+            if not said:
+                self.log.say(f"step {progress.step:,}: waiting until the next pairs are encoded (data.start_early)")
+                said = True
+                if self.ranks.leads:
+                    self._count_time()
+            time.sleep(LOOK)
+            if self.encoding:
+                self.encoding.check()
+        self._waits = False
+        self._form_batches()
+        if said:  # time in which nothing is computed is not time of training
+            self._clock = time.monotonic()
+            self.report.reset_clock()
+
+    def await_rest(self) -> None:
+        """Wait until the whole text is encoded: what a run records of it is that of the whole text. Raise as
+        `_await_text` does."""
+        self._led(self._await_rest)
+
+    def _await_rest(self) -> None:
+        if self.encoding is None or self.encoding.check():
+            return
+        self.log.say("waiting until the rest of the text is encoded, for the statistics of the run (data.start_early)")
+        while not self.encoding.check():
+            self.signals.check()
+            time.sleep(LOOK)
+        self._clock = time.monotonic()
 
     def learning_rate(self) -> float:
         """Return the learning rate of the next step."""
