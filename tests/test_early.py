@@ -108,7 +108,7 @@ def test_stopped_and_killed_while_the_text_is_encoded(workplace, undisturbed, tm
     wait_for(process, tmp_path, "waiting until the next pairs are encoded")
     assert "training begins with the first 32 pairs" in (tmp_path / "output").read_text()
     assert json.loads((tmp_path / "run" / "statistics.json").read_text())["pairs"] == 32
-    os.kill(process.pid or 0, signal.SIGTERM)
+    os.killpg(process.pid or 0, signal.SIGTERM)  # as a terminal or Slurm does: to the encoding as well
     assert status_of(process) == 128 + signal.SIGTERM
     assert "saved; run the same command again to resume" in (tmp_path / "output").read_text()
 

@@ -93,6 +93,11 @@ def place_of(recipe: object) -> Path:
     return folder / _key(json.loads(json.dumps([FORMAT, recipe])))
 
 
+def is_temporary() -> bool:
+    """Return whether a temporary folder has taken the place of the user's cache, which no other process knows."""
+    return bool(_instead)
+
+
 def partial_of(place: Path) -> Path:
     """Return the folder in which `resumable` lets an entry grow, until it is complete and gets its own."""
     return place.with_name(f"{place.name}.partial")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from nmt.config import DataSettings
 from nmt.data.background import Background, Say
-from nmt.data.cache import place_of
+from nmt.data.cache import is_temporary, place_of
 from nmt.data.dataset import Dataset
 from nmt.data.encoded_text import UsableText, encoded, recipe_of
 from nmt.data.growing import GrowingDataset
@@ -47,6 +47,11 @@ class EarlyStart:
             raise ConfigError(
                 f"data.start_early: the processes are on {self.machines} machines, and can read a text that is still "
                 "being encoded on one only; encode it first on each machine: nmt check CONFIG"
+            )
+        if is_temporary() and not self.encodes:
+            raise ConfigError(
+                "data.start_early: the processes need a cache that all of them can write; name a folder: "
+                "NMT_CACHE=FOLDER"
             )
         dataset = GrowingDataset(place)
         if self.encodes:

@@ -67,7 +67,7 @@ class Prepared(NamedTuple):
 def prepare(settings: Settings, say: Say = lambda _: None, early: EarlyStart | None = None) -> Prepared:
     """Read and check the text, train or take the subword models, encode. Says what it does and what it repaired.
 
-    With `early`, the training text may still be being encoded. Raises DataError or ConfigError.
+    With `early`, the end of the training text may not be encoded yet. Raises DataError or ConfigError.
     """
     data = settings.data
     corpora = find_corpora(data)

@@ -93,6 +93,7 @@ class Trainer:
         self.report = Report(log, validation[0].pairs, self.training.samples)
         self._clock = time.monotonic()
         self._agreed_signal = 0
+        self._waits = False  # for the text of this window, perhaps
 
     def begin(self, text: str, frozen: dict[str, list[int]]) -> None:
         """Begin a new training on the text with this hash, with these rows of the embeddings {side: ids} frozen."""
