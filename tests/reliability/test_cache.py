@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from nmt import config
-from nmt.data import cache, prepare
+from nmt.data import cache, encoded_text, prepare
 from nmt.data.cache import MANIFEST, cache_folder
 from nmt.errors import DataError
 from reliability.job import PROJECT, call, make_workplace, sampled
@@ -81,7 +81,7 @@ def remove(path: Path) -> None:
 CHANGES = [replace, overwrite_in_secret, overwrite, append, truncate, remove]
 MOMENTS = {  # what is going on when the text changes, and is perhaps put back
     "subwords": (prepare, "train_subword"),
-    "training text": (prepare, "write_dataset"),
+    "training text": (encoded_text, "write_dataset"),
     "hashing": (prepare, "file_hashes"),
 }
 
