@@ -17,7 +17,8 @@ from nmt.data.subword_training import train_subword
 from nmt.errors import DataError
 from nmt.inference.ensemble import Ensemble, mean_attention, mean_log_probs
 from nmt.inference.scoring import attention_to, token_log_probs
-from nmt.inference.search import Searchable, search
+from nmt.inference.search import search
+from nmt.inference.searchable import Searchable
 from nmt.model import Seq2Seq, make_model
 from nmt.runs import store
 from nmt.runs.weights import named_weights

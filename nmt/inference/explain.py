@@ -18,7 +18,7 @@ from nmt.inference.details import Alternative, Details, next_words, place_words,
 from nmt.inference.heads import head_attention
 from nmt.inference.request import TranslateOptions
 from nmt.inference.scoring import attention_to, read_targets
-from nmt.inference.search import Hypothesis, Searchable
+from nmt.inference.searchable import Hypothesis, Searchable
 from nmt.inference.trace import Node
 from nmt.inference.translation import Candidate, Translation
 from nmt.inference.unknown import copied_words

@@ -26,7 +26,7 @@ from nmt.inference.prefix import Prefix, Prefixed, Prefixes, Spelling, prefix_of
 from nmt.inference.request import GIVEN, Sampling, TranslateOptions, pairs_of, texts_of, with_changes
 from nmt.inference.sampling import Place
 from nmt.inference.scoring import Scored, token_log_probs
-from nmt.inference.search import Hypothesis, Searchable
+from nmt.inference.searchable import Hypothesis, Searchable
 from nmt.inference.searches import SEARCHES, Wanted, name_of
 from nmt.inference.segmentation import Capacity, Segments, capacity, split_line
 from nmt.inference.shortlist import Shortlist
