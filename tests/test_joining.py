@@ -126,7 +126,9 @@ def test_an_ensemble_may_be_joined() -> None:
         check_same(joined(model, settings, rows, 3, NO_CONSTRAINTS, 3), expected)
 
 
-@pytest.mark.parametrize("changes", [{"attention": "coverage"}, {"architecture": "transformer", "attention": "multihead"}])
+@pytest.mark.parametrize(
+    "changes", [{"attention": "coverage"}, {"architecture": "transformer", "attention": "multihead"}]
+)
 def test_models_that_may_not_be_joined_say_so(changes: dict[str, str]) -> None:
     assert not model_of(1, **changes).joinable
 

@@ -470,10 +470,11 @@ def test_a_search_that_runs_can_be_ended(translator: Translator, lines: list[str
 
 
 class HeldUp:
-    """A service whose thread is held up by a first request until `go`, so that later requests are taken together."""
+    """A service whose only worker is held up by a first request until `go`, so that later requests are taken
+    together."""
 
     def __init__(self, translator: Translator, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.service, self._go, encode = TranslationService(), threading.Event(), translator.model.encode
+        self.service, self._go, encode = TranslationService(threads=1), threading.Event(), translator.model.encode
         begun = threading.Event()
 
         def waiting(*values):

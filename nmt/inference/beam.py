@@ -133,7 +133,10 @@ class _Beam:
             width = memory.mask.size(1)
             # Each (batch, beam, src) to the width of the joint memory
             coverage = torch.cat([F.pad(part, (0, width - part.size(2))) for part in (self.coverage, new.coverage)])
-        both = ("sentence", "longest", "log_prob", "ended_score", "ended_log_prob", "done")
+        both: dict[str, Any] = {
+            name: torch.cat([getattr(self, name), getattr(new, name)])
+            for name in ("sentence", "longest", "log_prob", "ended_score", "ended_log_prob", "done")
+        }
         return replace(
             self,
             begin=torch.cat([begin - dropped, torch.full_like(new.sentence, time - 1)]),
@@ -146,7 +149,7 @@ class _Beam:
             coverage=coverage,
             ended_tokens=ended,
             first_row=(torch.arange(len(tokens), device=tokens.device) * self.size).unsqueeze(1),
-            **{name: torch.cat([getattr(self, name), getattr(new, name)]) for name in both},
+            **both,
         )
 
 
