@@ -16,7 +16,7 @@ from nmt.inference.translation import Translation
 from nmt.inference.translator import Translator
 
 WORKERS = 4  # at most; Python runs between the products, one thread at a time
-ROOM = 64  # lines that a worker translates at once
+ROOM = 32  # lines that a worker translates at once
 TOGETHER = 4  # lines that are not spread over several workers
 TURN = 8  # lines of one request that join a search before others have their turn
 SHARE = 32  # lines of one request in a batch of its own
@@ -212,7 +212,8 @@ class TranslationService:
         joining: dict[_Search, list[_Line]] = {}
         room = self._room(worker)
         while self._jobs and room > 0:
-            job = self._jobs.popleft()
+            job = min(self._jobs, key=lambda each: each.taken - len(each.found))  # the least in work
+            self._jobs.remove(job)
             if not job.joinable:
                 batch, count = {job: job.take(SHARE)}, job.taken
                 for other in [each for each in self._jobs if each.like(job) and not each.joinable]:
