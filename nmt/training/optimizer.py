@@ -35,12 +35,6 @@ def _adam(kind: type[Adam], parameters: Parameters, settings: TrainingSettings) 
     return kind(parameters, betas=(first, second), weight_decay=decay, eps=1e-9, fused=fused)
 
 
-def _sgd(parameters: Parameters, settings: TrainingSettings) -> Optimizer:
-    """Stochastic gradient descent, with `training.momentum`."""
-    fused = _fused(parameters)
-    return SGD(parameters, lr=1.0, momentum=settings.momentum, weight_decay=settings.weight_decay, fused=fused)
-
-
 def values_per_weight(settings: TrainingSettings) -> int:
     """Return how many values the optimizer stores per weight, by running one step of it."""
     weights = nn.Parameter(torch.zeros(2))
@@ -124,5 +118,11 @@ STATES: dict[type[Optimizer], set[str]] = {Adam: _MOMENTS, AdamW: _MOMENTS, SGD:
 OPTIMIZERS: dict[str, Callable[[Parameters, TrainingSettings], Optimizer]] = {
     "adam": partial(_adam, Adam),  # Kingma & Ba 2015: the weight decay is added to the gradient
     "adamw": partial(_adam, AdamW),  # Loshchilov & Hutter 2019: it is decoupled from the gradient
-    "sgd": _sgd,
+    "sgd": lambda parameters, settings: SGD(
+        parameters,
+        lr=1.0,
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+        fused=_fused(parameters),
+    ),
 }
