@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -28,11 +27,28 @@ def _fused(parameters: Parameters) -> bool:
     return not any(parameter.is_meta for parameter in parameters)
 
 
-def _adam(kind: type[Adam], parameters: Parameters, settings: TrainingSettings) -> Optimizer:
-    """Adam or AdamW, with `training.betas` and `training.weight_decay`."""
-    first, second = settings.betas
-    decay, fused = settings.weight_decay, _fused(parameters)
-    return kind(parameters, betas=(first, second), weight_decay=decay, eps=1e-9, fused=fused)
+def _adam(parameters: Parameters, settings: TrainingSettings) -> Optimizer:
+    """Adam (Kingma & Ba 2015); `training.weight_decay` is added to the gradient."""
+    return Adam(
+        parameters, betas=_betas(settings), weight_decay=settings.weight_decay, eps=1e-9, fused=_fused(parameters)
+    )
+
+
+def _adamw(parameters: Parameters, settings: TrainingSettings) -> Optimizer:
+    """AdamW: Adam with `training.weight_decay` decoupled from the gradient (Loshchilov & Hutter 2019)."""
+    return AdamW(
+        parameters, betas=_betas(settings), weight_decay=settings.weight_decay, eps=1e-9, fused=_fused(parameters)
+    )
+
+
+def _sgd(parameters: Parameters, settings: TrainingSettings) -> Optimizer:
+    """Stochastic gradient descent, with `training.momentum`."""
+    fused = _fused(parameters)
+    return SGD(parameters, lr=1.0, momentum=settings.momentum, weight_decay=settings.weight_decay, fused=fused)
+
+
+def _betas(settings: TrainingSettings) -> tuple[float, float]:
+    return settings.betas[0], settings.betas[1]
 
 
 def values_per_weight(settings: TrainingSettings) -> int:
@@ -116,13 +132,7 @@ _MOMENTS = {"step", "exp_avg", "exp_avg_sq"}
 STATES: dict[type[Optimizer], set[str]] = {Adam: _MOMENTS, AdamW: _MOMENTS, SGD: {"momentum_buffer"}}
 
 OPTIMIZERS: dict[str, Callable[[Parameters, TrainingSettings], Optimizer]] = {
-    "adam": partial(_adam, Adam),  # Kingma & Ba 2015: the weight decay is added to the gradient
-    "adamw": partial(_adam, AdamW),  # Loshchilov & Hutter 2019: it is decoupled from the gradient
-    "sgd": lambda parameters, settings: SGD(
-        parameters,
-        lr=1.0,
-        momentum=settings.momentum,
-        weight_decay=settings.weight_decay,
-        fused=_fused(parameters),
-    ),
+    "adam": _adam,
+    "adamw": _adamw,
+    "sgd": _sgd,
 }
