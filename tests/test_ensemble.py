@@ -124,11 +124,11 @@ def test_an_ensemble_is_not_one_of_its_members() -> None:
             for word, share in shares.items():
                 self.shares[word] = share
 
-        def encode(self, source: Tensor) -> tuple[nmt.inference.search.Encoded, tuple[Tensor, ...]]:
+        def encode(self, source: Tensor) -> tuple[nmt.inference.searchable.Encoded, tuple[Tensor, ...]]:
             return member(0).encode(source)
 
         def step(
-            self, tokens: Tensor, state: tuple[Tensor, ...], memory: nmt.inference.search.Encoded
+            self, tokens: Tensor, state: tuple[Tensor, ...], memory: nmt.inference.searchable.Encoded
         ) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
             shares = self.shares if int(tokens[0]) == BOS_ID else torch.eye(VOCAB)[EOS_ID] + 1e-9
             return shares.log().repeat(len(tokens), 1), state, torch.zeros(len(tokens), memory.mask.size(1))
