@@ -92,43 +92,38 @@ def for_short_work(threads: int, say: Say = lambda _: None) -> Mapping[int, Thre
 
 
 def calibrate(threads: int) -> Calibration:
-    """Measure with this number of threads: every product, plain and packed in turns, in a few rounds."""
-    with computing_with(threads), torch.inference_mode():
-        # Other programs that take turns with a single thread do not count; several threads wait for each other.
-        clock = time.thread_time if threads == 1 else time.perf_counter
-        measured = _measure(clock)
-    default = Thresholds()
-    one = _threshold([product for product in measured if product.rows == 1], default.one_row)
-    several = _threshold([product for product in measured if product.rows > 1], default.rows)
-    return Calibration(Thresholds(one, several), measured)
-
-
-def _measure(clock: Callable[[], float]) -> list[Measured]:
-    """Return the best times of all rounds, for every shape and number of rows. A busy machine gets fewer rounds.
+    """Measure with this number of threads: every product, plain and packed in turns. A busy machine gets fewer rounds.
 
     Each product is measured over as many weights as do not stay in a cache: a model comes back to a weight only after
     all its others.
     """
-    if not (torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled):
-        return [Measured(rows, *shape, plain=1.0, packed=1.0) for shape in SHAPES for rows in ROWS]
-    found: list[Measured] = []
-    begun = clock()
-    for shape in SHAPES:
-        outputs, inputs = shape
-        weights = [torch.zeros(shape) for _ in range(max(2, min(MOST_WEIGHTS, WORKING_SET // (4 * outputs * inputs))))]
-        packed, bias = [Packed(weight) for weight in weights], torch.zeros(outputs)
-        best = {(rows, kind): math.inf for rows in ROWS for kind in ("plain", "packed")}
-        for index in range(ROUNDS + 1):  # the first one compiles
-            if index > 1 and clock() - begun > LONGEST * (len(found) + len(ROWS)) / (len(SHAPES) * len(ROWS)):
-                break
-            for rows in ROWS:
-                given = torch.zeros(rows, inputs)
-                plain_time = _mean_time(lambda weight: F.linear(given, weight, bias), weights, clock)  # noqa: B023
-                packed_time = _mean_time(lambda weight: weight(given, bias), packed, clock)  # noqa: B023
-                best[rows, "plain"] = min(best[rows, "plain"], plain_time)
-                best[rows, "packed"] = min(best[rows, "packed"], packed_time)
-        found += [Measured(rows, outputs, inputs, best[rows, "plain"], best[rows, "packed"]) for rows in ROWS]
-    return found
+    default = Thresholds()
+    if not (torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled):  # nothing is packed
+        same = [Measured(rows, *shape, plain=1.0, packed=1.0) for shape in SHAPES for rows in ROWS]
+        return Calibration(default, same)
+    # Other programs that take turns with a single thread do not count; several threads wait for each other.
+    clock = time.thread_time if threads == 1 else time.perf_counter
+    measured: list[Measured] = []  # the best times of all rounds
+    with computing_with(threads), torch.inference_mode():
+        begun = clock()
+        for outputs, inputs in SHAPES:
+            copies = max(2, min(MOST_WEIGHTS, WORKING_SET // (4 * outputs * inputs)))
+            weights, bias = [torch.zeros(outputs, inputs) for _ in range(copies)], torch.zeros(outputs)
+            packed = [Packed(weight) for weight in weights]
+            best = {(rows, kind): math.inf for rows in ROWS for kind in ("plain", "packed")}
+            for index in range(ROUNDS + 1):  # the first one compiles
+                if index > 1 and clock() - begun > LONGEST * (len(measured) + len(ROWS)) / (len(SHAPES) * len(ROWS)):
+                    break
+                for rows in ROWS:
+                    given = torch.zeros(rows, inputs)
+                    plain_time = _mean_time(lambda weight: F.linear(given, weight, bias), weights, clock)  # noqa: B023
+                    packed_time = _mean_time(lambda weight: weight(given, bias), packed, clock)  # noqa: B023
+                    best[rows, "plain"] = min(best[rows, "plain"], plain_time)
+                    best[rows, "packed"] = min(best[rows, "packed"], packed_time)
+            measured += [Measured(rows, outputs, inputs, best[rows, "plain"], best[rows, "packed"]) for rows in ROWS]
+    one = _threshold([product for product in measured if product.rows == 1], default.one_row)
+    several = _threshold([product for product in measured if product.rows > 1], default.rows)
+    return Calibration(Thresholds(one, several), measured)
 
 
 def _mean_time(product: Callable[[Any], object], weights: Sequence[object], clock: Callable[[], float]) -> float:

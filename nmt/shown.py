@@ -17,7 +17,14 @@ LONGEST = 4000  # characters of a line that are shown; a path has at most 4,096 
 # Controls (C0, DEL, C1), line and paragraph separators, marks that change the reading direction, and lone surrogates,
 # which stand for bytes of a file name that are not UTF-8.
 _UNSAFE = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-_SPELLED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+# How they are spelled, if not as \uXXXX. A byte that is not UTF-8 is a surrogate, as `os.fsdecode` gives it.
+_SPELLED = {
+    **{chr(code): f"\\x{code:02x}" for code in range(0x100)},
+    **{chr(0xDC00 + byte): f"\\x{byte:02x}" for byte in range(0x80, 0x100)},
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+}
 
 
 def shown(text: str, longest: int = LONGEST) -> str:
@@ -25,15 +32,7 @@ def shown(text: str, longest: int = LONGEST) -> str:
     if len(text) > longest:
         half = (longest - 3) // 2
         text = f"{text[:half]}...{text[-half:]}"
-    return _UNSAFE.sub(_spelled, text)
-
-
-def _spelled(match: re.Match[str]) -> str:
-    character = match[0]
-    code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8, as `os.fsdecode` gives it
-        return f"\\x{code - 0xDC00:02x}"
-    return _SPELLED.get(character) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+    return _UNSAFE.sub(lambda match: _SPELLED.get(match[0]) or f"\\u{ord(match[0]):04x}", text)
 
 
 def counted(note: str, count: int) -> str:

@@ -137,7 +137,7 @@ def test_text_without_validation_text_names_the_remedy_that_works(
         said: list[str] = []
         prepared = prepare(settings(tmp_path, "", *hold_out), said.append)
         assert (len(prepared.train), len(prepared.valid)) == (160, 40)
-        assert "data.hold_out: 40 pairs of the training text are the valid set: the text is too small for 500" in said
+        assert "data.hold_out: the valid set is 40 pairs of the training text, which is too small for 500" in said
         return
     with pytest.raises(DataError) as caught:
         prepare(settings(tmp_path, ""))

@@ -45,7 +45,7 @@ def test_train_translate_evaluate_in_a_folder_with_nothing_but_a_text(nmt: Run, 
     trained = nmt("train", "pairs.en-fr.tsv", *FAST)
     assert trained.status == 0, trained.err
     lines = trained.out.split("\n")
-    assert lines[0] == "200 pairs, en -> fr; their settings will be in runs/pairs/pairs.yaml"
+    assert lines[0] == "200 pairs, en -> fr; the settings will be in runs/pairs/pairs.yaml"
     assert "  translate: echo 'Some text.' | nmt translate runs/pairs" in lines
     assert "  evaluate:  nmt eval runs/pairs" in lines
     assert nmt("translate", "runs/pairs", stdin="We see the house.\n").out.count("\n") == 1

@@ -93,8 +93,10 @@ def test_a_small_text_gives_a_fifth_and_says_so(tmp_path: Path) -> None:
     said: list[str] = []
     pairs = [(f"line {number}", f"ligne {number}") for number in range(50)]
     held = held_out([write(tmp_path, pairs)], 500, 0, said)
-    assert said[-1] == "data.hold_out: 10 pairs of the training text are the valid set: the text is too small for 500"
+    assert said[-1] == "data.hold_out: the valid set is 10 pairs of the training text, which is too small for 500"
     assert len(list(held.texts["valid"].pairs())) == 10
+    held_out([write(tmp_path, pairs)], 1, 0, said)
+    assert said[-1] == "data.hold_out: the valid set is 1 pair of the training text"
 
 
 @pytest.mark.parametrize(

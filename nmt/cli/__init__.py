@@ -11,7 +11,6 @@ import signal
 import sys
 import traceback
 from pathlib import Path
-from types import TracebackType
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -80,13 +79,6 @@ app = typer.Typer(
 )
 
 
-def _show_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print a traceback; control characters in its messages are escaped."""
-    for part in traceback.format_exception(kind, error, trace):
-        for line in part.rstrip("\n").split("\n"):
-            print(shown(line), file=sys.stderr)
-
-
 def main() -> None:
     """Run a command.
 
@@ -102,7 +94,12 @@ def main() -> None:
     # takes a quarter of the time of a short command (docs/performance.md).
     gc.set_threshold(20_000, 20, 100)
     atexit.register(gc.freeze)
-    sys.excepthook = _show_bug
+    # The control characters in the messages of a traceback are escaped.
+    sys.excepthook = lambda *error: print(
+        *(shown(line) for part in traceback.format_exception(*error) for line in part.rstrip("\n").split("\n")),
+        sep="\n",
+        file=sys.stderr,
+    )
     prepare_streams()
     try:
         _run()

@@ -138,9 +138,9 @@ def _started(files: Sequence[Path], overrides: Sequence[str], own: Path) -> Star
         if any(word == other or word.startswith(f"{other}.") for word in given):
             del values[key]  # the user names this text
     shown = " ".join(map(str, files))
-    title = f"Settings for {pairs:,} pairs, written by: nmt train {shown}"
+    title = f"Settings for {amount(pairs, 'pair')}, written by: nmt train {shown}"
     text = "\n".join(_config_lines(values, title)) + "\n"
-    notes = [f"{pairs:,} pairs, {languages[0]} -> {languages[1]}; their settings will be in {own}"]
+    notes = [f"{amount(pairs, 'pair')}, {languages[0]} -> {languages[1]}; the settings will be in {own}"]
     if found is None and not {"data.source", "data.target"} <= given.keys():
         notes.append(
             f"note: nothing in {shown} tells its languages; name them, such as data.source=en data.target=fr, so that "

@@ -108,9 +108,19 @@ def guide(dataset: Dataset, subwords: Subwords, say: Say, given: GivenLinks | No
 
     def make(folder: Path) -> None:
         folder.mkdir(parents=True)
+        if given:
+            found = given.read(dataset, subwords)
+        else:  # align the words of all sources and of all targets, as numbers
+            sides: tuple[list[Ids], list[Ids]] = ([], [])
+            known: tuple[dict[str, int], dict[str, int]] = ({}, {})
+            for index in range(len(dataset)):
+                pair = (dataset.source(index), dataset.target(index))
+                for numbers, numbered, subword, ids in zip(sides, known, subwords, pair, strict=True):
+                    words = (word.text.lower() for word in split_words(subword.decode(ids.tolist())))
+                    numbers.append(np.array([numbered.setdefault(word, len(numbered)) for word in words], np.int32))
+            found = align(*sides)
         counts = [0]
         with (folder / "entries").open("wb") as file:
-            found = given.read(dataset, subwords) if given else align(*_numbered_words(dataset, subwords))
             for index, links in enumerate(found):
                 source_side = _read(subwords.source, dataset.source(index), kind)
                 target_side = _read(subwords.target, dataset.target(index), kind)
@@ -128,7 +138,7 @@ def guide(dataset: Dataset, subwords: Subwords, say: Say, given: GivenLinks | No
     recipe: tuple[str | int, ...] = ("guide", VERSION, "+".join(folder.name for folder in dataset.folders))
     if given:
         recipe += (file_hash(given.path), kind)
-    aligning = f"aligning the words of {len(dataset):,} training pairs"
+    aligning = f"aligning the words of {amount(len(dataset), 'training pair')}"
     doing = f"reading word alignments: {shown_path(given.path)}" if given else aligning
     return cached(recipe, make, read, say, doing)
 
@@ -164,16 +174,3 @@ def _ownership(words: list[Word], pieces: list[Piece]) -> Weights:
 def _read(subword: Subword, ids: Ids, kind: str) -> tuple[list[Word], list[Piece]]:
     tokens = ids.tolist()
     return split_words(subword.decode(tokens), kind), subword.decoded_pieces(tokens)
-
-
-def _numbered_words(dataset: Dataset, subwords: Subwords) -> tuple[list[Ids], list[Ids]]:
-    """Return the words of all sources and of all targets, as numbers."""
-    sides: tuple[list[Ids], list[Ids]] = ([], [])
-    known: tuple[dict[str, int], dict[str, int]] = ({}, {})
-    for index in range(len(dataset)):
-        for numbers, words, subword, ids in zip(
-            sides, known, subwords, (dataset.source(index), dataset.target(index)), strict=True
-        ):
-            found = (word.text.lower() for word in split_words(subword.decode(ids.tolist())))
-            numbers.append(np.array([words.setdefault(word, len(words)) for word in found], np.int32))
-    return sides

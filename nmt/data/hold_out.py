@@ -75,13 +75,8 @@ def hold_out(
     recipe = ("hold_out", fingerprint, wanted, languages)
 
     def make(folder: Path) -> None:
-        keys = _read_keys(sources, read)
-        groups = connected(keys.source, keys.target)
-        chosen = _choose(
-            groups,
-            keys.pairs,
-            [_count(key, asked, len(keys.lines)) for key, asked in zip(_KEYS, wanted, strict=True)],
-        )
+        keys = _Keys.read(sources, read)
+        chosen = keys.choose([_count(key, asked, len(keys.lines)) for key, asked in zip(_KEYS, wanted, strict=True)])
         folder.mkdir(parents=True)
         _write(folder, languages, sources, keys, chosen, read)
 
@@ -98,8 +93,8 @@ def hold_out(
     for part, key, asked in zip(PARTS, _KEYS, wanted, strict=True):
         if asked:
             size = held.texts[part].files[0].read_bytes().count(b"\n")
-            fewer = f": the text is too small for {asked:,}" if size < asked else ""
-            say(f"{key}: {size:,} pairs of the training text are the {part} set{fewer}")
+            fewer = f", which is too small for {asked:,}" if size < asked else ""
+            say(f"{key}: the {part} set is {amount(size, 'pair')} of the training text{fewer}")
     return held
 
 
@@ -111,22 +106,53 @@ class _Keys(NamedTuple):
     lines: Lines
     sizes: list[int]  # pairs of each text
 
+    @classmethod
+    def read(cls, sources: Sequence[TextSource], read: Read) -> "_Keys":
+        """Return the keys of all pairs of these texts."""
+        source, target, lines, sizes = array("Q"), array("Q"), array("q"), []
+        for text in sources:
+            before = len(lines)
+            for pair in read(text, Counter()):
+                source.append(side_key(pair.source))
+                target.append(side_key(pair.target))
+                lines.append(pair.line)
+            sizes.append(len(lines) - before)
+        return cls(np.array(source, np.uint64), np.array(target, np.uint64), np.array(lines, np.int64), sizes)
+
     @property
     def pairs(self) -> Hashes:
         """Return hashes of both sides together."""
         return self.source * np.uint64(0x9E3779B97F4A7C15) ^ self.target
 
+    def choose(self, wanted: list[int]) -> Lines:
+        """Return for each pair the number of the part that it goes to, -1 if it stays in training.
 
-def _read_keys(sources: Sequence[TextSource], read: Read) -> _Keys:
-    source, target, lines, sizes = array("Q"), array("Q"), array("q"), []
-    for text in sources:
-        before = len(lines)
-        for pair in read(text, Counter()):
-            source.append(side_key(pair.source))
-            target.append(side_key(pair.target))
-            lines.append(pair.line)
-        sizes.append(len(lines) - before)
-    return _Keys(np.array(source, np.uint64), np.array(target, np.uint64), np.array(lines, np.int64), sizes)
+        Groups of connected pairs come in the order of the lowest hash among their pairs; those with many pairs only if
+        others do not suffice. Pairs of a group that repeat another count once.
+        """
+        pairs = self.pairs
+        labels, group_of = np.unique(connected(self.source, self.target), return_inverse=True)
+        distinct = np.unique(np.stack([group_of.astype(np.uint64), pairs]), axis=1)[0].astype(np.int64)
+        sizes = np.bincount(distinct, minlength=len(labels))
+        lowest = np.full(len(labels), np.iinfo(np.uint64).max, np.uint64)
+        np.minimum.at(lowest, group_of, pairs)
+        order = np.argsort(lowest, kind="stable")
+        part_of = np.full(len(labels), -1)
+        for part, count in enumerate(wanted):
+            left = count
+            for largest in (max(1, int(count * LARGEST_GROUP)), count):
+                for group in order:
+                    if not left:
+                        break
+                    if part_of[group] < 0 and sizes[group] <= min(left, largest):
+                        part_of[group] = part
+                        left -= int(sizes[group])
+            if count and left == count:
+                raise DataError(
+                    f"{_KEYS[part]}: no pairs can be held out, since all pairs of the training text are connected by "
+                    "equal sides; name files of their own in data.valid and data.test"
+                )
+        return part_of[group_of]
 
 
 def side_key(text: str) -> int:
@@ -157,36 +183,6 @@ def connected(*sides: Hashes) -> Lines:
         labels = labels[labels]
         if np.array_equal(labels, before):
             return labels
-
-
-def _choose(groups: Lines, pairs: Hashes, wanted: list[int]) -> Lines:
-    """Return for each pair the number of the part that it goes to, -1 if it stays in training.
-
-    Groups come in the order of the lowest hash among their pairs; those with many pairs only if others do not suffice.
-    Pairs of a group that repeat another count once.
-    """
-    labels, group_of = np.unique(groups, return_inverse=True)
-    distinct = np.unique(np.stack([group_of.astype(np.uint64), pairs]), axis=1)[0].astype(np.int64)
-    sizes = np.bincount(distinct, minlength=len(labels))
-    lowest = np.full(len(labels), np.iinfo(np.uint64).max, np.uint64)
-    np.minimum.at(lowest, group_of, pairs)
-    order = np.argsort(lowest, kind="stable")
-    part_of = np.full(len(labels), -1)
-    for part, count in enumerate(wanted):
-        left = count
-        for largest in (max(1, int(count * LARGEST_GROUP)), count):
-            for group in order:
-                if not left:
-                    break
-                if part_of[group] < 0 and sizes[group] <= min(left, largest):
-                    part_of[group] = part
-                    left -= int(sizes[group])
-        if count and left == count:
-            raise DataError(
-                f"{_KEYS[part]}: no pairs can be held out, since all pairs of the training text are connected by equal "
-                "sides; name files of their own in data.valid and data.test"
-            )
-    return part_of[group_of]
 
 
 def _write(

@@ -5,7 +5,6 @@ state is a tuple of tensors (anything, rows, size), so a beam is reordered by se
 is the recurrent state (layers, rows, size), then the vector of input feeding, then the attention's cache.
 """
 
-import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -32,6 +31,7 @@ class Decoder(nn.Module):
     """Define what the model asks of a decoder of any kind."""
 
     features: int  # size of the features
+    joinable: bool  # whether sentences may join others that have tokens already
 
     def encode_memory(self, encoded: Float[Tensor, "batch src hidden"], mask: Bool[Tensor, "batch src"]) -> Memory:
         """Compute what all positions read, once per sentence."""
@@ -61,6 +61,7 @@ class RecurrentDecoder(Decoder):
         self.settings = settings
         self.parts = state_parts(settings.cell)
         self.attention = ATTENTIONS[settings.attention](settings)
+        self.joinable = self.attention.joinable
         self.dropout = SequenceDropout(settings.dropout, settings.variational)
 
     def encode_memory(self, encoded: Float[Tensor, "batch src hidden"], mask: Bool[Tensor, "batch src"]) -> Memory:
@@ -78,17 +79,13 @@ class RecurrentDecoder(Decoder):
     def forward(
         self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks = ()
     ) -> Decoded:
-        if not masks:
-            masks = self.new_masks(embedded.size(0), embedded) if self.training else self._no_masks
+        if self.training and not masks:
+            masks = self.new_masks(embedded.size(0), embedded)
         decoded = self._decode(embedded, state, memory, masks[1:])
         return decoded._replace(features=self.dropout(decoded.features, masks[0])) if self.training else decoded
 
-    @functools.cached_property
-    def _no_masks(self) -> Masks:
-        """Return as many masks as `new_masks` draws, none of which masks anything."""
-        return (None,) * len(self.new_masks(1, torch.zeros(1, 1, 1)))
-
     def _decode(self, embedded: Float[Tensor, "rows tgt embed"], state: State, memory: Memory, masks: Masks) -> Decoded:
+        """Decode with the masks of the recurrent layers, of which there are none outside training."""
         raise NotImplementedError
 
     def _extra(self, context: int) -> int:
@@ -222,7 +219,9 @@ class ConditionalDecoder(RecurrentDecoder):
         recurrent, cache = state[: self.parts], state[self.parts :]
         bottom_outputs, bottom = self.bottom(embedded, tuple(part[:1] for part in recurrent))  # (rows, tgt, hidden)
         context, attention, cache = self.attention(bottom_outputs, memory, embedded, cache)
-        inputs = self.dropout(torch.cat([bottom_outputs, context], dim=-1), masks[0])  # (rows, tgt, hidden + value)
+        inputs = torch.cat([bottom_outputs, context], dim=-1)  # (rows, tgt, hidden + value)
+        if self.training:
+            inputs = self.dropout(inputs, masks[0])
         outputs, top = self.top(inputs, tuple(part[1:] for part in recurrent), masks[1:], context)
         recurrent = tuple(torch.cat(parts) for parts in zip(bottom, top, strict=True))  # (layers, rows, hidden)
         return Decoded(self.readout(outputs, context), attention, (*recurrent, *cache))

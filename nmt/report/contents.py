@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -120,8 +120,15 @@ def gather(
                 f"{own.target}; they cannot be compared"
             )
         second = _told(other, comparable(first.outputs, other, note, load), note)
-    if tests:
-        _score_tests([first, *([second] if second else [])], load, note)
+    if tests:  # those of the first run's config, with each run
+        try:
+            sets = configured_sets(run, note)
+        except UserError as error:
+            note(f"note: no test scores: {error}")
+        else:
+            for told in filter(None, (first, second)):
+                wanted = Wanted(by_length=True, language=told.outputs.language if told.outputs else "")
+                told.scores |= evaluate(told.path, load(told.path), sets, wanted, {}, note, note).sets
     differences = {}
     if second:
         differences = compare(*(Evaluation(str(told.path), told.scores) for told in (second, first)))
@@ -161,18 +168,6 @@ def _json(run: Path, name: str, note: Say) -> Mapping[str, Any]:
     except DataError as error:
         note(f"note: {error}")
         return {}
-
-
-def _score_tests(both: Sequence[Told], load: Callable[[Path], Translator], note: Say) -> None:
-    """Translate and score the test sets of the first run's config, with each run."""
-    try:
-        sets = configured_sets(both[0].path, note)
-    except UserError as error:
-        note(f"note: no test scores: {error}")
-        return
-    for told in both:
-        wanted = Wanted(by_length=True, language=told.outputs.language if told.outputs else "")
-        told.scores |= evaluate(told.path, load(told.path), sets, wanted, {}, note, note).sets
 
 
 def _pictures(told: Told, load: Callable[[Path], Translator]) -> list[AttentionMatrix]:

@@ -5,6 +5,7 @@ The mean of checkpoints near the end of training often translates better than ea
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,8 +58,13 @@ def average_checkpoints(
     folder, training = run / store.CHECKPOINTS, loaded.settings.training
     if last:  # only one per step, since the checkpoints of one step have the same weights
         paths = list({path.name.rpartition("-")[0]: path for path in list_checkpoints(folder)}.values())
-    else:
-        paths = _best(folder, training.metric, best or training.keep_best)
+    else:  # the best by the validations recorded in the newest intact checkpoint
+        paths = []
+        for newest in reversed(list_checkpoints(folder)):
+            with suppress(DataError):  # said when the weights are read, if it is among the best
+                names = best_names(load_checkpoint(newest).progress, training.metric, best or training.keep_best)
+                paths = [folder / name for name in names if (folder / name).is_dir()]
+                break
     if len(paths) < (asked := last or best or 1):
         kind = "keep_last" if last else "keep_best"
         raise DataError(
@@ -68,17 +74,6 @@ def average_checkpoints(
     if not weights:
         raise DataError(f"{folder}: no checkpoint is intact")
     return _save(out, loaded, list(weights.values()), list(weights), command)
-
-
-def _best(folder: Path, metric: str, count: int) -> list[Path]:
-    """Return the best checkpoints, by the validations recorded in the newest intact one."""
-    for path in reversed(list_checkpoints(folder)):
-        try:
-            names = best_names(load_checkpoint(path).progress, metric, count)
-        except DataError:
-            continue  # said when the weights are read, if it is among the best
-        return [folder / name for name in names if (folder / name).is_dir()]
-    return []
 
 
 def average_runs(paths: Sequence[Path], out: Path, command: list[str]) -> Averaged:

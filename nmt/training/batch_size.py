@@ -13,6 +13,7 @@ from nmt.data.dataset import Dataset
 from nmt.data.prepare import Prepared
 from nmt.distributed import ALONE, Ranks
 from nmt.errors import OutOfMemory
+from nmt.shown import amount
 from nmt.training.footprint import new_model
 from nmt.training.step import TrainStep
 
@@ -47,7 +48,7 @@ def with_batch_tokens(
         reason = f"an epoch keeps {UPDATES} updates" if chosen >= most - MULTIPLE else "what fits on this device"
     else:
         chosen = row_for(len(data.train)).batch_tokens
-        reason = f"the default for {len(data.train):,} pairs; only a CUDA device is filled by trying"
+        reason = f"the default for {amount(len(data.train), 'pair')}; only a CUDA device is filled by trying"
     say(f"training.batch_tokens=auto: {chosen:,} ({reason})")
     return settings.model_copy(update={"training": training.model_copy(update={"batch_tokens": chosen})})
 

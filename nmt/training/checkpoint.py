@@ -6,18 +6,18 @@ temporary name, flushed to disk and renamed; the newest folder whose manifest ve
 """
 
 import hashlib
+import itertools
 import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load
-from torch import Tensor
 
 from nmt.errors import DataError
 from nmt.files import (
@@ -62,8 +62,14 @@ def save_checkpoint(folder: Path, state: TrainState) -> Path:
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     try:
+        values = state.progress.to_json() | {TRAINED_WITH: state.trained_with}
+        tensors = ((file, getattr(state, field)) for field, file in TENSORS.items())
+        contents = itertools.chain(  # made one at a time, since they are large
+            [(STATE, json.dumps(values, indent=1).encode())],
+            ((file, tensor_file(parts)) for file, parts in tensors if parts),
+        )
         manifest = {}
-        for file, content in _contents(state):
+        for file, content in contents:
             write_synced(unfinished / file, content)
             manifest[file] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         write_synced(unfinished / MANIFEST, json.dumps(manifest, indent=1).encode())
@@ -74,16 +80,6 @@ def save_checkpoint(folder: Path, state: TrainState) -> Path:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
     return final
-
-
-def _contents(state: TrainState) -> Iterator[tuple[str, bytes]]:
-    """Yield (file name, content), one at a time, since they are large."""
-    values = state.progress.to_json() | {TRAINED_WITH: state.trained_with}
-    yield STATE, json.dumps(values, indent=1).encode()
-    for field, file in TENSORS.items():
-        tensors: dict[str, Tensor] = getattr(state, field)
-        if tensors:
-            yield file, tensor_file(tensors)
 
 
 def list_checkpoints(folder: Path) -> list[Path]:

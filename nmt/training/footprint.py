@@ -40,12 +40,8 @@ def footprint(settings: Settings, vocab: Sequence[int], shapes: Iterable[Sequenc
     """Return what a training takes; `shapes` are those of the weights, `largest` is its largest batch."""
     shapes, training = list(shapes), settings.training
     saving = 4 * values_per_weight(training) * sum(math.prod(shape) for shape in shapes)
-    kept = _saved_bytes(settings, vocab, largest)
-    return Footprint(memory_needed(training, shapes), round(BACKWARD * kept), saving)
 
-
-def _saved_bytes(settings: Settings, vocab: Sequence[int], batch: Batch) -> int:
-    """Return the bytes that the forward pass of a batch keeps for the backward pass, computed on shapes alone."""
+    # The bytes that the forward pass of the batch keeps for the backward pass, computed on shapes alone.
     meta = torch.device("meta")
     kept: dict[int, int] = {}  # {storage: its bytes}, so that views count once
     alive: list[Tensor] = []  # so that no storage is freed, and its number used again
@@ -58,10 +54,11 @@ def _saved_bytes(settings: Settings, vocab: Sequence[int], batch: Batch) -> int:
     with meta:
         model = make_model(settings.model, *vocab).train()
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss = batch_loss(model, batch.to(meta), label_smoothing=settings.training.label_smoothing)
+        loss = batch_loss(model, largest.to(meta), label_smoothing=training.label_smoothing)
     weights = {weight.untyped_storage()._cdata for weight in model.parameters()}
     del loss
-    return sum(size for storage, size in kept.items() if storage not in weights)
+    saved = sum(size for storage, size in kept.items() if storage not in weights)
+    return Footprint(memory_needed(training, shapes), round(BACKWARD * saved), saving)
 
 
 def new_model(settings: Settings, sizes: Sequence[int], device: torch.device) -> Seq2Seq:

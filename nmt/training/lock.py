@@ -41,7 +41,13 @@ class RunFolder:
         """Raise NotSaved, saying where the checkpoints are, if the name no longer leads to this directory."""
         if self.in_place() or self.descriptor is None:
             return
-        where = _location(self.descriptor)
+        where = None  # unless the directory exists, and the system tells where it is now
+        with suppress(OSError):
+            if hasattr(fcntl, "F_GETPATH"):  # macOS
+                name = os.fsdecode(fcntl.fcntl(self.descriptor, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0"))
+            else:
+                name = str((HELD / str(self.descriptor)).readlink())
+            where = Path(name) if os.path.samestat(Path(name).stat(), os.fstat(self.descriptor)) else None
         if where is not None:
             checkpoints = list_checkpoints(where / CHECKPOINTS)
             kept = (
@@ -67,18 +73,6 @@ class RunFolder:
             return self.descriptor is None or os.path.samestat(self.folder.stat(), os.fstat(self.descriptor))
         except OSError as error:  # any other, as of a network that fails for a moment, says nothing about the place
             return error.errno not in GONE
-
-
-def _location(descriptor: int) -> Path | None:
-    """Return where an open directory is now; None if it was deleted or the system does not tell."""
-    try:
-        if hasattr(fcntl, "F_GETPATH"):  # macOS
-            name = os.fsdecode(fcntl.fcntl(descriptor, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0"))
-        else:
-            name = str((HELD / str(descriptor)).readlink())
-        return Path(name) if os.path.samestat(Path(name).stat(), os.fstat(descriptor)) else None
-    except OSError:
-        return None
 
 
 @contextmanager

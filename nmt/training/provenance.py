@@ -79,18 +79,14 @@ def report_changes(before: dict[str, Any], now: dict[str, Any], changed: list[st
     """Log which text has changed, and whether results can no longer be bit-identical."""
     if changed:
         say(f"note: {', '.join(changed)}: the text has changed since this run began")
+    device = str(before.get("device")).replace("(1 threads)", "(1 thread)")  # as earlier versions wrote it
     changes = [
         f"{name} {old} -> {new}"
         for name, old, new in (
-            ("device", _singular(before.get("device")), now["device"]),
+            ("device", device, now["device"]),
             *((name, before.get("versions", {}).get(name), now["versions"][name]) for name in ("nmt", "torch")),
         )
         if old != new
     ]
     if changes:
         say(f"note: {', '.join(changes)}: the result will not be bit-identical to that of an uninterrupted run")
-
-
-def _singular(device: Any) -> Any:
-    """Return a device as this version names it: earlier ones wrote "(1 threads)"."""
-    return device.replace("(1 threads)", "(1 thread)") if isinstance(device, str) else device

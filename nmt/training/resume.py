@@ -22,19 +22,53 @@ OLDER_PRECISION = "float32"  # of runs that began before training.precision was 
 
 
 def check_start(settings: Settings, folder: Path) -> None:
-    """Check whether training may start in this directory.
+    """Check whether training may start in this directory, and print each changed setting as old -> new.
 
     Raise ConfigError if a setting differs that cannot change once a run has checkpoints; DataError if training from
     scratch would overwrite a model.
     """
-    if list_checkpoints(folder / store.CHECKPOINTS):
-        _show_changes(with_recorded_choices(settings, folder), folder)
-    elif (folder / store.WEIGHTS).exists():
-        raise DataError(
-            f"{folder}: already contains a trained model but no checkpoints to resume from; "
-            "training here would overwrite it; use another directory: run=runs/NAME "
-            f"(or delete {store.WEIGHTS}, or fine-tune from it: training.start_from={folder})"
+    if not list_checkpoints(folder / store.CHECKPOINTS):
+        if (folder / store.WEIGHTS).exists():
+            raise DataError(
+                f"{folder}: already contains a trained model but no checkpoints to resume from; "
+                "training here would overwrite it; use another directory: run=runs/NAME "
+                f"(or delete {store.WEIGHTS}, or fine-tune from it: training.start_from={folder})"
+            )
+        return
+
+    # Settings that cannot change are compared with those recorded in the checkpoint, which nobody edits; all others,
+    # and paths (they change when a run is moved), with the config file of the run.
+    settings = with_recorded_choices(settings, folder)
+    trained, changed = _trained_settings(folder), {}
+    try:
+        changed = config.differences(_with_older_default(store.load_settings(folder)), settings)
+    except DataError:
+        if trained is None:
+            raise
+        print(shown(f"note: {folder / store.CONFIG}: missing or damaged; writing it again"))
+    if trained is not None:
+
+        def fixed(key: str) -> bool:
+            return not config.may_change(key) and key not in config.PATHS
+
+        changed = {key: values for key, values in changed.items() if not fixed(key)}
+        changed |= {key: values for key, values in config.differences(trained, settings).items() if fixed(key)}
+    if trained is None and "subword.normalization" in changed:
+        content = read_run_file(folder, store.CONFIG, LARGEST).decode("utf-8", "replace")
+        if "source_normalization" not in content:  # the run is older than this setting and its present default
+            old, _ = changed.pop("subword.normalization")
+            print(f"note: subword.normalization stays {old}, the default when this run began: its subwords are kept")
+    refused = [key for key in changed if not config.may_change(key)]
+    if refused:
+        raise ConfigError(
+            *(
+                f"{key}: {changed[key][0]} -> {changed[key][1]}: cannot be changed once a run has checkpoints"
+                for key in refused
+            ),
+            f"{folder}: resume with the old values, or train in another directory: run=runs/NAME",
         )
+    for key, (old, new) in changed.items():
+        print(shown(f"changed: {key}: {old} -> {new}"))
 
 
 def with_recorded_choices(settings: Settings, folder: Path) -> Settings:
@@ -122,44 +156,6 @@ def check_subwords_of(state: TrainState, subwords: Subwords, folder: Path) -> No
             f"{folder}: {names}: differs from the subword model that the checkpoints were trained "
             f"with; restore it from a copy"
         )
-
-
-def _show_changes(settings: Settings, folder: Path) -> None:
-    """Print each changed setting as old -> new. Raise ConfigError if one of them cannot change.
-
-    Settings that cannot change are compared with those recorded in the checkpoint, which nobody edits; all others, and
-    paths (they change when a run is moved), with the config file of the run.
-    """
-    trained, changed = _trained_settings(folder), {}
-    try:
-        changed = config.differences(_with_older_default(store.load_settings(folder)), settings)
-    except DataError:
-        if trained is None:
-            raise
-        print(shown(f"note: {folder / store.CONFIG}: missing or damaged; writing it again"))
-    if trained is not None:
-
-        def fixed(key: str) -> bool:
-            return not config.may_change(key) and key not in config.PATHS
-
-        changed = {key: values for key, values in changed.items() if not fixed(key)}
-        changed |= {key: values for key, values in config.differences(trained, settings).items() if fixed(key)}
-    if trained is None and "subword.normalization" in changed:
-        content = read_run_file(folder, store.CONFIG, LARGEST).decode("utf-8", "replace")
-        if "source_normalization" not in content:  # the run is older than this setting and its present default
-            old, _ = changed.pop("subword.normalization")
-            print(f"note: subword.normalization stays {old}, the default when this run began: its subwords are kept")
-    refused = [key for key in changed if not config.may_change(key)]
-    if refused:
-        raise ConfigError(
-            *(
-                f"{key}: {changed[key][0]} -> {changed[key][1]}: cannot be changed once a run has checkpoints"
-                for key in refused
-            ),
-            f"{folder}: resume with the old values, or train in another directory: run=runs/NAME",
-        )
-    for key, (old, new) in changed.items():
-        print(shown(f"changed: {key}: {old} -> {new}"))
 
 
 def config_is_current(settings: Settings, folder: Path) -> bool:

@@ -29,9 +29,8 @@ class Signals:
         if threading.current_thread() is not threading.main_thread():  # only that one may handle signals
             return self
         hangup = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else set()
-        for number in {signal.SIGINT, signal.SIGTERM, *hangup}:
+        for number in {signal.SIGINT, signal.SIGTERM, signal.SIGCONT, *hangup}:
             self._before[number] = signal.signal(number, self._note)
-        self._before[signal.SIGCONT] = signal.signal(signal.SIGCONT, self._note_pause)
         return self
 
     def __exit__(
@@ -41,12 +40,12 @@ class Signals:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _note(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGCONT:
+            self.continued = True
+            return
         if self.received == number == signal.SIGINT:
             raise KeyboardInterrupt
         self.received = number
-
-    def _note_pause(self, number: int, frame: FrameType | None) -> None:
-        self.continued = True
 
     def paused(self) -> bool:
         """Return whether the process was suspended and resumed since the last call."""

@@ -171,14 +171,12 @@ class TrainStep:
             if not is_out_of_memory(error):
                 raise
             gradients = None
-        if gradients is None:  # here the failed attempt's tensors are free again
-            return self._add_halves(batch, tokens, step)
-        for parameter, gradient in zip(self.model.parameters(), gradients, strict=True):
-            if gradient is not None:
-                parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
-        return loss
-
-    def _add_halves(self, batch: Batch, tokens: int, step: int) -> Tensor:
+        if gradients is not None:
+            for parameter, gradient in zip(self.model.parameters(), gradients, strict=True):
+                if gradient is not None:
+                    parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+            return loss
+        # Here the failed attempt's tensors are free again.
         rows = batch.source.size(0)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -192,12 +190,24 @@ class TrainStep:
         return self._add_gradients(first, tokens, step) + self._add_gradients(second, tokens, step)
 
     def _gradients(self, batch: Batch, tokens: int, step: int) -> tuple[Tensor, list[Tensor | None]]:
-        """Return the batch's loss, and the gradient of its part in the mean over `tokens`, scaled as fp16 needs it."""
+        """Return the batch's loss, and the gradient of its part in the mean over `tokens`, scaled as fp16 needs it.
+
+        If memory runs out, what was computed is freed with this function's frame.
+        """
         with computing_in(self.precision, self.device):
             loss = self._loss(batch, step)
         scaled = self.scaler.scale(loss / tokens)
         gradients = torch.autograd.grad(scaled, list(self.model.parameters()), allow_unused=True)
-        return _summable(loss.detach()), _unshared(gradients)
+        # Each contiguous and in memory of its own: fused optimizers read weight and gradient in memory order, and the
+        # two biases of an LSTM share one gradient, which clipping would scale twice.
+        seen: set[int] = set()
+        apart: list[Tensor | None] = []
+        for gradient in gradients:
+            if gradient is not None:
+                gradient = gradient.clone() if gradient.data_ptr() in seen else gradient.contiguous()
+                seen.add(gradient.data_ptr())
+            apart.append(gradient)
+        return _summable(loss.detach()), apart
 
     def _loss(self, batch: Batch, step: int) -> Tensor:
         training = self.training
@@ -248,22 +258,6 @@ class TrainStep:
             for handle in handles:
                 handle.remove()
         return bad[0] if bad else ""
-
-
-def _unshared(gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
-    """Return the gradients contiguous and each in memory of its own.
-
-    Fused optimizers read weight and gradient in memory order, and the two biases of an LSTM share one gradient, which
-    clipping would scale twice.
-    """
-    seen: set[int] = set()
-    apart: list[Tensor | None] = []
-    for gradient in gradients:
-        if gradient is not None:
-            gradient = gradient.clone() if gradient.data_ptr() in seen else gradient.contiguous()
-            seen.add(gradient.data_ptr())
-        apart.append(gradient)
-    return apart
 
 
 def _summable(loss: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ A tracker is a function from a run and its settings to another one, which takes 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,14 +80,10 @@ def _wandb(run: Path, settings: Mapping[str, Any], package: str = "wandb") -> Se
     return send
 
 
-def _trackio(run: Path, settings: Mapping[str, Any]) -> Send:
-    return _wandb(run, settings, "trackio")
-
-
 PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb", "trackio": "trackio"}
 
 TRACKERS: dict[str, Callable[[Path, Mapping[str, Any]], Send]] = {
     "tensorboard": _tensorboard,
     "wandb": _wandb,
-    "trackio": _trackio,
+    "trackio": partial(_wandb, package="trackio"),
 }

@@ -154,8 +154,13 @@ def _run(trainer: Trainer, data: Prepared, log: Log, signals: Signals) -> TrainR
         return TrainResult(folder, Stop("signal", "stopped"), signals.received)
     log.say(f"finished: {stop.text}")
     progress = trainer.progress  # another one, if training was rolled back
-    if trainer.ranks.leads:
-        _keep_word_counts(trainer, data)
+    if trainer.ranks.leads:  # the report needs how often the words of the kept translations are in the training text
+        try:
+            if outputs := load_outputs(trainer.owned.path):
+                counts = count_words(data.train, data.subwords.target, outputs.words_seen())
+                save_outputs(trainer.owned.path, replace(outputs, **counts))
+        except (OSError, DataError) as error:
+            log.warn(f"{store.OUTPUTS}: cannot write: {error}; nmt report will lack scores by word frequency")
     log.record("end", step=progress.step, seconds=progress.seconds, **_peak_memory(trainer.device))
     show_result(progress, metric, folder, log)
     return TrainResult(folder, stop)
@@ -166,17 +171,6 @@ def _peak_memory(device: torch.device) -> dict[str, int]:
     unit = 1 if sys.platform == "darwin" else 1024
     found = {"peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}
     return found | ({"peak_device_memory": torch.cuda.max_memory_allocated(device)} if device.type == "cuda" else {})
-
-
-def _keep_word_counts(trainer: Trainer, data: Prepared) -> None:
-    """Count how often the words of the kept translations occur in the training text, for the report."""
-    run = trainer.owned.path
-    try:
-        if outputs := load_outputs(run):
-            counts = count_words(data.train, data.subwords.target, outputs.words_seen())
-            save_outputs(run, replace(outputs, **counts))
-    except (OSError, DataError) as error:
-        trainer.log.warn(f"{store.OUTPUTS}: cannot write: {error}; nmt report will lack scores by word frequency")
 
 
 @contextmanager

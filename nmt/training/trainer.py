@@ -254,19 +254,13 @@ class Trainer:
                 return
 
     def _count(self, result: StepResult, step: int, chosen: list[Indices]) -> None:
-        """Count the result of a step, the `step`-th."""
+        """Count the result of a step, the `step`-th. After too many skipped in a row, roll back. Raise Diverged."""
         progress = self.progress
         if result.splits:
             self.log.warn(f"step {step:,}: out of memory; batch split in halves; set training.batch_tokens lower")
         self.report.add(result)
         if not result.nonfinite:
             progress.loss, progress.tokens = progress.loss + result.loss, progress.tokens + result.tokens
-        self._count_skipped(result.nonfinite, step, chosen)
-
-    def _count_skipped(self, nonfinite: str, step: int, chosen: list[Indices]) -> None:
-        """Count skipped steps; after too many in a row, roll back. Raise Diverged."""
-        progress = self.progress
-        if not nonfinite:
             progress.skipped_in_row = 0
             return
         progress.skipped += 1
@@ -275,7 +269,7 @@ class Trainer:
         places = self.batches.places(chosen)
         lines = [f"{names[text]}:{line}" if len(names) > 1 else str(line) for text, line in places]
         shown = ", ".join(lines[:5]) + (", ..." if len(lines) > 5 else "")
-        self.log.warn(f"step {step:,}: {nonfinite}; update skipped (lines {shown} of the training text)")
+        self.log.warn(f"step {step:,}: {result.nonfinite}; update skipped (lines {shown} of the training text)")
         if progress.skipped_in_row >= TOO_MANY:
             self._roll_back()
 

@@ -23,7 +23,15 @@ def open_xliff(
             f"{path}:{root.line}: begins with <{root.name}>, not with <xliff>; name the format with --format"
         )
     version = 2 if root.attributes.get("version", "").startswith("2") else 1
-    notes = _other_languages(path, root, languages)
+    notes: Counter[str] = Counter()
+    for each in (root, *root.children):
+        named = (
+            each.attributes.get("source-language") or each.attributes.get("srcLang", ""),
+            each.attributes.get("target-language") or each.attributes.get("trgLang", ""),
+        )
+        for code, language in zip(named, languages, strict=True):
+            if other_language(language, code):
+                notes[f"{path.name} names the language {code} where the run has {language}"] += 1
     texts, units = [], []
     for unit in _units(root, "segment" if version == 2 else "trans-unit"):
         source, target = unit.child("source"), unit.child("target")
@@ -79,16 +87,3 @@ def _filled(content: bytes, unit: Element, translation: str, version: int) -> li
     tag = tag[:-2].rstrip() + b">" if tag.endswith(b"/>") else tag
     tag = tag if version == 2 else tag_with(tag, "state", review)
     return [*changes, (target.start, target.end, tag + escaped(translation) + f"</{target.name}>".encode())]
-
-
-def _other_languages(path: Path, root: Element, languages: tuple[str, str]) -> Counter[str]:
-    notes: Counter[str] = Counter()
-    for each in (root, *root.children):
-        named = (
-            each.attributes.get("source-language") or each.attributes.get("srcLang", ""),
-            each.attributes.get("target-language") or each.attributes.get("trgLang", ""),
-        )
-        for code, language in zip(named, languages, strict=True):
-            if other_language(language, code):
-                notes[f"{path.name} names the language {code} where the run has {language}"] += 1
-    return notes
