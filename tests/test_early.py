@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import time
 from collections import Counter
@@ -27,7 +28,7 @@ from nmt.data.corpus import Pair
 from nmt.data.growing import GrowingDataset
 from nmt.data.prepare import prepare
 from nmt.data.windows import WindowsInOrder
-from nmt.errors import ConfigError
+from nmt.errors import ConfigError, DataError
 from nmt.training.checkpoint import list_checkpoints
 
 WORDS = [
@@ -157,6 +158,7 @@ def test_a_failure_of_the_encoding_ends_the_training(tmp_path, monkeypatch, how)
         assert status == 2 and "train.b has 121; line N of one must translate" in line
     else:
         assert status == 5 and "the process that encodes the training text ended" in line
+    assert "stopped at step 4, saved; fix the cause below" in (tmp_path / "output").read_text()
     assert list_checkpoints(tmp_path / "run" / "checkpoints")
 
 
@@ -272,3 +274,22 @@ def test_a_dataset_that_grows(workplace, tmp_path) -> None:
     head = growing.head(40)
     assert len(head) == 40 and head.target_lengths().tolist() == growing.target_lengths()[:40].tolist()
     assert np.array_equal(head.lines, np.arange(1, 41))
+
+
+@pytest.mark.parametrize("what", ["the folder", "a file"])
+def test_what_is_removed_while_it_is_written_is_not_kept(workplace, tmp_path, monkeypatch, what: str) -> None:
+    """One line says so, and the next start encodes again: no entry without its files is left in the cache."""
+    monkeypatch.setenv("NMT_CACHE", str(tmp_path / "cache"))
+    settings, real = config.load(workplace / "digits.yaml", []), writing.Encoder.__call__
+
+    def removing(self: writing.Encoder, chunk: list[Pair]) -> writing.Encoded:
+        [partial] = (tmp_path / "cache").glob("*.partial")
+        if len(chunk) > 20:  # of the training text
+            shutil.rmtree(partial) if what == "the folder" else (partial / "source.ids").unlink()
+        return real(self, chunk)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writing.Encoder, "__call__", removing)
+        with pytest.raises(DataError, match=r"source\.ids: was removed from the cache while it was written; start"):
+            prepare(settings)
+    assert len(prepare(settings).train) == 120

@@ -26,7 +26,7 @@ from nmt.data.corpus import Pair
 from nmt.data.dataset import FILES, ID, OFFSET
 from nmt.data.round_trip import RoundTrip
 from nmt.data.subword import Subword, Subwords
-from nmt.errors import OutOfMemory
+from nmt.errors import DataError, OutOfMemory
 from nmt.files import write_atomic
 from nmt.shown import amount
 
@@ -92,7 +92,8 @@ def write_dataset(
     """Write pairs into a folder as a dataset, and count in `notes` what is left out.
 
     If the folder holds what a killed process has written of the same pairs, these are read but not encoded again. A
-    record of what is on the disk is made after SAVED pairs, or after `every` if these are fewer.
+    record of what is on the disk is made after SAVED pairs, or after `every` if these are fewer. Raise DataError if
+    somebody removes the files meanwhile.
     """
     interval = min(SAVED, every or SAVED)
     folder.mkdir(parents=True, exist_ok=True)
@@ -126,7 +127,9 @@ def write_dataset(
                 files[f"{side}.offsets"].write((total + np.cumsum(lengths, dtype=OFFSET)).tobytes())
             if done - recorded >= interval:
                 recorded = done
+                _check_there(folder, files)
                 _save_record(folder, files, done, counts, trips)
+        _check_there(folder, files)
     notes.update(counts)
     for trip in trips:
         notes.update(trip.notes())
@@ -154,6 +157,17 @@ def _read_record(folder: Path) -> dict[str, Any]:
         (folder / name).write_bytes(np.zeros(1, OFFSET).tobytes() if name.endswith("offsets") else b"")
     sizes = {name: (folder / name).stat().st_size for name in FILES}
     return {"pairs": 0, "sizes": sizes, "notes": {}, "trips": []}
+
+
+def _check_there(folder: Path, files: dict[str, Any]) -> None:
+    """Raise DataError if the files that are written are no longer in the folder: nothing of them would be kept."""
+    for name, file in files.items():
+        try:
+            same = os.path.samestat((folder / name).stat(), os.fstat(file.fileno()))
+        except FileNotFoundError:
+            same = False
+        if not same:
+            raise DataError(f"{folder / name}: was removed from the cache while it was written; start again")
 
 
 def _save_record(

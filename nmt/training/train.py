@@ -14,6 +14,7 @@ import torch
 from nmt import __version__, config
 from nmt.allocation import bound_allocator
 from nmt.config import Settings
+from nmt.data.background import BackgroundFailed
 from nmt.data.corpora import HELD_OUT, held_out_files
 from nmt.data.early import EarlyStart
 from nmt.data.guide import guide_of
@@ -152,6 +153,12 @@ def _run(trainer: Trainer, data: Prepared, log: Log, signals: Signals) -> TrainR
     except Interrupted:
         log.say(f"stopped at step {trainer.progress.step:,}, saved; run the same command again to resume")
         return TrainResult(folder, Stop("signal", "stopped"), signals.received)
+    except BackgroundFailed:
+        log.say(
+            f"stopped at step {trainer.progress.step:,}, saved; fix the cause below, then run the same command "
+            "again to resume (with --changed-data if you have changed the text)"
+        )
+        raise
     log.say(f"finished: {stop.text}")
     progress = trainer.progress  # another one, if training was rolled back
     if trainer.ranks.leads:  # the report needs how often the words of the kept translations are in the training text
