@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 import nmt
+from nmt.errors import ConfigError
 from nmt.inference import service as service_module
 from nmt.inference.beam import BeamSearch
 from nmt.inference.parallel import own_threads
@@ -82,6 +83,17 @@ def test_lines_that_nobody_wants_any_more_are_dropped(translator: Translator, li
         found.update(running.advance())
     found.update(running.advance())
     assert sorted(found) == [1, 5]
+
+
+def test_a_short_line_does_not_wait_for_all_parts_of_a_long_one(translator: Translator, lines: list[str]) -> None:
+    options = TranslateOptions(attention=False, changes=SHORT)
+    running: RunningTranslation[str] = RunningTranslation(translator, options)
+    running.room = 2
+    running.add([("long", " ".join(lines[::2] * 4), options), ("short", lines[0], options)])
+    order: list[str] = []
+    while len(order) < 2:
+        order += [key for key, _ in running.advance()]
+    assert order == ["short", "long"]
 
 
 # Requests -------------------------------------------------------------------------------------------------------------
@@ -292,3 +304,73 @@ def test_a_request_without_lines_is_answered_at_once(translator: Translator) -> 
     service = TranslationService(threads=1)
     assert service.submit(translator, [], TranslateOptions()).result(60) == []
     service.close()
+
+
+def test_what_is_no_text_is_refused_at_once(translator: Translator) -> None:
+    service, options = TranslationService(threads=1), TranslateOptions(changes=SHORT)
+    with pytest.raises(ConfigError, match="half of a surrogate pair"):
+        service.submit(translator, ["\ud800"], options)
+    with pytest.raises(ConfigError, match="prefixes: 1 for 2 lines"):
+        service.submit(translator, ["a", "b"], options, prefixes=["a"])
+    service.close()
+
+
+def test_an_error_of_progress_ends_its_request_alone(translator: Translator) -> None:
+    def failing(_: list[Translation]) -> None:
+        raise ValueError("as the test wants it")
+
+    service, options = TranslationService(threads=1), TranslateOptions(changes=SHORT)
+    with pytest.raises(ValueError, match="as the test wants it"):
+        service.submit(translator, ["a", "b"], options, progress=failing).result(60)
+    assert len(service.submit(translator, ["a"], options).result(60)) == 1  # the worker goes on
+    service.close()
+
+
+def test_two_workers_may_fail_one_request_at_once(translator: Translator, monkeypatch) -> None:
+    both, begin = threading.Barrier(2), Future.set_running_or_notify_cancel
+
+    def failing(line: str, begun: str = ""):
+        both.wait(60)
+        raise RuntimeError("as the test wants it")
+
+    def slow(future: Future) -> bool:
+        time.sleep(0.1)  # the other worker ends the request here, if it may
+        return begin(future)
+
+    service = TranslationService(threads=2)
+    with monkeypatch.context() as patched:
+        patched.setattr(translator, "encode_line", failing)
+        patched.setattr(Future, "set_running_or_notify_cancel", slow)
+        with pytest.raises(RuntimeError, match="as the test wants it"):
+            service.submit(translator, ["fails"] * 16, TranslateOptions(changes=SHORT)).result(60)
+        time.sleep(0.3)
+    assert all(thread.is_alive() for thread in service._threads)
+    service.close()
+
+
+def test_a_search_does_not_wait_for_all_batches(translator: Translator, lines: list[str], monkeypatch) -> None:
+    sampled = TranslateOptions(n_best=20, sampling=Sampling(seed=3), changes={**SHORT, "min_length": 6})
+    busy, ended = HeldUp(translator, lines[0], monkeypatch), []
+    futures = [busy.service.submit(translator, lines[:6], sampled) for _ in range(4)]
+    futures.append(busy.service.submit(translator, lines[:1], TranslateOptions(changes={"max_length": 1})))
+    for number, future in enumerate(futures):
+        future.add_done_callback(lambda _, number=number: ended.append(number))
+    busy.go()
+    for future in futures:
+        future.result(60)
+    assert ended.index(4) < 3
+    busy.service.close()
+
+
+def test_cancelled_requests_leave_the_queue_when_it_is_full(translator: Translator, lines, monkeypatch) -> None:
+    busy = HeldUp(translator, lines[0], monkeypatch)
+    busy.service.queue = 1
+    options = TranslateOptions(changes=SHORT)
+    cancelled = busy.service.submit(translator, lines[:1], options)
+    with pytest.raises(Busy):
+        busy.service.submit(translator, lines[:1], options)
+    cancelled.cancel()
+    other = busy.service.submit(translator, lines[:1], options)
+    busy.go()
+    assert len(other.result(60)) == 1
+    busy.service.close()

@@ -1,5 +1,6 @@
 """Compute the attention of each head for a given translation. Search needs only the mean."""
 
+import threading
 from typing import Any
 
 import torch
@@ -26,7 +27,11 @@ def head_attention(
         return None
     parts: list[Tensor] = []
 
+    own = threading.get_ident()
+
     def note(_: Any, given: tuple[Any, ...]) -> None:
+        if threading.get_ident() != own:  # another request of a server, which uses the same model
+            return
         query, memory = given[:2]  # (batch, tgt or 1, hidden)
         parts.append(attention.of_heads(query, memory))
 

@@ -44,24 +44,24 @@ class RunningTranslation(Generic[Key]):
         self._translator = translator.in_precision(self._settings)
         self._search = BeamSearch(self._translator.model, self._settings, options.n_best, self._translator.constraints)
         self.room = translator.lines_at_once(self._settings, options)
-        self._waiting: deque[tuple[_Line[Key], int]] = deque()  # a line and the number of one of its parts
-        self._searched: dict[int, tuple[_Line[Key], int]] = {}  # by the number of the sentence in the search
+        self._waiting: deque[tuple[_Line[Key], deque[int]]] = deque()  # a line and the numbers of its parts
+        self._searched: dict[int, tuple[_Line[Key], int]] = {}  # a line and a part, by its number in the search
         self._unexplained: list[tuple[_Line[Key], int, list[Hypothesis]]] = []
         self._steps = 0  # since the first of these
         self._ready: list[tuple[Key, Translation]] = []
 
     def __len__(self) -> int:
         """Return how many sentences are translated, those that wait included."""
-        return len(self._waiting) + len(self._searched)
+        return sum(len(parts) for _, parts in self._waiting) + len(self._searched)
 
     def add(self, lines: Sequence[tuple[Key, str, TranslateOptions]]) -> None:
         """Add lines, each with a key of its own."""
         for key, text, options in lines:
             line = _Line(key, text, options, self._translator.encode_line(text))
+            if parts := deque(part for part, ids in enumerate(line.encoded.ids) if ids):
+                self._waiting.append((line, parts))
             for part, (own, ids) in enumerate(zip(line.encoded.parts.texts, line.encoded.ids, strict=True)):
-                if ids:
-                    self._waiting.append((line, part))
-                else:  # an empty line stays empty, without the model
+                if not ids:  # an empty line stays empty, without the model
                     self._put(line, part, Translation(own, ""))
 
     def drop(self, wanted: Callable[[Key], bool]) -> None:
@@ -93,9 +93,14 @@ class RunningTranslation(Generic[Key]):
         return ready
 
     def _fill(self) -> None:
-        count = min(len(self._waiting), self.room - len(self._searched))
-        if count > 0:
-            some = [self._waiting.popleft() for _ in range(count)]
+        """Add a part of each line in turn, so that a short line does not wait for all of a long one."""
+        some: list[tuple[_Line[Key], int]] = []
+        while self._waiting and len(self._searched) + len(some) < self.room:
+            line, parts = self._waiting.popleft()
+            some.append((line, parts.popleft()))
+            if parts:
+                self._waiting.append((line, parts))
+        if some:
             numbers = self._search.add(pad_sources([self._ids(line, part) for line, part in some]))
             self._searched.update(zip(numbers, some, strict=True))
 

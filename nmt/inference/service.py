@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from nmt.errors import UserError
+from nmt.errors import ConfigError, UserError
 from nmt.inference.parallel import compute_with, own_threads
-from nmt.inference.request import TranslateOptions
+from nmt.inference.request import TranslateOptions, texts_of
 from nmt.inference.running import RunningTranslation
 from nmt.inference.translation import Translation
 from nmt.inference.translator import Translator
@@ -72,8 +72,12 @@ class _Job:
             while self.told in self.found:
                 new.append(self.found[self.told])
                 self.told += 1
-            if new:
-                self.progress(new)
+            try:
+                if new:
+                    self.progress(new)
+            except Exception as error:  # of the caller's own code: it ends this request, not the worker
+                self.fail(error)
+                return
         if len(self.found) == len(self.lines) and self.future.set_running_or_notify_cancel():
             self.future.set_result([self.found[number] for number in range(len(self.lines))])
 
@@ -99,6 +103,7 @@ class _Search:
 class _Worker:
     searches: list[_Search] = field(default_factory=list)
     busy: bool = False
+    owed: float = 0.0  # seconds that its searches have before it translates another batch
 
     @property
     def lines(self) -> int:
@@ -143,15 +148,20 @@ class TranslationService:
     ) -> "Future[list[Translation]]":
         """Return the translations to come. `progress` gets those that are there, some at a time, in their order.
 
-        Raises Busy if too much waits, ConfigError if the model cannot do what is asked.
+        Raises Busy if too much waits, ConfigError if the model cannot do what is asked, or if lines or prefixes are not
+        texts, one prefix for each line.
         """
+        lines, given = texts_of(lines, "lines"), texts_of(prefixes or [""] * len(lines), "prefixes")
+        if len(given) != len(lines):
+            raise ConfigError(f"prefixes: {len(given):,} for {len(lines):,} lines; give one for each, empty for none")
         options.settings(translator.settings, attends=translator.attends)
         deadline = time.monotonic() + self.seconds if self.seconds else math.inf
-        given = list(prefixes or [""] * len(lines))
-        job = _Job(translator, list(lines), given, options, deadline, progress=progress)
+        job = _Job(translator, lines, given, options, deadline, progress=progress)
         with self._changed:
             if self._closing:
                 raise Busy("the server is shutting down; ask again later")
+            if len(self._jobs) >= self.queue:
+                self._end_unwanted(list(self._jobs))  # which may make room
             if len(self._jobs) >= self.queue:
                 raise Busy(f"{len(self._jobs):,} requests are waiting, and --max-queue allows no more; ask again later")
             if job.lines:
@@ -173,25 +183,32 @@ class TranslationService:
     # What a worker does -----------------------------------------------------------------------------------------------
 
     def _work(self, worker: _Worker) -> None:
-        while True:
-            with self._changed:
-                worker.busy = bool(worker.searches)
-                self._changed.wait_for(
-                    lambda: worker.searches or (self._jobs and self._room(worker) > 0) or self._closing
-                )
-                if not worker.searches and not self._jobs:  # closing
-                    return
-                worker.busy = True
-                self._end_unwanted([*self._jobs, *(job for search in worker.searches for job in search.jobs)])
-                joining, batch = self._take(worker)
-                others = sum(each.busy for each in self._workers if each is not worker)
-                if self._jobs:
-                    self._changed.notify_all()  # what is left may be for another
-            compute_with(max(1, self.threads // len(self._workers)) if others else self.threads)
-            if batch:
-                self._translate(batch)
-            for search in list(worker.searches):
-                self._advance(worker, search, joining.get(search, []))
+        while self._turn(worker):
+            pass
+
+    def _turn(self, worker: _Worker) -> bool:
+        """Wait for something to do and do a little of it. Return False when the service closes and nothing is left."""
+        with self._changed:
+            worker.busy = bool(worker.searches)
+            self._changed.wait_for(lambda: worker.searches or (self._jobs and self._room(worker) > 0) or self._closing)
+            if not worker.searches and not self._jobs:  # closing
+                return False
+            worker.busy = True
+            self._end_unwanted([*self._jobs, *(job for search in worker.searches for job in search.jobs)])
+            joining, batch = self._take(worker)
+            others = sum(each.busy for each in self._workers if each is not worker)
+            if self._jobs:
+                self._changed.notify_all()  # what is left may be for another
+        compute_with(max(1, self.threads // len(self._workers)) if others else self.threads)
+        began = time.monotonic()
+        if batch:
+            self._translate(batch)
+            worker.owed = time.monotonic() - began
+            began = time.monotonic()
+        for search in list(worker.searches):
+            self._advance(worker, search, joining.get(search, []))
+        worker.owed -= time.monotonic() - began
+        return True
 
     def _room(self, worker: _Worker) -> int:
         """Return how many more lines a worker takes: no more than its share of all there are."""
@@ -208,14 +225,20 @@ class TranslationService:
                 self._jobs.remove(job)
 
     def _take(self, worker: _Worker) -> tuple[dict[_Search, list[_Line]], dict[_Job, range]]:
-        """Take lines of the requests that wait, in turns: those that join a search, and those of one batch."""
+        """Take lines of the requests that wait, in turns: those that join a search, and those of one batch. After a
+        batch, the searches have as much time as it took before the next one."""
         joining: dict[_Search, list[_Line]] = {}
         room = self._room(worker)
-        while self._jobs and room > 0:
-            job = min(self._jobs, key=lambda each: each.taken - len(each.found))  # the least in work
+        while room > 0:
+            searching = bool(worker.searches) or any(job.joinable for job in self._jobs)
+            ready = [job for job in self._jobs if job.joinable or not (searching and worker.owed > 0)]
+            if not ready:
+                break
+            job = min(ready, key=lambda each: each.taken - len(each.found))  # the least in work
             self._jobs.remove(job)
             if not job.joinable:
-                batch, count = {job: job.take(SHARE)}, job.taken
+                batch = {job: job.take(SHARE)}
+                count = len(batch[job])
                 for other in [each for each in self._jobs if each.like(job) and not each.joinable]:
                     if count + min(SHARE, other.left) <= BATCH:
                         self._jobs.remove(other)
@@ -250,9 +273,9 @@ class TranslationService:
         except Exception as error:
             with self._changed:
                 worker.searches.remove(search)
-            if len(search.jobs) == 1:
-                next(iter(search.jobs)).fail(error)
-                return
+                if len(search.jobs) == 1:
+                    next(iter(search.jobs)).fail(error)
+                    return
             for job, numbers in search.jobs.items():  # one of them is at fault: each by itself
                 self._translate({job: sorted(numbers)})
             return
@@ -283,7 +306,8 @@ class TranslationService:
             )
         except Exception as error:
             if len(jobs) == 1:
-                jobs[0].fail(error)
+                with self._changed:  # another worker may end the same request
+                    jobs[0].fail(error)
                 return
             for job in jobs:  # one of them is at fault: each by itself
                 if not job.future.done():
@@ -300,7 +324,7 @@ class TranslationService:
         A search calls this before each step, from several threads if it has several batches.
         """
         with self._changed:
-            self._end_unwanted(jobs)
+            self._end_unwanted([*self._jobs, *jobs])
         if all(job.future.done() for job in jobs):
             raise self._late()
 
