@@ -7,17 +7,21 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 import nmt
+from nmt.config import ModelSettings
 from nmt.errors import ConfigError
 from nmt.inference import service as service_module
 from nmt.inference.beam import BeamSearch
+from nmt.inference.heads import attention_with_heads, head_attention
 from nmt.inference.parallel import own_threads
 from nmt.inference.request import Sampling, TranslateOptions
 from nmt.inference.running import RunningTranslation
 from nmt.inference.service import ROOM, Busy, Late, TranslationService
 from nmt.inference.translation import Translation
 from nmt.inference.translator import Translator
+from nmt.model import make_model
 
 SHORT = {"max_length": 8}
 
@@ -374,3 +378,24 @@ def test_cancelled_requests_leave_the_queue_when_it_is_full(translator: Translat
     busy.go()
     assert len(other.result(60)) == 1
     busy.service.close()
+
+
+def test_the_attention_of_heads_is_that_of_the_own_request() -> None:
+    """Another thread attends with the same model, to a source of another length, meanwhile."""
+    torch.manual_seed(0)
+    settings = ModelSettings(embedding=8, hidden=8, attention="multihead", attention_heads=2)
+    model = make_model(settings, 20, 20).eval()
+    source, target, other = torch.tensor([[5, 6, 3]]), torch.tensor([[2, 7, 8, 9]]), torch.tensor([[5, 6, 7, 8, 9, 3]])
+    expected = head_attention(model, source, target)
+    assert expected is not None and expected.shape == (1, 2, 4, 3)
+    meanwhile = [threading.Thread(target=model, args=(other, target))]
+
+    def attend_elsewhere(*_: object) -> None:
+        if meanwhile:
+            thread = meanwhile.pop()
+            thread.start()
+            thread.join()
+
+    attention_with_heads(model).register_forward_pre_hook(attend_elsewhere)
+    torch.testing.assert_close(head_attention(model, source, target), expected)
+    assert not meanwhile

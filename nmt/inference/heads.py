@@ -26,7 +26,6 @@ def head_attention(
     if attention is None:
         return None
     parts: list[Tensor] = []
-
     own = threading.get_ident()
 
     def note(_: Any, given: tuple[Any, ...]) -> None:

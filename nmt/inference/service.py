@@ -190,7 +190,7 @@ class TranslationService:
         """Wait for something to do and do a little of it. Return False when the service closes and nothing is left."""
         with self._changed:
             worker.busy = bool(worker.searches)
-            self._changed.wait_for(lambda: worker.searches or (self._jobs and self._room(worker) > 0) or self._closing)
+            self._changed.wait_for(lambda: worker.searches or self._jobs or self._closing)
             if not worker.searches and not self._jobs:  # closing
                 return False
             worker.busy = True
