@@ -78,16 +78,18 @@ PARTS = {
     "two encoder layers": "model.encoder_layers=2",
     "additive attention": "model.attention=additive",
     "scaled dot attention": "model.attention=scaled_dot",
+    "guided attention": "training.guided_attention=0.2",
     "embedding 256, hidden 320": "model.embedding=256 model.hidden=320",
 }
 
 COMMON = (
-    "threads=1 training.max_time=0 training.warmup=100 training.log_every=50 training.samples=0 training.average=false"
+    "threads=1 training.max_time=0 training.warmup=100 training.log_every=50 training.samples=0 training.average=false "
+    "training.guided_attention=0"
 )
 STUDIES = {
     "bundled": Study(
         "configs/en-fr.yaml",
-        f"{COMMON} training.guided_attention=0 training.max_steps=800 training.validate_every=800",
+        f"{COMMON} training.max_steps=800 training.validate_every=800",
         "test",
         "data/en-fr/test.align",
         SYSTEMS,
