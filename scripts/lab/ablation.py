@@ -78,7 +78,6 @@ PARTS = {
     "two encoder layers": "model.encoder_layers=2",
     "additive attention": "model.attention=additive",
     "scaled dot attention": "model.attention=scaled_dot",
-    "guided attention": "training.guided_attention=0.2",
     "embedding 256, hidden 320": "model.embedding=256 model.hidden=320",
 }
 
