@@ -120,7 +120,8 @@ class TranslationService:
 
     def __init__(self, *, queue: int = 256, seconds: float = 0.0, threads: int = 0) -> None:
         """`queue`: requests that may wait; `seconds` that a request may take, 0: any; `threads` of the CPU that
-        compute, 0: as many as torch has. Each worker has its share of them, and all while the others are idle."""
+        compute, 0: as many as torch has. Each worker has its share of them, and the first one has all while the others
+        are idle."""
         self.queue, self.seconds, self.threads = queue, seconds, threads or own_threads()
         self._jobs: deque[_Job] = deque()  # those with lines that no worker has
         self._changed = threading.Condition()
@@ -190,16 +191,16 @@ class TranslationService:
         """Wait for something to do and do a little of it. Return False when the service closes and nothing is left."""
         with self._changed:
             worker.busy = bool(worker.searches)
-            self._changed.wait_for(lambda: worker.searches or self._jobs or self._closing)
+            self._changed.wait_for(lambda: worker.searches or (self._jobs and self._may_begin(worker)) or self._closing)
             if not worker.searches and not self._jobs:  # closing
                 return False
             worker.busy = True
             self._end_unwanted([*self._jobs, *(job for search in worker.searches for job in search.jobs)])
             joining, batch = self._take(worker)
-            others = sum(each.busy for each in self._workers if each is not worker)
+            alone = worker is self._workers[0] and not any(each.busy for each in self._workers[1:])
             if self._jobs:
                 self._changed.notify_all()  # what is left may be for another
-        compute_with(max(1, self.threads // len(self._workers)) if others else self.threads)
+        compute_with(self.threads if alone else max(1, self.threads // len(self._workers)))
         began = time.monotonic()
         if batch:
             self._translate(batch)
@@ -209,6 +210,12 @@ class TranslationService:
             self._advance(worker, search, joining.get(search, []))
         worker.owed -= time.monotonic() - began
         return True
+
+    def _may_begin(self, worker: _Worker) -> bool:
+        """Return whether all workers before this one are busy. So the first one translates what comes alone: only one
+        thread may ever compute with all threads, since GNU OpenMP keeps a pool for each that did, and lets the threads
+        of all pools sleep between two products once they are more than the cores."""
+        return all(each.busy for each in self._workers[: self._workers.index(worker)])
 
     def _room(self, worker: _Worker) -> int:
         """Return how many more lines a worker takes: no more than its share of all there are."""
