@@ -13,8 +13,7 @@ from nmt.data.subword import EOS_ID, UNK_ID
 from nmt.inference.characters import Characters, after
 from nmt.inference.constraints import Constraints
 from nmt.inference.sampling import Sampling, sample
-from nmt.inference.search import search
-from nmt.inference.searchable import Hypothesis
+from nmt.inference.search import Hypothesis, search
 from nmt.model.memory import Memory
 
 FIRST = 4  # tokens: four of control, 256 bytes, two characters

@@ -17,8 +17,7 @@ from nmt.data.subword_training import train_subword
 from nmt.errors import DataError
 from nmt.inference.ensemble import Ensemble, mean_attention, mean_log_probs
 from nmt.inference.scoring import attention_to, token_log_probs
-from nmt.inference.search import search
-from nmt.inference.searchable import Searchable
+from nmt.inference.search import Searchable, search
 from nmt.model import Seq2Seq, make_model
 from nmt.runs import store
 from nmt.runs.weights import named_weights
@@ -124,11 +123,11 @@ def test_an_ensemble_is_not_one_of_its_members() -> None:
             for word, share in shares.items():
                 self.shares[word] = share
 
-        def encode(self, source: Tensor) -> tuple[nmt.inference.searchable.Encoded, tuple[Tensor, ...]]:
+        def encode(self, source: Tensor) -> tuple[nmt.inference.search.Encoded, tuple[Tensor, ...]]:
             return member(0).encode(source)
 
         def step(
-            self, tokens: Tensor, state: tuple[Tensor, ...], memory: nmt.inference.searchable.Encoded
+            self, tokens: Tensor, state: tuple[Tensor, ...], memory: nmt.inference.search.Encoded
         ) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
             shares = self.shares if int(tokens[0]) == BOS_ID else torch.eye(VOCAB)[EOS_ID] + 1e-9
             return shares.log().repeat(len(tokens), 1), state, torch.zeros(len(tokens), memory.mask.size(1))

@@ -9,7 +9,7 @@ from sacrebleu.metrics import CHRF
 import nmt
 from nmt.inference.mbr import pairwise_chrf, rank_by_chrf
 from nmt.inference.sampling import Sampling
-from nmt.inference.searchable import Hypothesis
+from nmt.inference.search import Hypothesis
 
 TEXTS = [
     "The cat sat on the mat.", "The cat sat on a mat.", "the  cats sit", "A dog", "a", "ab", "aaaaaaaa", "aaa", "",

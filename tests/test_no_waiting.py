@@ -6,13 +6,11 @@ import torch
 from nmt.config import DecodingSettings, ModelSettings, TrainingSettings
 from nmt.data.batch import Batch, SoftTargets
 from nmt.data.statistics import TargetLengths
-from nmt.inference import beam as beam_module
 from nmt.inference import constraints as constraints_module
 from nmt.inference import search as search_module
-from nmt.inference.beam import BeamSearch
 from nmt.inference.characters import Characters
-from nmt.inference.constraints import Constraints
-from nmt.inference.searchable import STEPS_ON_GPU, Hypothesis
+from nmt.inference.constraints import Allowed, Constraints
+from nmt.inference.search import Hypothesis
 from nmt.model import Seq2Seq, make_model
 from nmt.model.attention import ATTENTIONS
 from nmt.model.recurrent import CELLS
@@ -86,12 +84,12 @@ def constraints() -> Constraints:
 def test_the_steps_of_a_search_do_not_wait(kind: str) -> None:
     model, settings = on_meta(**KINDS[kind]).eval(), DecodingSettings(coverage_penalty=0.2, no_repeat_ngram=2)
     with torch.inference_mode():
-        running = BeamSearch(model, settings, constraints=constraints().to(META))
-        running.add(SOURCE)
-        beam = running._beam
+        limit = torch.tensor([6, 5, 4])
+        allowed = Allowed(settings, constraints().to(META), 1)
+        beam = search_module._Beam.of(model, SOURCE, limit, settings)
         for _ in range(40):  # beyond the room of the first buffers
-            running._extend(beam)
-            beam.done = running._done(beam) | beam.done
+            search_module._advance(model, beam, settings, allowed)
+            beam.done = search_module._done(beam, settings, 1) | beam.done
         assert beam.tokens.device == beam.ended_tokens.device == beam.done.device == META
 
 
@@ -102,7 +100,7 @@ def test_greedy_search_asks_only_every_few_steps(kind: str, monkeypatch: pytest.
     monkeypatch.setattr(model, "step", lambda *values: steps.append(1) or real(*values))
     with pytest.raises((RuntimeError, NotImplementedError)):  # the first look at what has ended
         search_module.search(model, SOURCE, DecodingSettings(beam_size=1), constraints=constraints().to(META))
-    assert len(steps) == STEPS_ON_GPU
+    assert len(steps) == search_module.STEPS_ON_GPU
 
 
 # The way of a GPU, on a CPU -------------------------------------------------------------------------------------------
@@ -124,10 +122,9 @@ def test_looking_rarely_changes_nothing(seed: int, beam_size: int, monkeypatch: 
         source[row, row % 5 + 1] = 3
         source[row, row % 5 + 2 :] = 0
     expected = search_module.search(model, source, settings, beam_size, constraints())
-    for module in (search_module, beam_module):
-        monkeypatch.setattr(module, "steps_between_looks", lambda device: 5)
+    monkeypatch.setattr(search_module, "steps_between_looks", lambda device: 5)
     check_same(search_module.search(model, source, settings, beam_size, constraints()), expected)
-    for module in (search_module, beam_module, constraints_module):
+    for module in (search_module, constraints_module):
         monkeypatch.setattr(module, "concerns_any", lambda rows: True)
     check_same(search_module.search(model, source, settings, beam_size, constraints()), expected)
     assert len({len(each.tokens) for hypotheses in expected for each in hypotheses}) > 1

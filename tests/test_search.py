@@ -12,8 +12,15 @@ from nmt.config import DecodingSettings, ModelSettings
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from nmt.inference.constraints import Constraints, longest_allowed
 from nmt.inference.prefix import Prefix, Prefixed, Prefixes, Spelling
-from nmt.inference.search import beam_search, greedy_search, search
-from nmt.inference.searchable import Hypothesis, Searchable, coverage_penalty, length_penalty
+from nmt.inference.search import (
+    Hypothesis,
+    Searchable,
+    beam_search,
+    coverage_penalty,
+    greedy_search,
+    length_penalty,
+    search,
+)
 from nmt.inference.trace import Trace
 from nmt.kernels.topk import topk
 from nmt.model import Memory, Seq2Seq, State, make_model

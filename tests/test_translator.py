@@ -3,7 +3,9 @@
 import copy
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,16 +15,21 @@ import pytest
 import torch
 
 import nmt
+from nmt.config import ModelSettings
 from nmt.data.corpus import is_blank
 from nmt.data.subword import EOS_ID
 from nmt.errors import ConfigError, DataError
+from nmt.inference import service as service_module
 from nmt.inference.align import align
 from nmt.inference.details import next_words
+from nmt.inference.heads import attention_with_heads, head_attention
 from nmt.inference.request import TranslateOptions, pairs_of, texts_of
 from nmt.inference.sampling import Sampling
+from nmt.inference.service import Busy, Late, TranslationService
 from nmt.inference.shortlist import Shortlist
 from nmt.inference.translation import Translation, warnings_of
 from nmt.inference.translator import Translator
+from nmt.model import make_model
 from nmt.runs.store import load_subwords
 
 
@@ -465,6 +472,89 @@ def test_a_search_that_runs_can_be_ended(translator: Translator, lines: list[str
     assert calls == 4
 
 
+class HeldUp:
+    """A service whose thread is held up by a first request until `go`, so that later requests are taken together."""
+
+    def __init__(self, translator: Translator, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.service, self._go, encode = TranslationService(), threading.Event(), translator.model.encode
+        begun = threading.Event()
+
+        def waiting(*values):
+            begun.set()
+            self._go.wait(60)
+            return encode(*values)
+
+        monkeypatch.setattr(translator.model, "encode", waiting)
+        self.first = self.service.submit(translator, [line], TranslateOptions(changes={"max_length": 1}))
+        begun.wait(60)
+
+    def go(self) -> None:
+        self._go.set()
+        self.first.result(60)
+
+
+def test_a_request_is_ended_while_it_runs(translator: Translator, lines: list[str], monkeypatch) -> None:
+    """Its time is over at the third step; the request beside it, which has more time, gets its translation."""
+    now, steps = 0.0, 0
+    step = translator.model.step
+    options = TranslateOptions(changes={"max_length": 8})
+    [expected] = translator.translate(lines[:1], options=options)
+    monkeypatch.setattr(service_module, "time", SimpleNamespace(monotonic=lambda: now))
+    busy = HeldUp(translator, lines[0], monkeypatch)
+
+    def counted(*values):
+        nonlocal now, steps
+        if busy.first.done():
+            steps += 1
+            now = 5.0 if steps == 3 else now
+        return step(*values)
+
+    monkeypatch.setattr(translator.model, "step", counted)
+    busy.service.seconds = 4.0
+    late = busy.service.submit(translator, lines[:1], options)
+    busy.service.seconds = 60.0
+    other = busy.service.submit(translator, lines[:1], options)
+    busy.go()
+    with pytest.raises(Late, match="--max-seconds allows"):
+        late.result(60)
+    assert other.result(60)[0].text == expected.text
+    busy.service.close()
+
+
+def test_requests_that_ask_for_the_same_search_are_translated_together(
+    translator: Translator, lines: list[str], monkeypatch
+) -> None:
+    """One wants the text alone, another its attention, a third the probabilities of words: one batch, and each gets
+    what it gets alone. A request with another beam has a batch of its own."""
+    shared = {"max_length": 8}
+    asked = [
+        TranslateOptions(attention=False, changes=shared),
+        TranslateOptions(changes=shared),
+        TranslateOptions(details=True, alternatives=2, words="spaces", changes=shared),
+        TranslateOptions(attention=False, changes={**shared, "beam_size": 3}),
+    ]
+    expected = [translator.translate(lines[0:4:2], options=options) for options in asked]
+    busy = HeldUp(translator, lines[0], monkeypatch)
+    batches, translate = [], translator.translate
+    futures = [busy.service.submit(translator, lines[0:4:2], options) for options in asked]
+
+    def counted(lines, **given):
+        batches.append(len(lines))
+        return translate(lines, **given)
+
+    monkeypatch.setattr(translator, "translate", counted)
+    busy.go()
+    for future, alone in zip(futures, expected, strict=True):
+        for line, known in zip(future.result(60), alone, strict=True):
+            assert line.text == known.text and line.score == pytest.approx(known.score, abs=1e-5)
+            assert (line.attention is None) == (known.attention is None) and line.alignment == known.alignment
+            assert (line.details is None) == (known.details is None)
+            if line.details:
+                assert [len(word.alternatives) for word in line.details.target] == [2] * len(line.details.target)
+    assert sorted(batches) == [2, 6]
+    busy.service.close()
+
+
 def test_options_of_each_line_ask_for_one_search(translator: Translator, lines: list[str]) -> None:
     plain, shown = TranslateOptions(attention=False), TranslateOptions()
     first, second = translator.translate(lines[0:4:2], options=[plain, shown])
@@ -473,3 +563,82 @@ def test_options_of_each_line_ask_for_one_search(translator: Translator, lines: 
     for wrong in ([plain], [plain, TranslateOptions(changes={"beam_size": 2})]):
         with pytest.raises(ConfigError, match="options: give one for each line"):
             translator.translate(lines[:2], options=wrong)
+
+
+def test_a_search_ends_when_nobody_waits_for_it(translator: Translator, lines: list[str], monkeypatch) -> None:
+    steps, step = 0, translator.model.step
+    submitted: list[Future] = []
+
+    def cancelling(*values):
+        nonlocal steps
+        steps += 1
+        if steps == 3:
+            submitted[0].cancel()
+        return step(*values)
+
+    service = TranslationService()
+    monkeypatch.setattr(translator.model, "step", cancelling)
+    options = TranslateOptions(changes={"max_length": 8, "min_length": 6})
+    submitted.append(service.submit(translator, lines[:1], options))
+    service.close()
+    assert submitted[0].cancelled() and steps == 3
+
+
+def test_a_service_answers_everyone_with_their_own(translator: Translator, lines: list[str]) -> None:
+    service = TranslationService()
+    options = TranslateOptions(changes={"max_length": 8})
+    expected = {line: translator.translate([line], options=options)[0].text for line in lines}
+    futures = [service.submit(translator, [line, ""], options) for line in lines for _ in range(3)]
+    for future, line in zip(futures, [line for line in lines for _ in range(3)], strict=True):
+        first, blank = future.result(60)
+        assert (first.source, first.text, blank.text) == (line, expected[line], "")
+    service.close()
+    with pytest.raises(Busy, match="shutting down"):
+        service.submit(translator, ["a"], options)
+
+
+def test_an_error_of_progress_ends_its_request_alone(translator: Translator, lines: list[str]) -> None:
+    def failing(_: list[Translation]) -> None:
+        raise RuntimeError("as the test wants it")
+
+    service, options = TranslationService(), TranslateOptions(changes={"max_length": 8})
+    failed = service.submit(translator, lines[:1], options, progress=failing)
+    with pytest.raises(RuntimeError, match="as the test wants it"):
+        failed.result(60)
+    assert len(service.submit(translator, lines[:1], options).result(60)) == 1
+    service.close()
+
+
+def test_cancelled_requests_leave_a_full_queue(translator: Translator, lines: list[str], monkeypatch) -> None:
+    busy = HeldUp(translator, lines[0], monkeypatch)
+    busy.service.queue = 1
+    options = TranslateOptions(changes={"max_length": 8})
+    waiting = busy.service.submit(translator, lines[:1], options)
+    with pytest.raises(Busy):
+        busy.service.submit(translator, lines[:1], options)
+    waiting.cancel()
+    following = busy.service.submit(translator, lines[:1], options)
+    busy.go()
+    assert len(following.result(60)) == 1
+    busy.service.close()
+
+
+def test_the_attention_of_heads_is_that_of_the_own_thread() -> None:
+    """Another thread attends with the same model, to a source of another length, meanwhile."""
+    torch.manual_seed(0)
+    settings = ModelSettings(embedding=8, hidden=8, attention="multihead", attention_heads=2)
+    model = make_model(settings, 20, 20).eval()
+    source, target, other = torch.tensor([[5, 6, 3]]), torch.tensor([[2, 7, 8, 9]]), torch.tensor([[5, 6, 7, 8, 9, 3]])
+    expected = head_attention(model, source, target)
+    assert expected is not None and expected.shape == (1, 2, 4, 3)
+    meanwhile = [threading.Thread(target=model, args=(other, target))]
+
+    def attend_elsewhere(*_: object) -> None:
+        if meanwhile:
+            thread = meanwhile.pop()
+            thread.start()
+            thread.join()
+
+    attention_with_heads(model).register_forward_pre_hook(attend_elsewhere)
+    torch.testing.assert_close(head_attention(model, source, target), expected)
+    assert not meanwhile

@@ -98,34 +98,24 @@ class Allowed:
         self._begins_blank = True  # whether the first token of any hypothesis may be a blank one
 
     def __call__(
-        self,
-        log_probs: Float[Tensor, "rows vocab"],
-        tokens: Int[Tensor, "rows time"],
-        limit: Int[Tensor, "rows"],
-        begin: Int[Tensor, "rows"] | None = None,
+        self, log_probs: Float[Tensor, "rows vocab"], tokens: Int[Tensor, "rows time"], limit: Int[Tensor, "rows"]
     ) -> Float[Tensor, "rows vocab"]:
-        """Set everything that may not come next to -inf, in place.
+        """Set everything that may not come next to -inf, in place. `tokens` starts with begin.
 
-        `begin` is the column of `tokens` where each row has its begin, after padding; None: the first for all. `limit`
-        is the last column that each row may fill before its end.
         A given prefix wins over other constraints, for example over a ban on repetitions.
         """
         if self.constraints.least is None:
-            return self._forbid(log_probs, tokens, limit, begin)
+            return self._forbid(log_probs, tokens, limit)
         before = log_probs.clone()
-        log_probs = self._forbid(log_probs, tokens, limit, begin)
+        log_probs = self._forbid(log_probs, tokens, limit)
         stuck = log_probs.amax(dim=1).isneginf().unsqueeze(1)  # (rows, 1): nothing is left that the prefix allows
         return torch.where(stuck, before, log_probs)
 
     def _forbid(
-        self,
-        log_probs: Float[Tensor, "rows vocab"],
-        tokens: Int[Tensor, "rows time"],
-        limit: Int[Tensor, "rows"],
-        begin: Int[Tensor, "rows"] | None,
+        self, log_probs: Float[Tensor, "rows vocab"], tokens: Int[Tensor, "rows time"], limit: Int[Tensor, "rows"]
     ) -> Float[Tensor, "rows vocab"]:
         settings, constraints, characters = self.settings, self.constraints, self.constraints.characters
-        last, device = tokens.size(1) - 1, log_probs.device  # column of the last tokens
+        length, device = tokens.size(1) - 1, log_probs.device
         if device not in self._never:
             special = torch.tensor(self._special).to(device, non_blocking=True)
             self._never[device] = special, torch.cat([special, characters.illegal]) if characters else special
@@ -141,67 +131,54 @@ class Allowed:
             penalty = torch.where(seen, -math.inf, 0.0).to(log_probs.dtype)
             log_probs.scatter_reduce_(1, ngrams[:, :, -1], penalty, reduce="sum")
         if not settings.allow_empty and constraints.blank is not None:
-            self._show_something(log_probs, tokens, limit, begin, constraints.blank)
+            self._show_something(log_probs, tokens, limit, constraints.blank)
         if characters and begun:
             log_probs.index_fill_(1, never, -math.inf)
-        if characters and last + characters.longest > self.first_limit:
-            characters.leave_room(log_probs, limit - last)
+        if characters and length + characters.longest > self.first_limit:
+            characters.leave_room(log_probs, limit - length)
         if within is not None:
             log_probs = within.put_back(log_probs)
-        return self._end_in_time(log_probs, last, limit, begin)
+        return self._end_in_time(log_probs, length, limit)
 
     def _show_something(
         self,
         log_probs: Float[Tensor, "rows vocab"],
         tokens: Int[Tensor, "rows time"],
         limit: Int[Tensor, "rows"],
-        begin: Int[Tensor, "rows"] | None,
         blank: Bool[Tensor, "vocab"],
     ) -> None:
         """Forbid, in place, translations of blank tokens alone: such tokens, as the indentation of code, may begin a
         translation, but neither the end nor, where only one token is left, another blank one may follow them."""
-        last = tokens.size(1) - 1
-        if begin is None:
-            if last == 1:
-                self._begins_blank = concerns_any(blank[tokens[:, 1]])
-            if last and not self._begins_blank:  # later hypotheses begin as some did at the first token
-                return
-            rows = blank[tokens[:, 1:]].all(dim=1)  # all rows where there is no token yet
-            begun = rows if last else None
-        else:
-            up_to_begin = torch.arange(last + 1, device=tokens.device) <= begin.unsqueeze(1)  # (rows, time)
-            rows = (blank[tokens] | up_to_begin).all(dim=1)
-            begun = rows & (begin < last)
-        if begun is not None:
-            log_probs[:, EOS_ID].masked_fill_(begun, -math.inf)
-        if last + 1 < self.first_limit:
+        length = tokens.size(1) - 1
+        if length == 1:
+            self._begins_blank = concerns_any(blank[tokens[:, 1]])
+        if length and not self._begins_blank:  # later hypotheses begin as some did at the first token
             return
-        only_one = rows & (limit - last <= 1)
-        if concerns_any(only_one):
-            log_probs.masked_fill_(only_one.unsqueeze(1) & blank.unsqueeze(0), -math.inf)
+        rows = blank[tokens[:, 1:]].all(dim=1)  # all rows where there is no token yet
+        if length:
+            log_probs[:, EOS_ID].masked_fill_(rows, -math.inf)
+        if length + 1 < self.first_limit:
+            return
+        last = rows & (limit - length <= 1)
+        if concerns_any(last):
+            log_probs.masked_fill_(last.unsqueeze(1) & blank.unsqueeze(0), -math.inf)
 
     def _end_in_time(
-        self,
-        log_probs: Float[Tensor, "rows vocab"],
-        last: int,
-        limit: Int[Tensor, "rows"],
-        begin: Int[Tensor, "rows"] | None,
+        self, log_probs: Float[Tensor, "rows vocab"], length: int, limit: Int[Tensor, "rows"]
     ) -> Float[Tensor, "rows vocab"]:
         """Forbid an end that comes too early, and everything but the end where it is late."""
-        early = None if begin is None else last - begin < self.shortest
-        some_early = last < self.shortest if early is None else concerns_any(early)
-        late = last >= limit if last >= self.first_limit else None
+        early = length < self.shortest
+        late = length >= limit if length >= self.first_limit else None
         at_the_limit = late is not None and concerns_any(late)
-        if not (some_early or at_the_limit):
+        if not (early or at_the_limit):
             return log_probs
         end = log_probs[:, EOS_ID].clone()
         if late is not None and at_the_limit:
             log_probs.masked_fill_(late.unsqueeze(1), -math.inf)
             log_probs[:, EOS_ID] = end
-        if some_early:
-            forbidden = torch.full_like(end, -math.inf) if early is None else end.masked_fill(early, -math.inf)
-            log_probs[:, EOS_ID] = forbidden
+        if early:
+            log_probs[:, EOS_ID].fill_(-math.inf)
             if at_the_limit or self.settings.no_repeat_ngram:  # where no word is left, the end may come all the same
                 stuck = log_probs.amax(dim=1).isneginf()
-                log_probs[:, EOS_ID] = torch.where(stuck, end, forbidden)
+                log_probs[:, EOS_ID] = torch.where(stuck, end, -math.inf)
         return log_probs

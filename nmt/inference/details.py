@@ -11,7 +11,7 @@ from torch import Tensor
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, SPACE_MARK, UNK_ID, Piece, Subword
 from nmt.data.words import Word, split_words
 from nmt.inference.alignment import owners
-from nmt.inference.searchable import Searchable
+from nmt.inference.search import Searchable
 from nmt.inference.trace import Node
 from nmt.kernels.deferred_gradients import deferred_gradients
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from nmt.inference.searchable import Encoded, Searchable
+from nmt.inference.search import Encoded, Searchable
 from nmt.model import State
 
 
@@ -26,11 +26,6 @@ class EnsembleMemory(NamedTuple):
     def select(self, rows: Int[Tensor, "rows"]) -> "EnsembleMemory":
         """Return the memories of these rows: sentences, or hypotheses of them."""
         return self._replace(members=tuple(memory.select(rows) for memory in self.members))
-
-    def join(self, other: "EnsembleMemory") -> "EnsembleMemory":
-        """Return the memories of these sentences and then of others."""
-        members = zip(self.members, other.members, strict=True)
-        return self._replace(members=tuple(own.join(others) for own, others in members))
 
     def split(self, state: State) -> Iterator[State]:
         """Yield each member's own state, out of the joint one."""

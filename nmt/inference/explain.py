@@ -18,7 +18,7 @@ from nmt.inference.details import Alternative, Details, next_words, place_words,
 from nmt.inference.heads import head_attention
 from nmt.inference.request import TranslateOptions
 from nmt.inference.scoring import attention_to, read_targets
-from nmt.inference.searchable import Hypothesis, Searchable
+from nmt.inference.search import Hypothesis, Searchable
 from nmt.inference.trace import Node
 from nmt.inference.translation import Candidate, Translation
 from nmt.inference.unknown import copied_words
@@ -94,7 +94,7 @@ class Explainer:
         """Return the attention to the translations, that of each head, and the log-probability of each token, as far
         as they are asked for. There are heads if a single model has an attention with several."""
         # Forward equals stepping: one pass over the result gives what the search saw at each of its steps.
-        if not options.reads_result:
+        if not (options.attention or options.heads or options.details):
             return None, None, []
         source, (target_input, target_output) = pad_sources(sources), pad_targets(targets)
         target_input = target_input.to(self.device)

@@ -29,7 +29,7 @@ def head_attention(
     own = threading.get_ident()
 
     def note(_: Any, given: tuple[Any, ...]) -> None:
-        if threading.get_ident() != own:  # another request of a server, which uses the same model
+        if threading.get_ident() != own:  # another batch, which uses the same model
             return
         query, memory = given[:2]  # (batch, tgt or 1, hidden)
         parts.append(attention.of_heads(query, memory))

@@ -6,7 +6,7 @@ from typing import Any
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nmt.inference.searchable import Encoded, Searchable
+from nmt.inference.search import Encoded, Searchable
 from nmt.model import State
 
 Check = Callable[[], None]  # raises to end a search

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from nmt.inference.searchable import Hypothesis
+from nmt.inference.search import Hypothesis
 
 ORDER, BETA = 6, 2.0  # sacreBLEU's defaults
 COLUMNS = 16_384  # of a matrix that is in memory

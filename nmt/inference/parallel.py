@@ -56,24 +56,22 @@ def own_threads() -> int:
 
 @contextmanager
 def computing_with(threads: int) -> Iterator[None]:
-    """Let this thread compute with `threads` threads within this context (`compute_with`); 0: no change."""
-    before = own_threads()
-    compute_with(threads or before)
-    try:
-        yield
-    finally:
-        compute_with(before)
-
-
-def compute_with(threads: int) -> None:
-    """Let this thread compute with `threads` threads from now on.
+    """Let this thread compute with `threads` threads within this context; 0: no change.
 
     Other threads keep their number. In a process that was forked there is one thread, whatever is asked for.
     """
-    threads = 1 if _forked else threads
-    if threads != own_threads():
+    before = own_threads()
+    wanted = 1 if _forked else threads or before
+    if wanted == before:
+        yield
+        return
+    with _unchanged_for_others():
+        _set_own(wanted)
+    try:
+        yield
+    finally:
         with _unchanged_for_others():
-            _set_own(threads)
+            _set_own(before)
 
 
 @contextmanager

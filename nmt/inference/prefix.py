@@ -19,7 +19,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nmt.data.subword import BOS_ID, EOS_ID, SPACE_MARK, UNK_ID, Subword
-from nmt.inference.searchable import Encoded, Searchable
+from nmt.inference.search import Encoded, Searchable
 from nmt.model import State
 
 FREE = 0  # the state in which any token may come

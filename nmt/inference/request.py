@@ -101,11 +101,6 @@ class TranslateOptions:
         return self.mbr or (self.n_best if self.sampling else 1)
 
     @property
-    def reads_result(self) -> bool:
-        """Return whether the explanation needs one more pass of the model over the result of the search."""
-        return self.attention or self.heads or self.details
-
-    @property
     def explanation(self) -> tuple[Any, ...]:
         """Return what is asked for beyond the result of the search. Lines that ask for the same are explained
         together."""

@@ -11,8 +11,7 @@ from torch import Tensor
 from nmt.config import DecodingSettings
 from nmt.inference.constraints import NO_CONSTRAINTS, Constraints, longest_allowed
 from nmt.inference.request import Sampling
-from nmt.inference.search import word_by_word
-from nmt.inference.searchable import Hypothesis, Searchable
+from nmt.inference.search import Hypothesis, Searchable, word_by_word
 
 FEW = 512  # words among which the nucleus is looked for first
 

@@ -11,8 +11,7 @@ from nmt.inference.constraints import Constraints
 from nmt.inference.mbr import rank_by_chrf
 from nmt.inference.request import Sampling, TranslateOptions
 from nmt.inference.sampling import Place, sample
-from nmt.inference.search import search
-from nmt.inference.searchable import Hypothesis, Searchable
+from nmt.inference.search import Hypothesis, Searchable, search
 from nmt.inference.trace import Trace
 
 Found = list[list[Hypothesis]]  # of each sentence, best first; samples as they were drawn

@@ -16,8 +16,7 @@ from nmt.data.lexicon import Lexicon
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from nmt.inference.constraints import NO_CONSTRAINTS, Constraints
 from nmt.inference.interruptible import Check, Interruptible
-from nmt.inference.search import search
-from nmt.inference.searchable import Hypothesis, Searchable
+from nmt.inference.search import Hypothesis, Searchable, search
 from nmt.inference.trace import Trace
 from nmt.model import Seq2Seq
 from nmt.model.vocabulary_restriction import VocabularyRestriction

@@ -1,7 +1,6 @@
 """Translate lines: raw text -> subwords -> search -> raw text, as many lines as came, in the same order."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy, deepcopy
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -27,7 +26,7 @@ from nmt.inference.prefix import Prefix, Prefixed, Prefixes, Spelling, prefix_of
 from nmt.inference.request import GIVEN, Sampling, TranslateOptions, pairs_of, texts_of, with_changes
 from nmt.inference.sampling import Place
 from nmt.inference.scoring import Scored, token_log_probs
-from nmt.inference.searchable import Hypothesis, Searchable
+from nmt.inference.search import Hypothesis, Searchable
 from nmt.inference.searches import SEARCHES, Wanted, name_of
 from nmt.inference.segmentation import Capacity, Segments, capacity, split_line
 from nmt.inference.shortlist import Shortlist
@@ -43,7 +42,7 @@ MOST_VALUES = 2**26  # log-probabilities of a step, over all hypotheses of a bat
 MOST_TARGET = 20_000  # pieces of a given translation that are scored
 
 
-class EncodedLine(NamedTuple):
+class _Encoded(NamedTuple):
     """Hold a line, whole or in segments, and the token ids of each segment."""
 
     parts: Segments
@@ -51,7 +50,7 @@ class EncodedLine(NamedTuple):
     prefix: Prefix | None = None  # that the translation begins with, if it is one part
 
 
-class Parts(NamedTuple):
+class _Batch(NamedTuple):
     """Hold lines, or parts of lines, that are translated together."""
 
     lines: list[str]
@@ -60,9 +59,9 @@ class Parts(NamedTuple):
     prefixes: list[Prefix | None]
     options: list[TranslateOptions]  # which differ in what is explained alone
 
-    def at(self, indices: Sequence[int]) -> "Parts":
+    def at(self, indices: Sequence[int]) -> "_Batch":
         lines, ids, places, prefixes, options = ([part[index] for index in indices] for part in self)
-        return Parts(lines, ids, places, prefixes, options)  # type: ignore[arg-type]
+        return _Batch(lines, ids, places, prefixes, options)  # type: ignore[arg-type]
 
 
 class Translator:
@@ -163,16 +162,16 @@ class Translator:
             raise ConfigError(f"prefixes: {len(begun):,} for {len(lines):,} lines; give one for each, empty for none")
         if not lines:
             return []
-        encoded = [self.encode_line(line, prefix) for line, prefix in zip(lines, begun, strict=True)]
-        batch = Parts(
+        encoded = [self._encode_parts(line, prefix) for line, prefix in zip(lines, begun, strict=True)]
+        batch = _Batch(
             [text for each in encoded for text in each.parts.texts],
             [part for each in encoded for part in each.ids],
             [(first_line + index, part) for index, each in enumerate(encoded) for part in range(len(each.ids))],
             [each.prefix for each in encoded for _ in each.ids],
             [asked for asked, each in zip(wanted, encoded, strict=True) for _ in each.ids],
         )
-        with computing_with(self.threads):
-            found = iter(self.in_precision(settings)._translate(batch, settings, check))
+        with computing_with(self.threads), using(self.speed):
+            found = iter(self._in_precision(settings)._translate(batch, settings, check))
         mean_score = bool(wanted[0].mbr)
         return [
             join_segments(line, each.parts.spaces, [next(found) for _ in each.ids], mean_score=mean_score)
@@ -182,23 +181,23 @@ class Translator:
     def _encode(self, line: str) -> list[int]:
         return [] if is_blank(line) else self.subwords.source.encode(line)
 
-    def encode_line(self, line: str, begun: str = "") -> EncodedLine:
+    def _encode_parts(self, line: str, begun: str = "") -> _Encoded:
         """Encode the line whole, or in segments if it holds more than the training lines did; of a huge line only
         the beginning."""
         line = line[:LONGEST_LINE]
         if prefix := prefix_of(begun[:LONGEST_LINE], self.subwords.target):
-            return EncodedLine(Segments([line], [""]), [self._encode(line)], prefix)
+            return _Encoded(Segments([line], [""]), [self._encode(line)], prefix)
         most = self.capacity
         sentences = count_sentences(line) if most else 1  # first, since it is cheaper than encoding a long line
         if not most or most.holds_sentences(sentences):
             ids = self._encode(line)
             if not most or most.holds(sentences, len(ids)):
-                return EncodedLine(Segments([line], [""]), [ids])
+                return _Encoded(Segments([line], [""]), [ids])
         verbatim = self.subwords.target.normalizer.name == "identity"
         parts = split_line(line, lambda text: len(self._encode(text)), most, verbatim)
-        return EncodedLine(parts, [self._encode(text) for text in parts.texts])
+        return _Encoded(parts, [self._encode(text) for text in parts.texts])
 
-    def in_precision(self, settings: DecodingSettings) -> "Translator":
+    def _in_precision(self, settings: DecodingSettings) -> "Translator":
         """Return a translator that computes as `decoding.precision` says: this one, or one with 8-bit weights. Raise
         ConfigError if the device cannot."""
         wanted = choose_precision(
@@ -216,78 +215,49 @@ class Translator:
             self._in_8_bits = other
         return self._in_8_bits
 
-    @contextmanager
-    def computing(self, settings: DecodingSettings) -> Iterator[None]:
-        """Compute in this context as the settings say, and with what is known of this machine."""
-        precision = choose_precision(settings.precision, self.device, self.members[0].settings).precision
-        with (
-            using(self.speed),
-            cached_packing(self._packed),
-            computing_in("int8" if self._has_8_bits else precision, self.device),
-        ):
-            yield
-
-    def lines_at_once(self, settings: DecodingSettings, options: TranslateOptions) -> int:
-        """Return how many lines are translated together: `decoding.batch_size`, and fewer with a wide beam or many
-        samples, which make a batch of many rows."""
-        rows = options.copies * (1 if options.drawn or options.mbr else settings.beam_size)
-        at_once = max(1, MOST_VALUES // (rows * len(self.subwords.target)))
-        return min(max(1, settings.batch_size // options.copies), at_once)
-
-    def joinable(self, options: TranslateOptions) -> bool:
-        """Return whether lines may join others that are being translated (`RunningTranslation`): in a beam search over
-        the whole vocabulary, without a trace, by models that allow it."""
-        searched = name_of(options) == "beam" and not options.trace and self.shortlist is None
-        return searched and all(member.joinable for member in self.members)
-
-    def _translate(self, whole: Parts, settings: DecodingSettings, check: Check | None) -> list[Translation]:
+    def _translate(self, whole: _Batch, settings: DecodingSettings, check: Check | None) -> list[Translation]:
         options = whole.options[0]  # those of the search are the same for all lines
         found: list[Translation] = [Translation(line, "") for line in whole.lines]
         ids = whole.ids
         real = [index for index in range(len(ids)) if ids[index]]  # an empty line stays empty, without the model
+        precision = choose_precision(settings.precision, self.device, self.members[0].settings).precision
+        precision = "int8" if self._has_8_bits else precision
 
         def of_batch(indices: list[int]) -> list[Translation]:
             batch = whole.at(indices)
             batch = batch._replace(ids=[each[: settings.max_source] for each in batch.ids])
-            with self.computing(settings):
+            with cached_packing(self._packed), computing_in(precision, self.device):
                 trace = Trace(len(batch.ids), settings.beam_size) if options.trace else None
                 hypotheses = self._search(batch, settings, options, trace, check)
-                return self.explain(batch, hypotheses, settings, trace)
+                limits = longest_allowed(pad_sources(batch.ids), settings, self.constraints).tolist()
+                explained: dict[int, Translation] = {}
+                for explanation in dict.fromkeys(each.explanation for each in batch.options):
+                    rows = [row for row, each in enumerate(batch.options) if each.explanation == explanation]
+                    part = batch.at(rows)
+                    results = self._explainer(settings).translations(
+                        part.lines,
+                        part.ids,
+                        [hypotheses[row] for row in rows],
+                        [limits[row] for row in rows],
+                        part.options[0],
+                        [trace.nodes[row] for row in rows] if trace else None,
+                    )
+                    explained.update(zip(rows, results, strict=True))
+                return [explained[row] for row in range(len(batch.ids))]
 
-        batches = list(longest_first(real, [len(each) for each in ids], self.lines_at_once(settings, options)))
+        # A wide beam or many samples make a batch of many rows: then fewer lines go together.
+        rows = options.copies * (1 if options.drawn or options.mbr else settings.beam_size)
+        at_once = max(1, MOST_VALUES // (rows * len(self.subwords.target)))
+        size = min(max(1, settings.batch_size // options.copies), at_once)
+        batches = list(longest_first(real, [len(each) for each in ids], size))
         for indices, results in zip(batches, parallel_map(of_batch, batches, self.device), strict=True):
             for index, translation in zip(indices, results, strict=True):
                 found[index] = replace(translation, cut=len(ids[index]) > settings.max_source)
         return found
 
-    def explain(
-        self,
-        batch: Parts,
-        hypotheses: Sequence[list[Hypothesis]],
-        settings: DecodingSettings,
-        trace: Trace | None = None,
-    ) -> list[Translation]:
-        """Return the translations that a search found, each with as much explanation as its options ask for."""
-        limits = longest_allowed(pad_sources(batch.ids), settings, self.constraints).tolist()
-        explainer = self._explainer(settings)
-        explained: dict[int, Translation] = {}
-        for explanation in dict.fromkeys(each.explanation for each in batch.options):
-            rows = [row for row, each in enumerate(batch.options) if each.explanation == explanation]
-            part = batch.at(rows)
-            results = explainer.translations(
-                part.lines,
-                part.ids,
-                [hypotheses[row] for row in rows],
-                [limits[row] for row in rows],
-                part.options[0],
-                [trace.nodes[row] for row in rows] if trace else None,
-            )
-            explained.update(zip(rows, results, strict=True))
-        return [explained[row] for row in range(len(batch.ids))]
-
     def _search(
         self,
-        batch: Parts,
+        batch: _Batch,
         settings: DecodingSettings,
         options: TranslateOptions,
         trace: Trace | None,

@@ -246,8 +246,6 @@ class CoverageAttention(AdditiveAttention):
     """Score with coverage: score = v . tanh(W q + U k + w c), c being the sum of the weights at the positions before
     (See et al. 2017, equations 10 and 11; Tu et al. 2016)."""
 
-    joinable = False  # the sum is as wide as the source of its batch
-
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)
         self.coverage = nn.Linear(1, settings.hidden, bias=False)

@@ -31,7 +31,6 @@ class Decoder(nn.Module):
     """Define what the model asks of a decoder of any kind."""
 
     features: int  # size of the features
-    joinable: bool  # whether sentences may join others that have tokens already
 
     def encode_memory(self, encoded: Float[Tensor, "batch src hidden"], mask: Bool[Tensor, "batch src"]) -> Memory:
         """Compute what all positions read, once per sentence."""
@@ -61,7 +60,6 @@ class RecurrentDecoder(Decoder):
         self.settings = settings
         self.parts = state_parts(settings.cell)
         self.attention = ATTENTIONS[settings.attention](settings)
-        self.joinable = self.attention.joinable
         self.dropout = SequenceDropout(settings.dropout, settings.variational)
 
     def encode_memory(self, encoded: Float[Tensor, "batch src hidden"], mask: Bool[Tensor, "batch src"]) -> Memory:

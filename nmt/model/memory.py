@@ -25,15 +25,6 @@ class Memory(NamedTuple):
         """Return the memory of these rows, in this order."""
         return Memory(*(part.index_select(0, rows) for part in self))
 
-    def join(self, other: "Memory") -> "Memory":
-        """Return the memory of these rows and then of others, as wide as the longest source among them."""
-        width = int(max(each.mask.sum(dim=1).max() for each in (self, other)))
-        parts = (
-            [F.pad(part, (*[0, 0] * (part.dim() - 2), 0, width - part.size(1))) for part in (own, others)]
-            for own, others in zip(self, other, strict=True)
-        )  # each (batch, src, ...): cut or padded to (batch, width, ...)
-        return Memory(*(torch.cat(both) for both in parts))
-
 
 class Attended(NamedTuple):
     """Hold context and weights; `cache` is what the next position must know of this one: () for most attentions."""
@@ -51,7 +42,6 @@ class Attention(nn.Module):
     """
 
     depth = 1  # numbers that `attend` computes for each pair of a target and a source position
-    joinable = True  # whether the cache of a sentence may stand beside that of a longer one
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()

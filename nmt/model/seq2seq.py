@@ -64,12 +64,6 @@ class Seq2Seq(nn.Module):
         """Return the device of the weights."""
         return self.target_embedding.table.weight.device
 
-    @property
-    def joinable(self) -> bool:
-        """Return whether sentences may join others in the steps of a search when these have tokens already: no part of
-        the state depends on the number of tokens or on the width of the source."""
-        return self.decoder.joinable
-
     def encode(self, source: Int[Tensor, "batch src"]) -> tuple[Memory, State]:
         """Return the memory that the decoder reads, and its first state. Padding is `PAD_ID`.
 

@@ -184,8 +184,6 @@ class TransformerDecoder(Decoder):
     (error rate on validation 26 %, against 27, 30 and 51 % from the layers below it).
     """
 
-    joinable = False  # all rows of a step have read the same number of tokens
-
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
         self.features = settings.hidden

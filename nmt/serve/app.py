@@ -45,7 +45,7 @@ def make_app(
 ) -> FastAPI:
     """Make the application that serves some runs. When it shuts down, it finishes the requests it has begun."""
     limits, access = limits or Limits(), access or Access()
-    service = TranslationService(queue=limits.max_queue, seconds=limits.max_seconds, threads=models.threads)
+    service = TranslationService(queue=limits.max_queue, seconds=limits.max_seconds)
     desk = Desk(models, service, limits, keyed=bool(access.keys), title=title)
     log = log or AccessLog(None)
     counts: Counter[str] = Counter()

@@ -33,16 +33,11 @@ class Served:
         self.target = settings.data.target_language or language_of(settings.data.target) or settings.data.target
         self._how = (device, threads)
         self._stamp = self._stamp_now()
-        self.translator = self._load()
+        self.translator = load_translator(path, device, threads)
         self.example = _example(path)
         self.reloads = 0
         self.problem = ""  # why the newest model could not be loaded
         self._snapshots: dict[int, Translator] = {}
-
-    def _load(self, snapshot: int = 0) -> Translator:
-        translator = load_translator(self.path, *self._how, snapshot=snapshot)
-        translator.threads = 0  # the service that translates decides
-        return translator
 
     def _stamp_now(self) -> tuple[Stamp, Stamp]:
         """Return what tells the weights and the settings from others."""
@@ -58,7 +53,7 @@ class Served:
         damaged."""
         if step not in self._snapshots:
             self._snapshots = {known: each for known, each in self._snapshots.items() if known in self.snapshots}
-            self._snapshots[step] = self._load(step)
+            self._snapshots[step] = load_translator(self.path, *self._how, snapshot=step)
         return self._snapshots[step]
 
     def refresh(self) -> bool:
@@ -69,7 +64,7 @@ class Served:
             return False
         self._stamp = stamp
         try:
-            self.translator = self._load()
+            self.translator = load_translator(self.path, *self._how)
         except Exception as error:  # whatever it is, the thread that looks for models must not end
             self.problem = str(error) if isinstance(error, UserError) else repr(error)
             return False
@@ -101,19 +96,12 @@ class Models:
     def __init__(self, paths: Sequence[Path], device: str | None = None, threads: int | None = None) -> None:
         """Load the runs. Raises DataError for a run that cannot be used, or for two runs of one name."""
         self.runs: dict[str, Served] = {}
-        self._threads = threads or 0
         for path in paths:
             run = Served(path, device, threads)
             if run.name in self.runs:
                 raise DataError(f"{path}: has the same name as {self.runs[run.name].path}; rename one of the folders")
             self.runs[run.name] = run
         self._stop = threading.Event()
-
-    @property
-    def threads(self) -> int:
-        """Return how many threads compute translations, 0: as many as torch has. On a GPU one is enough."""
-        on_cpu = all(run.translator.device.type == "cpu" for run in self.runs.values())
-        return self._threads if on_cpu else 1
 
     def watch(self, seconds: float = 2.0) -> None:
         """Look for better models from time to time, in a thread of its own, until `close`."""

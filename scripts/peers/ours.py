@@ -14,8 +14,7 @@ from nmt.calibration import for_long_work
 from nmt.config import DecodingSettings, ModelSettings
 from nmt.data.batch import Batch, pad_sources, pad_targets
 from nmt.inference.parallel import parallel_map
-from nmt.inference.search import search
-from nmt.inference.searchable import Hypothesis
+from nmt.inference.search import Hypothesis, search
 from nmt.kernels import using
 from nmt.kernels.deferred_gradients import PackedWeights, cached_packing
 from nmt.model import Seq2Seq, make_model

@@ -14,7 +14,7 @@ from peers.worker import serve
 
 from nmt.config import DecodingSettings
 from nmt.data.batch import pad_sources
-from nmt.inference.searchable import Hypothesis
+from nmt.inference.search import Hypothesis
 from nmt.inference.shortlist import COMMON, SPECIAL, Shortlist
 
 TRANSLATIONS = 20  # of each source piece
