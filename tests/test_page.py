@@ -73,6 +73,23 @@ def test_type_look_choose_and_go_on(page: Any) -> None:
     assert (page.input_value("#source"), page.inner_text("#left .output")) == ("the red cat", before)
 
 
+def test_text_typed_while_the_page_loads_stays(page: Any, server: Server) -> None:
+    def hold(route: Any) -> None:  # until the text is there
+        held.append(route)
+
+    held: list[Any] = []
+    page.goto("about:blank")
+    page.route("**/main.js", hold)
+    page.goto(server.url, wait_until="commit")
+    page.fill("#source", "the red cat")
+    while not held:
+        page.wait_for_timeout(20)
+    held[0].continue_()
+    page.wait_for_selector("body[data-ready]")
+    page.wait_for_selector("#left .word")
+    assert page.input_value("#source") == "the red cat"
+
+
 def test_by_keyboard_alone(page: Any) -> None:
     page.fill("#source", "the red cat")
     page.wait_for_selector("#map td[tabindex='0']")

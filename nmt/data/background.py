@@ -1,7 +1,7 @@
-"""Work in a process of its own, beside this one: its lines, its result, its errors, and its end.
+"""Run a function in a child process, and receive its log messages, its result and its errors.
 
-The process ends with the one that started it, however that ends: a kill leaves nothing behind. It is killed rather than
-asked to stop, so its work must bear that. Messages travel as JSON.
+The child process ends when its parent does, even if the parent is killed. It is always killed, never asked to stop, so
+the function must be safe to kill at any moment. Messages are sent through a pipe as JSON.
 """
 
 import json
@@ -17,11 +17,11 @@ from typing import Any
 from nmt.errors import OutOfMemory, UserError
 
 Say = Callable[[str], None]
-Work = Callable[..., Any]  # called with a Say and the arguments; a function of a module, whose result JSON can hold
+Work = Callable[..., Any]  # a function of a module: (Say, arguments) -> a result that JSON can hold
 
 
 class BackgroundFailed(UserError):
-    """Signal that the work beside this process has failed, with these lines and this exit status."""
+    """Signal that the function in the child process has failed, with these messages and this exit status."""
 
     def __init__(self, status: int, *problems: str) -> None:
         super().__init__(*problems)
@@ -29,10 +29,10 @@ class BackgroundFailed(UserError):
 
 
 class Background:
-    """Run a function in another process. `result` is what it returned, once `done`."""
+    """Run a function in a child process. `result` is its return value, once `done`."""
 
     def __init__(self, say: Say, ended: str, work: Work, *arguments: Any) -> None:
-        """Start. `say` gets the lines of the work; `ended` is the error if the process ends without a word."""
+        """Start the child process. `say` gets its log messages; `ended` is the error if it ends without a result."""
         self._say, self._ended = say, ended
         self.done = False
         self.result: Any = None
@@ -43,13 +43,13 @@ class Background:
         sender.close()
 
     def check(self) -> bool:
-        """Say what the work has said since the last call, and return whether it is done.
+        """Log the messages that came since the last call, and return whether the function has returned.
 
         Raise BackgroundFailed if it failed.
         """
         if self.done:
             return True
-        lives = self._process.is_alive()  # asked first: what it says at its end is not missed
+        lives = self._process.is_alive()  # before the messages are read, so that the last ones are not missed
         try:
             while self._messages.poll():
                 self._take(json.loads(self._messages.recv_bytes()))
@@ -70,13 +70,13 @@ class Background:
             raise RuntimeError(f"in the process {self._process.name}:\n{message['traceback']}")
 
     def end(self) -> None:
-        """End the process, whatever it does."""
+        """Kill the child process."""
         self._process.kill()
         self._process.join()
 
 
 def _run(messages: Connection, work: Work, arguments: tuple[Any, ...]) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # are for the process that started this one
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the parent handles them
         signal.signal(number, signal.SIG_IGN)
     end_with_parent()
 
@@ -92,7 +92,7 @@ def _run(messages: Connection, work: Work, arguments: tuple[Any, ...]) -> None:
 
 
 def end_with_parent() -> None:
-    """End this process as soon as the one that started it has ended."""
+    """End this process as soon as its parent has ended."""
     parent = parent_process()
     if parent is None:
         return

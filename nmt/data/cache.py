@@ -70,10 +70,9 @@ def cached(
     if there is none, or if the user named the cache.
     """
     made_from = json.loads(json.dumps([FORMAT, recipe]))
-    key = _key(made_from)
     if not _instead:
         try:
-            return _cached_in(cache_folder() / key, made_from, make, read, say, doing, verify)
+            return _cached_in(place_of(recipe), made_from, make, read, say, doing, verify)
         except Unusable as problem:
             if "NMT_CACHE" in os.environ:
                 raise
@@ -84,13 +83,13 @@ def cached(
             atexit.register(_remove_own, temporary, os.getpid())
             say(f"warning: {problem}; until then a temporary cache is used, {temporary}, and deleted at the end")
             _instead.append(temporary)
-    return _cached_in(_instead[0] / key, made_from, make, read, say, doing, verify)
+    return _cached_in(place_of(recipe), made_from, make, read, say, doing, verify)
 
 
 def place_of(recipe: object) -> Path:
     """Return the folder that the entry of a recipe has, or will have."""
-    folder = _instead[0] if _instead else cache_folder()
-    return folder / _key(json.loads(json.dumps([FORMAT, recipe])))
+    key = hashlib.sha256(json.dumps([FORMAT, recipe], sort_keys=True).encode()).hexdigest()[:24]
+    return (_instead[0] if _instead else cache_folder()) / key
 
 
 def is_temporary() -> bool:
@@ -101,10 +100,6 @@ def is_temporary() -> bool:
 def partial_of(place: Path) -> Path:
     """Return the folder in which `resumable` lets an entry grow, until it is complete and gets its own."""
     return place.with_name(f"{place.name}.partial")
-
-
-def _key(made_from: Any) -> str:
-    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:24]
 
 
 _instead: list[Path] = []  # the temporary folder, once it is needed

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-MAX_BYTES = 4192  # SentencePiece leaves out longer lines without a word
+MAX_BYTES = 4192  # SentencePiece silently leaves out longer lines
 
 
 def cut_long(line: str) -> Iterator[str]:

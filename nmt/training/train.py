@@ -218,8 +218,8 @@ def _make_trainer(
         check_subwords_of(state, data.subwords, folder)
     same_text = state is not None and state.progress.text == data.text
     known = store.load_statistics(folder) if same_text else None
-    statistics, judged_by = run_statistics(data, known, early, ranks)
-    sets = validation_sets(settings, data, judged_by)
+    statistics, for_validation = run_statistics(data, known, early, ranks)
+    sets = validation_sets(settings, data, for_validation)
     initial = Initialization()
     if state is None:
         initial = Initialization(origins.initial, find_vectors(settings, data.subwords, log.say))

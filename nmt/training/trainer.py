@@ -15,7 +15,6 @@ from nmt.allocation import sparing_memory
 from nmt.config import Settings, TrainingSettings
 from nmt.data.background import BackgroundFailed
 from nmt.data.batching import Indices
-from nmt.data.early import LOOK
 from nmt.distributed import ALONE, OtherRankFailed, OtherRankInterrupted, RankLost, Ranks
 from nmt.errors import DataError, Diverged
 from nmt.metrics import LOSS
@@ -25,7 +24,7 @@ from nmt.training.batches import EpochBatches
 from nmt.training.checkpoint import load_newest
 from nmt.training.checkpoint_manager import CheckpointManager
 from nmt.training.diagnostics import early_stop_note, warnings_for
-from nmt.training.early_start import RestOfText
+from nmt.training.early_start import RestOfText, wait_for_window
 from nmt.training.lock import RunFolder
 from nmt.training.log import Log
 from nmt.training.micro_batches import MicroBatches, division
@@ -73,8 +72,8 @@ class Trainer:
 
         `owned` is the locked run directory; without it, nothing checks that the directory stays the same. Of several
         `ranks`, each has the whole model and computes its share of every step; the leader alone logs, validates, saves
-        and reads the clock, and the others follow its progress. `encoding` is the rest of the text, if this process
-        has it encoded while it trains.
+        and reads the clock, and the others follow its progress. `encoding` follows the encoding of the training text,
+        if that is done beside this process.
         """
         self.settings = settings
         self.training: TrainingSettings = settings.training
@@ -93,7 +92,7 @@ class Trainer:
         self.report = Report(log, validation[0].pairs, self.training.samples)
         self._clock = time.monotonic()
         self._agreed_signal = 0
-        self._waits = False  # for the text of this window, perhaps
+        self._waits = False  # whether the pairs of this window may not be encoded yet
 
     def begin(self, text: str, frozen: dict[str, list[int]]) -> None:
         """Begin a new training on the text with this hash, with these rows of the embeddings {side: ids} frozen."""
@@ -304,8 +303,8 @@ class Trainer:
             self._load_epoch()
 
     def _load_epoch(self, first: bool = False) -> None:
-        """Form the batches of the window that training has reached, or leave it to `_await_text` if the text may not be
-        encoded so far. `first` says that nothing of it was read yet."""
+        """Form the batches of the window that training has reached, or let `_await_text` do it if the pairs may not be
+        encoded yet. `first`: training starts or resumes here."""
         in_order = self.batches.in_order(self.progress.epoch)
         if in_order:
             self.progress.batches = self.progress.windows = 0
@@ -321,48 +320,27 @@ class Trainer:
             raise DataError(f"{self.checkpoints.folder}: the newest checkpoint has more batches than this text")
 
     def _await_text(self) -> None:
-        """Wait, if a window of pairs begins, until all ranks have it encoded. Raise Interrupted, or BackgroundFailed if
-        the text cannot be encoded."""
+        """Wait, if a window of pairs begins, until it is encoded. Time spent waiting is not time of training."""
         if self.encoding:
             self.encoding.check()
         if not self._waits:
             return
-        progress, said = self.progress, False
-        while True:
-            ready = self.batches.encoded(progress.epoch, progress.window)
-            known = self.ranks.gather([ready, self.signals.received])
-            if number := next((number for _, number in known if number), 0):
-                self.signals.received = number
-                raise Interrupted
-            if all(ready for ready, _ in known):
-                break
-            if not said:
-                self.log.say(f"step {progress.step:,}: waiting until the next pairs are encoded (data.start_early)")
-                said = True
-                if self.ranks.leads:
-                    self._count_time()
-            time.sleep(LOOK)
-            if self.encoding:
-                self.encoding.check()
-        self._waits = False
-        self._form_batches()
-        if said:  # time in which nothing is computed is not time of training
+        if self.ranks.leads:
+            self._count_time()
+        if wait_for_window(self.batches, self.progress, self.encoding, self.ranks, self.signals, self.log):
             self._clock = time.monotonic()
             self.report.reset_clock()
+        self._waits = False
+        self._form_batches()
 
     def await_rest(self) -> None:
-        """Wait until the whole text is encoded: what a run records of it is that of the whole text. Raise as
-        `_await_text` does."""
-        self._led(self._await_rest)
+        """Wait until the whole text is encoded (`RestOfText.wait`)."""
 
-    def _await_rest(self) -> None:
-        if self.encoding is None or self.encoding.check():
-            return
-        self.log.say("waiting until the rest of the text is encoded, for the statistics of the run (data.start_early)")
-        while not self.encoding.check():
-            self.signals.check()
-            time.sleep(LOOK)
-        self._clock = time.monotonic()
+        def wait() -> None:
+            if self.encoding and self.encoding.wait(self.signals):
+                self._clock = time.monotonic()
+
+        self._led(wait)
 
     def learning_rate(self) -> float:
         """Return the learning rate of the next step."""

@@ -61,8 +61,9 @@ function remember() {
 
 function restore() {
   const state = new URLSearchParams(location.hash.slice(1));
-  source.value = state.get("text") ?? "";
-  prefixes = source.value.split("\n").map((_, number) => state.get(number ? `prefix${number}` : "prefix") ?? "");
+  const text = state.get("text") ?? "";
+  source.value ||= text; // what was typed while the page loaded stays
+  prefixes = source.value.split("\n").map((_, number) => (source.value === text && state.get(number ? `prefix${number}` : "prefix")) || "");
   const set = (input, name) => { if (state.has(name)) input.value = state.get(name); };
   sides.forEach((side, index) => {
     const end = index ? "2" : "";
