@@ -19,7 +19,7 @@ import torch
 from peers import ours
 from peers.environment import environment
 from peers.results import Rounds, falls, keep_record, ratios, search_title, table, write_page
-from peers.toolkits import ENVIRONMENTS, OURS, OWN, SAME_ALONE, SAME_WEIGHTS, TOOLKITS, Process
+from peers.toolkits import ENVIRONMENTS, EXPORTED, OWN, SAME_ALONE, SAME_WEIGHTS, TOOLKITS, Process
 from peers.work import BOS, EOS, PAD, UNK, Sizes, Work, write
 from safetensors.torch import save_file
 
@@ -27,8 +27,8 @@ from nmt import benchmark
 from nmt.calibration import cpu
 from nmt.precision import cpu_features
 
-CAN_TRAIN = ("nmt", "plain", "OpenNMT-py", "Eole", "JoeyNMT")
-CAN_DECODE = (*OURS, "OpenNMT-py", "Eole", "JoeyNMT")
+CAN_TRAIN = ("nmt", "nmt float32", "plain", "OpenNMT-py", "Eole", "JoeyNMT")
+CAN_DECODE = ("nmt", *EXPORTED, "OpenNMT-py", "Eole", "JoeyNMT")
 SEARCHES = {  # name -> what a worker is ordered to decode
     f"batch_{batch}_beam_{beam}": {"sentences": sentences, "batch": batch, "beam": beam}
     for sentences, batch in ((128, 32), (32, 1)) for beam in (1, 5)
@@ -146,7 +146,12 @@ def check_equal(workers: dict[str, Process], searches: Mapping[str, dict[str, in
 
 def measure(workers: dict[str, Process], training: list[str], decoding: list[str], count: int) -> Rounds:
     """Rounds in which all toolkits take turns; a first one, which warms up, does not count."""
-    rounds = Rounds({name: [] for name in training}, {key: {name: [] for name in decoding} for key in SEARCHES}, [])
+    precisions = {workers[name].about["precision"] for name in training}
+    rounds = Rounds(
+        {name: [] for name in training},
+        {key: {name: [] for name in decoding} for key in SEARCHES},
+        {precision: [] for precision in sorted({"float32", *precisions})},
+    )
     for index in range(count + 1):
         counted = set()
         for name in training:
@@ -159,12 +164,13 @@ def measure(workers: dict[str, Process], training: list[str], decoding: list[str
             for name in decoding:
                 done = workers[name](do="decode", **search)
                 rounds.decoding[key][name].append(len(done["outputs"]) / done["seconds"])
-        rounds.matmul.append(benchmark._matmul_rate(torch.device("cpu")))
+        for precision, rates in rounds.matmul.items():
+            rates.append(benchmark._matmul_rate(torch.device("cpu"), precision))
         if index:
             print(f"round {index} of {count}", file=sys.stderr)
-    for values in (*rounds.training.values(), *(each for by in rounds.decoding.values() for each in by.values())):
-        del values[0]
-    del rounds.matmul[0]
+    for by in (rounds.training, *rounds.decoding.values(), rounds.matmul):
+        for values in by.values():
+            del values[0]
     return rounds
 
 

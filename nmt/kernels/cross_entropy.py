@@ -1,8 +1,9 @@
 """Cross-entropy of the output layer, a few rows at a time, so that all logits are never in memory at once.
 
 The gradient of a chunk is the softmax of its logits minus the target distribution. It is computed in the memory of the
-logits during the forward pass; the backward pass only scales it. This also saves the memory traffic of a separate log-
-softmax and its gradient. In bf16 the products are rounded; softmax, loss and the sum of the weight's gradient are not.
+logits during the forward pass; the backward pass only scales it, in place, so it runs once. This also saves the memory
+traffic of a separate log-softmax and its gradient. In bf16 the products are rounded; softmax, loss and the sum of the
+weight's gradient are not.
 """
 
 from itertools import zip_longest
@@ -88,21 +89,22 @@ class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor, target: TargetDistribution, size: int) -> Tensor:
         loss = rows.new_zeros(())
-        of_rows, of_weight, of_bias = torch.empty_like(rows), torch.zeros_like(weight), torch.zeros_like(bias)
+        of_rows, of_weight, of_bias = torch.empty_like(rows), torch.empty_like(weight), torch.zeros_like(bias)
         space = rows.new_empty(min(size, rows.size(0)), weight.size(0))
-        for part, chunk_target, place in zip(rows.split(size), target.split(size), of_rows.split(size), strict=True):
+        parts = zip(rows.split(size), target.split(size), of_rows.split(size), strict=True)
+        for index, (part, chunk_target, place) in enumerate(parts):
             logits = torch.addmm(bias, part, weight.t(), out=space[: part.size(0)])
             losses, slopes = _slopes(logits, chunk_target)
             loss += losses.sum()
             torch.mm(slopes, weight, out=place)
-            torch.addmm(of_weight, slopes.t(), part, out=of_weight)
+            torch.addmm(of_weight, slopes.t(), part, beta=min(index, 1), out=of_weight)  # the first chunk begins it
             of_bias += slopes.sum(dim=0)
         ctx.save_for_backward(of_rows, of_weight, of_bias)
         return loss
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        return (*(part * gradient for part in ctx.saved_tensors), None, None)
+        return (*(part.mul_(gradient) for part in ctx.saved_tensors), None, None)
 
 
 class _RoundedCrossEntropy(torch.autograd.Function):
@@ -117,9 +119,9 @@ class _RoundedCrossEntropy(torch.autograd.Function):
         with torch.autocast(rows.device.type, enabled=False):
             loss = weight.new_zeros(())
             of_rows = torch.empty_like(rows, dtype=torch.bfloat16)
-            of_weight, of_bias = torch.zeros_like(weight), torch.zeros_like(bias)
+            of_weight, of_bias = torch.empty_like(weight), torch.zeros_like(bias)
             parts = zip(rows.to(torch.bfloat16).split(wide), target.split(wide), of_rows.split(wide), strict=True)
-            for part, part_target, place in parts:
+            for index, (part, part_target, place) in enumerate(parts):
                 logits = part @ rounded.t()  # (wide, vocab), which becomes the slopes
                 for some, some_target in zip(logits.split(size), part_target.split(size), strict=True):
                     losses, slopes = _slopes(some.float().add_(bias), some_target)
@@ -127,7 +129,8 @@ class _RoundedCrossEntropy(torch.autograd.Function):
                     of_bias += slopes.sum(dim=0)
                     some.copy_(slopes)
                 torch.mm(logits, rounded, out=place)
-                of_weight += logits.t() @ part
+                product = logits.t() @ part
+                of_weight = of_weight.add_(product) if index else of_weight.copy_(product)
         ctx.save_for_backward(of_rows, of_weight, of_bias)
         ctx.dtype = rows.dtype
         return loss
@@ -135,7 +138,8 @@ class _RoundedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         of_rows, of_weight, of_bias = ctx.saved_tensors
-        return (of_rows.to(ctx.dtype) * gradient, of_weight * gradient, of_bias * gradient, None, None, None)
+        scaled = (of_rows.to(ctx.dtype).mul_(gradient), of_weight.mul_(gradient), of_bias.mul_(gradient))
+        return (*scaled, None, None, None)
 
 
 def _slopes(

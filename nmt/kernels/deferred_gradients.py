@@ -139,9 +139,11 @@ def product(
     """Return rows @ matrix, one matrix for each of a batch."""
     if not _is_deferred(matrix):
         return rows @ matrix
-    dtype = compute_dtype(matrix)
+    # In float32 on a CPU: with one row, torch's product of float32 takes half the time of that of bf16.
+    dtype = torch.promote_types(matrix.dtype, torch.float32) if matrix.device.type == "cpu" else compute_dtype(matrix)
     shared = memoize(("product", _storage_key(matrix), dtype), lambda: _SharedBatch.make(matrix, dtype))
-    result: Tensor = _Product.apply(rows.to(dtype), *shared)  # type: ignore[no-untyped-call]
+    with torch.autocast(matrix.device.type, enabled=False):
+        result: Tensor = _Product.apply(rows.to(dtype), *shared)  # type: ignore[no-untyped-call]
     return result
 
 

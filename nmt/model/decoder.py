@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from nmt.config import ModelSettings
 from nmt.kernels.deferred_gradients import Linear, deferred_gradients
 from nmt.model.attention import ATTENTIONS
+from nmt.model.dropout import SequenceDropout
 from nmt.model.memory import Memory
-from nmt.model.recurrent import Masks, Recurrent, SequenceDropout, State, join_layers, split_layers, state_parts
+from nmt.model.recurrent import Masks, Recurrent, State, join_layers, split_layers, state_parts
 
 
 class Decoded(NamedTuple):

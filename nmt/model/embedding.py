@@ -1,10 +1,9 @@
 """Word embeddings with the two dropouts that belong to them."""
 
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from nmt.model.recurrent import SequenceDropout
+from nmt.model.dropout import SequenceDropout, dropout
 
 PAD_ID = 0
 
@@ -30,6 +29,6 @@ class Embedding(nn.Module):
     ) -> Float[Tensor, "batch time embed"]:
         vectors: Tensor = self.dropout(self.table(ids) * self.scale, mask)  # (batch, time) -> (batch, time, embed)
         if self.training and self.word_dropout:
-            keep = F.dropout(vectors.new_ones(ids.shape), self.word_dropout).unsqueeze(-1)  # (batch, time, 1)
+            keep = dropout(vectors.new_ones(ids.shape), self.word_dropout).unsqueeze(-1)  # (batch, time, 1)
             vectors = vectors * keep
         return vectors

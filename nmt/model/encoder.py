@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from nmt.config import ModelSettings
 from nmt.model.attention import ATTENTIONS
+from nmt.model.dropout import SequenceDropout
 from nmt.model.embedding import Embedding
 from nmt.model.padding import Packing, run_layer
-from nmt.model.recurrent import SequenceDropout, State, make_layer
+from nmt.model.recurrent import State, make_layer
 
 
 class Encoder(nn.Module):

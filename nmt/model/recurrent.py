@@ -8,12 +8,12 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from nmt.kernels.lstm import LSTM
 from nmt.model.cells import LayerNormLSTMCell, Stepped, TransitionGRUCell
+from nmt.model.dropout import SequenceDropout
 
 State = tuple[Float[Tensor, "_layers _batch _size"], ...]
 Masks = tuple[Float[Tensor, "_rows 1 _units"] | None, ...]
@@ -71,37 +71,6 @@ def call_cell(
         return outputs, (hidden, cell)
     outputs, hidden = layer(inputs, state[0])
     return outputs, (hidden,)
-
-
-def dropout_mask(like: Float[Tensor, "batch time features"], rate: float) -> Float[Tensor, "batch 1 features"]:
-    """Draw one mask for all positions of a sentence (variational dropout, Gal & Ghahramani 2016), already scaled."""
-    return F.dropout(torch.ones_like(like[:, :1]), rate)  # (batch, 1, features)
-
-
-class SequenceDropout(nn.Module):
-    """Apply dropout over (batch, time, features): a fresh mask per position, or one per sentence if `variational`."""
-
-    def __init__(self, rate: float, variational: bool) -> None:
-        super().__init__()
-        self.rate = rate
-        self.variational = variational
-
-    def mask(self, batch: int, features: int, like: Tensor) -> Float[Tensor, "batch 1 features"] | None:
-        """Draw a mask to hold over the steps of a loop; None when there is nothing to hold."""
-        if not (self.training and self.rate and self.variational):
-            return None
-        return dropout_mask(like.new_empty(batch, 1, features), self.rate)
-
-    def forward(
-        self, inputs: Float[Tensor, "batch time features"], mask: Float[Tensor, "batch 1 features"] | None = None
-    ) -> Float[Tensor, "batch time features"]:
-        if mask is not None:
-            return inputs * mask
-        if not (self.training and self.rate):
-            return inputs
-        if self.variational:
-            return inputs * dropout_mask(inputs, self.rate)
-        return F.dropout(inputs, self.rate)
 
 
 class Recurrent(nn.Module):

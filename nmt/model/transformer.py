@@ -16,6 +16,7 @@ from nmt.config import ModelSettings
 from nmt.model.attention import MultiHeadAttention
 from nmt.model.bridge import Bridge, CopyBridge
 from nmt.model.decoder import Decoded, Decoder
+from nmt.model.dropout import SequenceDropout
 from nmt.model.embedding import Embedding
 from nmt.model.memory import Memory
 from nmt.model.recurrent import Masks, State
@@ -54,7 +55,7 @@ class Residual(nn.Module):
         super().__init__()
         self.pre = settings.norm == "pre"
         self.norm = nn.LayerNorm(settings.hidden)
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = SequenceDropout(settings.dropout, variational=False)
 
     def enter(self, tokens: Float[Tensor, "rows time hidden"]) -> Float[Tensor, "rows time hidden"]:
         """Return the input of f."""

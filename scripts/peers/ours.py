@@ -39,10 +39,12 @@ def training_batches(work: Work) -> list[Batch]:
 
 
 class Ours:
+    precision = "auto"  # of training, as by default
+
     def __init__(self, work: Work, folder: Path) -> None:
         self.work = work
         self.batches = training_batches(work)
-        training = reference().training.model_copy(update={"clip_norm": work.clip_norm})
+        training = reference().training.model_copy(update={"clip_norm": work.clip_norm, "precision": self.precision})
         self.train_step = TrainStep(new_model(work.sizes), training, torch.device("cpu"))
         self.translator = new_model(work.sizes).eval()
         self.translator.load_state_dict(load_file(folder / "weights.safetensors"))

@@ -20,14 +20,15 @@ class Rounds(NamedTuple):
 
     training: dict[str, list[float]]  # target tokens per second
     decoding: dict[str, dict[str, list[float]]]  # `batch_32_beam_5` -> sentences per second
-    matmul: list[float]  # floating-point operations per second in large products
+    matmul: dict[str, list[float]]  # precision -> floating-point operations per second in large products
 
 
 def ratios(rounds: Rounds) -> dict[str, dict[str, float]]:
     """{training or a search: {`ours / other`: by how many times ours is faster}}"""
     works = {"training": rounds.training, **rounds.decoding}
     peers = [name for name in TOOLKITS if name not in OURS]
-    pairs = [("nmt", peer) for peer in peers] + [(own, other) for own in EXPORTED for other in ("nmt", *peers)]
+    pairs = [("nmt", other) for other in ("nmt float32", *peers)]
+    pairs += [(own, other) for own in EXPORTED for other in ("nmt", *peers)]
     return {
         work: {
             f"{our} / {other}": _faster(rates, our, other) for our, other in pairs if our in rates and other in rates
@@ -57,19 +58,24 @@ def keep_record(path: Path, machine: str, found: dict[str, dict[str, float]]) ->
 
 def table(rounds: Rounds, about: dict[str, Any]) -> Iterator[str]:
     """Markdown: medians, and ratios, which are medians over the rounds as well."""
-    products = statistics.median(rounds.matmul)
+    products = ", ".join(
+        f"{statistics.median(rates) / 1e9:,.0f} GFLOP/s in {precision}"
+        for precision, rates in sorted(rounds.matmul.items(), reverse=True)
+    )
     yield (
-        f"Threads: {about['threads']}; torch {about['torch']}; {len(rounds.matmul)} rounds of "
-        f"{about['batches']} batches; large products in float32: {products / 1e9:,.0f} GFLOP/s; this CPU has "
+        f"Threads: {about['threads']}; torch {about['torch']}; {len(rounds.matmul['float32'])} rounds of "
+        f"{about['batches']} batches; large products: {products}; this CPU has "
         f"{', '.join(about['cpu_features']) or 'none of the features that matter here'}."
     )
     yield ""
     yield "| training | precision | parameters | target tokens/s | lowest and highest round | MFU | nmt is faster |"
     yield "|---|---|---|---|---|---|---|"
     for name, rates in rounds.training.items():
-        shares = [rate * about["flops_per_token"] / product for rate, product in zip(rates, rounds.matmul, strict=True)]
+        precision = about["precisions"].get(name, "float32")
+        limits = rounds.matmul[precision]
+        shares = [rate * about["flops_per_token"] / limit for rate, limit in zip(rates, limits, strict=True)]
         yield (
-            f"| {_title(name, about)} | {about['precisions'].get(name, 'float32')} | "
+            f"| {_title(name, about)} | {precision} | "
             f"{about['parameters'][name] / 1e6:.1f} M | {statistics.median(rates):,.0f} | "
             f"{min(rates):,.0f} to {max(rates):,.0f} | {100 * statistics.median(shares):.0f} % | "
             f"{_times(rounds.training, name)} |"

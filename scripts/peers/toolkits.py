@@ -10,11 +10,11 @@ from typing import Any
 from peers.environment import EOLE, PEERS, PROJECT, Environment
 
 TOOLKITS = {  # name -> module of peers
-    "nmt": "ours", "nmt int8": "ours_int8", "nmt int8 shortlist": "ours_shortlist", "plain": "plain",
-    "OpenNMT-py": "opennmt", "Eole": "eole_worker", "JoeyNMT": "joey",
+    "nmt": "ours", "nmt float32": "ours_float32", "nmt int8": "ours_int8", "nmt int8 shortlist": "ours_shortlist",
+    "plain": "plain", "OpenNMT-py": "opennmt", "Eole": "eole_worker", "JoeyNMT": "joey",
 }  # fmt: skip
 EXPORTED = ("nmt int8", "nmt int8 shortlist")  # what `nmt export` makes
-OURS = ("nmt", *EXPORTED)
+OURS = ("nmt", "nmt float32", *EXPORTED)
 OWN = {*OURS, "plain"}  # what needs no environment of its own
 ENVIRONMENTS: dict[str, Environment] = {"OpenNMT-py": PEERS, "JoeyNMT": PEERS, "Eole": EOLE}  # of all others
 PEER = "OpenNMT-py"  # what decoding is compared with
