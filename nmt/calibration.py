@@ -1,4 +1,5 @@
-"""Calibration: measure once on a machine from which size on packed products are faster, and keep what was found.
+"""Calibration: measure once on a machine from which size on packed products are faster, and which precision is fastest
+in decoding, and keep what was found.
 
 It takes well under a second, at the first long training or translation, and is kept in the user's cache by CPU model,
 number of threads and version of torch. What is kept is untrusted: a file that does not fit is ignored with one line.
@@ -12,11 +13,14 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from nmt.data.cache import cache_folder
 from nmt.errors import DataError
@@ -25,9 +29,11 @@ from nmt.inference.parallel import computing_with, own_threads
 from nmt.kernels import Thresholds
 from nmt.kernels.choice import NEVER
 from nmt.kernels.packed import Packed
+from nmt.model.int8 import Int8Linear
+from nmt.precision import cpu_features, precisions_of
 from nmt.shown import amount
 
-FORMAT = 2  # raise it when the meaning of a number changes, or how it is measured
+FORMAT = 3  # raise it when the meaning of a number changes, or how it is measured
 SWITCH = "NMT_CALIBRATION"
 FOLDER = "calibration"
 LARGEST = 10_000  # bytes of a file
@@ -40,6 +46,7 @@ CLEARLY = 0.97  # share of the time of the defaults below which other thresholds
 SLACK = 1.1  # a choice counts as right if it takes at most this many times the time of the best
 
 Say = Callable[[str], None]
+Product = Callable[[Tensor], object]
 
 
 class Measured(NamedTuple):
@@ -50,6 +57,7 @@ class Measured(NamedTuple):
     inputs: int
     plain: float
     packed: float
+    others: Mapping[str, float] = MappingProxyType({})  # in other precisions that the CPU multiplies natively
 
     @property
     def work(self) -> int:
@@ -100,7 +108,7 @@ def calibrate(threads: int) -> Calibration:
     default = Thresholds()
     if not (torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled):  # nothing is packed
         same = [Measured(rows, *shape, plain=1.0, packed=1.0) for shape in SHAPES for rows in ROWS]
-        return Calibration(default, same)
+        return Calibration(default._replace(precision="float32"), same)
     # Other programs that take turns with a single thread do not count; several threads wait for each other.
     clock = time.thread_time if threads == 1 else time.perf_counter
     measured: list[Measured] = []  # the best times of all rounds
@@ -109,28 +117,54 @@ def calibrate(threads: int) -> Calibration:
         for outputs, inputs in SHAPES:
             copies = max(2, min(MOST_WEIGHTS, WORKING_SET // (4 * outputs * inputs)))
             weights, bias = [torch.zeros(outputs, inputs) for _ in range(copies)], torch.zeros(outputs)
-            packed = [Packed(weight) for weight in weights]
-            best = {(rows, kind): math.inf for rows in ROWS for kind in ("plain", "packed")}
+            kinds = _kinds(weights, bias)
+            best = {(rows, kind): math.inf for rows in ROWS for kind in kinds}
             for index in range(ROUNDS + 1):  # the first one compiles
                 if index > 1 and clock() - begun > LONGEST * (len(measured) + len(ROWS)) / (len(SHAPES) * len(ROWS)):
                     break
                 for rows in ROWS:
                     given = torch.zeros(rows, inputs)
-                    plain_time = _mean_time(lambda weight: F.linear(given, weight, bias), weights, clock)  # noqa: B023
-                    packed_time = _mean_time(lambda weight: weight(given, bias), packed, clock)  # noqa: B023
-                    best[rows, "plain"] = min(best[rows, "plain"], plain_time)
-                    best[rows, "packed"] = min(best[rows, "packed"], packed_time)
-            measured += [Measured(rows, outputs, inputs, best[rows, "plain"], best[rows, "packed"]) for rows in ROWS]
+                    for kind, products in kinds.items():
+                        best[rows, kind] = min(best[rows, kind], _mean_time(products, given, clock))
+            for rows in ROWS:
+                plain, packed, *others = (best[rows, kind] for kind in kinds)
+                named = dict(zip(list(kinds)[2:], others, strict=True))
+                measured.append(Measured(rows, outputs, inputs, plain, packed, named))
     one = _threshold([product for product in measured if product.rows == 1], default.one_row)
     several = _threshold([product for product in measured if product.rows > 1], default.rows)
-    return Calibration(Thresholds(one, several), measured)
+    return Calibration(Thresholds(one, several, _fastest(measured)), measured)
 
 
-def _mean_time(product: Callable[[Any], object], weights: Sequence[object], clock: Callable[[], float]) -> float:
+def _kinds(weights: Sequence[Tensor], bias: Tensor) -> dict[str, list[Product]]:
+    """Return the products with each weight in all the ways that this CPU may compute them: plain and packed in float32,
+    then each other precision that it multiplies natively."""
+
+    def rounding(packed: Packed) -> Product:
+        return lambda rows: packed(rows.to(torch.bfloat16), bias)
+
+    ways: dict[str, Callable[[Tensor], Product]] = {
+        "plain": lambda weight: partial(F.linear, weight=weight, bias=bias),
+        "packed": lambda weight: partial(Packed(weight), bias=bias),
+        "bf16": lambda weight: rounding(Packed(weight, torch.bfloat16)),
+        "int8": lambda weight: Int8Linear(weight, bias),
+    }
+    possible = {"plain", "packed", *precisions_of(torch.device("cpu"))}
+    return {kind: [way(weight) for weight in weights] for kind, way in ways.items() if kind in possible}
+
+
+def _mean_time(products: Sequence[Product], given: Tensor, clock: Callable[[], float]) -> float:
     start = clock()
-    for weight in weights:
-        product(weight)
-    return (clock() - start) / len(weights)
+    for product in products:
+        product(given)
+    return (clock() - start) / len(products)
+
+
+def _fastest(measured: Sequence[Measured]) -> str:
+    """Return the precision in which the products of a search take the least time, each measured in that of float32."""
+    shares = {"float32": float(len(measured))}
+    for name in measured[0].others:
+        shares[name] = sum(product.others[name] / min(product.plain, product.packed) for product in measured)
+    return min(shares, key=lambda name: shares[name])
 
 
 def _threshold(measured: Sequence[Measured], default: int) -> int:
@@ -152,12 +186,16 @@ def lines(calibration: Calibration, threads: int) -> list[str]:
         for name, limit in (("one row", calibration.thresholds.one_row), ("several rows", calibration.thresholds.rows))
     ]
     number = amount(threads, "thread")
-    shown = [f"packed products on {cpu()}, {number}, torch {torch.__version__}: {'; '.join(limits)}"]
+    shown = [
+        f"packed products on {cpu()}, {number}, torch {torch.__version__}: {'; '.join(limits)}; "
+        f"decoding.precision=auto: {calibration.thresholds.precision}"
+    ]
     for product in calibration.measured:
         packs = calibration.packs(product)
+        others = "".join(f"{name} {1e6 * seconds:8.1f} us, " for name, seconds in product.others.items())
         shown.append(
             f"{product.rows:>4} x {product.inputs:>4} -> {product.outputs:>4}: plain {1e6 * product.plain:8.1f} us, "
-            f"packed {1e6 * product.packed:8.1f} us, chosen {'packed' if packs else 'plain'}"
+            f"packed {1e6 * product.packed:8.1f} us, {others}chosen {'packed' if packs else 'plain'}"
             f"{'' if product.excess(packs) <= SLACK else f', {product.excess(packs):.2f}x the best'}"
         )
     return shown
@@ -180,7 +218,8 @@ def cpu() -> str:
 def machine(threads: int) -> dict[str, Any]:
     """Return what the thresholds depend on."""
     capability = torch.backends.cpu.get_cpu_capability()
-    return {"format": FORMAT, "cpu": cpu(), "capability": capability, "threads": threads, "torch": torch.__version__}
+    machine = {"cpu": cpu(), "features": list(cpu_features()), "capability": capability}
+    return {"format": FORMAT, **machine, "threads": threads, "torch": torch.__version__}
 
 
 def file_of(threads: int) -> Path:
@@ -223,15 +262,17 @@ def read(threads: int, say: Say) -> Thresholds | None:
 
 def parse(values: Mapping[str, Any]) -> Thresholds | None:
     """Return the thresholds among untrusted values; None if they are not thresholds."""
-    numbers = [values.get(name) for name in Thresholds._fields]
-    if not all(type(number) is int and 0 < number <= NEVER for number in numbers):
+    one_row, rows, precision = values.get("one_row"), values.get("rows"), values.get("precision", "")
+    if not all(type(number) is int and 0 < number <= NEVER for number in (one_row, rows)):
         return None
-    return Thresholds(*numbers)  # type: ignore[arg-type]
+    if not isinstance(precision, str) or precision not in {"", "float32", *precisions_of(torch.device("cpu"))}:
+        return None
+    return Thresholds(one_row, rows, precision)  # type: ignore[arg-type]
 
 
 def to_record(chosen: Mapping[int, Thresholds]) -> dict[str, Any]:
-    """Return thresholds as a run records them."""
-    return {str(threads): found._asdict() for threads, found in chosen.items()}
+    """Return thresholds as a run records them: those that its training depends on."""
+    return {str(threads): {"one_row": found.one_row, "rows": found.rows} for threads, found in chosen.items()}
 
 
 def from_record(record: Any) -> Mapping[int, Thresholds]:

@@ -14,6 +14,7 @@ import torch
 
 from nmt.config import ModelSettings, Settings
 from nmt.errors import ConfigError
+from nmt.kernels.choice import thresholds
 from nmt.model.int8 import multiplies_int8
 
 PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -53,6 +54,27 @@ def choose_precision(
     if model.hidden < SMALLEST:
         return Choice("float32", f"model.hidden={model.hidden} is below {SMALLEST}, too small to gain from bf16")
     return Choice("bf16", unit)
+
+
+def precisions_of(device: torch.device) -> list[str]:
+    """Return the precisions beside float32 that this device multiplies natively."""
+    found = ["bf16"] if native_bf16(device) else []
+    return found + (["int8"] if device.type == "cpu" and multiplies_int8() else [])
+
+
+def precision_of_decoding(wanted: str, device: torch.device, model: ModelSettings) -> Choice:
+    """Return the precision to translate with; `wanted` is `decoding.precision`.
+
+    `auto` takes the fastest that was measured on this CPU (`nmt/calibration.py`). Where nothing was measured it takes
+    8 bits if the CPU multiplies them natively; on other devices it chooses as training does. Raise ConfigError if the
+    device cannot compute with the precision that is named.
+    """
+    key = "decoding.precision"
+    if wanted != "auto" or device.type != "cpu" or model.hidden < SMALLEST:
+        return choose_precision(wanted, device, model, key)
+    if measured := thresholds().precision:
+        return Choice(measured, "the fastest that was measured on this CPU")
+    return Choice("int8", "this CPU has VNNI") if multiplies_int8() else choose_precision(wanted, device, model, key)
 
 
 def with_precision(settings: Settings, device: torch.device, say: Callable[[str], None]) -> Settings:

@@ -4,15 +4,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from reliability.job import make_workplace, run
+from reliability.job import call, make_workplace, run
 
 import nmt
 from nmt import api, config, precision
 from nmt.config import ModelSettings, TrainingSettings
 from nmt.data.batch import Batch, SoftTargets
 from nmt.errors import ConfigError
+from nmt.inference.parallel import computing_with, own_threads
+from nmt.kernels import Thresholds, using
 from nmt.model import Seq2Seq, make_model
-from nmt.precision import choose_precision
+from nmt.precision import choose_precision, precision_of_decoding
 from nmt.training.loss import batch_loss
 from nmt.training.step import TrainStep
 
@@ -193,10 +195,45 @@ def test_translating_in_bf16_is_close_and_leaves_float32_alone(tiny_run: Path) -
     )
 
 
-def test_auto_changes_nothing_without_native_bf16(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_changes_nothing_without_native_bf16_and_int8(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with_unit(monkeypatch, "")
+    monkeypatch.setattr(precision, "SMALLEST", 1)
+    monkeypatch.setattr(precision, "multiplies_int8", lambda: False)
     translator = nmt.load(tiny_run)
     assert scores(translator, "auto") == scores(translator, "float32")
+
+
+@pytest.mark.parametrize("measured", ["float32", "bf16", "int8"])
+def test_auto_translates_in_the_precision_that_was_measured_as_the_fastest(measured: str, monkeypatch) -> None:
+    with using({1: Thresholds(precision=measured), 2: Thresholds(precision="bf16")}), computing_with(1):
+        found = precision_of_decoding("auto", CPU, LARGE)
+        assert found == (measured, "the fastest that was measured on this CPU")
+        assert precision_of_decoding("auto", CPU, TINY).precision == "float32"
+        assert precision_of_decoding("float32", CPU, LARGE) == ("float32", "")
+
+
+def test_auto_translates_by_the_hardware_where_nothing_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_unit(monkeypatch, "avx512_bf16")
+    monkeypatch.setattr(precision, "multiplies_int8", lambda: True)
+    assert precision_of_decoding("auto", CPU, LARGE) == ("int8", "this CPU has VNNI")
+    monkeypatch.setattr(precision, "multiplies_int8", lambda: False)
+    assert precision_of_decoding("auto", CPU, LARGE) == ("bf16", "avx512_bf16")
+    with_unit(monkeypatch, "")
+    assert precision_of_decoding("auto", CPU, LARGE).precision == "float32"
+
+
+def test_a_translator_takes_what_was_measured_and_translate_says_it(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "SMALLEST", 1)
+    monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: True)
+    monkeypatch.setattr("nmt.model.int8.SMALLEST_SIDE", 8)
+    translator = nmt.load(tiny_run)
+    translator.speed = {count: Thresholds(precision="int8") for count in (1, 2, translator.threads or own_threads())}
+    assert scores(translator, "auto") == scores(translator, "int8") != scores(translator, "float32")
+    (tmp_path / "text").write_text("I see them.\n")
+    words = ("translate", tiny_run, "decoding.precision=auto", "-i", tmp_path / "text", "--device", "cpu")
+    assert "decoding.precision=auto: int8 (this CPU has VNNI)" in call(*words).errors.split("\n")
 
 
 def test_8_bits_on_request(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,10 +3,10 @@
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -86,6 +86,13 @@ def calibrate_for(translator: "Translator") -> None:
 
     if translator.device.type == "cpu":
         translator.speed = for_long_work(translator.threads or own_threads(), warn)
+
+
+def say_precision(translator: "Translator", changes: Mapping[str, Any]) -> None:
+    """Say in one line which precision `decoding.precision=auto` means."""
+    if changes.get("precision", translator.settings.precision) == "auto":
+        choice = translator.precision("auto")
+        warn(f"decoding.precision=auto: {choice.precision} ({choice.reason})")
 
 
 def warn(line: str) -> None:

@@ -29,6 +29,7 @@ from nmt.cli.options import (
     joined_ranks,
     option,
     runs_and_settings,
+    say_precision,
     translator_of,
 )
 from nmt.cli.streams import check_output, open_input, open_output, open_prefixes, windows_of
@@ -189,6 +190,7 @@ def translate(  # noqa: PLR0915
         translator.translate([], options=options)
         window_size = int(changes.get("window", translator.settings.window))
         if document and input_file:
+            say_precision(translator, changes)
 
             def translated(texts: list[str], first: int) -> "list[Translation]":
                 own = begun[first - 1 : first - 1 + len(texts)] if begun else None
@@ -228,6 +230,8 @@ def translate(  # noqa: PLR0915
             for window in windows_of(source, window_size, notes):
                 if lines == 0 and len(window) >= MANY and ranks is None:
                     calibrate_for(translator)
+                if lines == 0:
+                    say_precision(translator, changes)
                 begun = [next(prefixes, "") for _ in window] if prefix_file else None
                 lines += len(window)
                 yield window, lines - len(window) + 1, begun

@@ -615,9 +615,9 @@ class DecodingSettings(Section):
     allow_empty: bool = setting(False, "allow an empty translation of a line that has text", resume=True)
     precision: Literal["auto", "float32", "bf16", "int8"] = setting(
         "float32",
-        "numeric precision of matrix products in translation; probabilities are always float32. auto: bf16 where the "
-        "device multiplies it natively and model.hidden is 128 or more, else float32; int8: 8-bit weights, on CPUs "
-        "with VNNI. A run exported in 8 bits stays so",
+        "numeric precision of matrix products in translation; probabilities are always float32. auto: the fastest of "
+        "those that the device multiplies natively if model.hidden is 128 or more, else float32; int8: 8-bit weights, "
+        "on CPUs with VNNI. A run exported in 8 bits stays so",
         resume=True,
     )
     replace_unknown: bool = setting(

@@ -36,7 +36,7 @@ from nmt.kernels import Thresholds, using
 from nmt.kernels.deferred_gradients import PackedWeights, cached_packing
 from nmt.model import Seq2Seq
 from nmt.model.int8 import Int8Linear, quantize
-from nmt.precision import choose_precision, computing_in
+from nmt.precision import Choice, computing_in, precision_of_decoding
 
 MOST_VALUES = 2**26  # log-probabilities of a step, over all hypotheses of a batch; wide beams get smaller batches
 MOST_TARGET = 20_000  # pieces of a given translation that are scored
@@ -197,13 +197,19 @@ class Translator:
         parts = split_line(line, lambda text: len(self._encode(text)), most, verbatim)
         return _Encoded(parts, [self._encode(text) for text in parts.texts])
 
+    def precision(self, wanted: str) -> Choice:
+        """Return the precision that `decoding.precision=wanted` means here, and why, if it was chosen.
+
+        Raise ConfigError if the device cannot compute in it.
+        """
+        with computing_with(self.threads), using(self.speed):
+            choice = precision_of_decoding(wanted, self.device, self.members[0].settings)
+        return Choice("int8", "its weights have 8 bits") if self._has_8_bits else choice
+
     def _in_precision(self, settings: DecodingSettings) -> "Translator":
         """Return a translator that computes as `decoding.precision` says: this one, or one with 8-bit weights. Raise
         ConfigError if the device cannot."""
-        wanted = choose_precision(
-            settings.precision, self.device, self.members[0].settings, "decoding.precision"
-        ).precision
-        if wanted != "int8" or self._has_8_bits:
+        if self.precision(settings.precision).precision != "int8" or self._has_8_bits:
             return self
         if self._in_8_bits is None:
             other = copy(self)  # the original stays as it is: another thread may be translating with it
@@ -220,8 +226,7 @@ class Translator:
         found: list[Translation] = [Translation(line, "") for line in whole.lines]
         ids = whole.ids
         real = [index for index in range(len(ids)) if ids[index]]  # an empty line stays empty, without the model
-        precision = choose_precision(settings.precision, self.device, self.members[0].settings).precision
-        precision = "int8" if self._has_8_bits else precision
+        precision = self.precision(settings.precision).precision
 
         def of_batch(indices: list[int]) -> list[Translation]:
             batch = whole.at(indices)

@@ -20,10 +20,12 @@ NEVER = 2**62  # more multiplications than any product has
 
 
 class Thresholds(NamedTuple):
-    """Hold the multiplications (rows x inputs x outputs) from which on a packed product in float32 is faster."""
+    """Hold the multiplications (rows x inputs x outputs) from which on a packed product in float32 is faster, and the
+    precision in which products of a search are fastest."""
 
     one_row: int = NEVER  # with a single row: on some processors memory bandwidth limits both
     rows: int = 2_000_000  # with several
+    precision: str = ""  # float32, bf16 or int8; "": not measured
 
 
 class FastPath(NamedTuple):
