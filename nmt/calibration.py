@@ -13,24 +13,28 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from copy import deepcopy
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
+from nmt.config import DecodingSettings, ModelSettings
 from nmt.data.cache import cache_folder
+from nmt.data.subword import EOS_ID
 from nmt.errors import DataError
 from nmt.files import open_run_file, parse_json, read_bounded, write_atomic
 from nmt.inference.parallel import computing_with, own_threads
-from nmt.kernels import Thresholds
+from nmt.inference.search import search
+from nmt.kernels import Thresholds, using
 from nmt.kernels.choice import NEVER
+from nmt.kernels.deferred_gradients import PackedWeights, cached_packing
 from nmt.kernels.packed import Packed
-from nmt.model.int8 import Int8Linear
-from nmt.precision import cpu_features, precisions_of
+from nmt.model import make_model
+from nmt.model.int8 import quantize
+from nmt.precision import computing_in, cpu_features, precisions_of
 from nmt.shown import amount
 
 FORMAT = 3  # raise it when the meaning of a number changes, or how it is measured
@@ -40,13 +44,14 @@ LARGEST = 10_000  # bytes of a file
 SHAPES = ((256, 256), (512, 512), (1024, 512), (2048, 512), (2048, 1024), (8000, 512))  # (outputs, inputs)
 ROWS = (1, 5, 32)
 ROUNDS = 5
+SEARCHED = ModelSettings()  # the model of the searches, and how much it is given
+VOCABULARY, LENGTH, SEARCHES = 4000, 8, 2
 LONGEST = 0.6  # seconds after which no further round begins
 WORKING_SET, MOST_WEIGHTS = 32_000_000, 40  # bytes and number of the weights that a product is measured with
 CLEARLY = 0.97  # share of the time of the defaults below which other thresholds are taken
 SLACK = 1.1  # a choice counts as right if it takes at most this many times the time of the best
 
 Say = Callable[[str], None]
-Product = Callable[[Tensor], object]
 
 
 class Measured(NamedTuple):
@@ -57,7 +62,6 @@ class Measured(NamedTuple):
     inputs: int
     plain: float
     packed: float
-    others: Mapping[str, float] = MappingProxyType({})  # in other precisions that the CPU multiplies natively
 
     @property
     def work(self) -> int:
@@ -74,6 +78,7 @@ class Calibration(NamedTuple):
 
     thresholds: Thresholds
     measured: Sequence[Measured] = ()
+    searches: Mapping[str, float] = MappingProxyType({})  # seconds of one, by precision
 
     def packs(self, product: Measured) -> bool:
         """Return whether the thresholds choose the packed product."""
@@ -117,54 +122,52 @@ def calibrate(threads: int) -> Calibration:
         for outputs, inputs in SHAPES:
             copies = max(2, min(MOST_WEIGHTS, WORKING_SET // (4 * outputs * inputs)))
             weights, bias = [torch.zeros(outputs, inputs) for _ in range(copies)], torch.zeros(outputs)
-            kinds = _kinds(weights, bias)
-            best = {(rows, kind): math.inf for rows in ROWS for kind in kinds}
+            packed = [Packed(weight) for weight in weights]
+            best = {(rows, kind): math.inf for rows in ROWS for kind in ("plain", "packed")}
             for index in range(ROUNDS + 1):  # the first one compiles
                 if index > 1 and clock() - begun > LONGEST * (len(measured) + len(ROWS)) / (len(SHAPES) * len(ROWS)):
                     break
                 for rows in ROWS:
                     given = torch.zeros(rows, inputs)
-                    for kind, products in kinds.items():
-                        best[rows, kind] = min(best[rows, kind], _mean_time(products, given, clock))
-            for rows in ROWS:
-                plain, packed, *others = (best[rows, kind] for kind in kinds)
-                named = dict(zip(list(kinds)[2:], others, strict=True))
-                measured.append(Measured(rows, outputs, inputs, plain, packed, named))
-    one = _threshold([product for product in measured if product.rows == 1], default.one_row)
-    several = _threshold([product for product in measured if product.rows > 1], default.rows)
-    return Calibration(Thresholds(one, several, _fastest(measured)), measured)
+                    plain_time = _mean_time(lambda weight: F.linear(given, weight, bias), weights, clock)  # noqa: B023
+                    packed_time = _mean_time(lambda weight: weight(given, bias), packed, clock)  # noqa: B023
+                    best[rows, "plain"] = min(best[rows, "plain"], plain_time)
+                    best[rows, "packed"] = min(best[rows, "packed"], packed_time)
+            measured += [Measured(rows, outputs, inputs, best[rows, "plain"], best[rows, "packed"]) for rows in ROWS]
+        one = _threshold([product for product in measured if product.rows == 1], default.one_row)
+        several = _threshold([product for product in measured if product.rows > 1], default.rows)
+        with using({threads: Thresholds(one, several)}):
+            searches = _search_times(clock)
+    return Calibration(Thresholds(one, several, min(searches, key=lambda name: searches[name])), measured, searches)
 
 
-def _kinds(weights: Sequence[Tensor], bias: Tensor) -> dict[str, list[Product]]:
-    """Return the products with each weight in all the ways that this CPU may compute them: plain and packed in float32,
-    then each other precision that it multiplies natively."""
-
-    def rounding(packed: Packed) -> Product:
-        return lambda rows: packed(rows.to(torch.bfloat16), bias)
-
-    ways: dict[str, Callable[[Tensor], Product]] = {
-        "plain": lambda weight: partial(F.linear, weight=weight, bias=bias),
-        "packed": lambda weight: partial(Packed(weight), bias=bias),
-        "bf16": lambda weight: rounding(Packed(weight, torch.bfloat16)),
-        "int8": lambda weight: Int8Linear(weight, bias),
-    }
-    possible = {"plain", "packed", *precisions_of(torch.device("cpu"))}
-    return {kind: [way(weight) for weight in weights] for kind, way in ways.items() if kind in possible}
-
-
-def _mean_time(products: Sequence[Product], given: Tensor, clock: Callable[[], float]) -> float:
+def _mean_time(product: Callable[[Any], object], weights: Sequence[object], clock: Callable[[], float]) -> float:
     start = clock()
-    for product in products:
-        product(given)
-    return (clock() - start) / len(products)
+    for weight in weights:
+        product(weight)
+    return (clock() - start) / len(weights)
 
 
-def _fastest(measured: Sequence[Measured]) -> str:
-    """Return the precision in which the products of a search take the least time, each measured in that of float32."""
-    shares = {"float32": float(len(measured))}
-    for name in measured[0].others:
-        shares[name] = sum(product.others[name] / min(product.plain, product.packed) for product in measured)
-    return min(shares, key=lambda name: shares[name])
+def _search_times(clock: Callable[[], float]) -> dict[str, float]:
+    """Return the seconds of one beam search in each precision that this CPU multiplies natively."""
+    device = torch.device("cpu")
+    with torch.random.fork_rng(devices=[]):  # who calibrates draws the same numbers as who does not
+        model = make_model(SEARCHED, VOCABULARY, VOCABULARY).eval()
+        source = torch.randint(EOS_ID + 1, VOCABULARY, (8, LENGTH))
+    settings = DecodingSettings(beam_size=5, min_length=LENGTH, max_length=LENGTH)
+    models = {precision: deepcopy(model) for precision in ("float32", *precisions_of(device))}
+    if "int8" in models:
+        quantize(models["int8"])
+    kept: dict[str, PackedWeights] = {precision: {} for precision in models}
+    best = dict.fromkeys(models, math.inf)
+    for index in range(SEARCHES + 1):  # the first one compiles
+        for precision, one in models.items():
+            start = clock()
+            with cached_packing(kept[precision]), computing_in(precision, device):
+                search(one, source, settings)
+            if index:
+                best[precision] = min(best[precision], clock() - start)
+    return best
 
 
 def _threshold(measured: Sequence[Measured], default: int) -> int:
@@ -190,12 +193,13 @@ def lines(calibration: Calibration, threads: int) -> list[str]:
         f"packed products on {cpu()}, {number}, torch {torch.__version__}: {'; '.join(limits)}; "
         f"decoding.precision=auto: {calibration.thresholds.precision}"
     ]
+    times = (f"{name} {1e3 * seconds:.1f} ms" for name, seconds in calibration.searches.items())
+    shown.append(f"a beam search: {', '.join(times)}")
     for product in calibration.measured:
         packs = calibration.packs(product)
-        others = "".join(f"{name} {1e6 * seconds:8.1f} us, " for name, seconds in product.others.items())
         shown.append(
             f"{product.rows:>4} x {product.inputs:>4} -> {product.outputs:>4}: plain {1e6 * product.plain:8.1f} us, "
-            f"packed {1e6 * product.packed:8.1f} us, {others}chosen {'packed' if packs else 'plain'}"
+            f"packed {1e6 * product.packed:8.1f} us, chosen {'packed' if packs else 'plain'}"
             f"{'' if product.excess(packs) <= SLACK else f', {product.excess(packs):.2f}x the best'}"
         )
     return shown

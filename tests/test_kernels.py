@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+import time
 from importlib import import_module
 from pathlib import Path
 
@@ -146,6 +147,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("NMT_CALIBRATION")
     monkeypatch.setattr(calibration, "SHAPES", ((8, 8), (16, 8)))
     monkeypatch.setattr(calibration, "MOST_WEIGHTS", 2)
+    monkeypatch.setattr(calibration, "SEARCHED", ModelSettings(embedding=32, hidden=32))
+    monkeypatch.setattr(calibration, "VOCABULARY", 100)
     return tmp_path
 
 
@@ -159,17 +162,25 @@ def test_thresholds_follow_from_the_times() -> None:
     found = calibration.Calibration(Thresholds(2000, NEVER, "bf16"), measured)
     shown = calibration.lines(found, 1)
     assert "one row: from 2,000 multiplications on; several rows: never; decoding.precision=auto: bf16" in shown[0]
-    assert [line.rpartition("chosen ")[2] for line in shown[1:]] == ["plain", "plain", "packed", "packed", "packed"]
+    assert [line.rpartition("chosen ")[2] for line in shown[2:]] == ["plain", "plain", "packed", "packed", "packed"]
 
 
-def test_the_fastest_precision_follows_from_the_times() -> None:
-    """By hand: bf16 takes 0.5 and 2 times what the better of float32 takes, 8 bits 0.9 and 0.9 times."""
-    first = calibration.Measured(1, 8, 8, 4.0, 2.0, {"bf16": 1.0, "int8": 1.8})
-    second = calibration.Measured(5, 8, 8, 2.0, 4.0, {"bf16": 4.0, "int8": 1.8})
-    assert calibration._fastest([first, second]) == "int8"
-    assert calibration._fastest([first]) == "bf16"
-    assert calibration._fastest([second._replace(others={"bf16": 4.0})]) == "float32"
-    assert calibration._fastest([second._replace(others={})]) == "float32"
+def test_the_fastest_search_decides_the_precision(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration, "_search_times", lambda clock: {"float32": 2.0, "bf16": 1.0, "int8": 1.5})
+    found = calibration.calibrate(1)
+    assert found.thresholds.precision == "bf16"
+    assert "a beam search: float32 2000.0 ms, bf16 1000.0 ms, int8 1500.0 ms" in calibration.lines(found, 1)
+
+
+def test_searches_are_measured_in_every_precision_of_the_cpu_and_draw_nothing(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "precisions_of", lambda device: ["bf16", "int8"])
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    assert calibration._search_times(time.perf_counter).keys() == {"float32", "bf16", "int8"}
+    assert torch.equal(torch.rand(3), expected)
 
 
 def test_long_work_measures_once_and_short_work_never(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
