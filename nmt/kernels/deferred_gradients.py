@@ -9,7 +9,7 @@ bf16, weights, keys and values are rounded once for all steps, and their gradien
 
 import threading
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import torch
@@ -139,10 +139,11 @@ def product(
     """Return rows @ matrix, one matrix for each of a batch."""
     if not _is_deferred(matrix):
         return rows @ matrix
+    on_cpu = matrix.device.type == "cpu"
     # In float32 on a CPU: with one row, torch's product of float32 takes half the time of that of bf16.
-    dtype = torch.promote_types(matrix.dtype, torch.float32) if matrix.device.type == "cpu" else compute_dtype(matrix)
+    dtype = torch.promote_types(matrix.dtype, torch.float32) if on_cpu else compute_dtype(matrix)
     shared = memoize(("product", _storage_key(matrix), dtype), lambda: _SharedBatch.make(matrix, dtype))
-    with torch.autocast(matrix.device.type, enabled=False):
+    with torch.autocast("cpu", enabled=False) if on_cpu else nullcontext():
         result: Tensor = _Product.apply(rows.to(dtype), *shared)  # type: ignore[no-untyped-call]
     return result
 

@@ -9,19 +9,18 @@ LEVELS = 2**16  # a rate is rounded to one of them on a CPU
 
 
 def dropout(inputs: Float[Tensor, "*shape"], rate: float) -> Float[Tensor, "*shape"]:
-    """Zero each number with probability `rate`, and scale the others by 1 / (1 - rate)."""
+    """Zero each number with probability `rate`, and scale the others by 1 / (1 - rate).
+
+    Torch draws the numbers of a CPU one after another, 64 bits each. Here 16 of them decide, so a mask takes a fifth of
+    the time of torch's own.
+    """
     if inputs.device.type != "cpu":
         return F.dropout(inputs, rate)
-    return inputs * _mask(inputs, rate)
-
-
-def _mask(like: Tensor, rate: float) -> Tensor:
-    """Draw what `dropout` multiplies by on a CPU. Torch draws the numbers of a CPU one after another, 64 bits each; 16
-    of them decide here, so a mask takes a fifth of the time of torch's own."""
     dropped = min(round(rate * LEVELS), LEVELS - 1)
-    drawn = torch.empty(-(-like.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-    levels = drawn.view(torch.int16)[: like.numel()].view(like.shape)  # evenly from -LEVELS / 2 on
-    return (levels >= dropped - LEVELS // 2).to(like.dtype).mul_(LEVELS / (LEVELS - dropped))
+    drawn = torch.empty(-(-inputs.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+    levels = drawn.view(torch.int16)[: inputs.numel()].view(inputs.shape)  # evenly from -LEVELS / 2 on
+    kept = levels >= dropped - LEVELS // 2
+    return inputs * kept.to(inputs.dtype).mul_(LEVELS / (LEVELS - dropped))
 
 
 def dropout_mask(like: Float[Tensor, "batch time features"], rate: float) -> Float[Tensor, "batch 1 features"]:
