@@ -143,10 +143,10 @@ def test_libretranslate_takes_json_form_and_query(server: Server, expected: dict
         answer = httpx.post(f"{server.url}/translate", timeout=None, **how)
         assert answer.json() == {"translatedText": expected[LINES[2]]}, how
     many = httpx.post(
-        f"{server.url}/translate", json={**values, "q": LINES[:2], "source": "auto", "alternatives": 2}, timeout=None
-    ).json()
+        f"{server.url}/translate", json={**values, "q": LINES[:2], "source": "auto", "alternatives": 1}, timeout=None
+    ).json()  # more alternatives would widen the beam of the run
     assert many["translatedText"] == [expected[line] for line in LINES[:2]]
-    assert [len(each) for each in many["alternatives"]] == [2, 2]
+    assert [len(each) for each in many["alternatives"]] == [1, 1]
     assert {"language", "confidence"} == set(many["detectedLanguage"][0])
 
 
@@ -336,7 +336,10 @@ def test_files_of_every_format(server: Server, expected: dict[str, str], name: s
     assert answer.status_code == 200, answer.text
     url = answer.json()["translatedFileUrl"]
     assert url.endswith(f".fr{Path(name).suffix.lower()}")
-    assert part.format(line, expected[line].replace('"', "'")) in httpx.get(url, timeout=None).text.replace('\\"', "'")
+    translation = expected[line].replace('"', "'")
+    if "\\ud800" in text:  # half a character cannot be written in UTF-8: then all of the file is escaped
+        translation = json.dumps(translation)[1:-1]
+    assert part.format(line, translation) in httpx.get(url, timeout=None).text.replace('\\"', "'")
 
 
 @pytest.mark.parametrize(
