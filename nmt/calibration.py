@@ -1,8 +1,8 @@
 """Calibration: measure once on a machine from which size on packed products are faster, and which precision is fastest
 in decoding, and keep what was found.
 
-It takes well under a second, at the first long training or translation, and is kept in the user's cache by CPU model,
-number of threads and version of torch. What is kept is untrusted: a file that does not fit is ignored with one line.
+It takes about a second for each number of threads, at the first long training or translation, and is kept in the user's
+cache by CPU, number of threads and version of torch. What is kept is untrusted: a file that does not fit is ignored with one line.
 `NMT_CALIBRATION=off` neither measures nor reads it.
 """
 
@@ -222,8 +222,8 @@ def cpu() -> str:
 def machine(threads: int) -> dict[str, Any]:
     """Return what the thresholds depend on."""
     capability = torch.backends.cpu.get_cpu_capability()
-    machine = {"cpu": cpu(), "features": list(cpu_features()), "capability": capability}
-    return {"format": FORMAT, **machine, "threads": threads, "torch": torch.__version__}
+    processor = {"cpu": cpu(), "features": list(cpu_features()), "capability": capability}
+    return {"format": FORMAT, **processor, "threads": threads, "torch": torch.__version__}
 
 
 def file_of(threads: int) -> Path:

@@ -204,7 +204,7 @@ def test_auto_changes_nothing_without_native_bf16_and_int8(tiny_run: Path, monke
 
 
 @pytest.mark.parametrize("measured", ["float32", "bf16", "int8"])
-def test_auto_translates_in_the_precision_that_was_measured_as_the_fastest(measured: str, monkeypatch) -> None:
+def test_auto_translates_in_the_precision_that_was_measured_as_the_fastest(measured: str) -> None:
     with using({1: Thresholds(precision=measured), 2: Thresholds(precision="bf16")}), computing_with(1):
         found = precision_of_decoding("auto", CPU, LARGE)
         assert found == (measured, "the fastest that was measured on this CPU")

@@ -230,7 +230,7 @@ def translate(  # noqa: PLR0915
             for window in windows_of(source, window_size, notes):
                 if lines == 0 and len(window) >= MANY and ranks is None:
                     calibrate_for(translator)
-                if lines == 0:
+                if lines == 0 and (ranks is None or ranks.leads):
                     say_precision(translator, changes)
                 begun = [next(prefixes, "") for _ in window] if prefix_file else None
                 lines += len(window)

@@ -55,7 +55,10 @@ class RestOfText:
         self._recorded = False
 
     def check(self) -> bool:
-        """Log the messages of the encoding, and return whether it is complete. Raise BackgroundFailed if it failed."""
+        """Log what the child process reports, and return whether it has encoded the whole text.
+
+        Raise BackgroundFailed if it failed.
+        """
         if not self._recorded and self._early.encoding and self._early.encoding.check():
             self._record()
             self._recorded = True
