@@ -2,8 +2,8 @@
 in decoding, and keep what was found.
 
 It takes about a second for each number of threads, at the first long training or translation, and is kept in the user's
-cache by CPU, number of threads and version of torch. What is kept is untrusted: a file that does not fit is ignored with one line.
-`NMT_CALIBRATION=off` neither measures nor reads it.
+cache by CPU, number of threads and version of torch. What is kept is untrusted: a file that does not fit is ignored
+with one line. `NMT_CALIBRATION=off` neither measures nor reads it.
 """
 
 import hashlib
