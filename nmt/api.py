@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from nmt import config
+from nmt.allocation import FOR_SEARCH, bound_primitives
 from nmt.calibration import for_short_work
 from nmt.data.statistics import together
 from nmt.device import check_threads, find_device
@@ -40,6 +41,7 @@ def load_translator(
     own number as it is. `snapshot` is a step of which the run has a snapshot, to load that instead of its best model.
     Raises DataError if a run is damaged, or if the runs do not share their subwords.
     """
+    bound_primitives(FOR_SEARCH)
     # GNU OpenMP keeps a thread pool for every thread that has run a parallel region. While the pools have more threads
     # than there are cores, idle threads sleep instead of spinning, and must be woken for each product: a server that
     # loads in one thread and translates in another is a third slower. The pool of a thread that has ended is freed.

@@ -9,9 +9,12 @@ import torch
 from torch import Tensor
 
 from nmt.config import DecodingSettings, ModelSettings
+from nmt.data.batch import pad_sources
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from nmt.inference.constraints import Constraints, longest_allowed
 from nmt.inference.prefix import Prefix, Prefixed, Prefixes, Spelling
+from nmt.inference.request import Sampling
+from nmt.inference.sampling import sample
 from nmt.inference.search import (
     Hypothesis,
     Searchable,
@@ -20,6 +23,7 @@ from nmt.inference.search import (
     greedy_search,
     length_penalty,
     search,
+    size_for,
 )
 from nmt.inference.trace import Trace
 from nmt.kernels.topk import topk
@@ -234,6 +238,38 @@ def test_finished_sentences_leave_the_batch(beam_size: int) -> None:
     assert model.rows[-1] < model.rows[0]
     if beam_size == 1:  # a sentence is there for each of its words and for its end
         assert sum(model.rows) == sum(len(hypotheses[0].tokens) + 1 for hypotheses in found)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"beam_size": 1}, {"beam_size": 3}, {"beam_size": 1, "no_repeat_ngram": 1}], ids=str
+)
+def test_a_batch_shrinks_to_few_sizes_and_finds_the_same(changes: dict[str, int]) -> None:
+    model, settings = Table(2), decoding(max_ratio=3.0, **changes)
+    lengths = torch.arange(21) % 7 + 1  # so that some end long before others
+    source = pad_sources([[4 + (row + place) % 3 for place in range(length)] for row, length in enumerate(lengths)])
+    found = search(model, source, settings)
+    assert set(model.rows) <= {settings.beam_size * size for size in (21, *map(size_for, range(21)))}
+    assert len(set(model.rows)) > 2
+    for row, hypotheses in zip(source, found, strict=True):
+        [alone] = search(model, row[row != PAD_ID].unsqueeze(0), settings)
+        assert [each.tokens for each in hypotheses] == [each.tokens for each in alone]
+
+
+def test_samples_do_not_depend_on_who_has_finished() -> None:
+    settings = decoding(max_ratio=3.0, no_repeat_ngram=1)  # nothing may follow an end that is there already
+    source = pad_sources([[4, 5, 4][: row % 3 + 1] for row in range(12)])
+    sampling, places = Sampling(seed=1), [(row, 0) for row in range(12)]
+    found = sample(Table(2), source, settings, sampling, 2, places)
+    for row, drawn in enumerate(found):
+        [alone] = sample(Table(2), source[row : row + 1, : row % 3 + 2], settings, sampling, 2, [places[row]])
+        assert [each.tokens for each in drawn] == [each.tokens for each in alone]
+
+
+def test_few_sizes() -> None:
+    sizes = {live: size_for(live) for live in range(1, 257)}
+    assert all(live <= size <= 1.25 * live and size_for(size) == size for live, size in sizes.items())
+    assert sorted(set(sizes.values()))[:14] == [*range(1, 9), 10, 12, 14, 16, 20, 24]
+    assert len(set(sizes.values())) == 28
 
 
 @every_model

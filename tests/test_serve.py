@@ -1,5 +1,6 @@
 """`nmt serve`: real clients, limits, who may ask, and that no answer is lost or swapped."""
 
+import asyncio
 import json
 import shutil
 import socket
@@ -17,6 +18,7 @@ import yaml
 from reliability.job import call
 
 import nmt
+from nmt.cli.serve import listen
 from nmt.data.documents.sgm import open_sgm
 from nmt.data.documents.subtitles import open_subtitles
 from nmt.errors import ConfigError, DataError
@@ -565,6 +567,22 @@ def test_what_stops_the_server_is_one_line(quick_run: Path, tmp_path: Path, faul
     taken.close()
     assert (found.returncode, found.stdout) == (2, "")
     assert message in found.stderr and found.stderr.count("\n") == 1
+
+
+def test_answers_do_not_wait_for_acknowledgements() -> None:
+    async def delay_off() -> int:
+        found: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        async def on_client(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            found.set_result(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        async with await asyncio.start_server(on_client, sock=listen("127.0.0.1", 0)) as server:
+            _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            writer.close()
+            return await found
+
+    assert asyncio.run(delay_off())
 
 
 def test_a_failure_is_counted_and_has_an_answer(

@@ -1,7 +1,8 @@
 """Greedy and beam search, in tensors throughout: no Python loop over sentences or hypotheses.
 
 Search knows a model by two methods, `encode` and `step` (see `Searchable`); an ensemble is just another object that
-has them. A finished sentence leaves the batch. The memory is never copied for the hypotheses of a beam.
+has them. The memory is never copied for the hypotheses of a beam. Finished sentences leave the batch together, as soon
+as it can shrink to one of a few sizes (see `size_for`).
 
 A CPU looks after each step which sentences are finished. A GPU is asked every few steps, since an answer has to be
 waited for; meanwhile nothing about a finished sentence changes. Tokens are written into buffers with room for more.
@@ -96,6 +97,21 @@ def steps_between_looks(device: torch.device) -> int:
     return 1 if device.type == "cpu" else STEPS_ON_GPU
 
 
+def size_for(live: int) -> int:
+    """Return the size of the batch in which `live` sentences are searched: 1 to 8, 10, 12, 14, 16, 20, 24, ...
+
+    With few sizes, the products of a step have few shapes, and oneDNN compiles code for each of them once.
+    """
+    step = 1 << max(0, live.bit_length() - 3)
+    return -(-live // step) * step
+
+
+def _split(done: Bool[Tensor, "rows"], size: int) -> tuple[Int[Tensor, "size"], Int[Tensor, "left"]]:
+    """Return `size` rows that stay, those that are not done first, and the rows that leave."""
+    order = done.to(torch.uint8).argsort(stable=True)
+    return order[:size], order[size:]
+
+
 def coverage_penalty(coverage: Float[Tensor, "*rows src"], memory_mask: Tensor, beta: float) -> Float[Tensor, "*rows"]:
     """Return beta * sum of log(min(attention received, 1)) over the source tokens; at most 0 (Wu et al. 2016,
     equation 14)."""
@@ -151,34 +167,34 @@ def word_by_word(
     score, length, done = torch.zeros_like(log_prob), torch.zeros_like(live), torch.zeros_like(memory.mask[:, 0])
     found: list[list[Hypothesis | None]] = [[None] * copies for _ in range(source.size(0))]
     while len(live):
-        some = False  # whether any may have ended since the last look
         for _ in range(every):
             # (rows,) -> (rows, vocab), the next state, (rows, src)
             log_probs, state, attention = model.step(tokens[:, time - 1], state, memory)
             log_probs = allowed(log_probs, tokens[:, :time], limit)
+            if concerns_any(done):  # of a finished row, any token will do, but one must be left to choose
+                log_probs.masked_fill_(done.unsqueeze(1), 0.0)
             chosen = choose(log_probs, live, time - 1)  # (rows,)
             gained = log_probs.gather(1, chosen.unsqueeze(1)).squeeze(1)
-            log_prob = log_prob + (gained if every == 1 else gained.masked_fill(done, 0.0))
+            log_prob = log_prob + gained.masked_fill(done, 0.0)
             coverage = None if coverage is None else coverage + attention
             tokens = _with_room(tokens, time)
             tokens[:, time] = chosen
             time += 1
             ended = chosen == EOS_ID
             if concerns_any(ended):
-                some = True
                 now = _score(log_prob, time - 1, coverage, memory.mask, settings)
                 score, length = torch.where(done, score, now), length.masked_fill(~done, time)
                 done = done | ended
-        if not (some and done.any()):
+        size = size_for(len(live) - int(done.sum()))
+        if size >= len(live):
             continue
-        out = done.nonzero().squeeze(1)
+        keep, out = _split(done, size)
         ends = zip(
             live[out].tolist(), tokens[out, 1:time].tolist(), length[out].tolist(), score[out].tolist(),
             log_prob[out].tolist(), strict=True,
         )  # fmt: skip
-        for row, words, size, *values in ends:
-            found[row // copies][row % copies] = Hypothesis(words[: size - 2], *values)
-        keep = (~done).nonzero().squeeze(1)
+        for row, words, known, *values in ends:
+            found[row // copies][row % copies] = Hypothesis(words[: known - 2], *values)
         memory, state = memory.select(keep), _select(state, keep)
         live, limit, tokens, log_prob, score, length, done = (
             part.index_select(0, keep) for part in (live, limit, tokens, log_prob, score, length, done)
@@ -301,12 +317,13 @@ def beam_search(
     while len(beam.sentence):
         for _ in range(every):
             _advance(model, beam, settings, allowed, trace)
-            done = _done(beam, settings, n_best)
-            beam.done = done if every == 1 else done | beam.done  # those that were done have left
-        if not beam.done.any():
+            beam.done = _done(beam, settings, n_best) | beam.done
+        live = len(beam.sentence) - int(beam.done.sum())
+        size = live if trace else size_for(live)  # a trace has no steps of what is finished
+        if size >= len(beam.sentence):
             continue
-        finished = beam.select(beam.done.nonzero().squeeze(1))
-        beam = beam.select((~beam.done).nonzero().squeeze(1))
+        keep, out = _split(beam.done, size)
+        finished, beam = beam.select(out), beam.select(keep)
         endings = zip(
             finished.sentence.tolist(),
             finished.ended_tokens[:, :n_best].tolist(),
