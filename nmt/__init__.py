@@ -8,7 +8,7 @@ import sys
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from nmt.allocation import FOR_TRAINING, bound_primitives
+from nmt.environment import FOR_TRAINING, bound_primitives
 from nmt.errors import ConfigError, DataError, UserError
 
 if TYPE_CHECKING:

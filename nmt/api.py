@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 
 from nmt import config
-from nmt.allocation import FOR_SEARCH, bound_primitives
 from nmt.calibration import for_short_work
 from nmt.data.statistics import together
 from nmt.device import check_threads, find_device
+from nmt.environment import FOR_SEARCH, bound_primitives
 from nmt.errors import ConfigError
 from nmt.inference.parallel import own_threads
 from nmt.inference.translator import Translator

@@ -30,6 +30,7 @@ from nmt.cli.serve import serve
 from nmt.cli.streams import CLOSED, prepare_streams
 from nmt.cli.train import check, train
 from nmt.cli.translate import translate
+from nmt.environment import BRIEFLY, spin
 from nmt.errors import ConfigError, OutOfMemory, UserError, is_out_of_memory
 from nmt.files import named
 from nmt.shown import shown
@@ -85,11 +86,7 @@ def main() -> None:
     An error that the user can fix is printed as one line per problem, with its exit status (mostly 2); anything else is
     a traceback. A closed output pipe, such as that of `head`, ends the command silently.
     """
-    # Idle OpenMP threads spin for 2,000 rounds instead of 300,000 (GNU OpenMP), unless the user has set it: when other
-    # programs need the cores, long spinning threads block each other (docs/lab/benchmarks.md). The variable is read
-    # when torch is imported.
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+    spin(BRIEFLY)
     # Importing torch creates many long-lived objects. Scanning them for garbage again and again, and once more at exit,
     # takes a quarter of the time of a short command (docs/performance.md).
     gc.set_threshold(20_000, 20, 100)

@@ -11,6 +11,7 @@ import typer
 
 from nmt.cli.options import Device, Threads
 from nmt.cli.streams import check_output
+from nmt.environment import LONGER, spin
 from nmt.errors import ConfigError, extra
 
 
@@ -45,6 +46,7 @@ def serve(
     threads: Threads = None,
 ) -> None:
     """Serve trained runs: a page at / and the APIs of LibreTranslate, DeepL (/v2) and nmt (/v1)."""
+    spin(LONGER)  # the server computes with fewer threads while other programs need the cores
     try:
         import uvicorn
 

@@ -8,6 +8,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from nmt.errors import UserError
+from nmt.inference.free_cores import FreeCores
+from nmt.inference.parallel import own_threads
 from nmt.inference.request import TranslateOptions
 from nmt.inference.translation import Translation
 from nmt.inference.translator import Translator
@@ -48,7 +50,10 @@ class _Job:
 
 
 class TranslationService:
-    """Own the thread that translates. Close it to finish what has begun."""
+    """Own the thread that translates. Close it to finish what has begun.
+
+    While other programs need the cores, it computes with fewer threads than the translator was made for.
+    """
 
     def __init__(self, *, queue: int = 256, seconds: float = 0.0) -> None:
         """`queue`: requests that may wait; `seconds` that a request may take, 0: any."""
@@ -56,6 +61,7 @@ class TranslationService:
         self._jobs: deque[_Job] = deque()
         self._changed = threading.Condition()
         self._closing = False
+        self._cores = FreeCores()
         self._expected, self._until = 1, 0.0  # requests that are likely to come together, and the time to wait for them
         self._thread = threading.Thread(target=self._work, name="nmt-translate", daemon=True)
         self._thread.start()
@@ -164,6 +170,7 @@ class TranslationService:
                     prefixes=prefixes if any(prefixes) else None,
                     options=options,
                     check=lambda: self._check(jobs),
+                    threads=self._cores.threads(first.translator.threads or own_threads()),
                 )
             )
         except Exception as error:

@@ -126,6 +126,7 @@ class Translator:
         prefixes: Sequence[str] | None = None,
         options: TranslateOptions | Sequence[TranslateOptions] | None = None,
         check: Check | None = None,
+        threads: int = 0,
     ) -> list[Translation]:
         """Translate lines; returns as many translations, in the same order; `changes` are any other decoding settings.
 
@@ -141,7 +142,8 @@ class Translator:
         `prefixes` has a text for each line, with which its translation begins; "" for none. A line with a prefix is
         translated as a whole, however long it is. `options` describe the whole request in place of the others: once,
         or for each line, if the lines differ in their explanation alone (`TranslateOptions.same_search`).
-        `check` is called before each step of a search, and may raise to end it.
+        `check` is called before each step of a search, and may raise to end it. `threads` compute; 0: those that the
+        translator was made for.
         """
         if options is None:
             named = {"beam_size": beam_size, "length_penalty": length_penalty}
@@ -170,8 +172,10 @@ class Translator:
             [each.prefix for each in encoded for _ in each.ids],
             [asked for asked, each in zip(wanted, encoded, strict=True) for _ in each.ids],
         )
-        with computing_with(self.threads), using(self.speed):
-            found = iter(self._in_precision(settings)._translate(batch, settings, check))
+        chosen = self._in_precision(settings)
+        precision = chosen.precision(settings.precision).precision  # as for all threads, however many are free
+        with computing_with(threads or self.threads), using(self.speed):
+            found = iter(chosen._translate(batch, settings, precision, check))
         mean_score = bool(wanted[0].mbr)
         return [
             join_segments(line, each.parts.spaces, [next(found) for _ in each.ids], mean_score=mean_score)
@@ -221,12 +225,13 @@ class Translator:
             self._in_8_bits = other
         return self._in_8_bits
 
-    def _translate(self, whole: _Batch, settings: DecodingSettings, check: Check | None) -> list[Translation]:
+    def _translate(
+        self, whole: _Batch, settings: DecodingSettings, precision: str, check: Check | None
+    ) -> list[Translation]:
         options = whole.options[0]  # those of the search are the same for all lines
         found: list[Translation] = [Translation(line, "") for line in whole.lines]
         ids = whole.ids
         real = [index for index in range(len(ids)) if ids[index]]  # an empty line stays empty, without the model
-        precision = self.precision(settings.precision).precision
 
         def of_batch(indices: list[int]) -> list[Translation]:
             batch = whole.at(indices)

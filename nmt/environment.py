@@ -1,0 +1,32 @@
+"""Environment variables that oneDNN and OpenMP read when torch first uses them. What the user has set stays."""
+
+import os
+
+# How many compiled primitives oneDNN keeps, one for each shape of a product, and torch to call them. Both are 1,024 if
+# nobody says otherwise. The shapes of training hardly ever come again; those of a search are few, and come again.
+CAPACITIES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
+FOR_TRAINING, FOR_SEARCH = 32, 256
+# How often an idle thread of GNU OpenMP looks for work before it sleeps; 300,000 times if nobody says otherwise. Many
+# threads that look for long keep each other from working when other programs need the cores (docs/lab/benchmarks.md).
+BRIEFLY, LONGER = 2_000, 20_000
+
+
+def bound_primitives(capacity: int) -> None:
+    """Bound the caches of compiled primitives. With the sizes of the libraries, batches of thousands of shapes filled
+    more than a gigabyte."""
+    for name in CAPACITIES:
+        _set(name, capacity)
+
+
+def spin(rounds: int) -> None:
+    """Let idle OpenMP threads look for work for this many rounds."""
+    if "OMP_WAIT_POLICY" not in os.environ:
+        _set("GOMP_SPINCOUNT", rounds)
+
+
+def _set(name: str, value: int) -> None:
+    if os.environ.get(name) == _own.get(name):  # set here before, or by nobody
+        os.environ[name] = _own[name] = str(value)
+
+
+_own: dict[str, str] = {}
