@@ -2,9 +2,9 @@
 
 import os
 
-# How many compiled primitives oneDNN keeps, one for each shape of a product, and torch to call them. Both are 1,024 if
-# nobody says otherwise. The shapes of training hardly ever come again; those of a search are few, and come again.
-CAPACITIES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
+# How many compiled primitives oneDNN keeps, one for each shape of a product, and what torch keeps to call them; both
+# are 1,024 if nobody says otherwise. The shapes of training hardly ever come again; a search has few, and they do.
+PRIMITIVES, CALLS = "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"
 FOR_TRAINING, FOR_SEARCH = 32, 256
 # How often an idle thread of GNU OpenMP looks for work before it sleeps; 300,000 times if nobody says otherwise. Many
 # threads that look for long keep each other from working when other programs need the cores (docs/lab/benchmarks.md).
@@ -14,8 +14,8 @@ BRIEFLY, LONGER = 2_000, 20_000
 def bound_primitives(capacity: int) -> None:
     """Bound the caches of compiled primitives. With the sizes of the libraries, batches of thousands of shapes filled
     more than a gigabyte."""
-    for name in CAPACITIES:
-        _set(name, capacity)
+    _set(PRIMITIVES, capacity)
+    _set(CALLS, FOR_TRAINING)
 
 
 def spin(rounds: int) -> None:
@@ -25,7 +25,7 @@ def spin(rounds: int) -> None:
 
 
 def _set(name: str, value: int) -> None:
-    if os.environ.get(name) == _own.get(name):  # set here before, or by nobody
+    if os.environ.get(name) in {None, _own.get(name)}:  # set by nobody, or here before
         os.environ[name] = _own[name] = str(value)
 
 

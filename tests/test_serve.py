@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -537,7 +538,9 @@ def test_an_ipv6_host_is_in_brackets(quick_run: Path, monkeypatch: pytest.Monkey
         served.append((self.config.app, sockets[0].getsockname()[1]))
 
     monkeypatch.setattr(uvicorn.Server, "run", run)
+    monkeypatch.delenv("GOMP_SPINCOUNT")
     found = call("serve", quick_run, "--host", host, "--port", 0)
+    assert os.environ["GOMP_SPINCOUNT"] == "20000"
     [(app, port)] = served
     assert (found.status, found.errors) == (0, "")
     assert found.output.endswith(f"\nopen http://[::1]:{port}/ (end with Ctrl-C)\n")

@@ -22,6 +22,7 @@ from nmt.errors import ConfigError, DataError
 from nmt.inference import service as service_module
 from nmt.inference.align import align
 from nmt.inference.details import next_words
+from nmt.inference.free_cores import FreeCores
 from nmt.inference.heads import attention_with_heads, head_attention
 from nmt.inference.request import TranslateOptions, pairs_of, texts_of
 from nmt.inference.sampling import Sampling
@@ -595,6 +596,25 @@ def test_a_service_answers_everyone_with_their_own(translator: Translator, lines
     service.close()
     with pytest.raises(Busy, match="shutting down"):
         service.submit(translator, ["a"], options)
+
+
+def test_a_service_computes_with_the_threads_that_are_free(
+    translator: Translator, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used, translate = [], translator.translate
+
+    def noting(*values, threads: int, **named):
+        used.append(threads)
+        return translate(*values, threads=threads, **named)
+
+    monkeypatch.setattr(translator, "translate", noting)
+    monkeypatch.setattr(translator, "threads", 3)
+    monkeypatch.setattr(FreeCores, "threads", lambda self, wanted: wanted - 1)
+    service = TranslationService()
+    [found] = service.submit(translator, lines[:1], TranslateOptions(changes={"max_length": 8})).result(60)
+    service.close()
+    assert used == [2]
+    assert found.text == translate(lines[:1], options=TranslateOptions(changes={"max_length": 8}))[0].text
 
 
 def test_an_error_of_progress_ends_its_request_alone(translator: Translator, lines: list[str]) -> None:
