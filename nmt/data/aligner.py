@@ -19,7 +19,7 @@ Counts = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float64]
 
 LINKS = 20_000_000  # candidate links to learn from; a larger corpus is sampled evenly
-CHUNK = 2_000_000  # candidate links in memory at once when the whole corpus is aligned
+CHUNK = 1_000_000  # candidate links that are computed with at once
 ROUNDS = 6  # of EM
 NULL = 0.08
 TENSION = 4.0  # where the tension starts
@@ -69,22 +69,29 @@ def align(source: Sequence[Ids], target: Sequence[Ids]) -> Iterator[list[Link]]:
     sample = np.arange(0, len(source), max(1, -(-int(size.sum()) // LINKS)))
     sizes = [1 + max((int(words.max()) for words in side if len(words)), default=0) for side in sides]
     orders = ((0, 1), (1, 0))
+
+    def candidates(pairs: Counts, one: int, two: int) -> Candidates:
+        return _candidates(sides[one], sides[two], pairs, sizes[one], sizes[two])
+
     directions = [
-        _learn(_candidates(sides[one], sides[two], sample, sizes[one], sizes[two]), sizes[two]) for one, two in orders
+        _learn([candidates(pairs, one, two) for pairs in _chunks(sample, size)], sizes[two]) for one, two in orders
     ]
-    ends = np.searchsorted(np.cumsum(size), np.arange(CHUNK, int(size.sum()) + CHUNK, CHUNK)) + 1
-    first = 0
-    for end in np.unique([*np.minimum(ends, len(source)), len(source)]).tolist():
-        pairs = np.arange(first, end)
+    for pairs in _chunks(np.arange(len(source)), size):
         forward, backward = (
-            iter(learnt.links(_candidates(sides[one], sides[two], pairs, sizes[one], sizes[two])).tolist())
+            iter(learnt.links(candidates(pairs, one, two)).tolist())
             for learnt, (one, two) in zip(directions, orders, strict=True)
         )
         for index in pairs.tolist():
             to_source = {(found, place) for place in range(len(target[index])) if (found := next(forward)) >= 0}
             to_target = {(place, found) for place in range(len(source[index])) if (found := next(backward)) >= 0}
             yield symmetrised(to_source, to_target)
-        first = end
+
+
+def _chunks(pairs: Counts, size: Counts) -> list[Counts]:
+    """Split pairs of sentences, in their order, so that each part has about CHUNK candidate links."""
+    total = np.cumsum(size[pairs])
+    ends = np.searchsorted(total, np.arange(CHUNK, int(total[-1]), CHUNK)) + 1
+    return [part for part in np.split(pairs, np.unique(ends)) if len(part)]
 
 
 def _candidates(
@@ -117,28 +124,32 @@ def _prior(found: Candidates, tension: float) -> Numbers:
     return np.where(real, (1 - NULL) * weight / np.repeat(np.maximum(total, 1e-300), count), NULL)
 
 
-def _learn(found: Candidates, target_vocab: int) -> Direction:
-    keys, link = np.unique(found.key, return_inverse=True)
+def _learn(chunks: list[Candidates], target_vocab: int) -> Direction:
+    """Learn from candidate links by EM. In the chunks, places in the sorted keys of all replace the keys."""
+    keys = np.unique(np.concatenate([np.unique(found.key) for found in chunks]))
+    for index, found in enumerate(chunks):
+        chunks[index] = found._replace(key=np.searchsorted(keys, found.key))
     source = keys // target_vocab
-    count = np.diff(found.start, append=len(found.key))
     probability, tension = np.full(len(keys), 1.0 / target_vocab), TENSION
-    real = found.position >= 0
     for _ in range(ROUNDS):
-        prior = _prior(found, tension)
-        posterior = probability[link] * prior
-        posterior /= np.repeat(np.add.reduceat(posterior, found.start), count)
-        expected = np.asarray(np.bincount(link, posterior, len(keys)) + PRIOR, np.float64)
+        expected, seen, certain = np.full(len(keys), PRIOR), 0.0, 0.0
+        for found in chunks:
+            posterior = probability[found.key] * _prior(found, tension)
+            count = np.diff(found.start, append=len(posterior))
+            posterior /= np.repeat(np.add.reduceat(posterior, found.start), count)
+            expected += np.bincount(found.key, posterior, len(keys))
+            share = posterior * (found.position >= 0)
+            seen, certain = seen + (share * found.nearness).sum(), certain + share.sum()
         total = np.maximum(np.bincount(source, expected), PRIOR)
         # Variational Bayes: exp(digamma) instead of the count, which takes from rare pairs.
         probability = np.exp(_digamma(expected) - _digamma(total)[source])
-        if real.any():
-            # Climb the expected log-likelihood; its slope is the mean nearness seen minus that predicted.
-            share = posterior * real
-            seen = (share * found.nearness).sum() / share.sum()
-            for _ in range(4):
-                prior = _prior(found, tension) * real
-                predicted = (prior * found.nearness).sum() / prior.sum()
-                tension = float(np.clip(tension + 20 * (seen - predicted), 0.1, 14))
+        # Climb the expected log-likelihood; its slope is the mean nearness seen minus that predicted.
+        for _ in range(4 if certain else 0):
+            predicted = prior_sum = 0.0
+            for found in chunks:
+                prior = _prior(found, tension) * (found.position >= 0)
+                predicted, prior_sum = predicted + (prior * found.nearness).sum(), prior_sum + prior.sum()
+            tension = float(np.clip(tension + 20 * (seen / certain - predicted / prior_sum), 0.1, 14))
     return Direction(keys, probability, tension)
 
 

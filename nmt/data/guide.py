@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from nmt.allocation import sparing_memory
 from nmt.config import TrainingSettings
 from nmt.data.aligner import Link, align
 from nmt.data.batch import Batch
@@ -140,7 +141,8 @@ def guide(dataset: Dataset, subwords: Subwords, say: Say, given: GivenLinks | No
         recipe += (file_hash(given.path), kind)
     aligning = f"aligning the words of {amount(len(dataset), 'training pair')}"
     doing = f"reading word alignments: {shown_path(given.path)}" if given else aligning
-    return cached(recipe, make, read, say, doing)
+    with sparing_memory():  # what learning the links needed is free again before training begins
+        return cached(recipe, make, read, say, doing)
 
 
 def token_weights(
