@@ -172,10 +172,9 @@ class Translator:
             [each.prefix for each in encoded for _ in each.ids],
             [asked for asked, each in zip(wanted, encoded, strict=True) for _ in each.ids],
         )
-        chosen = self._in_precision(settings)
-        precision = chosen.precision(settings.precision).precision  # as for all threads, however many are free
+        precision = self.precision(settings.precision).precision  # as for all threads, however many are free
         with computing_with(threads or self.threads), using(self.speed):
-            found = iter(chosen._translate(batch, settings, precision, check))
+            found = iter(self._in(precision)._translate(batch, settings, precision, check))
         mean_score = bool(wanted[0].mbr)
         return [
             join_segments(line, each.parts.spaces, [next(found) for _ in each.ids], mean_score=mean_score)
@@ -210,10 +209,9 @@ class Translator:
             choice = precision_of_decoding(wanted, self.device, self.members[0].settings)
         return Choice("int8", "its weights have 8 bits") if self._has_8_bits else choice
 
-    def _in_precision(self, settings: DecodingSettings) -> "Translator":
-        """Return a translator that computes as `decoding.precision` says: this one, or one with 8-bit weights. Raise
-        ConfigError if the device cannot."""
-        if self.precision(settings.precision).precision != "int8" or self._has_8_bits:
+    def _in(self, precision: str) -> "Translator":
+        """Return a translator that computes in this precision: this one, or one with 8-bit weights."""
+        if precision != "int8" or self._has_8_bits:
             return self
         if self._in_8_bits is None:
             other = copy(self)  # the original stays as it is: another thread may be translating with it
