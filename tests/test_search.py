@@ -492,11 +492,12 @@ def test_a_prefix_comes_where_other_rules_would_forbid_it() -> None:
 
 
 def test_the_trace_has_the_whole_search() -> None:
-    trace = Trace(len(SOURCE), 3)
+    trace = Trace(candidates=True)
     settings = decoding(beam_size=3)
     found = beam_search(Table(5), SOURCE, settings, 3, trace=trace)
     assert found == beam_search(Table(5), SOURCE, settings, 3)
-    for hypotheses, nodes in zip(found, trace.nodes, strict=True):
+    for row, hypotheses in enumerate(found):
+        nodes = trace.nodes(row)
         assert all(-1 <= node.parent < number for number, node in enumerate(nodes))
         for number, node in enumerate(nodes[1:], 1):
             assert nodes[node.parent].fate == "lived"
@@ -510,3 +511,53 @@ def test_the_trace_has_the_whole_search() -> None:
                     place = nodes[place].parent
                 ended.add((tuple(reversed(tokens)), round(node.log_prob, 4)))
         assert {(tuple(one.tokens), round(one.log_prob, 4)) for one in hypotheses} <= ended
+
+
+@torch.inference_mode()
+def stepped(model: Searchable, source: Tensor, tokens: list[int]) -> tuple[Tensor, list[float]]:
+    """Return attention and log-probabilities of a translation of one sentence, one token after the other."""
+    memory, state = model.encode(source)
+    attentions, log_probs = [], []
+    for last, token in itertools.pairwise([BOS_ID, *tokens, EOS_ID]):
+        found, state, attention = model.step(torch.tensor([last]), state, memory)
+        attentions.append(attention)
+        log_probs.append(float(found[0, token]))
+    return torch.cat(attentions), log_probs
+
+
+@every_model
+@pytest.mark.parametrize("beam_size", [1, 3])
+@pytest.mark.parametrize("rules", [{}, {"no_repeat_ngram": 1, "min_length": 2}], ids=str)
+def test_the_trace_has_what_the_model_saw_at_each_word(kind: str, beam_size: int, rules: dict) -> None:
+    for seed in range(2):
+        model, trace = MODELS[kind](seed), Trace()
+        source = SOURCE.repeat(3, 1)  # the batch shrinks while finished sentences wait
+        found = search(model, source, decoding(beam_size=beam_size, **rules), beam_size, trace=trace)
+        for row, hypotheses in enumerate(found):
+            real_tokens = int((source[row] != PAD_ID).sum())
+            for hypothesis in hypotheses:
+                path = trace.path(row, hypothesis.tokens)
+                attention, log_probs = stepped(model, source[row : row + 1, :real_tokens], hypothesis.tokens)
+                torch.testing.assert_close(torch.from_numpy(path.attention[:, :real_tokens]), attention.float())
+                assert not path.attention[:, real_tokens:].any()
+                assert path.log_probs == pytest.approx(log_probs, abs=1e-4)
+
+
+def test_the_trace_has_what_the_model_saw_for_each_sample() -> None:
+    model, trace = Table(3), Trace(copies=4)
+    found = sample(model, SOURCE, decoding(), Sampling(temperature=2.0, seed=5), 4, trace=trace)
+    for row, samples in enumerate(found):
+        for drawn in samples:
+            path = trace.path(row, drawn.tokens)
+            attention, log_probs = stepped(model, SOURCE[row : row + 1], drawn.tokens)
+            torch.testing.assert_close(torch.from_numpy(path.attention), attention)
+            assert path.log_probs == pytest.approx(log_probs, abs=1e-4)
+            assert sum(path.log_probs) == pytest.approx(drawn.log_prob, abs=1e-5)
+
+
+def test_the_trace_has_no_path_of_what_was_not_searched() -> None:
+    trace = Trace()
+    [[found], *_] = search(Table(1), SOURCE, decoding(beam_size=1), trace=trace)
+    for tokens in ([*found.tokens, 4], found.tokens[:-1], [UNK_ID]):
+        with pytest.raises(LookupError, match="line 0: the search had no hypothesis"):
+            trace.path(0, tokens)

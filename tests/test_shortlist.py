@@ -9,14 +9,17 @@ import torch
 
 import nmt
 from nmt.config import DecodingSettings, ModelSettings
+from nmt.data.batch import pad_targets
 from nmt.data.dataset import Dataset
 from nmt.data.lexicon import Lexicon, learn_lexicon
 from nmt.data.subword import EOS_ID
 from nmt.errors import DataError
+from nmt.inference.scoring import attention_to
 from nmt.inference.search import search
 from nmt.inference.shortlist import SPECIAL, Shortlist
+from nmt.inference.trace import Trace
 from nmt.model import Seq2Seq, make_model
-from nmt.model.int8 import quantize
+from nmt.model.int8 import Int8Linear, quantize
 from nmt.runs.store import SHORTLIST, WEIGHTS, load_run, save_shortlist
 
 VOCAB = 40
@@ -102,16 +105,33 @@ def test_among_all_pieces_nothing_changes(model: Seq2Seq) -> None:
         assert [each.log_prob for each in found] == pytest.approx([each.log_prob for each in plain], abs=1e-4)
 
 
-def test_only_pieces_of_the_shortlist_come(model: Seq2Seq) -> None:
+def some_pieces() -> Shortlist:
     table = torch.full((VOCAB, 2), -1)
     table[5], table[6], table[7], table[8] = (torch.tensor(pair) for pair in ([20, 21], [22, -1], [23, 24], [25, 26]))
-    shortlist = Shortlist(table, torch.tensor([30]))
+    return Shortlist(table, torch.tensor([30]))
+
+
+def test_only_pieces_of_the_shortlist_come(model: Seq2Seq) -> None:
+    shortlist = some_pieces()
     allowed = [*SPECIAL, 20, 21, 22, 23, 24, 25, 26, 30]
     assert shortlist.pieces(SOURCE).tolist() == sorted(allowed)
     tokens = [
         token for found in shortlist.search(model, SOURCE, SETTINGS, 3) for each in found for token in each.tokens
     ]
     assert tokens and set(tokens) <= set(allowed)
+
+
+def test_a_trace_has_the_pieces_of_the_whole_vocabulary(model: Seq2Seq) -> None:
+    trace = Trace()
+    found = some_pieces().search(model, SOURCE, SETTINGS, 1, trace=trace)
+    targets = [hypotheses[0].tokens for hypotheses in found]
+    expected = attention_to([model], SOURCE, pad_targets(targets)[0])
+    assert not trace.whole_vocabulary
+    in_8_bits = any(isinstance(part, Int8Linear) for part in model.modules())
+    close = 0.02 if in_8_bits else 1e-4  # the inputs of a product are rounded by the largest of all its rows
+    for row, target in enumerate(targets):
+        attention = torch.from_numpy(trace.path(row, target).attention)
+        torch.testing.assert_close(attention, expected[row, : len(target) + 1], atol=close, rtol=0)
 
 
 def test_a_piece_that_was_never_seen_lets_all_come(model: Seq2Seq) -> None:

@@ -146,7 +146,7 @@ def guide(dataset: Dataset, subwords: Subwords, say: Say, given: GivenLinks | No
 
 
 def token_weights(
-    links: Sequence[Link], source: tuple[list[Word], list[Piece]], target: tuple[list[Word], list[Piece]]
+    links: Sequence[Link], source: tuple[Sequence[Word], list[Piece]], target: tuple[Sequence[Word], list[Piece]]
 ) -> Weights:
     """Return (target tokens + end, source tokens + end) out of links between words.
 
@@ -165,7 +165,7 @@ def token_weights(
     return weights
 
 
-def _ownership(words: list[Word], pieces: list[Piece]) -> Weights:
+def _ownership(words: Sequence[Word], pieces: list[Piece]) -> Weights:
     """Return (words, pieces): the share of each piece that belongs to each word."""
     shares = np.zeros((len(words), len(pieces)), np.float32)
     piece, word, share = tokens_of_words(words, pieces)
@@ -173,6 +173,6 @@ def _ownership(words: list[Word], pieces: list[Piece]) -> Weights:
     return shares
 
 
-def _read(subword: Subword, ids: Ids, kind: str) -> tuple[list[Word], list[Piece]]:
+def _read(subword: Subword, ids: Ids, kind: str) -> tuple[Sequence[Word], list[Piece]]:
     tokens = ids.tolist()
     return split_words(subword.decode(tokens), kind), subword.decoded_pieces(tokens)

@@ -48,11 +48,12 @@ class Word(NamedTuple):
     alone: bool = False  # one character of a script that does not separate words
 
 
-def split_words(line: str, kind: str = "scripts") -> list[Word]:
+@functools.lru_cache(maxsize=512)  # attention, details and flags ask for the same lines, one after the other
+def split_words(line: str, kind: str = "scripts") -> tuple[Word, ...]:
     """Split a line into words, by one of WORDS. Raises ConfigError for another name."""
     if kind not in WORDS:
         raise ConfigError(f"words: {kind!r} must be one of {', '.join(WORDS)}")
-    return WORDS[kind](line)
+    return tuple(WORDS[kind](line))
 
 
 def words_of_scripts(line: str) -> list[Word]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID, SPACE_MARK, UNK_ID, Piece, Subword
-from nmt.data.words import Word, split_words
+from nmt.data.words import split_words
 from nmt.inference.alignment import owners
 from nmt.inference.search import Searchable
 from nmt.inference.trace import Node
@@ -150,7 +150,7 @@ def word_probabilities(
 ) -> tuple[list[float], list[int]]:
     """Return the probability of each word, as the geometric mean over its tokens, and the first of its tokens (-1:
     none)."""
-    words: list[Word] = split_words(text, kind)
+    words = split_words(text, kind)
     sums, counts, first = [0.0] * len(words), [0] * len(words), [-1] * len(words)
     for piece, word in owners(words, pieces):
         sums[word] += log_probs[piece]

@@ -1,6 +1,7 @@
 """Explain hypotheses: how much each target word attends to each source word, how probable it is, what else could come.
 
-Search keeps tokens and scores alone. What is shown besides comes from one more pass of the model over its result.
+What is shown comes from the trace of the search: what the model saw when it chose each word. Only what a trace lacks
+takes one more pass of the model over the result.
 """
 
 import math
@@ -19,7 +20,7 @@ from nmt.inference.heads import head_attention
 from nmt.inference.request import TranslateOptions
 from nmt.inference.scoring import attention_to, read_targets
 from nmt.inference.search import Hypothesis, Searchable
-from nmt.inference.trace import Node
+from nmt.inference.trace import Trace
 from nmt.inference.translation import Candidate, Translation
 from nmt.inference.unknown import copied_words
 from nmt.model import Seq2Seq
@@ -47,15 +48,15 @@ class Explainer:
         found: list[list[Hypothesis]],
         limits: list[int],
         options: TranslateOptions,
-        nodes: Sequence[list[Node]] | None,
+        trace: Trace | None,
+        rows: list[int],
     ) -> list[Translation]:
         """Return the translations of a batch of lines: their token ids, the hypotheses of each, best first.
 
-        `limits` are the longest lengths that were allowed; `nodes` of each line are the trace of the search, if it
-        was asked for.
+        `limits` are the longest lengths that were allowed; `trace` of the search has the lines as `rows`.
         """
         targets = [hypotheses[0].tokens for hypotheses in found]
-        weights, heads, log_probs = self._read(sources, targets, options)
+        weights, heads, log_probs = self._read(sources, targets, options, trace, rows)
         copies = self._copies(lines, sources, found)
         translations = []
         for index, (line, source, hypotheses) in enumerate(zip(lines, sources, found, strict=True)):
@@ -83,29 +84,39 @@ class Explainer:
                 translation = self._with_attention(translation, source, pieces, weights[index], of_heads, options.words)
             if options.details:
                 details = self._details(translation, source, target, pieces, log_probs[index], options)
-                trace = traced(nodes[index], target, self.subwords.target) if nodes else ()
-                translation = replace(translation, details=replace(details, trace=trace))
+                if trace and options.trace:
+                    nodes = traced(trace.nodes(rows[index]), target, self.subwords.target)
+                    details = replace(details, trace=nodes)
+                translation = replace(translation, details=details)
             translations.append(translation)
         return translations
 
     def _read(
-        self, sources: list[list[int]], targets: list[list[int]], options: TranslateOptions
+        self,
+        sources: list[list[int]],
+        targets: list[list[int]],
+        options: TranslateOptions,
+        trace: Trace | None,
+        rows: list[int],
     ) -> tuple[list[np.ndarray] | None, list[np.ndarray] | None, list[list[float]]]:
         """Return the attention to the translations, that of each head, and the log-probability of each token, as far
         as they are asked for. There are heads if a single model has an attention with several."""
-        # Forward equals stepping: one pass over the result gives what the search saw at each of its steps.
-        if not (options.attention or options.heads or options.details):
+        if not (options.attention or options.details):
             return None, None, []
-        source, (target_input, target_output) = pad_sources(sources), pad_targets(targets)
-        target_input = target_input.to(self.device)
         heads = None
         if options.heads and len(self.members) == 1:
-            found = head_attention(self.members[0], source, target_input)
+            target_input = pad_targets(targets)[0].to(self.device)
+            found = head_attention(self.members[0], pad_sources(sources), target_input)
             heads = None if found is None else _cropped(found, sources, targets)
-        if options.details:
-            weights, log_probs = read_targets(self.members, source, target_input, target_output.to(self.device))
-            return _cropped(weights, sources, targets), heads, log_probs.tolist()
-        return (self.attention(sources, targets) if options.attention else None), heads, []
+        # A shortlist leaves words out, and those that stay get their probability: another pass knows all words.
+        if trace and (trace.whole_vocabulary or not options.details):
+            paths = [trace.path(row, target) for row, target in zip(rows, targets, strict=True)]
+            weights = [path.attention[:, : len(source) + 1] for path, source in zip(paths, sources, strict=True)]
+            return weights, heads, [path.log_probs for path in paths]
+        source, (target_input, target_output) = pad_sources(sources), pad_targets(targets)
+        parts = target_input.to(self.device), target_output.to(self.device)
+        read, log_probs = read_targets(self.members, source, *parts)
+        return _cropped(read, sources, targets), heads, log_probs.tolist()
 
     def _with_attention(
         self,

@@ -33,8 +33,8 @@ class Evidence(NamedTuple):
     """
 
     texts: tuple[str, str]
-    source: list[Word]
-    target: list[Word]
+    source: Sequence[Word]
+    target: Sequence[Word]
     log_prob: float
     attention: Attention | None
     ratio: tuple[float, float, float]

@@ -58,7 +58,7 @@ class TranslateOptions:
     n_best: int = 1  # translations of each line, best first; samples as they were drawn
     sampling: Sampling | None = None  # draw instead of search
     mbr: int = 0  # minimum Bayes risk: number of samples to draw; those with the highest mean chrF to the others win
-    attention: bool = True  # attention and alignment, at the price of one more pass over the result
+    attention: bool = True  # attention and alignment, at the price of a few per cent of the time
     words: str = "scripts"  # what a word is, out of nmt.data.words.WORDS
     details: bool = False  # offsets and probability of each word
     alternatives: int = 0  # the likeliest other words at each position; needs details

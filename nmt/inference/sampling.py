@@ -12,6 +12,7 @@ from nmt.config import DecodingSettings
 from nmt.inference.constraints import NO_CONSTRAINTS, Constraints, longest_allowed
 from nmt.inference.request import Sampling
 from nmt.inference.search import Hypothesis, Searchable, word_by_word
+from nmt.inference.trace import Trace
 
 FEW = 512  # words among which the nucleus is looked for first
 
@@ -26,6 +27,7 @@ def sample(
     count: int = 1,
     places: Sequence[Place] = (),
     constraints: Constraints = NO_CONSTRAINTS,
+    trace: Trace | None = None,
 ) -> list[list[Hypothesis]]:
     """Draw `count` independent samples of each sentence; return them in the order in which they were drawn.
 
@@ -45,7 +47,7 @@ def sample(
         return draw(truncate(cooled, sampling.top_k, sampling.top_p), chance[rows.to(chance.device), position])
 
     with torch.inference_mode():
-        return word_by_word(model, source, settings, choose, count, constraints)
+        return word_by_word(model, source, settings, choose, count, constraints, trace)
 
 
 def uniforms(seed: int | None, places: Sequence[Place], count: int, length: int) -> Float[Tensor, "rows length"]:

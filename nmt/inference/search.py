@@ -21,7 +21,7 @@ from torch import Tensor
 from nmt.config import DecodingSettings
 from nmt.data.subword import BOS_ID, EOS_ID, PAD_ID
 from nmt.inference.constraints import NO_CONSTRAINTS, Allowed, Constraints, concerns_any, longest_allowed
-from nmt.inference.trace import Trace
+from nmt.inference.trace import Step, Trace
 from nmt.kernels.deferred_gradients import deferred_gradients
 from nmt.kernels.topk import topk
 from nmt.model import State
@@ -76,8 +76,8 @@ def search(
     """Return the best hypotheses of each sentence, best first: `n_best` of them, or as many as ended within the
     beam."""
     with torch.inference_mode(), deferred_gradients():
-        if settings.beam_size == 1 and trace is None:
-            return [[hypothesis] for hypothesis in greedy_search(model, source, settings, constraints)]
+        if settings.beam_size == 1 and not (trace and trace.candidates):
+            return [[hypothesis] for hypothesis in greedy_search(model, source, settings, constraints, trace)]
         return beam_search(model, source, settings, n_best, constraints, trace)
 
 
@@ -138,9 +138,14 @@ def greedy_search(
     source: Int[Tensor, "batch src"],
     settings: DecodingSettings,
     constraints: Constraints = NO_CONSTRAINTS,
+    trace: Trace | None = None,
 ) -> list[Hypothesis]:
     """Take the likeliest token at each position. Equal to beam search with a beam of one."""
-    found = word_by_word(model, source, settings, lambda log_probs, *_: log_probs.argmax(dim=-1), 1, constraints)
+
+    def choose(log_probs: Tensor, *_: Any) -> Tensor:
+        return log_probs.argmax(dim=-1)
+
+    found = word_by_word(model, source, settings, choose, constraints=constraints, trace=trace)
     return [hypothesis for [hypothesis] in found]
 
 
@@ -151,8 +156,10 @@ def word_by_word(
     choose: Choose,
     copies: int = 1,
     constraints: Constraints = NO_CONSTRAINTS,
+    trace: Trace | None = None,
 ) -> list[list[Hypothesis]]:
-    """Grow `copies` hypotheses of each sentence by the token that `choose` picks, until the end."""
+    """Grow `copies` hypotheses of each sentence by the token that `choose` picks, until the end. To `trace`, each of
+    them is a sentence of its own."""
     memory, state = model.encode(source)
     limit, device = longest_allowed(source, settings, constraints), memory.mask.device
     allowed, every = Allowed(settings, constraints, int(limit.min())), steps_between_looks(device)
@@ -180,6 +187,10 @@ def word_by_word(
             tokens[:, time] = chosen
             time += 1
             ended = chosen == EOS_ID
+            if trace:
+                one = chosen.unsqueeze(1)  # (rows, 1): one hypothesis, which is the best candidate
+                parts = (attention.unsqueeze(1), torch.zeros_like(one), one, log_prob.unsqueeze(1), ended.unsqueeze(1))
+                trace.add(Step(live, done, *parts, torch.zeros_like(one)))
             if concerns_any(ended):
                 now = _score(log_prob, time - 1, coverage, memory.mask, settings)
                 score, length = torch.where(done, score, now), length.masked_fill(~done, time)
@@ -302,7 +313,7 @@ def beam_search(
     constraints: Constraints = NO_CONSTRAINTS,
     trace: Trace | None = None,
 ) -> list[list[Hypothesis]]:
-    """Search with a beam and length normalisation. `trace` gets every hypothesis of every step.
+    """Search with a beam and length normalisation. `trace` gets the hypotheses of every step.
 
     An ending counts only when it ranks within the beam. A sentence is done when `beam_size` hypotheses have ended and
     no live one is better than the `n_best`-th of them, or when none can still become better.
@@ -310,15 +321,14 @@ def beam_search(
     limit = longest_allowed(source, settings, constraints)
     allowed = Allowed(settings, constraints, int(limit.min()))
     beam = _Beam.of(model, source, limit, settings)
-    every = 1 if trace else steps_between_looks(beam.done.device)
+    every = steps_between_looks(beam.done.device)
     found: list[list[Hypothesis]] = [[] for _ in range(source.size(0))]
     n_best = min(n_best, settings.beam_size)
     while len(beam.sentence):
         for _ in range(every):
             _advance(model, beam, settings, allowed, trace)
             beam.done = _done(beam, settings, n_best) | beam.done
-        live = len(beam.sentence) - int(beam.done.sum())
-        size = live if trace else size_for(live)  # a trace has no steps of what is finished
+        size = size_for(len(beam.sentence) - int(beam.done.sum()))
         if size >= len(beam.sentence):
             continue
         keep, out = _split(beam.done, size)
@@ -361,10 +371,11 @@ def _advance(
     if concerns_any(ends):
         ends = ends & log_prob[:, :size].isfinite() & ~beam.done.unsqueeze(1)
         _add_endings(beam, parent[:, :size], token[:, :size], log_prob[:, :size], ends, coverage, settings)
-    candidates = log_prob.clone() if trace else log_prob
-    log_prob, place = log_prob.masked_fill_(end, -math.inf).topk(size)  # those that live on: (batch, beam)
+    candidates = log_prob
+    log_prob, place = log_prob.masked_fill(end, -math.inf).topk(size)  # those that live on: (batch, beam)
     if trace:
-        trace.add(beam.sentence, parent, token, candidates, ends, place)
+        weights = attention.unflatten(0, (batch, size))
+        trace.add(Step(beam.sentence, beam.done, weights, parent, token, candidates, ends, place))
     parent, token = parent.gather(1, place), token.gather(1, place)
     rows = (parent + beam.first_row).flatten()  # (batch * beam,)
     # The hypotheses and their new tokens move to the other buffer, if that is wide enough.

@@ -41,7 +41,9 @@ def by_sampling(model: Searchable, wanted: Wanted) -> Found:
     """Draw `n_best` translations, or as many as minimum Bayes risk needs."""
     sampling = wanted.options.sampling or Sampling()
     copies = wanted.options.copies
-    return sample(model, wanted.source, wanted.settings, sampling, copies, wanted.places, wanted.constraints)
+    return sample(
+        model, wanted.source, wanted.settings, sampling, copies, wanted.places, wanted.constraints, wanted.trace
+    )  # fmt: skip
 
 
 def by_mbr(model: Searchable, wanted: Wanted) -> Found:

@@ -59,14 +59,17 @@ class Shortlist:
         trace: Trace | None = None,
         check: Check | None = None,
     ) -> list[list[Hypothesis]]:
-        """Search among the tokens of the shortlist; a trace shows the whole vocabulary. `check` may end the search."""
-        pieces = None if trace else self.pieces(source)
+        """Search among the tokens of the shortlist; a trace with all candidates is of the whole vocabulary. `check` may
+        end the search."""
+        pieces = None if trace and trace.candidates else self.pieces(source)
         among: Searchable = model if pieces is None else VocabularyRestriction(model, pieces)
         if check:
             among = Interruptible(among, check)
         if pieces is None:
             return search(among, source, settings, n_best, constraints, trace)
-        found = search(among, source, settings, n_best, constraints.among(pieces))
+        found = search(among, source, settings, n_best, constraints.among(pieces), trace)
+        if trace:
+            trace.rename(pieces)
         names = pieces.tolist()  # the search numbered the tokens by their places in the shortlist
         return [
             [hypothesis._replace(tokens=[names[token] for token in hypothesis.tokens]) for hypothesis in hypotheses]

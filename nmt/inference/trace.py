@@ -1,11 +1,18 @@
-"""The trace of a beam search: every hypothesis of every step, and what became of it."""
+"""The trace of a search: the hypotheses of each step, what became of them, and what they attended to.
 
+What a search notes are tensors as it has them. They are read once it is over, so that a GPU is not waited for.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
+import numpy as np
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from nmt.data.subword import BOS_ID
+from nmt.data.subword import BOS_ID, EOS_ID
 
 LIVED, ENDED, PRUNED = "lived", "ended", "pruned"
 
@@ -19,36 +26,109 @@ class Node(NamedTuple):
     fate: str  # LIVED into the next step, ENDED within the beam, or PRUNED
 
 
+class Step(NamedTuple):
+    """Hold a step of a search. Candidates are hypotheses with one more token, best first."""
+
+    sentence: Int[Tensor, "batch"]
+    done: Bool[Tensor, "batch"]  # finished before this step
+    attention: Float[Tensor, "batch beam src"]  # of the hypotheses that were live before this step
+    parent: Int[Tensor, "batch candidates"]  # which of them
+    token: Int[Tensor, "batch candidates"]
+    log_prob: Float[Tensor, "batch candidates"]  # of the whole hypothesis; -inf where there is none
+    ended: Bool[Tensor, "batch ranks"]  # of the first candidates
+    lived: Int[Tensor, "batch beam"]  # the candidates that are live after this step
+
+
+class Path(NamedTuple):
+    """Hold what a search saw along one hypothesis, the end of the sentence included."""
+
+    attention: Float[np.ndarray, "tgt src"]
+    log_probs: list[float]  # of each token, given those before it
+
+
+class _Row(NamedTuple):
+    """Hold a step of one sentence, with the names of `Step`."""
+
+    attention: Float[np.ndarray, "beam src"]
+    parent: list[int]
+    token: list[int]
+    log_prob: list[float]
+    ended: list[bool]
+    lived: list[int]
+
+
 class Trace:
-    """Hold what a search notes of each sentence. The candidates of a step are twice the beam, as the search ranks
-    them."""
+    """Hold what a search notes."""
 
-    def __init__(self, sentences: int, beam: int) -> None:
-        self.nodes = [[Node(-1, BOS_ID, 0.0, LIVED)] for _ in range(sentences)]
-        self._live = [[0] * beam for _ in range(sentences)]  # the node of each live hypothesis
+    def __init__(self, *, candidates: bool = False, copies: int = 1) -> None:
+        """`candidates`: whether those that a search prunes are wanted. A greedy search has none. `copies` of a line
+        count as so many sentences."""
+        self.candidates = candidates
+        self.copies = copies
+        self.whole_vocabulary = True  # whether the probabilities are those among all tokens
+        self._steps: list[Step] = []
 
-    def add(
-        self,
-        sentence: Int[Tensor, "batch"],
-        parent: Int[Tensor, "batch candidates"],
-        token: Int[Tensor, "batch candidates"],
-        log_prob: Float[Tensor, "batch candidates"],
-        ends: Bool[Tensor, "batch beam"],
-        lived: Int[Tensor, "batch beam"],
-    ) -> None:
-        """Note the candidates of a step, best first; `lived` are the places of those that go on."""
-        steps = zip(
-            sentence.tolist(), parent.tolist(), token.tolist(), log_prob.tolist(), ends.tolist(), lived.tolist(),
-            strict=True,
-        )  # fmt: skip
-        for row, parents, tokens, log_probs, ended, places in steps:
-            nodes, before = self.nodes[row], self._live[row]
-            first, kept = len(nodes), set(places)
-            numbers = []
-            for rank, (slot, one, value) in enumerate(zip(parents, tokens, log_probs, strict=True)):
+    def add(self, step: Step) -> None:
+        """Note a step."""
+        self._steps.append(step)
+
+    def rename(self, tokens: Int[Tensor, " tokens"]) -> None:
+        """Give the tokens of a restricted vocabulary, which a search numbered from 0, their numbers in the whole
+        one."""
+        self._steps = [step._replace(token=tokens[step.token]) for step in self._steps]
+        self.whole_vocabulary = False
+
+    @cached_property
+    def _rows(self) -> dict[int, list[_Row]]:
+        """Return the steps of each sentence, up to that in which it is done."""
+        found = defaultdict(list)
+        for step in self._steps:
+            attention = step.attention.float().cpu().numpy()  # numpy has no bf16
+            others = (step.parent, step.token, step.log_prob, step.ended, step.lived)
+            rows = zip(
+                step.sentence.tolist(), step.done.tolist(), attention, *(part.tolist() for part in others), strict=True
+            )
+            for sentence, done, *row in rows:
+                if not done:
+                    found[sentence].append(_Row(*row))
+        return found
+
+    def path(self, line: int, tokens: Sequence[int]) -> Path:
+        """Return what the search saw along a hypothesis of a line, `tokens` without begin and end. Raises LookupError
+        if it had no such hypothesis."""
+        for sentence in range(line * self.copies, (line + 1) * self.copies):
+            if found := self._path(sentence, [*tokens, EOS_ID]):
+                return found
+        raise LookupError(f"line {line}: the search had no hypothesis {list(tokens)}")
+
+    def _path(self, sentence: int, tokens: Sequence[int]) -> Path | None:
+        live, before = 0, 0.0
+        attention, log_probs = [], []
+        for token, row in zip(tokens, self._rows[sentence], strict=False):
+            candidates = enumerate(zip(row.parent, row.token, strict=True))
+            place = next((place for place, candidate in candidates if candidate == (live, token)), None)
+            if place is None:
+                return None
+            attention.append(row.attention[live])
+            log_probs.append(row.log_prob[place] - before)
+            if token != EOS_ID:
+                if place not in row.lived:
+                    return None
+                live, before = row.lived.index(place), row.log_prob[place]
+        return Path(np.stack(attention), log_probs) if len(log_probs) == len(tokens) else None
+
+    def nodes(self, sentence: int) -> list[Node]:
+        """Return every hypothesis of a sentence."""
+        nodes = [Node(-1, BOS_ID, 0.0, LIVED)]
+        live = [0]  # the node of each live hypothesis
+        for row in self._rows[sentence]:
+            first, numbers = len(nodes), []
+            for rank, (parent, token, log_prob) in enumerate(zip(row.parent, row.token, row.log_prob, strict=True)):
                 numbers.append(len(nodes))
-                if value == float("-inf"):
+                if log_prob == float("-inf"):
                     continue
-                fate = ENDED if rank < len(ended) and ended[rank] else LIVED if rank in kept else PRUNED
-                nodes.append(Node(before[slot], one, value, fate))
-            self._live[row] = [min(numbers[place], max(first, len(nodes) - 1)) for place in places]
+                ended = rank < len(row.ended) and row.ended[rank]
+                fate = ENDED if ended else LIVED if rank in row.lived else PRUNED
+                nodes.append(Node(live[parent], token, log_prob, fate))
+            live = [min(numbers[place], max(first, len(nodes) - 1)) for place in row.lived]
+        return nodes
