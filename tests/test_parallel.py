@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from nmt.inference.parallel import parallel_map
+from nmt.inference.parallel import computing_with, even_size, parallel_map
 
 CPU = torch.device("cpu")
 
@@ -61,3 +61,25 @@ def test_an_error_ends_it_and_nothing_that_waits_is_begun() -> None:
         list(parallel_map(work, range(30), CPU))
     assert len(begun) < 30
     assert torch.get_num_threads() == 3
+
+
+@pytest.mark.parametrize(
+    ("threads", "count", "size"),
+    [
+        (1, 65, 64),
+        (2, 64, 64),
+        (2, 65, 33),
+        (2, 128, 64),
+        (2, 129, 33),
+        (2, 500, 63),
+        (4, 129, 64),
+        (4, 193, 49),
+        (2, 0, 64),
+    ],
+)
+def test_all_threads_have_equally_many_batches(threads: int, count: int, size: int) -> None:
+    with computing_with(threads):
+        assert even_size(count, 64, CPU) == size
+        batches = -(-count // size)
+        assert batches < threads or batches % threads == 0 or threads == 1
+    assert even_size(count, 64, torch.device("meta")) == 64

@@ -162,6 +162,22 @@ def test_attention_and_alignment(translator: Translator, lines: list[str]) -> No
         assert all(0 <= target < len(translation.attention.target) for target in targets)
 
 
+def test_attention_that_is_too_much_for_a_trace_is_computed_afterwards(
+    translator: Translator, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = TranslateOptions(details=True, trace=True, changes={"max_length": 12})
+    expected = translator.translate(lines, options=options)
+    monkeypatch.setattr("nmt.inference.trace.MOST_ATTENTION", 100)
+    for found, wanted in zip(translator.translate(lines, options=options), expected, strict=True):
+        assert (found.text, found.details is None) == (wanted.text, wanted.details is None)
+        assert (found.attention is None) == (wanted.attention is None)
+        if found.attention is not None and wanted.attention is not None:
+            np.testing.assert_allclose(found.attention.weights, wanted.attention.weights, atol=1e-4)
+        if found.details is not None and wanted.details is not None:
+            assert found.details.probability == pytest.approx(wanted.details.probability, rel=1e-3)
+            assert found.details.trace == wanted.details.trace
+
+
 def test_without_attention_the_text_is_the_same(translator: Translator, lines: list[str]) -> None:
     short = {"max_length": 20}
     without = translator.translate(lines, attention=False, changes=short)

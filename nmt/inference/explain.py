@@ -109,7 +109,7 @@ class Explainer:
             found = head_attention(self.members[0], pad_sources(sources), target_input)
             heads = None if found is None else _cropped(found, sources, targets)
         # A shortlist leaves words out, and those that stay get their probability: another pass knows all words.
-        if trace and (trace.whole_vocabulary or not options.details):
+        if trace and trace.has_attention and (trace.whole_vocabulary or not options.details):
             paths = [trace.path(row, target) for row, target in zip(rows, targets, strict=True)]
             weights = [path.attention[:, : len(source) + 1] for path, source in zip(paths, sources, strict=True)]
             return weights, heads, [path.log_probs for path in paths]

@@ -48,6 +48,15 @@ def parallel_map(work: Callable[[Item], Result], items: Sequence[Item], device: 
         pool.shutdown(cancel_futures=True)
 
 
+def even_size(count: int, most: int, device: torch.device) -> int:
+    """Return the size of the batches into which `count` items are divided for `parallel_map`, at most `most`. Where
+    every thread has a batch, all have equally many, of equal sizes, so that none waits for the others at the end."""
+    threads, batches = own_threads(), -(-count // most)
+    if device.type != "cpu" or threads == 1 or batches < threads or not uses("parallel"):
+        return most
+    return -(-count // (-(-batches // threads) * threads))
+
+
 def own_threads() -> int:
     """Return the number of threads that this thread computes with."""
     with _changing:

@@ -15,6 +15,7 @@ from torch import Tensor
 from nmt.data.subword import BOS_ID, EOS_ID
 
 LIVED, ENDED, PRUNED = "lived", "ended", "pruned"
+MOST_ATTENTION = 2**25  # numbers that are kept; wide beams over long lines would have gigabytes
 
 
 class Node(NamedTuple):
@@ -37,6 +38,10 @@ class Step(NamedTuple):
     log_prob: Float[Tensor, "batch candidates"]  # of the whole hypothesis; -inf where there is none
     ended: Bool[Tensor, "batch ranks"]  # of the first candidates
     lived: Int[Tensor, "batch beam"]  # the candidates that are live after this step
+
+    def without_attention(self) -> "Step":
+        """Return the step without its attention, whose memory is free then."""
+        return self._replace(attention=self.attention[..., :0].clone())
 
 
 class Path(NamedTuple):
@@ -66,11 +71,17 @@ class Trace:
         self.candidates = candidates
         self.copies = copies
         self.whole_vocabulary = True  # whether the probabilities are those among all tokens
+        self.has_attention = True  # whether it was not too much to be kept
         self._steps: list[Step] = []
+        self._size = 0  # numbers of attention
 
     def add(self, step: Step) -> None:
         """Note a step."""
-        self._steps.append(step)
+        self._size += step.attention.numel()
+        if self._size > MOST_ATTENTION and self.has_attention:
+            self.has_attention = False
+            self._steps = [each.without_attention() for each in self._steps]
+        self._steps.append(step if self.has_attention else step.without_attention())
 
     def rename(self, tokens: Int[Tensor, " tokens"]) -> None:
         """Give the tokens of a restricted vocabulary, which a search numbered from 0, their numbers in the whole

@@ -21,7 +21,7 @@ from nmt.inference.constraints import Constraints, longest_allowed
 from nmt.inference.ensemble import Ensemble
 from nmt.inference.explain import Confidence, Explainer
 from nmt.inference.interruptible import Check, Interruptible
-from nmt.inference.parallel import computing_with, parallel_map
+from nmt.inference.parallel import computing_with, even_size, parallel_map
 from nmt.inference.prefix import Prefix, Prefixed, Prefixes, Spelling, prefix_of
 from nmt.inference.request import GIVEN, Sampling, TranslateOptions, pairs_of, texts_of, with_changes
 from nmt.inference.sampling import Place
@@ -259,6 +259,7 @@ class Translator:
         rows = options.copies * (1 if options.drawn or options.mbr else settings.beam_size)
         at_once = max(1, MOST_VALUES // (rows * len(self.subwords.target)))
         size = min(max(1, settings.batch_size // options.copies), at_once)
+        size = even_size(len(real), size, self.device)
         batches = list(longest_first(real, [len(each) for each in ids], size))
         for indices, results in zip(batches, parallel_map(of_batch, batches, self.device), strict=True):
             for index, translation in zip(indices, results, strict=True):
