@@ -31,18 +31,19 @@ from nmt.inference.search import search
 from nmt.kernels import Thresholds, using
 from nmt.kernels.choice import NEVER
 from nmt.kernels.deferred_gradients import PackedWeights, cached_packing
-from nmt.kernels.packed import Packed
+from nmt.kernels.packed import MOST_FILLED, Packed
 from nmt.model import make_model
 from nmt.model.int8 import quantize
 from nmt.precision import computing_in, cpu_features, precisions_of
 from nmt.shown import amount
 
-FORMAT = 3  # raise it when the meaning of a number changes, or how it is measured
+FORMAT = 4  # raise it when the meaning of a number changes, or how it is measured
 SWITCH = "NMT_CALIBRATION"
 FOLDER = "calibration"
 LARGEST = 10_000  # bytes of a file
 SHAPES = ((256, 256), (512, 512), (1024, 512), (2048, 512), (2048, 1024), (8000, 512))  # (outputs, inputs)
 ROWS = (1, 5, 32)
+FILLED = 5  # rows that a product with one row may be filled up to
 ROUNDS = 5
 SEARCHED = ModelSettings()  # the model of the searches, and how much it is given
 VOCABULARY, LENGTH, SEARCHES = 4000, 8, 2
@@ -62,6 +63,7 @@ class Measured(NamedTuple):
     inputs: int
     plain: float
     packed: float
+    filled: float = math.inf  # packed, and filled up to FILLED rows
 
     @property
     def work(self) -> int:
@@ -123,22 +125,40 @@ def calibrate(threads: int) -> Calibration:
             copies = max(2, min(MOST_WEIGHTS, WORKING_SET // (4 * outputs * inputs)))
             weights, bias = [torch.zeros(outputs, inputs) for _ in range(copies)], torch.zeros(outputs)
             packed = [Packed(weight) for weight in weights]
-            best = {(rows, kind): math.inf for rows in ROWS for kind in ("plain", "packed")}
+            best = {(rows, kind): math.inf for rows in ROWS for kind in ("plain", "packed", "filled")}
             for index in range(ROUNDS + 1):  # the first one compiles
                 if index > 1 and clock() - begun > LONGEST * (len(measured) + len(ROWS)) / (len(SHAPES) * len(ROWS)):
                     break
                 for rows in ROWS:
                     given = torch.zeros(rows, inputs)
-                    plain_time = _mean_time(lambda weight: F.linear(given, weight, bias), weights, clock)  # noqa: B023
-                    packed_time = _mean_time(lambda weight: weight(given, bias), packed, clock)  # noqa: B023
-                    best[rows, "plain"] = min(best[rows, "plain"], plain_time)
-                    best[rows, "packed"] = min(best[rows, "packed"], packed_time)
-            measured += [Measured(rows, outputs, inputs, best[rows, "plain"], best[rows, "packed"]) for rows in ROWS]
+                    kinds: dict[str, tuple[Callable[[Any], object], Sequence[object], int]] = {
+                        "plain": (lambda weight: F.linear(given, weight, bias), weights, 1),  # noqa: B023
+                        "packed": (lambda weight: weight(given, bias), packed, 1),  # noqa: B023
+                        "filled": (lambda weight: weight(given, bias), packed, FILLED),  # noqa: B023
+                    }
+                    for kind, (product, factors, least) in kinds.items():
+                        if kind != "filled" or rows < FILLED:
+                            with using({threads: Thresholds(least_rows=least)}):
+                                best[rows, kind] = min(best[rows, kind], _mean_time(product, factors, clock))
+            measured += [
+                Measured(rows, outputs, inputs, *(best[rows, kind] for kind in ("plain", "packed", "filled")))
+                for rows in ROWS
+            ]
+        least_rows, measured = _filled(measured)
         one = _threshold([product for product in measured if product.rows == 1], default.one_row)
         several = _threshold([product for product in measured if product.rows > 1], default.rows)
-        with using({threads: Thresholds(one, several)}):
+        found = Thresholds(one, several, least_rows=least_rows)
+        with using({threads: found}):
             searches = _search_times(clock)
-    return Calibration(Thresholds(one, several, min(searches, key=lambda name: searches[name])), measured, searches)
+    return Calibration(found._replace(precision=min(searches, key=lambda name: searches[name])), measured, searches)
+
+
+def _filled(measured: list[Measured]) -> tuple[int, list[Measured]]:
+    """Return `least_rows`, and the products with the times that packed ones take then."""
+    few = [product for product in measured if product.rows < FILLED]
+    if sum(product.filled / product.packed for product in few) >= CLEARLY * len(few):
+        return Thresholds().least_rows, measured
+    return FILLED, [each._replace(packed=each.filled) if each.rows < FILLED else each for each in measured]
 
 
 def _mean_time(product: Callable[[Any], object], weights: Sequence[object], clock: Callable[[], float]) -> float:
@@ -188,9 +208,10 @@ def lines(calibration: Calibration, threads: int) -> list[str]:
         f"{name}: {'never' if limit >= NEVER else f'from {limit:,} multiplications on'}"
         for name, limit in (("one row", calibration.thresholds.one_row), ("several rows", calibration.thresholds.rows))
     ]
-    number = amount(threads, "thread")
+    number, least = amount(threads, "thread"), calibration.thresholds.least_rows
+    filling = f"fewer than {least} rows filled up to {least}" if least > 1 else "few rows left as they are"
     shown = [
-        f"packed products on {cpu()}, {number}, torch {torch.__version__}: {'; '.join(limits)}; "
+        f"packed products on {cpu()}, {number}, torch {torch.__version__}: {'; '.join(limits)}; {filling}; "
         f"decoding.precision=auto: {calibration.thresholds.precision}"
     ]
     times = (f"{name} {1e3 * seconds:.1f} ms" for name, seconds in calibration.searches.items())
@@ -267,16 +288,20 @@ def read(threads: int, say: Say) -> Thresholds | None:
 def parse(values: Mapping[str, Any]) -> Thresholds | None:
     """Return the thresholds among untrusted values; None if they are not thresholds."""
     one_row, rows, precision = values.get("one_row"), values.get("rows"), values.get("precision", "")
+    least_rows = values.get("least_rows", 1)  # runs of before have none
     if not all(type(number) is int and 0 < number <= NEVER for number in (one_row, rows)):
         return None
     if not isinstance(precision, str) or precision not in {"", "float32", *precisions_of(torch.device("cpu"))}:
         return None
-    return Thresholds(one_row, rows, precision)  # type: ignore[arg-type]
+    if type(least_rows) is not int or not 1 <= least_rows <= MOST_FILLED:
+        return None
+    return Thresholds(one_row, rows, precision, least_rows)  # type: ignore[arg-type]
 
 
 def to_record(chosen: Mapping[int, Thresholds]) -> dict[str, Any]:
     """Return thresholds as a run records them: those that its training depends on."""
-    return {str(threads): {"one_row": found.one_row, "rows": found.rows} for threads, found in chosen.items()}
+    parts = ("one_row", "rows", "least_rows")
+    return {str(threads): {part: getattr(found, part) for part in parts} for threads, found in chosen.items()}
 
 
 def from_record(record: Any) -> Mapping[int, Thresholds]:

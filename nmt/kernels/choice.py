@@ -20,12 +20,13 @@ NEVER = 2**62  # more multiplications than any product has
 
 
 class Thresholds(NamedTuple):
-    """Hold the multiplications (rows x inputs x outputs) from which on a packed product in float32 is faster, and the
-    precision in which products of a search are fastest."""
+    """Hold the multiplications (rows x inputs x outputs) from which on a packed product in float32 is faster, the
+    precision in which products of a search are fastest, and how many rows a packed product has at least."""
 
     one_row: int = NEVER  # with a single row: on some processors memory bandwidth limits both
     rows: int = 2_000_000  # with several
     precision: str = ""  # float32, bf16 or int8; "": not measured
+    least_rows: int = 1  # in float32; fewer are filled up, where oneDNN's code for one row reads weights more slowly
 
 
 class FastPath(NamedTuple):

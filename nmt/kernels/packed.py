@@ -1,8 +1,9 @@
 """Packed weights: arranged for products with few rows, as in a loop over positions.
 
 Once oneDNN has rearranged a large weight into the blocks that its kernels read, a product with 5 to 200 rows takes
-between 0.4 and 0.9 of the time (docs/lab/benchmarks.md). With one row it depends on the processor. In bf16 the weight
-is rounded at the same time. Other types and devices stay as they are.
+between 0.4 and 0.9 of the time (docs/lab/benchmarks.md). With one row it depends on the processor; on some, a product
+with one row is faster if four rows of zeros are added. In bf16 the weight is rounded at the same time. Other types and
+devices stay as they are.
 """
 
 import functools
@@ -14,6 +15,7 @@ from torch import Tensor
 from nmt.kernels.choice import thresholds, uses
 
 ROWS = 32  # that the blocks are chosen for; as good for 5 and for 300
+MOST_FILLED = 8  # rows that a product may be filled up to
 WORTH_BF16 = 250_000  # multiplications in bf16, from which on a product gains more than the call costs
 
 
@@ -55,5 +57,9 @@ class Packed:
     ) -> Float[Tensor, "rows output"]:
         """Return the outputs; the inputs must have the type of the packed weight."""
         bias = None if bias is None else bias.to(self.dtype)
+        rows = len(inputs)
+        missing = thresholds().least_rows - rows if 0 < rows < MOST_FILLED and self.dtype == torch.float32 else 0
+        if missing > 0:
+            inputs = torch.nn.functional.pad(inputs, (0, 0, 0, missing))  # (least_rows, input)
         result: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, self._blocks, bias, "none", [], "")
-        return result
+        return result[:rows] if missing > 0 else result
