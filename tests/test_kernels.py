@@ -161,10 +161,8 @@ def test_thresholds_follow_from_the_times() -> None:
     assert calibration._threshold([each._replace(packed=9.0) for each in measured], 1) == NEVER
     found = calibration.Calibration(Thresholds(2000, NEVER, "bf16"), measured)
     shown = calibration.lines(found, 1)
-    assert (
-        "one row: from 2,000 multiplications on; several rows: never; few rows left as they are; decoding.precision=auto: bf16"
-        in shown[0]
-    )
+    limits = "one row: from 2,000 multiplications on; several rows: never"
+    assert f"{limits}; few rows left as they are; decoding.precision=auto: bf16" in shown[0]
     assert [line.rpartition("chosen ")[2] for line in shown[2:]] == ["plain", "plain", "packed", "packed", "packed"]
 
 
