@@ -8,8 +8,8 @@ and memory must stay flat.
 Starts a server of its own on a free port. First, one client asks for one line at a time, beside the library with the
 same lines. Then each client asks for one to `--most` lines of the run's test text at a time,
 by the APIs of LibreTranslate, DeepL and /v1 in turn, and compares each answer with that of the library, made
-beforehand. Prints throughput beside that of the library on the same lines, measured before and after, the times of
-answers, and memory.
+beforehand. Prints throughput beside that of the library on the same lines, all at once and as many at once as clients
+wait for, measured before and after; the times of answers; and memory.
 """
 
 import argparse
@@ -43,7 +43,10 @@ def main() -> None:
     lines = lines[: options.lines]
     translator = nmt.load(options.run, threads=options.threads)
     expected = {found.source: found.text for found in translator.translate(lines, attention=False)}
-    alone = rates(translator, lines)
+    waiting = min(
+        len(lines), options.clients * (1 + options.most) // 2
+    )  # lines that clients wait for at once, on average
+    alone, in_parts = rates(translator, lines, len(lines)), rates(translator, lines, waiting)
     command = [sys.executable, "-m", "nmt", "serve", str(options.run), "--port", "0", "--threads", str(options.threads)]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
@@ -55,10 +58,12 @@ def main() -> None:
     finally:
         server.terminate()
         server.wait(60)
-    alone = sorted(alone + rates(translator, lines))
-    found["lines per second of the library alone: median, slowest, fastest"] = [
-        round(rate, 1) for rate in (statistics.median(alone), alone[0], alone[-1])
-    ]
+    alone += rates(translator, lines, len(lines))
+    in_parts += rates(translator, lines, waiting)
+    for name, figures in ((f"{len(lines)} lines", alone), (f"{waiting} lines", in_parts)):
+        found[f"lines per second of the library alone, {name} at once: median, slowest, fastest"] = [
+            round(rate, 1) for rate in (statistics.median(figures), min(figures), max(figures))
+        ]
     found |= single
     print(json.dumps(found, indent=1))
     grew = options.seconds >= JUDGED and float(str(found["memory grew by"])) > GROWTH
@@ -66,12 +71,14 @@ def main() -> None:
         sys.exit("failed: an answer was lost or wrong, or memory grew")
 
 
-def rates(translator: Translator, lines: list[str]) -> list[float]:
-    """Return how many lines per second the library translates, five times over: the pace of a machine varies."""
+def rates(translator: Translator, lines: list[str], at_once: int) -> list[float]:
+    """Return how many lines per second the library translates, `at_once` at a time, five times over: the pace of a
+    machine varies."""
     found = []
     for _ in range(5):
         started = time.perf_counter()
-        translator.translate(lines, attention=False)
+        for start in range(0, len(lines), at_once):
+            translator.translate(lines[start : start + at_once], attention=False)
         found.append(len(lines) / (time.perf_counter() - started))
     return found
 
