@@ -43,7 +43,7 @@ def test_words_between_spaces() -> None:
         "你好",
         "ok.",
     ]
-    assert split_words(" \t", "spaces") == []
+    assert split_words(" \t", "spaces") == ()
     with pytest.raises(ConfigError, match=r"^words: 'x' must be one of scripts, spaces$"):
         split_words("a", "x")
 

@@ -86,7 +86,7 @@ class Trace:
     def rename(self, tokens: Int[Tensor, " tokens"]) -> None:
         """Give the tokens of a restricted vocabulary, which a search numbered from 0, their numbers in the whole
         one."""
-        self._steps = [step._replace(token=tokens[step.token]) for step in self._steps]
+        self._steps = [step._replace(token=tokens.to(step.token.device)[step.token]) for step in self._steps]
         self.whole_vocabulary = False
 
     @cached_property
