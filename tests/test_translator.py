@@ -678,3 +678,23 @@ def test_the_attention_of_heads_is_that_of_the_own_thread() -> None:
     attention_with_heads(model).register_forward_pre_hook(attend_elsewhere)
     torch.testing.assert_close(head_attention(model, source, target), expected)
     assert not meanwhile
+
+
+UNCLOSED = """\
+import sys, time, nmt
+from nmt.inference.request import TranslateOptions
+from nmt.inference.service import TranslationService
+translator, service = nmt.load(sys.argv[1], device="cpu", threads=1), TranslationService()
+options = TranslateOptions(changes={"min_length": 5000, "max_length": 5000})
+computed, waits = (service.submit(translator, ["a cat"], options) for _ in range(2))
+while service.waiting == 2:
+    time.sleep(0.01)
+time.sleep(0.3)
+assert not computed.done()
+"""
+
+
+def test_a_program_may_end_without_closing_its_service(tiny_run: Path) -> None:
+    command = [sys.executable, "-c", UNCLOSED, str(tiny_run)]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (found.returncode, found.stdout, found.stderr) == (0, "", "")

@@ -1,5 +1,6 @@
 """Translation for many who ask at once: one thread computes, and takes what is asked for together as one batch."""
 
+import atexit
 import threading
 import time
 from collections import deque
@@ -59,12 +60,14 @@ class TranslationService:
         """`queue`: requests that may wait; `seconds` that a request may take, 0: any."""
         self.queue, self.seconds = queue, seconds
         self._jobs: deque[_Job] = deque()
+        self._computing: list[_Job] = []
         self._changed = threading.Condition()
         self._closing = False
         self._cores = FreeCores()
         self._expected, self._until = 1, 0.0  # requests that are likely to come together, and the time to wait for them
         self._thread = threading.Thread(target=self._work, name="nmt-translate", daemon=True)
         self._thread.start()
+        atexit.register(self._abandon)  # a program that ends while a thread computes with torch is aborted
 
     @property
     def waiting(self) -> int:
@@ -103,6 +106,15 @@ class TranslationService:
             self._closing = True
             self._changed.notify()
         self._thread.join(seconds)
+        if not self._thread.is_alive():
+            atexit.unregister(self._abandon)
+
+    def _abandon(self) -> None:
+        """Cancel all requests, and wait for the end of the step that a search is at."""
+        with self._changed:
+            for job in (*self._jobs, *self._computing):
+                job.future.cancel()
+        self.close()
 
     def _work(self) -> None:
         while True:
@@ -129,10 +141,11 @@ class TranslationService:
                         lines += more
                 for job in jobs:
                     self._jobs.remove(job)
+                self._computing = jobs
             started = time.monotonic()
             self._translate(jobs)
             with self._changed:  # whoever has an answer may ask again, and joins those that wait already
-                now = time.monotonic()
+                now, self._computing = time.monotonic(), []
                 self._until = now + PATIENCE * (now - started)
                 self._expected = self._company() + sum(job.future.done() for job in jobs)
 
