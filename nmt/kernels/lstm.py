@@ -56,6 +56,9 @@ class LSTM(nn.LSTM):
         """Compute the same as `_cell`, with deferred gradients. The new cell is float32 whatever the products are."""
         input_weight, hidden_weight, *biases = self._weights()
         sums = linear(inputs, input_weight, biases[0]) + linear(hidden, hidden_weight, biases[1])
+        if not torch.is_grad_enabled():
+            *_, new_hidden, new_cell = _gated(sums, cell)
+            return new_hidden, new_cell
         after: tuple[Tensor, Tensor] = _Gates.apply(sums, cell)  # type: ignore[no-untyped-call]
         return after
 
@@ -134,26 +137,36 @@ def _knows_bf16() -> bool:
     return True
 
 
-class _Gates(torch.autograd.Function):
+def _gated(
+    sums: Float[Tensor, "rows gates"], cell: Float[Tensor, "rows hidden"]
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Compute c' = f c + i g and h' = o tanh(c'), from the sums of the gates i, f, g, o and the cell c.
 
-    Sums in bf16 are widened first: c' is float32, and h' has the type of the sums.
+    Sums in bf16 are widened first: c' is float32, and h' has the type of the sums. Return the gates, c, tanh(c'), h'
+    and c'.
     """
+    dtype = sums.dtype
+    if dtype != torch.float64:
+        sums, cell = sums.float(), cell.float()
+    gates = torch.sigmoid(sums)  # (rows, 4 * hidden)
+    enter, keep, new, out = gates.chunk(4, dim=1)  # each (rows, hidden)
+    torch.tanh(sums.chunk(4, dim=1)[2], out=new)
+    after = torch.addcmul(keep * cell, enter, new)
+    squashed = torch.tanh(after)
+    return gates, cell, squashed, (out * squashed).to(dtype), after
+
+
+class _Gates(torch.autograd.Function):
+    """Compute `_gated` with a gradient."""
 
     @staticmethod
     def forward(
         ctx: Any, sums: Float[Tensor, "rows gates"], cell: Float[Tensor, "rows hidden"]
     ) -> tuple[Float[Tensor, "rows hidden"], Float[Tensor, "rows hidden"]]:
         ctx.types = sums.dtype, cell.dtype
-        exact = torch.promote_types(sums.dtype, torch.float32)
-        sums, cell = sums.to(exact), cell.to(exact)
-        gates = torch.sigmoid(sums)  # (rows, 4 * hidden)
-        enter, keep, new, out = gates.chunk(4, dim=1)  # each (rows, hidden)
-        torch.tanh(sums.chunk(4, dim=1)[2], out=new)
-        after = torch.addcmul(keep * cell, enter, new)
-        squashed = torch.tanh(after)
-        ctx.save_for_backward(gates, cell, squashed)
-        return (out * squashed).to(ctx.types[0]), after
+        *saved, hidden, after = _gated(sums, cell)
+        ctx.save_for_backward(*saved)
+        return hidden, after
 
     @staticmethod
     def backward(ctx: Any, of_hidden: Tensor, of_cell: Tensor) -> tuple[Tensor, Tensor]:

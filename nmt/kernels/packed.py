@@ -57,7 +57,7 @@ class Packed:
     ) -> Float[Tensor, "rows output"]:
         """Return the outputs; the inputs must have the type of the packed weight."""
         bias = None if bias is None else bias.to(self.dtype)
-        rows = len(inputs)
+        rows = inputs.size(0)
         missing = thresholds().least_rows - rows if 0 < rows < MOST_FILLED and self.dtype == torch.float32 else 0
         if missing > 0:
             inputs = torch.nn.functional.pad(inputs, (0, 0, 0, missing))  # (least_rows, input)
