@@ -14,6 +14,8 @@ import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from functools import partial
+from operator import methodcaller
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -31,7 +33,7 @@ from nmt.inference.search import search
 from nmt.kernels import Thresholds, using
 from nmt.kernels.choice import NEVER
 from nmt.kernels.deferred_gradients import PackedWeights, cached_packing
-from nmt.kernels.packed import MOST_FILLED, Packed
+from nmt.kernels.packed import MOST_PADDED, Packed
 from nmt.model import make_model
 from nmt.model.int8 import quantize
 from nmt.precision import computing_in, cpu_features, precisions_of
@@ -43,7 +45,7 @@ FOLDER = "calibration"
 LARGEST = 10_000  # bytes of a file
 SHAPES = ((256, 256), (512, 512), (1024, 512), (2048, 512), (2048, 1024), (8000, 512))  # (outputs, inputs)
 ROWS = (1, 5, 32)
-FILLED = 5  # rows that a product with one row may be filled up to
+PADDED = 5  # rows that a product with one row may be padded to
 ROUNDS = 5
 SEARCHED = ModelSettings()  # the model of the searches, and how much it is given
 VOCABULARY, LENGTH, SEARCHES = 4000, 8, 2
@@ -63,7 +65,7 @@ class Measured(NamedTuple):
     inputs: int
     plain: float
     packed: float
-    filled: float = math.inf  # packed, and filled up to FILLED rows
+    padded: float = math.inf  # packed, and padded to PADDED rows
 
     @property
     def work(self) -> int:
@@ -125,40 +127,40 @@ def calibrate(threads: int) -> Calibration:
             copies = max(2, min(MOST_WEIGHTS, WORKING_SET // (4 * outputs * inputs)))
             weights, bias = [torch.zeros(outputs, inputs) for _ in range(copies)], torch.zeros(outputs)
             packed = [Packed(weight) for weight in weights]
-            best = {(rows, kind): math.inf for rows in ROWS for kind in ("plain", "packed", "filled")}
+            products: list[tuple[tuple[int, str], Callable[[Any], object], Sequence[object], int]] = []
+            for rows in ROWS:
+                given = torch.zeros(rows, inputs)
+                packed_product = methodcaller("__call__", given, bias)
+                products.append(((rows, "plain"), partial(F.linear, given, bias=bias), weights, 1))
+                products.append(((rows, "packed"), packed_product, packed, 1))
+                if rows < PADDED:
+                    products.append(((rows, "padded"), packed_product, packed, PADDED))
+            best = {key: math.inf for key, *_ in products}
             for index in range(ROUNDS + 1):  # the first one compiles
                 if index > 1 and clock() - begun > LONGEST * (len(measured) + len(ROWS)) / (len(SHAPES) * len(ROWS)):
                     break
-                for rows in ROWS:
-                    given = torch.zeros(rows, inputs)
-                    kinds: dict[str, tuple[Callable[[Any], object], Sequence[object], int]] = {
-                        "plain": (lambda weight: F.linear(given, weight, bias), weights, 1),  # noqa: B023
-                        "packed": (lambda weight: weight(given, bias), packed, 1),  # noqa: B023
-                        "filled": (lambda weight: weight(given, bias), packed, FILLED),  # noqa: B023
-                    }
-                    for kind, (product, factors, least) in kinds.items():
-                        if kind != "filled" or rows < FILLED:
-                            with using({threads: Thresholds(least_rows=least)}):
-                                best[rows, kind] = min(best[rows, kind], _mean_time(product, factors, clock))
+                for key, product, factors, min_rows in products:
+                    with using({threads: Thresholds(min_rows=min_rows)}):
+                        best[key] = min(best[key], _mean_time(product, factors, clock))
+            kinds = ("plain", "packed", "padded")
             measured += [
-                Measured(rows, outputs, inputs, *(best[rows, kind] for kind in ("plain", "packed", "filled")))
-                for rows in ROWS
+                Measured(rows, outputs, inputs, *(best.get((rows, kind), math.inf) for kind in kinds)) for rows in ROWS
             ]
-        least_rows, measured = _filled(measured)
+        min_rows, measured = _choose_padding(measured)
         one = _threshold([product for product in measured if product.rows == 1], default.one_row)
         several = _threshold([product for product in measured if product.rows > 1], default.rows)
-        found = Thresholds(one, several, least_rows=least_rows)
+        found = Thresholds(one, several, min_rows=min_rows)
         with using({threads: found}):
             searches = _search_times(clock)
     return Calibration(found._replace(precision=min(searches, key=lambda name: searches[name])), measured, searches)
 
 
-def _filled(measured: list[Measured]) -> tuple[int, list[Measured]]:
-    """Return `least_rows`, and the products with the times that packed ones take then."""
-    few = [product for product in measured if product.rows < FILLED]
-    if sum(product.filled / product.packed for product in few) >= CLEARLY * len(few):
-        return Thresholds().least_rows, measured
-    return FILLED, [each._replace(packed=each.filled) if each.rows < FILLED else each for each in measured]
+def _choose_padding(measured: list[Measured]) -> tuple[int, list[Measured]]:
+    """Return `Thresholds.min_rows`, and the products with the times that packed ones take then."""
+    few = [product for product in measured if product.rows < PADDED]
+    if sum(product.padded / product.packed for product in few) >= CLEARLY * len(few):
+        return Thresholds().min_rows, measured
+    return PADDED, [each._replace(packed=each.padded) if each.rows < PADDED else each for each in measured]
 
 
 def _mean_time(product: Callable[[Any], object], weights: Sequence[object], clock: Callable[[], float]) -> float:
@@ -208,10 +210,10 @@ def lines(calibration: Calibration, threads: int) -> list[str]:
         f"{name}: {'never' if limit >= NEVER else f'from {limit:,} multiplications on'}"
         for name, limit in (("one row", calibration.thresholds.one_row), ("several rows", calibration.thresholds.rows))
     ]
-    number, least = amount(threads, "thread"), calibration.thresholds.least_rows
-    filling = f"fewer than {least} rows filled up to {least}" if least > 1 else "few rows left as they are"
+    number, least = amount(threads, "thread"), calibration.thresholds.min_rows
+    padding = f"fewer than {least} rows padded to {least}" if least > 1 else "no padding of rows"
     shown = [
-        f"packed products on {cpu()}, {number}, torch {torch.__version__}: {'; '.join(limits)}; {filling}; "
+        f"packed products on {cpu()}, {number}, torch {torch.__version__}: {'; '.join(limits)}; {padding}; "
         f"decoding.precision=auto: {calibration.thresholds.precision}"
     ]
     times = (f"{name} {1e3 * seconds:.1f} ms" for name, seconds in calibration.searches.items())
@@ -288,19 +290,19 @@ def read(threads: int, say: Say) -> Thresholds | None:
 def parse(values: Mapping[str, Any]) -> Thresholds | None:
     """Return the thresholds among untrusted values; None if they are not thresholds."""
     one_row, rows, precision = values.get("one_row"), values.get("rows"), values.get("precision", "")
-    least_rows = values.get("least_rows", 1)  # runs of before have none
+    min_rows = values.get("min_rows", 1)  # older runs have none
     if not all(type(number) is int and 0 < number <= NEVER for number in (one_row, rows)):
         return None
     if not isinstance(precision, str) or precision not in {"", "float32", *precisions_of(torch.device("cpu"))}:
         return None
-    if type(least_rows) is not int or not 1 <= least_rows <= MOST_FILLED:
+    if type(min_rows) is not int or not 1 <= min_rows <= MOST_PADDED:
         return None
-    return Thresholds(one_row, rows, precision, least_rows)  # type: ignore[arg-type]
+    return Thresholds(one_row, rows, precision, min_rows)  # type: ignore[arg-type]
 
 
 def to_record(chosen: Mapping[int, Thresholds]) -> dict[str, Any]:
     """Return thresholds as a run records them: those that its training depends on."""
-    parts = ("one_row", "rows", "least_rows")
+    parts = ("one_row", "rows", "min_rows")
     return {str(threads): {part: getattr(found, part) for part in parts} for threads, found in chosen.items()}
 
 

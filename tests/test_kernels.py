@@ -162,23 +162,23 @@ def test_thresholds_follow_from_the_times() -> None:
     found = calibration.Calibration(Thresholds(2000, NEVER, "bf16"), measured)
     shown = calibration.lines(found, 1)
     limits = "one row: from 2,000 multiplications on; several rows: never"
-    assert f"{limits}; few rows left as they are; decoding.precision=auto: bf16" in shown[0]
+    assert f"{limits}; no padding of rows; decoding.precision=auto: bf16" in shown[0]
     assert [line.rpartition("chosen ")[2] for line in shown[2:]] == ["plain", "plain", "packed", "packed", "packed"]
 
 
-def test_few_rows_are_filled_up_where_that_is_faster() -> None:
+def test_few_rows_are_padded_where_that_is_faster() -> None:
     """By hand: of the products with one row, one is much faster with more, and one a little slower."""
     one = [calibration.Measured(1, 100, 10, 3.0, 2.0, 1.0), calibration.Measured(1, 10, 10, 1.0, 1.0, 1.1)]
     several = [calibration.Measured(5, 100, 10, 3.0, 2.0)]
-    least, measured = calibration._filled(one + several)
-    assert least == calibration.FILLED
+    least, measured = calibration._choose_padding(one + several)
+    assert least == calibration.PADDED
     assert [each.packed for each in measured] == [1.0, 1.1, 2.0]
     assert (
-        "; fewer than 5 rows filled up to 5; "
-        in calibration.lines(calibration.Calibration(Thresholds(least_rows=least), measured), 1)[0]
+        "; fewer than 5 rows padded to 5; "
+        in calibration.lines(calibration.Calibration(Thresholds(min_rows=least), measured), 1)[0]
     )
-    slower = [each._replace(filled=2 * each.packed) for each in one]
-    assert calibration._filled(slower + several) == (1, slower + several)
+    slower = [each._replace(padded=2 * each.packed) for each in one]
+    assert calibration._choose_padding(slower + several) == (1, slower + several)
 
 
 def test_the_fastest_search_decides_the_precision(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,9 +222,9 @@ def test_long_work_measures_once_and_short_work_never(workplace: Path, monkeypat
         ({"one_row": 1e9}, "damaged, and ignored"),
         ({"one_row": 2**62 + 1}, "damaged, and ignored"),
         ({"precision": "int4"}, "damaged, and ignored"),
-        ({"least_rows": 0}, "damaged, and ignored"),
-        ({"least_rows": 9}, "damaged, and ignored"),
-        ({"least_rows": 5.0}, "damaged, and ignored"),
+        ({"min_rows": 0}, "damaged, and ignored"),
+        ({"min_rows": 9}, "damaged, and ignored"),
+        ({"min_rows": 5.0}, "damaged, and ignored"),
         ({"precision": ["int8"]}, "damaged, and ignored"),
     ],
 )
@@ -304,7 +304,7 @@ def test_a_run_resumes_with_the_thresholds_that_it_began_with(workplace: Path, m
     assert json.loads((place / "stopped" / store.KERNELS).read_text())["packed"]["1"] == {
         "one_row": 1,
         "rows": 1,
-        "least_rows": 1,
+        "min_rows": 1,
     }
     for file in (workplace / calibration.FOLDER).iterdir():
         file.unlink()
@@ -331,7 +331,7 @@ def test_old_short_and_shared_runs_have_the_defaults(
     assert thresholds_of_run(new, long, torch.device("cuda"), print, alone=True) == {}
     assert thresholds_of_run(new, long, cpu, print, alone=True)[1] == Thresholds(1, 1)
     new.mkdir()
-    (new / store.KERNELS).write_text('{"packed": {"1": {"rows": 7, "one_row": 5}}}')  # as runs of before have it
+    (new / store.KERNELS).write_text('{"packed": {"1": {"rows": 7, "one_row": 5}}}')  # as older runs have it
     assert thresholds_of_run(new, long, cpu, print, alone=True) == {1: Thresholds(5, 7)}
     for record in ('{"packed": {"1": {"rows": -1, "one_row": 5}}}', '{"packed": {"x": {}}}', "{}"):
         (new / store.KERNELS).write_text(record)

@@ -21,10 +21,10 @@ def test_products_are_the_plain_ones(inputs: int, outputs: int, rows: int, bias:
 
 
 @pytest.mark.parametrize("rows", [1, 3, 5, 6])
-def test_a_product_that_is_filled_up_is_the_same(rows: int) -> None:
+def test_a_padded_product_is_the_same(rows: int) -> None:
     torch.manual_seed(rows)
     weight, shift, given = torch.randn(130, 96), torch.randn(130), torch.randn(rows, 96)
-    with using({torch.get_num_threads(): Thresholds(least_rows=5)}):
+    with using({torch.get_num_threads(): Thresholds(min_rows=5)}):
         found = Packed(weight)(given, shift)
     torch.testing.assert_close(found, torch.nn.functional.linear(given, weight, shift), rtol=1e-4, atol=1e-4)
 

@@ -48,7 +48,7 @@ class Word(NamedTuple):
     alone: bool = False  # one character of a script that does not separate words
 
 
-@functools.lru_cache(maxsize=512)  # attention, details and flags ask for the same lines, one after the other
+@functools.lru_cache(maxsize=16)  # attention and details of a line split it again; few, since a line may be long
 def split_words(line: str, kind: str = "scripts") -> tuple[Word, ...]:
     """Split a line into words, by one of WORDS. Raises ConfigError for another name."""
     if kind not in WORDS:

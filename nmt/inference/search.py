@@ -178,7 +178,7 @@ def word_by_word(
             # (rows,) -> (rows, vocab), the next state, (rows, src)
             log_probs, state, attention = model.step(tokens[:, time - 1], state, memory)
             log_probs = allowed(log_probs, tokens[:, :time], limit)
-            log_probs[:, PAD_ID].masked_fill_(done, 0.0)  # a finished row goes on with padding, whatever is allowed
+            log_probs[:, PAD_ID].masked_fill_(done, 0.0)  # a finished hypothesis is extended with padding
             chosen = choose(log_probs, live, time - 1)  # (rows,)
             gained = log_probs.gather(1, chosen.unsqueeze(1)).squeeze(1)
             log_prob = log_prob + gained.masked_fill(done, 0.0)

@@ -1,6 +1,6 @@
 """The trace of a search: the hypotheses of each step, what became of them, and what they attended to.
 
-What a search notes are tensors as it has them. They are read once it is over, so that a GPU is not waited for.
+A search records its tensors as they are. They are read after it has ended, so that no step waits for a GPU.
 """
 
 from collections import defaultdict
@@ -15,7 +15,7 @@ from torch import Tensor
 from nmt.data.subword import BOS_ID, EOS_ID
 
 LIVED, ENDED, PRUNED = "lived", "ended", "pruned"
-MOST_ATTENTION = 2**25  # numbers that are kept; wide beams over long lines would have gigabytes
+MOST_ATTENTION = 2**25  # attention weights that are kept; wide beams over long lines would have gigabytes
 
 
 class Node(NamedTuple):
@@ -45,7 +45,7 @@ class Step(NamedTuple):
 
 
 class Path(NamedTuple):
-    """Hold what a search saw along one hypothesis, the end of the sentence included."""
+    """Hold attention and log-probabilities at each token of one hypothesis, the end of the sentence included."""
 
     attention: Float[np.ndarray, "tgt src"]
     log_probs: list[float]  # of each token, given those before it
@@ -63,20 +63,20 @@ class _Row(NamedTuple):
 
 
 class Trace:
-    """Hold what a search notes."""
+    """Record the steps of a search."""
 
     def __init__(self, *, candidates: bool = False, copies: int = 1) -> None:
-        """`candidates`: whether those that a search prunes are wanted. A greedy search has none. `copies` of a line
-        count as so many sentences."""
+        """`candidates`: whether pruned hypotheses are recorded too; greedy search has none. `copies`: hypotheses of
+        each line in a search without a beam, such as samples; each is recorded as a sentence of its own."""
         self.candidates = candidates
         self.copies = copies
         self.whole_vocabulary = True  # whether the probabilities are those among all tokens
-        self.has_attention = True  # whether it was not too much to be kept
+        self.has_attention = True  # False once it was too large to be kept
         self._steps: list[Step] = []
-        self._size = 0  # numbers of attention
+        self._size = 0  # weights of attention in all steps
 
     def add(self, step: Step) -> None:
-        """Note a step."""
+        """Record a step."""
         self._size += step.attention.numel()
         if self._size > MOST_ATTENTION and self.has_attention:
             self.has_attention = False
@@ -105,8 +105,8 @@ class Trace:
         return found
 
     def path(self, line: int, tokens: Sequence[int]) -> Path:
-        """Return what the search saw along a hypothesis of a line, `tokens` without begin and end. Raises LookupError
-        if it had no such hypothesis."""
+        """Return attention and log-probabilities of a hypothesis of a line, `tokens` without begin and end. Raises
+        LookupError if the search had no such hypothesis."""
         for sentence in range(line * self.copies, (line + 1) * self.copies):
             if found := self._path(sentence, [*tokens, EOS_ID]):
                 return found

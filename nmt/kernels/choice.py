@@ -21,12 +21,12 @@ NEVER = 2**62  # more multiplications than any product has
 
 class Thresholds(NamedTuple):
     """Hold the multiplications (rows x inputs x outputs) from which on a packed product in float32 is faster, the
-    precision in which products of a search are fastest, and how many rows a packed product has at least."""
+    precision in which a search is fastest, and the number of rows that a packed product in float32 is padded to."""
 
     one_row: int = NEVER  # with a single row: on some processors memory bandwidth limits both
     rows: int = 2_000_000  # with several
     precision: str = ""  # float32, bf16 or int8; "": not measured
-    least_rows: int = 1  # in float32; fewer are filled up, where oneDNN's code for one row reads weights more slowly
+    min_rows: int = 1  # inputs with fewer rows are padded: oneDNN may read weights more slowly for a single row
 
 
 class FastPath(NamedTuple):

@@ -2,8 +2,8 @@
 
 Once oneDNN has rearranged a large weight into the blocks that its kernels read, a product with 5 to 200 rows takes
 between 0.4 and 0.9 of the time (docs/lab/benchmarks.md). With one row it depends on the processor; on some, a product
-with one row is faster if four rows of zeros are added. In bf16 the weight is rounded at the same time. Other types and
-devices stay as they are.
+with one row is faster if it is padded with rows of zeros. In bf16 the weight is rounded at the same time. Other types
+and devices stay as they are.
 """
 
 import functools
@@ -15,7 +15,7 @@ from torch import Tensor
 from nmt.kernels.choice import thresholds, uses
 
 ROWS = 32  # that the blocks are chosen for; as good for 5 and for 300
-MOST_FILLED = 8  # rows that a product may be filled up to
+MOST_PADDED = 8  # rows that a product may be padded to
 WORTH_BF16 = 250_000  # multiplications in bf16, from which on a product gains more than the call costs
 
 
@@ -58,8 +58,8 @@ class Packed:
         """Return the outputs; the inputs must have the type of the packed weight."""
         bias = None if bias is None else bias.to(self.dtype)
         rows = inputs.size(0)
-        missing = thresholds().least_rows - rows if 0 < rows < MOST_FILLED and self.dtype == torch.float32 else 0
+        missing = thresholds().min_rows - rows if 0 < rows < MOST_PADDED and self.dtype == torch.float32 else 0
         if missing > 0:
-            inputs = torch.nn.functional.pad(inputs, (0, 0, 0, missing))  # (least_rows, input)
+            inputs = torch.nn.functional.pad(inputs, (0, 0, 0, missing))  # (min_rows, input)
         result: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, self._blocks, bias, "none", [], "")
         return result[:rows] if missing > 0 else result

@@ -8,8 +8,8 @@ and memory must stay flat.
 Starts a server of its own on a free port. First, one client asks for one line at a time, beside the library with the
 same lines. Then each client asks for one to `--most` lines of the run's test text at a time,
 by the APIs of LibreTranslate, DeepL and /v1 in turn, and compares each answer with that of the library, made
-beforehand. Prints throughput beside that of the library on the same lines, all at once and as many at once as clients
-wait for, measured before and after; the times of answers; and memory.
+beforehand. Prints throughput beside that of the library on the same lines, in one call and in
+calls of as many lines as the clients wait for together, measured before and after; the times of answers; and memory.
 """
 
 import argparse
@@ -43,9 +43,8 @@ def main() -> None:
     lines = lines[: options.lines]
     translator = nmt.load(options.run, threads=options.threads)
     expected = {found.source: found.text for found in translator.translate(lines, attention=False)}
-    waiting = min(
-        len(lines), options.clients * (1 + options.most) // 2
-    )  # lines that clients wait for at once, on average
+    # The lines that all clients together wait for, on average.
+    waiting = min(len(lines), options.clients * (1 + options.most) // 2)
     alone, in_parts = rates(translator, lines, len(lines)), rates(translator, lines, waiting)
     command = [sys.executable, "-m", "nmt", "serve", str(options.run), "--port", "0", "--threads", str(options.threads)]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -61,7 +60,7 @@ def main() -> None:
     alone += rates(translator, lines, len(lines))
     in_parts += rates(translator, lines, waiting)
     for name, figures in ((f"{len(lines)} lines", alone), (f"{waiting} lines", in_parts)):
-        found[f"lines per second of the library alone, {name} at once: median, slowest, fastest"] = [
+        found[f"lines per second of the library alone, {name} in one call: median, slowest, fastest"] = [
             round(rate, 1) for rate in (statistics.median(figures), min(figures), max(figures))
         ]
     found |= single
