@@ -29,7 +29,7 @@ from nmt.device import choose_device, describe
 from nmt.errors import ConfigError
 from nmt.inference.search import search
 from nmt.kernels import using
-from nmt.kernels.deferred_gradients import PackedWeights, cached_packing
+from nmt.kernels.packed import PackedWeights, cached_packing
 from nmt.model import Seq2Seq, make_model
 from nmt.precision import PRECISIONS, choose_precision, cpu_features
 from nmt.training.batch_size import with_batch_tokens
@@ -173,7 +173,7 @@ def measure_decoding(model: Seq2Seq, work: Work, device: torch.device, rounds: i
     each translation is made as long as the reference of its batch is on average."""
     model.eval()
     found = {}
-    packed: PackedWeights = {}
+    packed = PackedWeights()
     for size, beam in ((32, 1), (32, 5), (1, 1), (1, 5)):
         indices = work.batches[len(work.batches) // 2][:32]
         batches = [

@@ -15,13 +15,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from functools import partial
-from operator import methodcaller
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from nmt.config import DecodingSettings, ModelSettings
 from nmt.data.cache import cache_folder
@@ -32,8 +32,7 @@ from nmt.inference.parallel import computing_with, own_threads
 from nmt.inference.search import search
 from nmt.kernels import Thresholds, using
 from nmt.kernels.choice import NEVER
-from nmt.kernels.deferred_gradients import PackedWeights, cached_packing
-from nmt.kernels.packed import MOST_PADDED, Packed
+from nmt.kernels.packed import MOST_PADDED, Packed, PackedWeights, Product, cached_packing
 from nmt.model import make_model
 from nmt.model.int8 import quantize
 from nmt.precision import computing_in, cpu_features, precisions_of
@@ -126,22 +125,22 @@ def calibrate(threads: int) -> Calibration:
         for outputs, inputs in SHAPES:
             copies = max(2, min(MOST_WEIGHTS, WORKING_SET // (4 * outputs * inputs)))
             weights, bias = [torch.zeros(outputs, inputs) for _ in range(copies)], torch.zeros(outputs)
-            packed = [Packed(weight) for weight in weights]
-            products: list[tuple[tuple[int, str], Callable[[Any], object], Sequence[object], int]] = []
+            packed = [Packed(weight, bias, weight.dtype) for weight in weights]
+            # (rows, kind), the inputs, and a product for each weight
+            products: list[tuple[tuple[int, str], Tensor, list[Product]]] = []
             for rows in ROWS:
                 given = torch.zeros(rows, inputs)
-                packed_product = methodcaller("__call__", given, bias)
-                products.append(((rows, "plain"), partial(F.linear, given, bias=bias), weights, 1))
-                products.append(((rows, "packed"), packed_product, packed, 1))
+                plain: list[Product] = [partial(F.linear, weight=weight, bias=bias) for weight in weights]
+                products.append(((rows, "plain"), given, plain))
+                products.append(((rows, "packed"), given, [one.for_rows(rows, 1) for one in packed]))
                 if rows < PADDED:
-                    products.append(((rows, "padded"), packed_product, packed, PADDED))
+                    products.append(((rows, "padded"), given, [one.for_rows(rows, PADDED) for one in packed]))
             best = {key: math.inf for key, *_ in products}
             for index in range(ROUNDS + 1):  # the first one compiles
                 if index > 1 and clock() - begun > LONGEST * (len(measured) + len(ROWS)) / (len(SHAPES) * len(ROWS)):
                     break
-                for key, product, factors, min_rows in products:
-                    with using({threads: Thresholds(min_rows=min_rows)}):
-                        best[key] = min(best[key], _mean_time(product, factors, clock))
+                for key, given, each in products:
+                    best[key] = min(best[key], _mean_time(given, each, clock))
             kinds = ("plain", "packed", "padded")
             measured += [
                 Measured(rows, outputs, inputs, *(best.get((rows, kind), math.inf) for kind in kinds)) for rows in ROWS
@@ -163,11 +162,11 @@ def _choose_padding(measured: list[Measured]) -> tuple[int, list[Measured]]:
     return PADDED, [each._replace(packed=each.padded) if each.rows < PADDED else each for each in measured]
 
 
-def _mean_time(product: Callable[[Any], object], weights: Sequence[object], clock: Callable[[], float]) -> float:
+def _mean_time(given: Tensor, products: Sequence[Product], clock: Callable[[], float]) -> float:
     start = clock()
-    for weight in weights:
-        product(weight)
-    return (clock() - start) / len(weights)
+    for product in products:
+        product(given)
+    return (clock() - start) / len(products)
 
 
 def _search_times(clock: Callable[[], float]) -> dict[str, float]:
@@ -180,7 +179,7 @@ def _search_times(clock: Callable[[], float]) -> dict[str, float]:
     models = {precision: deepcopy(model) for precision in ("float32", *precisions_of(device))}
     if "int8" in models:
         quantize(models["int8"])
-    kept: dict[str, PackedWeights] = {precision: {} for precision in models}
+    kept = {precision: PackedWeights() for precision in models}
     best = dict.fromkeys(models, math.inf)
     for index in range(SEARCHES + 1):  # the first one compiles
         for precision, one in models.items():

@@ -8,18 +8,16 @@ import torch
 from torch import Tensor
 
 from nmt.config import ModelSettings
-from nmt.kernels import deferred_gradients as deferred
+from nmt.kernels import Thresholds, using
 from nmt.kernels.deferred_gradients import (
     Linear,
-    PackedWeights,
-    cached_packing,
     deferred_gradients,
     is_deferring,
     linear,
     product,
 )
 from nmt.kernels.lstm import LSTM, _Gates
-from nmt.kernels.packed import Packed
+from nmt.kernels.packed import Packed, PackedWeights, cached_packing
 from nmt.model import Seq2Seq, decoder, make_model
 from nmt.model.attention import ATTENTIONS
 
@@ -104,10 +102,15 @@ def test_steps_are_torchs_cell() -> None:
     torch.manual_seed(3)
     layer = LSTM(5, 4)
     inputs, hidden, cell = torch.randn(3, 5), torch.randn(3, 4), torch.randn(3, 4)
+    expected = torch.lstm_cell(inputs, (hidden, cell), *layer.parameters())
     with deferred_gradients():
-        found = layer._step(inputs, hidden, cell)
-    for one, other in zip(found, layer._cell(inputs, hidden, cell), strict=True):
-        torch.testing.assert_close(one, other)
+        found = [layer._deferred_step(inputs, hidden, cell), layer._step(inputs, hidden, cell)]
+        with torch.no_grad(), using({torch.get_num_threads(): Thresholds(1, 1)}), counted_packing() as packed:
+            found.append(layer._step(inputs, hidden, cell))
+    assert [tuple(weight.shape) for weight in packed] == [(16, 9)]
+    for step in found:
+        for one, other in zip(step, expected, strict=True):
+            torch.testing.assert_close(one, other)
 
 
 # Large enough for packing to pay.
@@ -134,13 +137,14 @@ def test_packed_weights_give_the_same_outputs_and_gradients() -> None:
 def counted_packing() -> Iterator[list[Tensor]]:
     """The weights that are packed meanwhile."""
     packed: list[Tensor] = []
+    plain_init = Packed.__init__
 
-    def pack(weight: Tensor) -> Packed:
+    def counted(self: Packed, weight: Tensor, *others: object) -> None:
         packed.append(weight)
-        return Packed(weight)
+        plain_init(self, weight, *others)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(deferred, "Packed", pack)
+        patch.setattr(Packed, "__init__", counted)
         yield packed
 
 
@@ -159,12 +163,12 @@ def test_weights_are_packed_once_in_a_loop_or_where_they_stay_the_same() -> None
         with counted_packing() as packed:
             two_loops()
         assert [len(weight) for weight in packed] == [SIZE, SIZE - 1] * 2
-        kept: PackedWeights = {}
+        kept = PackedWeights()
         with counted_packing() as packed, cached_packing(kept):
             two_loops()
         # What is not the model's own is not kept: it may be gone, and another in its place.
         assert [len(weight) for weight in packed] == [SIZE, SIZE - 1, SIZE - 1]
-        assert list(kept) == [layer.weight]
+        assert len(kept) == 1
 
 
 def test_inputs_get_their_gradient_from_a_weight_that_has_none() -> None:

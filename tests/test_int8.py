@@ -54,6 +54,23 @@ def test_some_outputs_of_a_layer() -> None:
     assert len(whole.weight) == 48
 
 
+@pytest.mark.skipif(not int8.packs_int8(), reason="the oneDNN of this torch cannot pack weights in 8 bits")
+@pytest.mark.parametrize("rows", [2, 5, 40])
+def test_a_packed_weight_gives_the_same_product(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(rows)
+    layer = Int8Linear(3 * torch.randn(70, 96), torch.randn(70))
+    inputs, one = 10 * torch.randn(rows, 96), torch.randn(1, 96)
+    expected = layer(inputs)
+    assert layer._packed is None  # too small
+    monkeypatch.setattr(int8, "WORTH_PACKING", 1)
+    layer(one)
+    assert layer._packed is None
+    torch.testing.assert_close(layer(inputs), expected)
+    assert layer._packed is not None
+    some = torch.tensor([3, 1, 60])
+    torch.testing.assert_close(layer.only(some)(inputs), expected[:, some])
+
+
 def test_a_step_is_nearly_that_in_32_bits_and_a_sequence_equal() -> None:
     torch.manual_seed(1)
     layer = LSTM(64, 48)

@@ -4,6 +4,7 @@ import json
 import re
 import threading
 import time
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 
@@ -20,11 +21,13 @@ from nmt.inference.parallel import computing_with
 from nmt.kernels import FAST_PATHS, Thresholds, reference, using
 from nmt.kernels.choice import NEVER, in_use, thresholds, uses
 from nmt.kernels.cross_entropy import cross_entropy, smoothed
-from nmt.kernels.deferred_gradients import cached_packing, deferred_gradients, linear
-from nmt.kernels.packed import Packed
+from nmt.kernels.deferred_gradients import deferred_gradients, linear
+from nmt.kernels.lstm import LSTM, packs_sequences
+from nmt.kernels.packed import Packed, PackedWeights, cached_packing
 from nmt.kernels.topk import topk
 from nmt.model import make_model
 from nmt.model.int8 import Int8Linear
+from nmt.precision import computing_in
 from nmt.runs import store
 from nmt.training.thresholds import thresholds_of_run
 
@@ -107,14 +110,14 @@ def test_8_bits_are_close_to_their_reference_and_the_largest_are_the_same() -> N
 def test_a_weight_that_changed_is_packed_again(change: str) -> None:
     torch.manual_seed(4)
     weight, rows = torch.nn.Parameter(torch.randn(16, 8)), torch.randn(3, 8)
-    kept: dict = {}
+    kept = PackedWeights()
 
     def found() -> Tensor:
         with torch.no_grad(), using(MEASURED), cached_packing(kept), deferred_gradients():
             return linear(rows, weight, None)
 
     found()
-    assert weight in kept
+    assert len(kept) == 1
     if change == "write":
         with torch.no_grad():
             weight.mul_(2)
@@ -129,12 +132,61 @@ def test_a_weight_that_changed_is_packed_again(change: str) -> None:
 def test_an_inference_tensor_has_no_version_and_is_not_kept() -> None:
     with torch.inference_mode():
         weight, rows = torch.nn.Parameter(torch.randn(16, 8), requires_grad=False), torch.randn(3, 8)
-        kept: dict = {}
+        kept = PackedWeights()
         for _ in range(2):
             with using(MEASURED), cached_packing(kept), deferred_gradients():
                 torch.testing.assert_close(linear(rows, weight, None), rows @ weight.t())
             weight.mul_(2)
-        assert not kept
+        assert len(kept) == 0
+
+
+needs_packed_sequences = pytest.mark.skipif(
+    not packs_sequences(torch.float32), reason="the oneDNN of this torch cannot pack the weights of an LSTM"
+)
+
+
+def run_encoder_layer(layer: LSTM, lengths: list[int], kept: PackedWeights | None) -> list[Tensor]:
+    """Run over sentences of these lengths; with packed weights if there is a place to keep them."""
+    torch.manual_seed(5)
+    inputs = torch.randn(len(lengths), max(lengths), layer.input_size)
+    mask = torch.arange(max(lengths)) < torch.tensor(lengths).unsqueeze(1)
+    with torch.no_grad(), nullcontext() if kept is None else cached_packing(kept):
+        outputs, state = layer.padded(inputs, mask, lengths)
+    return [outputs, *state]
+
+
+@needs_packed_sequences
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+@pytest.mark.parametrize("bidirectional", [True, False])
+@pytest.mark.parametrize("lengths", [[1], [7], [6, 6, 6], [5, 1, 9, 2]])
+def test_sequences_with_packed_weights_are_torchs_own(lengths: list[int], bidirectional: bool, precision: str) -> None:
+    torch.manual_seed(6)
+    layer, kept = LSTM(20, 12, bidirectional), PackedWeights()
+    with computing_in(precision, torch.device("cpu")):
+        expected = run_encoder_layer(layer, lengths, None)
+        for _ in range(2):
+            for one, other in zip(run_encoder_layer(layer, lengths, kept), expected, strict=True):
+                torch.testing.assert_close(one, other)
+    assert len(kept) == 1
+
+
+@needs_packed_sequences
+def test_sequences_are_packed_again_after_a_change_and_not_at_all_for_gradients() -> None:
+    torch.manual_seed(7)
+    layer, kept = LSTM(20, 12, bidirectional=True), PackedWeights()
+    before = run_encoder_layer(layer, [4, 3], kept)
+    with torch.no_grad():
+        layer.bias_hh_l0_reverse.add_(1)  # type: ignore[union-attr, operator]
+    after = run_encoder_layer(layer, [4, 3], kept)
+    assert not torch.allclose(before[0], after[0])
+    for one, other in zip(after, run_encoder_layer(layer, [4, 3], None), strict=True):
+        torch.testing.assert_close(one, other)
+    with cached_packing(kept):
+        outputs, _ = layer.padded(torch.randn(1, 2, 20), torch.ones(1, 2, dtype=torch.bool), [2])
+    assert outputs.requires_grad
+    with reference("packed"), torch.no_grad(), cached_packing(empty := PackedWeights()):
+        layer.padded(torch.randn(1, 2, 20), torch.ones(1, 2, dtype=torch.bool), [2])
+    assert len(empty) == 0
 
 
 # Calibration ----------------------------------------------------------------------------------------------------------

@@ -16,7 +16,10 @@ def test_products_are_the_plain_ones(inputs: int, outputs: int, rows: int, bias:
     # Columns of something larger: not contiguous.
     given = torch.randn(inputs + 1, rows).t()[:, 1:]
     torch.testing.assert_close(
-        Packed(weight)(given, shift), torch.nn.functional.linear(given, weight, shift), rtol=1e-4, atol=1e-4
+        Packed(weight, shift, torch.float32)(given),
+        torch.nn.functional.linear(given, weight, shift),
+        rtol=1e-4,
+        atol=1e-4,
     )
 
 
@@ -24,9 +27,13 @@ def test_products_are_the_plain_ones(inputs: int, outputs: int, rows: int, bias:
 def test_a_padded_product_is_the_same(rows: int) -> None:
     torch.manual_seed(rows)
     weight, shift, given = torch.randn(130, 96), torch.randn(130), torch.randn(rows, 96)
+    packed, expected = Packed(weight, shift, torch.float32), torch.nn.functional.linear(given, weight, shift)
     with using({torch.get_num_threads(): Thresholds(min_rows=5)}):
-        found = Packed(weight)(given, shift)
-    torch.testing.assert_close(found, torch.nn.functional.linear(given, weight, shift), rtol=1e-4, atol=1e-4)
+        product = packed.for_rows(rows)
+    assert (product is packed) == (rows >= 5)
+    torch.testing.assert_close(product(given), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(product(given.unsqueeze(1)), expected.unsqueeze(1), rtol=1e-4, atol=1e-4)
+    assert packed.for_rows(rows, 1) is packed
 
 
 def test_packing_pays_for_large_products_of_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ from nmt.inference.shortlist import Shortlist
 from nmt.inference.trace import Trace
 from nmt.inference.translation import Translation, join_segments
 from nmt.kernels import Thresholds, using
-from nmt.kernels.deferred_gradients import PackedWeights, cached_packing
+from nmt.kernels.packed import PackedWeights, cached_packing
 from nmt.model import Seq2Seq
 from nmt.model.int8 import Int8Linear, quantize
 from nmt.precision import Choice, computing_in, precision_of_decoding
@@ -101,7 +101,7 @@ class Translator:
         self.speed = speed
         self.confidence = confidence  # (of words, of sentences): from probability to confidence
         self.constraints = self.constraints.to(self.device)
-        self._packed: PackedWeights = {}
+        self._packed = PackedWeights()
         self._has_8_bits = any(isinstance(part, Int8Linear) for member in self.members for part in member.modules())
         self._in_8_bits: Translator | None = None  # made when it is asked for
 
@@ -219,7 +219,7 @@ class Translator:
             for member in other.members:
                 quantize(member)
             other.model = other.members[0] if len(other.members) == 1 else Ensemble(other.members)
-            other._packed, other._has_8_bits = {}, True
+            other._packed, other._has_8_bits = PackedWeights(), True
             self._in_8_bits = other
         return self._in_8_bits
 

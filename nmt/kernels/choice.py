@@ -40,9 +40,10 @@ class FastPath(NamedTuple):
 FAST_PATHS: dict[str, FastPath] = {
     "packed": FastPath(
         "nmt.kernels.packed",
-        "torch.nn.functional.linear",
-        "on a CPU with oneDNN, within a loop over positions: float32 weights in float32 products from `Thresholds` on, "
-        "and in bf16 products of 250,000 multiplications and more",
+        "torch.nn.functional.linear, torch.lstm_cell and torch.lstm",
+        "on a CPU with oneDNN. Within a loop over positions: float32 weights in float32 products from `Thresholds` on, "
+        "and in bf16 products of 250,000 multiplications and more. For sequences of an LSTM: without gradients, where "
+        "weights are kept for many calls",
     ),
     "deferred": FastPath(
         "nmt.kernels.deferred_gradients",

@@ -3,8 +3,8 @@
 Every step uses the same weights, keys and values. Left alone, autograd would build a full-size gradient from a few rows
 at each step and accumulate it: a third of all arithmetic, in small inefficient products. Here the backward pass of a
 step only records its rows; after the last step one large product computes the gradient. Weights are also packed once
-(`packed.py`), for all steps of a loop or, within `cached_packing`, for many loops. Under autocast, as for training in
-bf16, weights, keys and values are rounded once for all steps, and their gradients come back in float32.
+for all steps (`packed.py`). Under autocast, as for training in bf16, weights, keys and values are rounded once for all
+steps, and their gradients come back in float32.
 """
 
 import threading
@@ -15,26 +15,14 @@ from typing import Any, TypeVar
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from nmt.kernels.choice import uses
-from nmt.kernels.packed import Packed, is_worthwhile
+from nmt.kernels.packed import Packed, Product, cache_for, is_worthwhile
 
 # (gradient of the product, other factor) of each step, recorded in the backward pass
 Uses = list[tuple[Tensor, Tensor]]
-# The state of each weight, which changes when it is written to or replaced, and what it was packed to, by type
-WeightState = tuple[int, int, int]  # torch's version, the address, and the optimizer steps of this process
-PackedWeights = dict[nn.Parameter, tuple[WeightState, dict[torch.dtype, Packed]]]
 T = TypeVar("T")
 _scope = threading.local()
-_steps = [0]  # of all optimizers: a fused one writes to weights and leaves their version as it is
-
-
-def _count_step(*_: object) -> None:
-    _steps[0] += 1
-
-
-register_optimizer_step_post_hook(_count_step)
 
 
 @contextmanager
@@ -49,29 +37,9 @@ def deferred_gradients() -> Iterator[None]:
         _scope.kept = before
 
 
-@contextmanager
-def cached_packing(packed: PackedWeights) -> Iterator[None]:
-    """Keep packed weights in `packed` from one deferring context to the next; threads may share it."""
-    before = getattr(_scope, "packed", None)
-    _scope.packed = packed
-    try:
-        yield
-    finally:
-        _scope.packed = before
-
-
 def is_deferring() -> bool:
     """Return whether this is within `deferred_gradients`."""
     return getattr(_scope, "kept", None) is not None
-
-
-def shares(rows: int, weight: Tensor) -> bool:
-    """Return whether `linear` prepares anything for a product with this weight with `rows` rows. A packed product
-    alone has no gradient, not even for its inputs."""
-    if not is_deferring():
-        return False
-    packs = not torch.is_grad_enabled() and is_worthwhile(rows, weight, compute_dtype(weight))
-    return _is_deferred(weight) or packs
 
 
 def compute_dtype(tensor: Tensor) -> torch.dtype:
@@ -82,7 +50,8 @@ def compute_dtype(tensor: Tensor) -> torch.dtype:
     return torch.get_autocast_dtype(kind)
 
 
-def _is_deferred(factor: Tensor) -> bool:
+def is_deferred(factor: Tensor) -> bool:
+    """Return whether the gradient of this tensor is formed after the loop."""
     return is_deferring() and torch.is_grad_enabled() and factor.requires_grad and uses("deferred")
 
 
@@ -99,45 +68,59 @@ def linear(
 ) -> Float[Tensor, "*rows output"]:
     """Compute as torch's `linear`; when deferring, with a packed weight where that is faster and a deferred
     gradient."""
-    rows = inputs.shape[:-1]
-    if not shares(rows.numel(), weight):
-        return nn.functional.linear(inputs, weight, bias)
-    dtype = compute_dtype(weight)
-    if _is_deferred(weight):
-        key = ("linear", _storage_key(weight), dtype)
-        pack = is_worthwhile(rows.numel(), weight, dtype)
-        shared = memoize(key, lambda: _SharedWeight.make(weight, bias, pack, dtype))
-        outputs = _Linear.apply(inputs.flatten(0, -2).to(dtype), *shared)  # type: ignore[no-untyped-call]
-    else:
-        outputs = _packed(weight, dtype)(inputs.flatten(0, -2).to(dtype), bias)
+    if is_deferred(weight):
+        return _deferred_linear(inputs, weight, bias)
+    packed = packed_product(inputs.numel() // inputs.size(-1), (weight,), (bias,))
+    return nn.functional.linear(inputs, weight, bias) if packed is None else packed(inputs)
+
+
+def _deferred_linear(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    rows, dtype = inputs.shape[:-1], compute_dtype(weight)
+    key = ("linear", _storage_key(weight), dtype, rows.numel())
+    shared = memoize(key, lambda: _SharedWeight.make(weight, bias, rows.numel(), dtype))
+    outputs = _Linear.apply(inputs.flatten(0, -2).to(dtype), *shared)  # type: ignore[no-untyped-call]
     result: Tensor = outputs.unflatten(0, rows)
     return result
 
 
-def _packed(weight: Tensor, dtype: torch.dtype) -> Packed:
-    """Return the packed weight; within `cached_packing`, a parameter's outlives the deferring context. It is packed
-    again after the parameter was written to or replaced. An inference tensor has no version, so its packed weight ends
-    with the context, within which nothing writes to weights."""
-    longer: PackedWeights | None = getattr(_scope, "packed", None)
-    if longer is None or not isinstance(weight, nn.Parameter) or weight.is_inference():
-        return memoize(("packed", _storage_key(weight), dtype), lambda: (_pack(weight, dtype), weight))[0]
-    state = weight._version, weight.data_ptr(), _steps[0]
-    known, packed = longer.get(weight, (state, {}))
-    if known != state or dtype not in packed:
-        packed = {**(packed if known == state else {}), dtype: _pack(weight, dtype)}
-        longer[weight] = state, packed
-    return packed[dtype]
+def packed_product(rows: int, weights: tuple[Tensor, ...], biases: tuple[Tensor | None, ...]) -> Product | None:
+    """Return the product of inputs of so many rows, side by side, with these weights, side by side, plus the sum of the
+    biases; None where the plain product is at least as fast, outside a loop over positions, and where there are
+    gradients: a packed product has none, not even for its inputs.
+
+    What was chosen stays for the loop. Packed weights stay longer within `cached_packing`.
+    """
+    kept: dict[Hashable, Any] | None = getattr(_scope, "kept", None)
+    if kept is None or torch.is_grad_enabled():
+        return None
+    key = (rows, *map(id, weights))
+    if key not in kept:
+        kept[key] = weights, _choose_product(rows, weights, biases)  # the weights stay alive, so ids are not reused
+    product: Product | None = kept[key][1]
+    return product
 
 
-def _pack(weight: Tensor, dtype: torch.dtype) -> Packed:
-    return Packed(weight) if dtype == weight.dtype else Packed(weight, dtype)
+def _choose_product(rows: int, weights: tuple[Tensor, ...], biases: tuple[Tensor | None, ...]) -> Product | None:
+    dtype = compute_dtype(weights[0])
+    if not is_worthwhile(rows, weights[0], dtype, sum(weight.numel() for weight in weights)):
+        return None
+    factors = (*weights, *(bias for bias in biases if bias is not None))
+
+    def pack() -> Packed:
+        added = [bias for bias in biases if bias is not None]
+        weight = weights[0] if len(weights) == 1 else torch.cat(weights, dim=1)  # (output, sum of inputs)
+        return Packed(weight, sum(added[1:], start=added[0]) if added else None, dtype)
+
+    cache = cache_for(factors)
+    packed = memoize(("packed", *map(id, weights)), pack) if cache is None else cache.get(dtype, factors, pack)
+    return packed.for_rows(rows)
 
 
 def product(
     rows: Float[Tensor, "*batch rows size"], matrix: Float[Tensor, "*batch size out"]
 ) -> Float[Tensor, "*batch rows out"]:
     """Return rows @ matrix, one matrix for each of a batch."""
-    if not _is_deferred(matrix):
+    if not is_deferred(matrix):
         return rows @ matrix
     on_cpu = matrix.device.type == "cpu"
     # In float32 on a CPU: with one row, torch's product of float32 takes half the time of that of bf16.
@@ -172,11 +155,11 @@ class _SharedWeight(torch.autograd.Function):
 
     @staticmethod
     def make(
-        weight: Tensor, bias: Tensor | None, pack: bool, dtype: torch.dtype
-    ) -> tuple[Tensor, Tensor | None, Packed | None, Uses]:
-        """Return what `_Linear` takes besides its rows."""
+        weight: Tensor, bias: Tensor | None, rows: int, dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor | None, Product | None, Uses]:
+        """Return what `_Linear` takes besides its inputs, of so many rows."""
         uses: Uses = []
-        packed = _pack(weight, dtype) if pack else None
+        packed = Packed(weight, bias, dtype).for_rows(rows) if is_worthwhile(rows, weight, dtype) else None
         weight, bias = _SharedWeight.apply(weight, bias, uses, dtype)  # type: ignore[no-untyped-call]
         return weight, bias, packed, uses
 
@@ -203,11 +186,11 @@ class _SharedWeight(torch.autograd.Function):
 class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor | None, packed: Packed | None, uses: Uses
+        ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor | None, packed: Product | None, uses: Uses
     ) -> Tensor:
         ctx.save_for_backward(rows, weight)
         ctx.uses = uses
-        return packed(rows, bias) if packed else nn.functional.linear(rows, weight, bias)
+        return packed(rows) if packed else nn.functional.linear(rows, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:

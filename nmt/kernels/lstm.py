@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from nmt.kernels.deferred_gradients import compute_dtype, linear, shares
+from nmt.kernels.deferred_gradients import compute_dtype, is_deferred, linear, packed_product
+from nmt.kernels.packed import available, cache_for
 
 # sigmoid(HOLD + anything a gate may hold) is exactly 1 in float32, and sigmoid(-HOLD ...) exactly 0.
 HOLD = 300.0
@@ -33,7 +34,7 @@ class LSTM(nn.LSTM):
         call."""
         if state is None or self.bidirectional or not isinstance(inputs, Tensor) or inputs.size(1) != 1:
             return self._sequence(inputs, state)
-        step = self._step if shares(inputs.size(0), self.weight_hh_l0) else self._cell
+        step = self._deferred_step if is_deferred(self.weight_hh_l0) else self._step
         hidden, cell = step(inputs.squeeze(1), state[0].squeeze(0), state[1].squeeze(0))  # each (rows, hidden)
         return hidden.unsqueeze(1), (hidden.unsqueeze(0), cell.unsqueeze(0))  # (rows, 1, hidden), (1, rows, hidden)
 
@@ -44,21 +45,19 @@ class LSTM(nn.LSTM):
         with torch.autocast("cpu", enabled=False):
             return super().forward(inputs.float(), None if state is None else tuple(part.float() for part in state))
 
-    def _weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return the weights of the input and of the state, and their biases. Torch's `all_weights` takes longer."""
-        return self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0
-
-    def _cell(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        new_state: tuple[Tensor, Tensor] = torch.lstm_cell(inputs, (hidden, cell), *self._weights())
-        return new_state
-
     def _step(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute the same as `_cell`, with deferred gradients. The new cell is float32 whatever the products are."""
-        input_weight, hidden_weight, *biases = self._weights()
-        sums = linear(inputs, input_weight, biases[0]) + linear(hidden, hidden_weight, biases[1])
-        if not torch.is_grad_enabled():
-            *_, new_hidden, new_cell = _gated(sums, cell)
-            return new_hidden, new_cell
+        """Compute one position: without gradients, where that is faster, by one product with packed weights."""
+        weights, biases = (self.weight_ih_l0, self.weight_hh_l0), (self.bias_ih_l0, self.bias_hh_l0)
+        packed = packed_product(inputs.size(0), weights, biases)
+        if packed is None:
+            new_state: tuple[Tensor, Tensor] = torch.lstm_cell(inputs, (hidden, cell), *weights, *biases)
+            return new_state
+        *_, new_hidden, new_cell = gated(packed(torch.cat([inputs, hidden], dim=1)), cell)
+        return new_hidden, new_cell
+
+    def _deferred_step(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute one position with deferred gradients. The new cell is float32 whatever the products are."""
+        sums = linear(inputs, self.weight_ih_l0, self.bias_ih_l0) + linear(hidden, self.weight_hh_l0, self.bias_hh_l0)
         after: tuple[Tensor, Tensor] = _Gates.apply(sums, cell)  # type: ignore[no-untyped-call]
         return after
 
@@ -78,25 +77,49 @@ class LSTM(nn.LSTM):
         keeps what it has. The output gate is not held, so the final output is taken from the last real token.
         """
         ends = mask.sum(dim=1) if lengths is None else torch.tensor(lengths, device=inputs.device)
-        if min(ends.tolist() if lengths is None else lengths) == inputs.size(1):
-            outputs, (hidden, cell) = self._sequence(inputs)
-            return outputs, (hidden, cell)
+        full = min(ends.tolist() if lengths is None else lengths) == inputs.size(1)
         if _lacks_kernel(inputs):
             with torch.autocast("cpu", enabled=False):
-                return self._held(inputs.float(), mask, ends)
-        return self._held(inputs, mask, ends)
+                return self._padded(inputs.float(), mask, None if full else ends)
+        return self._padded(inputs, mask, None if full else ends)
 
-    def _held(
-        self, inputs: Float[Tensor, "batch time input"], mask: Bool[Tensor, "batch time"], ends: Int[Tensor, " batch"]
+    def _padded(
+        self,
+        inputs: Float[Tensor, "batch time input"],
+        mask: Bool[Tensor, "batch time"],
+        ends: Int[Tensor, " batch"] | None,
     ) -> tuple[Float[Tensor, "batch time hidden"], tuple[Tensor, Tensor]]:
-        """Run with one more input that holds the cell at padding."""
+        """Run over sentences that end at `ends`; None: at the last position."""
+        if ends is None:
+            outputs, hidden, cell = self._from_zero(inputs, holding=False)
+            return outputs, (hidden, cell)
         padding = ~mask.unsqueeze(-1)  # (batch, time, 1)
+        marked = torch.cat([inputs.masked_fill(padding, 0), padding.to(inputs.dtype)], dim=-1)  # (..., input + 1)
+        outputs, hidden, cell = self._from_zero(marked, holding=True)
+        last = outputs[torch.arange(outputs.size(0)), ends - 1, : self.hidden_size]  # (batch, hidden)
+        return outputs.masked_fill(padding, 0), (torch.cat([last.unsqueeze(0), hidden[1:]]), cell)
+
+    def _from_zero(
+        self, inputs: Float[Tensor, "batch time input"], *, holding: bool
+    ) -> tuple[Float[Tensor, "batch time hidden"], Tensor, Tensor]:
+        """Run whole sequences from a state of zeros: outputs, and the final (directions, batch, hidden) of both parts.
+        `holding` means that inputs have the mark of padding."""
+        dtype = compute_dtype(inputs)
+        parameters: list[Tensor] = [part for direction in self.all_weights for part in direction]
+
+        def weights() -> list[Tensor]:
+            return self._holding_weights() if holding else parameters
+
+        cache = cache_for(parameters)
+        if cache is not None and not torch.is_grad_enabled() and packs_sequences(dtype):
+            kind = ("sequences", holding, dtype)
+            return cache.get(kind, parameters, lambda: PackedSequences(weights(), self.hidden_size, dtype))(inputs)
         # (directions, batch, hidden)
         zeros = inputs.new_zeros(2 if self.bidirectional else 1, inputs.size(0), self.hidden_size)
-        outputs, hidden, cell = torch.lstm(
-            torch.cat([inputs.masked_fill(padding, 0), padding.to(inputs.dtype)], dim=-1),  # (batch, time, input + 1)
+        found: tuple[Tensor, Tensor, Tensor] = torch.lstm(
+            inputs,
             (zeros, zeros),
-            self._holding_weights(),
+            weights(),
             has_biases=True,
             num_layers=1,
             dropout=0.0,
@@ -104,8 +127,7 @@ class LSTM(nn.LSTM):
             bidirectional=self.bidirectional,
             batch_first=True,
         )
-        last = outputs[torch.arange(outputs.size(0)), ends - 1, : self.hidden_size]  # (batch, hidden)
-        return outputs.masked_fill(padding, 0), (torch.cat([last.unsqueeze(0), hidden[1:]]), cell)
+        return found
 
     def _holding_weights(self) -> list[Tensor]:
         """Return the layer's weights, with a column for the mark of padding; torch's gates are input, forget, cell,
@@ -137,7 +159,64 @@ def _knows_bf16() -> bool:
     return True
 
 
-def _gated(
+class PackedSequences:
+    """Run one LSTM layer over whole sequences, from a state of zeros and without gradients, as `torch.lstm` does, which
+    rearranges the weights at each call: here that is done once.
+
+    `weights` are those of torch: for each direction that of the input, that of the state, and two biases.
+    """
+
+    LSTM = 2  # torch's number of this cell
+
+    def __init__(self, weights: Sequence[Tensor], hidden_size: int, dtype: torch.dtype) -> None:
+        self.dtype, self._hidden_size = dtype, hidden_size
+        weights = [weight.detach().to(dtype) for weight in weights]
+        self._directions: list[tuple[list[Tensor], bool]] = []  # weights, and whether to read backwards
+        for first in range(0, len(weights), 4):
+            of_input, of_hidden, *biases = weights[first : first + 4]
+            backwards = first > 0
+            blocks = torch.ops.mkldnn._reorder_mkldnn_rnn_layer_weight(
+                of_input, of_hidden, hidden_size, backwards, True, False, None
+            )
+            self._directions.append(([*blocks, *biases], backwards))
+
+    def __call__(
+        self, inputs: Float[Tensor, "batch time input"]
+    ) -> tuple[Float[Tensor, "batch time hidden"], Tensor, Tensor]:
+        by_time = inputs.to(self.dtype).transpose(0, 1).contiguous()  # (time, batch, input); no strides are read
+        zeros = by_time.new_zeros(inputs.size(0), self._hidden_size)
+        # Arguments after the state: the direction, no packed batches, the cell, its size, one layer, with biases, one
+        # direction, time first, no training. Returned: outputs, hidden, cell, and what only training needs.
+        fixed: tuple[Any, ...] = ([], self.LSTM, self._hidden_size, 1, True, False, False, False)
+        run = torch.ops.aten.mkldnn_rnn_layer.default
+        found = [run(by_time, *weights, zeros, zeros, backwards, *fixed)[:3] for weights, backwards in self._directions]
+        outputs, hidden, cell = zip(*found, strict=True)
+        # (batch, time, directions * hidden), (directions, batch, hidden) twice
+        return torch.cat(outputs, dim=-1).transpose(0, 1), torch.stack(hidden), torch.stack(cell)
+
+
+def packs_sequences(dtype: torch.dtype) -> bool:
+    """Return whether this thread may use `PackedSequences` in this type, and they work here."""
+    return available() and dtype in {torch.float32, torch.bfloat16} and _packed_sequences_work(dtype)
+
+
+@functools.cache
+def _packed_sequences_work(dtype: torch.dtype) -> bool:
+    """Return whether packed sequences are those of torch here, by trying. No random number is drawn."""
+    matrix, bias = torch.linspace(-1, 1, 4 * 8 * 8).view(32, 8), torch.linspace(-1, 1, 32)
+    weights = [matrix, matrix, bias, bias] * 2
+    inputs, zeros = torch.linspace(-1, 1, 2 * 3 * 8).view(2, 3, 8), torch.zeros(2, 2, 8)
+    with torch.inference_mode(), torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+        try:
+            found = PackedSequences(weights, 8, dtype)(inputs)
+            expected = torch.lstm(inputs, (zeros, zeros), weights, True, 1, 0.0, False, True, True)
+        except RuntimeError:
+            return False
+    pairs = zip(found, expected, strict=True)
+    return all(torch.allclose(one.float(), other.float(), atol=0.02) for one, other in pairs)
+
+
+def gated(
     sums: Float[Tensor, "rows gates"], cell: Float[Tensor, "rows hidden"]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Compute c' = f c + i g and h' = o tanh(c'), from the sums of the gates i, f, g, o and the cell c.
@@ -164,7 +243,7 @@ class _Gates(torch.autograd.Function):
         ctx: Any, sums: Float[Tensor, "rows gates"], cell: Float[Tensor, "rows hidden"]
     ) -> tuple[Float[Tensor, "rows hidden"], Float[Tensor, "rows hidden"]]:
         ctx.types = sums.dtype, cell.dtype
-        *saved, hidden, after = _gated(sums, cell)
+        *saved, hidden, after = gated(sums, cell)
         ctx.save_for_backward(*saved)
         return hidden, after
 

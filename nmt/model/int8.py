@@ -4,6 +4,7 @@ Symmetric, one scale for each row of a weight: w = s q with q in [-127, 127]. In
 scale for each row, and products are summed in 32-bit integers (as Wu et al. 2016, section 6, did for GNMT).
 """
 
+import functools
 from collections.abc import Mapping
 from copy import copy
 
@@ -12,11 +13,12 @@ from jaxtyping import Float, Int, Int8
 from torch import Tensor, nn
 
 from nmt.kernels.choice import uses
-from nmt.kernels.lstm import LSTM
+from nmt.kernels.lstm import LSTM, gated
 from nmt.model.recurrent import Recurrent
 
 LARGEST = 127
 SMALLEST_SIDE = 32  # of a weight that is rounded; there is nothing to gain from smaller ones
+WORTH_PACKING = 1_000_000  # numbers of a weight, from which on products with several rows gain from packing it
 SCALE = ".scale"
 
 
@@ -73,7 +75,11 @@ def multiplies_int8() -> bool:
 
 
 class Int8Linear(nn.Module):
-    """Apply an 8-bit linear layer, for inference."""
+    """Apply an 8-bit linear layer, for inference.
+
+    For several rows a large weight is packed as well, once it is needed: oneDNN's product with a packed weight takes
+    half the time with 5 rows (docs/lab/benchmarks.md).
+    """
 
     weight: Tensor
     scale: Tensor
@@ -85,21 +91,59 @@ class Int8Linear(nn.Module):
         self.register_buffer("weight", values)
         self.register_buffer("scale", scale.squeeze(1))
         self.register_buffer("bias", torch.zeros(len(weight)) if bias is None else bias.detach())
+        self._packed: Int8Packed | None = None
 
     def only(self, outputs: Int[Tensor, " kept"]) -> "Int8Linear":
         """Select some of the outputs."""
         kept = copy(self)
         kept._buffers = {name: part[outputs] for name, part in self.named_buffers()}
+        kept._packed = None
         return kept
 
     def forward(self, inputs: Float[Tensor, "*rows input"]) -> Float[Tensor, "*rows output"]:
         if not uses("int8"):
             weight = self.weight.float() * self.scale.unsqueeze(1)
             return nn.functional.linear(inputs, weight, self.bias)
-        values, scale = rounded(inputs.flatten(0, -2))
-        sums = torch._int_mm(values, self.weight.t()) * scale  # (rows, input) -> (rows, output)
-        outputs: Tensor = torch.addcmul(self.bias, sums, self.scale).unflatten(0, inputs.shape[:-1])
-        return outputs
+        values, scale = rounded(inputs.flatten(0, -2))  # (rows, input), (rows, 1)
+        if len(values) > 1 and self.weight.numel() >= WORTH_PACKING and packs_int8():
+            self._packed = self._packed or Int8Packed(self.weight, self.scale)
+            outputs = torch.addcmul(self.bias, self._packed(values), scale)
+        else:
+            sums = torch._int_mm(values, self.weight.t()) * scale  # (rows, input) -> (rows, output)
+            outputs = torch.addcmul(self.bias, sums, self.scale)
+        result: Tensor = outputs.unflatten(0, inputs.shape[:-1])
+        return result
+
+
+class Int8Packed:
+    """Multiply with an 8-bit weight that is packed for oneDNN, whose kernels take inputs from 0 to 255: so 128 is added
+    to each, and taken off again by the product."""
+
+    def __init__(self, weight: Int8[Tensor, "output input"], scale: Float[Tensor, " output"]) -> None:
+        self._blocks = torch.ops.onednn.qlinear_prepack(weight, None)
+        self._scale, self._zeros = scale, torch.zeros(len(weight), dtype=torch.int64)
+        self._product = torch.ops.onednn.qlinear_pointwise.default
+
+    def __call__(self, values: Int8[Tensor, "rows input"]) -> Float[Tensor, "rows output"]:
+        """Return values W^T, times the scales of the weight."""
+        shifted = values.view(torch.uint8).bitwise_xor(128)  # in two's complement, this adds 128
+        # Scale and zero of the inputs, weight, its scales and zeros, no bias, scale and zero of the outputs, their type
+        result: Tensor = self._product(
+            shifted, 1.0, 128, self._blocks, self._scale, self._zeros, None, 1.0, 0, torch.float32, "none", [], ""
+        )
+        return result
+
+
+@functools.cache
+def packs_int8() -> bool:
+    """Return whether packed products in 8 bits work here, by trying one."""
+    weight = torch.arange(-64, 64, dtype=torch.int8).repeat(16).view(32, 64)
+    values, scale = weight.flip(0)[:3], torch.linspace(0.1, 1, 32)
+    try:
+        found = Int8Packed(weight, scale)(values)
+    except (RuntimeError, AttributeError):
+        return False
+    return torch.allclose(found, torch._int_mm(values, weight.t()) * scale)
 
 
 class Int8LSTM(nn.Module):
@@ -119,9 +163,7 @@ class Int8LSTM(nn.Module):
             return outputs, after
         hidden, cell = state[0][0], state[1][0]
         sums = self.gates(torch.cat([inputs[:, 0], hidden], dim=1))  # (rows, input + hidden) -> (rows, 4 * hidden)
-        enter, keep, new, out = sums.chunk(4, dim=1)
-        cell = torch.addcmul(keep.sigmoid() * cell, enter.sigmoid(), new.tanh())
-        hidden = out.sigmoid() * cell.tanh()
+        *_, hidden, cell = gated(sums, cell)
         return hidden.unsqueeze(1), (hidden.unsqueeze(0), cell.unsqueeze(0))  # (rows, 1, hidden), (1, rows, hidden)
 
 

@@ -24,7 +24,7 @@ from nmt.inference.constraints import NO_CONSTRAINTS, Constraints, longest_allow
 from nmt.inference.interruptible import Interruptible
 from nmt.inference.parallel import parallel_map
 from nmt.inference.search import search
-from nmt.kernels.deferred_gradients import PackedWeights, cached_packing
+from nmt.kernels.packed import PackedWeights, cached_packing
 from nmt.languages import find_language
 from nmt.metrics import LOSS, METRICS, default_metrics, score, signature
 from nmt.model import Seq2Seq
@@ -140,7 +140,7 @@ def validate(
     greedy = decoding.model_copy(update={"beam_size": 1})
     batches = _batches(data.dataset, device)
     constraints = data.constraints.to(device)
-    packed: PackedWeights = {}
+    packed = PackedWeights()
     stoppable = Interruptible(model, check)
 
     def of_batch(indices: list[int]) -> _Part:

@@ -19,7 +19,7 @@ from nmt.config import DecodingSettings
 from nmt.data.batch import pad_sources
 from nmt.inference.constraints import Constraints
 from nmt.inference.search import search
-from nmt.kernels.deferred_gradients import cached_packing
+from nmt.kernels.packed import PackedWeights, cached_packing
 from nmt.model import Seq2Seq, make_model
 
 VOCAB = 8000
@@ -42,7 +42,7 @@ def translate(model: Seq2Seq, batch: int, beam: int, length: int) -> None:
     """Search for translations of this length."""
     settings = DecodingSettings(beam_size=beam, min_length=length, max_length=length)
     constraints = Constraints(blank=torch.zeros(VOCAB, dtype=torch.bool))
-    with cached_packing({}):
+    with cached_packing(PackedWeights()):
         search(model, pad_sources([[5 + row, 6, 7, 8, 9, 10, 11] for row in range(batch)]), settings, 1, constraints)
 
 

@@ -16,7 +16,7 @@ from nmt.data.batch import Batch, pad_sources, pad_targets
 from nmt.inference.parallel import parallel_map
 from nmt.inference.search import Hypothesis, search
 from nmt.kernels import using
-from nmt.kernels.deferred_gradients import PackedWeights, cached_packing
+from nmt.kernels.packed import PackedWeights, cached_packing
 from nmt.model import Seq2Seq, make_model
 from nmt.training.step import TrainStep
 
@@ -48,7 +48,7 @@ class Ours:
         self.train_step = TrainStep(new_model(work.sizes), training, torch.device("cpu"))
         self.translator = new_model(work.sizes).eval()
         self.translator.load_state_dict(load_file(folder / "weights.safetensors"))
-        self.packed: PackedWeights = {}
+        self.packed = PackedWeights()
         self.speed = for_long_work(torch.get_num_threads(), print)
 
     def about(self) -> About:
