@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from nmt import config
-from nmt.calibration import for_short_work
+from nmt.calibration_cache import for_short_work
 from nmt.data.statistics import together
 from nmt.device import check_threads, find_device
 from nmt.environment import FOR_SEARCH, bound_primitives

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from nmt.calibration import for_long_work
+from nmt.calibration_cache import for_long_work
 from nmt.config import DecodingSettings, ModelSettings, Settings, TrainingSettings, load
 from nmt.data.batch import Batch, Sentences, make_batch
 from nmt.data.batching import epoch_batches

@@ -1,15 +1,9 @@
-"""Calibration: measure once on a machine from which size on packed products are faster, and which precision is fastest
-in decoding, and keep what was found.
+"""Calibration: measure from which size on packed products are faster, and which precision is fastest in decoding.
 
-It takes about a second for each number of threads, at the first long training or translation, and is kept in the user's
-cache by CPU, number of threads and version of torch. What is kept is untrusted: a file that does not fit is ignored
-with one line. `NMT_CALIBRATION=off` neither measures nor reads it.
+It takes about a second for each number of threads. `nmt/calibration_cache.py` says when, and keeps what was found.
 """
 
-import hashlib
-import json
 import math
-import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,31 +11,25 @@ from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from nmt.config import DecodingSettings, ModelSettings
-from nmt.data.cache import cache_folder
 from nmt.data.subword import EOS_ID
-from nmt.errors import DataError
-from nmt.files import open_run_file, parse_json, read_bounded, write_atomic
-from nmt.inference.parallel import computing_with, own_threads
+from nmt.inference.free_cores import FreeCores
+from nmt.inference.parallel import computing_with
 from nmt.inference.search import search
 from nmt.kernels import Thresholds, using
 from nmt.kernels.choice import NEVER
-from nmt.kernels.packed import MOST_PADDED, Packed, PackedWeights, Product, cached_packing
+from nmt.kernels.packed import Packed, PackedWeights, Product, cached_packing
 from nmt.model import make_model
 from nmt.model.int8 import quantize
-from nmt.precision import computing_in, cpu_features, precisions_of
+from nmt.precision import computing_in, precisions_of
 from nmt.shown import amount
 
-FORMAT = 4  # raise it when the meaning of a number changes, or how it is measured
-SWITCH = "NMT_CALIBRATION"
-FOLDER = "calibration"
-LARGEST = 10_000  # bytes of a file
 SHAPES = ((256, 256), (512, 512), (1024, 512), (2048, 512), (2048, 1024), (8000, 512))  # (outputs, inputs)
 ROWS = (1, 5, 32)
 PADDED = 5  # rows that a product with one row may be padded to
@@ -52,8 +40,7 @@ LONGEST = 0.6  # seconds after which no further round begins
 WORKING_SET, MOST_WEIGHTS = 32_000_000, 40  # bytes and number of the weights that a product is measured with
 CLEARLY = 0.97  # share of the time of the defaults below which other thresholds are taken
 SLACK = 1.1  # a choice counts as right if it takes at most this many times the time of the best
-
-Say = Callable[[str], None]
+MOST_OTHERS = 0.25  # cores that other programs may use, on average, without spoiling what several threads measure
 
 
 class Measured(NamedTuple):
@@ -77,34 +64,24 @@ class Measured(NamedTuple):
 
 
 class Calibration(NamedTuple):
-    """Hold thresholds and what they follow from; nothing if they come from the cache."""
+    """Hold thresholds and what they follow from."""
 
     thresholds: Thresholds
     measured: Sequence[Measured] = ()
     searches: Mapping[str, float] = MappingProxyType({})  # seconds of one, by precision
+    others: float = 0.0  # cores that other programs used meanwhile, on average
 
     def packs(self, product: Measured) -> bool:
         """Return whether the thresholds choose the packed product."""
         return product.work >= (self.thresholds.one_row if product.rows == 1 else self.thresholds.rows)
 
-
-def for_long_work(threads: int, say: Say) -> Mapping[int, Thresholds]:
-    """Return the thresholds of this machine for `threads` and for one thread, measured now if they are not known."""
-    found = {}
-    for number in sorted({1, threads}):
-        known = read(number, say)
-        if known is None and os.environ.get(SWITCH) != "off":
-            known = calibrate(number).thresholds
-            keep(number, known, say)
-        if known is not None:
-            found[number] = known
-    return found
-
-
-def for_short_work(threads: int, say: Say = lambda _: None) -> Mapping[int, Thresholds]:
-    """Return the thresholds that are known of this machine for `threads` and for one thread. Measure nothing."""
-    known = {number: read(number, say) for number in {1, threads}}
-    return {number: found for number, found in known.items() if found is not None}
+    @property
+    def disturbance(self) -> str:
+        """Return why the times are not to be trusted: several threads wait for each other wherever another program has
+        the core of one of them. "": they are."""
+        if self.others <= MOST_OTHERS:
+            return ""
+        return f"other programs used {self.others:.1f} cores during the calibration"
 
 
 def calibrate(threads: int) -> Calibration:
@@ -120,6 +97,7 @@ def calibrate(threads: int) -> Calibration:
     # Other programs that take turns with a single thread do not count; several threads wait for each other.
     clock = time.thread_time if threads == 1 else time.perf_counter
     measured: list[Measured] = []  # the best times of all rounds
+    cores = FreeCores()
     with computing_with(threads), torch.inference_mode():
         begun = clock()
         for outputs, inputs in SHAPES:
@@ -151,7 +129,10 @@ def calibrate(threads: int) -> Calibration:
         found = Thresholds(one, several, min_rows=min_rows)
         with using({threads: found}):
             searches = _search_times(clock)
-    return Calibration(found._replace(precision=min(searches, key=lambda name: searches[name])), measured, searches)
+    # Of a single thread, the time that it computed was measured, whatever others did.
+    others = cores.used_by_others() if threads > 1 else 0.0
+    precision = min(searches, key=lambda name: searches[name])
+    return Calibration(found._replace(precision=precision), measured, searches, others)
 
 
 def _choose_padding(measured: list[Measured]) -> tuple[int, list[Measured]]:
@@ -227,9 +208,6 @@ def lines(calibration: Calibration, threads: int) -> list[str]:
     return shown
 
 
-# The cache -----------------------------------------------------------------------------------------------------------
-
-
 def cpu() -> str:
     """Return the model of the CPU, as the system names it."""
     try:
@@ -239,83 +217,3 @@ def cpu() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
-
-
-def machine(threads: int) -> dict[str, Any]:
-    """Return what the thresholds depend on."""
-    capability = torch.backends.cpu.get_cpu_capability()
-    processor = {"cpu": cpu(), "features": list(cpu_features()), "capability": capability}
-    return {"format": FORMAT, **processor, "threads": threads, "torch": torch.__version__}
-
-
-def file_of(threads: int) -> Path:
-    """Return the file of the cache. Raise DataError if there is no cache."""
-    key = hashlib.sha256(json.dumps(machine(threads), sort_keys=True).encode()).hexdigest()[:24]
-    return cache_folder() / FOLDER / f"{key}.json"
-
-
-def keep(threads: int, found: Thresholds, say: Say) -> None:
-    """Write thresholds into the cache; say in one line why not if they cannot be written."""
-    try:
-        path = file_of(threads)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, json.dumps({**machine(threads), **found._asdict()}, indent=1).encode())
-    except (OSError, DataError) as error:
-        say(f"note: the calibration cannot be kept: {error}; the next start measures again")
-
-
-def read(threads: int, say: Say) -> Thresholds | None:
-    """Return the thresholds in the cache; None if there are none. A file that does not fit is ignored with a line."""
-    if os.environ.get(SWITCH) == "off":
-        return None
-    try:
-        path = file_of(threads)
-        with open_run_file(path.parent, path.name) as file:
-            values = parse_json(read_bounded(file, path, LARGEST), path)
-    except FileNotFoundError:
-        return None
-    except (OSError, DataError) as error:
-        say(f"note: the calibration is ignored: {error}; measure again: nmt bench --calibrate")
-        return None
-    if {name: values.get(name) for name in machine(threads)} != machine(threads):
-        say(f"note: {path}: is of another machine, and ignored; measure again: nmt bench --calibrate")
-        return None
-    found = parse(values)
-    if found is None:
-        say(f"note: {path}: damaged, and ignored; measure again: nmt bench --calibrate")
-    return found
-
-
-def parse(values: Mapping[str, Any]) -> Thresholds | None:
-    """Return the thresholds among untrusted values; None if they are not thresholds."""
-    one_row, rows, precision = values.get("one_row"), values.get("rows"), values.get("precision", "")
-    min_rows = values.get("min_rows", 1)  # older runs have none
-    if not all(type(number) is int and 0 < number <= NEVER for number in (one_row, rows)):
-        return None
-    if not isinstance(precision, str) or precision not in {"", "float32", *precisions_of(torch.device("cpu"))}:
-        return None
-    if type(min_rows) is not int or not 1 <= min_rows <= MOST_PADDED:
-        return None
-    return Thresholds(one_row, rows, precision, min_rows)  # type: ignore[arg-type]
-
-
-def to_record(chosen: Mapping[int, Thresholds]) -> dict[str, Any]:
-    """Return thresholds as a run records them: those that its training depends on."""
-    parts = ("one_row", "rows", "min_rows")
-    return {str(threads): {part: getattr(found, part) for part in parts} for threads, found in chosen.items()}
-
-
-def from_record(record: Any) -> Mapping[int, Thresholds]:
-    """Return the thresholds that a run has recorded. Raise ValueError if it is no such record."""
-    chosen = {}
-    for threads, values in record.items() if isinstance(record, dict) else [("", None)]:
-        found = parse(values) if isinstance(values, dict) else None
-        if found is None or not threads.isascii() or not threads.isdigit() or len(threads) > 6:
-            raise ValueError("not a record of thresholds")
-        chosen[int(threads)] = found
-    return chosen
-
-
-def threads_at_hand(threads: int) -> int:
-    """Return the number of threads that `threads` of the settings mean."""
-    return threads or own_threads()

@@ -14,9 +14,10 @@ from reliability.job import call, make_workplace, run
 from torch import Tensor
 
 import nmt
-from nmt import calibration, config
+from nmt import calibration, calibration_cache, config
 from nmt.config import ModelSettings
 from nmt.errors import DataError
+from nmt.inference.free_cores import FreeCores
 from nmt.inference.parallel import computing_with
 from nmt.kernels import FAST_PATHS, Thresholds, reference, using
 from nmt.kernels.choice import NEVER, in_use, thresholds, uses
@@ -253,13 +254,42 @@ def test_searches_are_measured_in_every_precision_of_the_cpu_and_draw_nothing(
 
 def test_long_work_measures_once_and_short_work_never(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    assert calibration.for_short_work(1, said.append) == {}
-    found = calibration.for_long_work(1, said.append)
-    monkeypatch.setattr(calibration, "calibrate", lambda threads: pytest.fail("measured again"))
-    assert calibration.for_long_work(1, said.append) == calibration.for_short_work(1, said.append) == found
+    assert calibration_cache.for_short_work(1, said.append) == {}
+    found = calibration_cache.for_long_work(1, said.append)
+    monkeypatch.setattr(calibration_cache, "calibrate", lambda threads: pytest.fail("measured again"))
+    assert calibration_cache.for_long_work(1, said.append) == calibration_cache.for_short_work(1, said.append) == found
     assert found.keys() == {1} and not said
     monkeypatch.setenv("NMT_CALIBRATION", "off")
-    assert calibration.for_long_work(1, said.append) == {}
+    assert calibration_cache.for_long_work(1, said.append) == {}
+
+
+def test_what_a_busy_machine_measured_is_not_kept(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = {1: calibration.Calibration(Thresholds(1, 2)), 2: calibration.Calibration(Thresholds(3, 4), others=1.0)}
+    monkeypatch.setattr(calibration_cache, "calibrate", lambda threads: measured[threads])
+    said: list[str] = []
+    assert calibration_cache.for_long_work(2, said.append) == {1: Thresholds(1, 2), 2: Thresholds(1, 2)}
+    assert said == [
+        "note: other programs used 1.0 cores during the calibration; what one thread measured holds, "
+        "and the next start measures again"
+    ]
+    assert calibration_cache.for_short_work(2, pytest.fail) == {1: Thresholds(1, 2)}
+    measured[2] = measured[2]._replace(others=0.2)
+    assert calibration_cache.for_long_work(2, pytest.fail)[2] == Thresholds(3, 4)
+    assert calibration_cache.for_short_work(2, pytest.fail)[2] == Thresholds(3, 4)
+
+
+def test_a_calibration_counts_the_cores_of_others(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one thread, what it computes itself is measured: others do not matter."""
+    monkeypatch.setattr(FreeCores, "used_by_others", lambda self: 0.7)
+    assert calibration.calibrate(1).disturbance == ""
+    assert calibration.calibrate(2).disturbance == "other programs used 0.7 cores during the calibration"
+    found = call("bench", "--calibrate", "--threads", "2")
+    assert found.status == 0
+    assert found.errors == (
+        "note: other programs used 0.7 cores during the calibration; nmt does not keep it; "
+        "measure again when they have ended\n"
+    )
+    assert calibration_cache.for_short_work(2, pytest.fail).keys() == {1}
 
 
 @pytest.mark.parametrize(
@@ -281,24 +311,24 @@ def test_long_work_measures_once_and_short_work_never(workplace: Path, monkeypat
     ],
 )
 def test_a_file_that_does_not_fit_is_ignored_with_a_line(workplace: Path, content: bytes | dict, said: str) -> None:
-    path = calibration.file_of(1)
+    path = calibration_cache.file_of(1)
     if isinstance(content, dict):
-        content = json.dumps({**calibration.machine(1), **Thresholds()._asdict(), **content}).encode()
+        content = json.dumps({**calibration_cache.machine(1), **Thresholds()._asdict(), **content}).encode()
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
     lines: list[str] = []
-    assert calibration.read(1, lines.append) is None
+    assert calibration_cache.read(1, lines.append) is None
     assert len(lines) == 1
     assert re.search(said, lines[0])
-    assert calibration.for_long_work(1, lines.append).keys() == {1}  # measured again
-    assert calibration.read(1, pytest.fail) is not None
+    assert calibration_cache.for_long_work(1, lines.append).keys() == {1}  # measured again
+    assert calibration_cache.read(1, pytest.fail) is not None
 
 
 def test_a_cache_that_cannot_be_written_is_a_note(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (workplace / "file").touch()
     monkeypatch.setenv("NMT_CACHE", str(workplace / "file"))
     lines: list[str] = []
-    assert calibration.for_long_work(1, lines.append).keys() == {1}
+    assert calibration_cache.for_long_work(1, lines.append).keys() == {1}
     assert lines and all("calibration" in line for line in lines)
 
 
@@ -307,7 +337,7 @@ def test_bench_shows_and_keeps_a_calibration(workplace: Path) -> None:
     assert found.status == 0
     assert re.match(r"packed products on .*, 1 thread, torch .*: one row: .*; several rows: ", found.output)
     assert found.output.count(" us, chosen ") == 2 * len(calibration.ROWS)
-    assert calibration.read(1, pytest.fail) is not None
+    assert calibration_cache.read(1, pytest.fail) is not None
     refused = "error: bench: --calibrate has no effect on a config, --reference or --json; give it alone\n"
     assert call("bench", "--calibrate", "--reference") == (2, "", refused)
     assert call("bench", "--reference", "--threads", "2").errors == (
@@ -319,10 +349,10 @@ def test_a_long_text_is_worth_a_calibration(workplace: Path, tiny_run: Path, mon
     (workplace / "text").write_text("a man\na dog\n")
     words = ("translate", tiny_run, "-i", workplace / "text", "--threads", "1", "--device", "cpu")
     assert call(*words).status == 0
-    assert calibration.read(1, pytest.fail) is None
+    assert calibration_cache.read(1, pytest.fail) is None
     monkeypatch.setattr(import_module("nmt.cli.translate"), "MANY", 2)
     assert call(*words).status == 0
-    assert calibration.read(1, pytest.fail) is not None
+    assert calibration_cache.read(1, pytest.fail) is not None
 
 
 def test_thresholds_depend_on_the_number_of_threads() -> None:
@@ -348,7 +378,7 @@ def test_a_run_resumes_with_the_thresholds_that_it_began_with(workplace: Path, m
 
     monkeypatch.setattr(Packed, "__init__", counted)
     monkeypatch.setattr("nmt.training.thresholds.LONG_STEPS", 2)
-    monkeypatch.setattr(calibration, "calibrate", lambda threads: calibration.Calibration(Thresholds(1, 1)))
+    monkeypatch.setattr(calibration_cache, "calibrate", lambda threads: calibration.Calibration(Thresholds(1, 1)))
     place, same = make_workplace(workplace / "place"), ["training.schedule=constant", "training.validate_every=8"]
     run(place, place / "whole", *same, "training.max_steps=8")
     assert packed
@@ -358,9 +388,9 @@ def test_a_run_resumes_with_the_thresholds_that_it_began_with(workplace: Path, m
         "rows": 1,
         "min_rows": 1,
     }
-    for file in (workplace / calibration.FOLDER).iterdir():
+    for file in (workplace / calibration_cache.FOLDER).iterdir():
         file.unlink()
-    monkeypatch.setattr(calibration, "calibrate", lambda threads: pytest.fail("measured again"))
+    monkeypatch.setattr(calibration_cache, "calibrate", lambda threads: pytest.fail("measured again"))
     run(place, place / "stopped", *same, "training.max_steps=8")
     assert torch.equal(_weights(place / "whole"), _weights(place / "stopped"))
 
@@ -373,7 +403,7 @@ def _weights(folder: Path) -> Tensor:
 def test_old_short_and_shared_runs_have_the_defaults(
     tiny_run: Path, tiny_config: Path, tmp_path: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calibration, "calibrate", lambda threads: calibration.Calibration(Thresholds(1, 1)))
+    monkeypatch.setattr(calibration_cache, "calibrate", lambda threads: calibration.Calibration(Thresholds(1, 1)))
     short, long = (config.load(tiny_config, [f"training.max_steps={steps}"]) for steps in (4, 5000))
     cpu = torch.device("cpu")
     assert thresholds_of_run(tiny_run, long, cpu, print, alone=True) == {}  # has checkpoints and no record

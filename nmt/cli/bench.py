@@ -32,15 +32,18 @@ def bench(
     if calibrate:
         if words or reference or as_json:
             raise ConfigError("bench: --calibrate has no effect on a config, --reference or --json; give it alone")
-        from nmt import calibration
+        from nmt import calibration, calibration_cache
         from nmt.device import check_threads
         from nmt.inference.parallel import own_threads
 
         check_threads(threads or 0)
         for number in sorted({1, threads or own_threads()}):
             calibrated = calibration.calibrate(number)
-            calibration.keep(number, calibrated.thresholds, warn)
             print("\n".join(calibration.lines(calibrated, number)))
+            if calibrated.disturbance:
+                warn(f"note: {calibrated.disturbance}; nmt does not keep it; measure again when they have ended")
+            else:
+                calibration_cache.keep(number, calibrated.thresholds, warn)
         return
     if threads is not None:
         raise ConfigError("--threads: needs --calibrate; to measure a config, set threads=N")

@@ -81,7 +81,7 @@ def translator_of(runs: Path | list[Path] | None, device: str | None, threads: i
 
 def calibrate_for(translator: "Translator") -> None:
     """Measure which fast paths pay on this machine, if it is not known, and let the translator use them."""
-    from nmt.calibration import for_long_work
+    from nmt.calibration_cache import for_long_work
     from nmt.inference.parallel import own_threads
 
     if translator.device.type == "cpu":

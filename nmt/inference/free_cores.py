@@ -18,16 +18,20 @@ class FreeCores:
 
     def __init__(self) -> None:
         self._before = _busy()
-        self._free: float = _cores()
+        self._others = 0.0
 
     def threads(self, wanted: int) -> int:
         """Return with how many threads to compute, at most `wanted` and at least one."""
+        return max(1, min(wanted, int(_cores() - self.used_by_others() + 0.5)))
+
+    def used_by_others(self) -> float:
+        """Return how many cores other programs used, on average since the call before (0 before there is one). Within
+        INTERVAL of it, the answer stays."""
         before, now = self._before, _busy()
         if before is not None and now is not None and now.when - before.when >= INTERVAL:
-            others = (now.cores - before.cores) - (now.own - before.own)  # seconds
-            self._free = _cores() - max(0.0, others / (now.when - before.when))
-            self._before = now
-        return max(1, min(wanted, int(self._free + 0.5)))
+            seconds = (now.cores - before.cores) - (now.own - before.own)
+            self._others, self._before = max(0.0, seconds / (now.when - before.when)), now
+        return self._others
 
 
 class _Busy(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from nmt import calibration
+from nmt import calibration_cache
 from nmt.config import Settings
 from nmt.errors import DataError
 from nmt.files import read_json, run_file_exists
@@ -28,7 +28,7 @@ def thresholds_of_run(
     path = folder / store.KERNELS
     if run_file_exists(folder, store.KERNELS):
         try:
-            return calibration.from_record(read_json(path).get("packed"))
+            return calibration_cache.from_record(read_json(path).get("packed"))
         except ValueError:
             raise DataError(
                 f"{path}: damaged; copy the run again, or remove the file: the defaults then hold, and results may "
@@ -38,10 +38,10 @@ def thresholds_of_run(
     short = 0 < training.max_steps < LONG_STEPS or 0 < training.max_time < LONG_SECONDS
     if list_checkpoints(folder / store.CHECKPOINTS) or not alone or device.type != "cpu" or short:
         return {}
-    return calibration.for_long_work(torch.get_num_threads(), say)
+    return calibration_cache.for_long_work(torch.get_num_threads(), say)
 
 
 def record() -> bytes | None:
     """Return what a new run keeps of the thresholds in use; None if they are the defaults."""
-    chosen: dict[str, Any] = calibration.to_record(in_use())
+    chosen: dict[str, Any] = calibration_cache.to_record(in_use())
     return json.dumps({"packed": chosen}, indent=1).encode() if chosen else None

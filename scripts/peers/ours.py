@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from nmt import __version__
 from nmt.benchmark import reference
-from nmt.calibration import for_long_work
+from nmt.calibration_cache import for_long_work
 from nmt.config import DecodingSettings, ModelSettings
 from nmt.data.batch import Batch, pad_sources, pad_targets
 from nmt.inference.parallel import parallel_map
