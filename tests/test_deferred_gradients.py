@@ -101,8 +101,8 @@ def test_gates_by_differences() -> None:
 def test_steps_are_torchs_cell() -> None:
     torch.manual_seed(3)
     layer = LSTM(5, 4)
-    inputs, hidden, cell = torch.randn(3, 5), torch.randn(3, 4), torch.randn(3, 4)
-    expected = torch.lstm_cell(inputs, (hidden, cell), *layer.parameters())
+    inputs, hidden, cell = torch.randn(1, 3, 5), torch.randn(1, 3, 4), torch.randn(1, 3, 4)
+    expected = torch.lstm_cell(inputs[0], (hidden[0], cell[0]), *layer.parameters())
     with deferred_gradients():
         found = [layer._deferred_step(inputs, hidden, cell), layer._step(inputs, hidden, cell)]
         with torch.no_grad(), using({torch.get_num_threads(): Thresholds(1, 1)}), counted_packing() as packed:
@@ -110,7 +110,7 @@ def test_steps_are_torchs_cell() -> None:
     assert [tuple(weight.shape) for weight in packed] == [(16, 9)]
     for step in found:
         for one, other in zip(step, expected, strict=True):
-            torch.testing.assert_close(one, other)
+            torch.testing.assert_close(one[0], other)
 
 
 # Large enough for packing to pay.

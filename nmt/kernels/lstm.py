@@ -35,8 +35,8 @@ class LSTM(nn.LSTM):
         if state is None or self.bidirectional or not isinstance(inputs, Tensor) or inputs.size(1) != 1:
             return self._sequence(inputs, state)
         step = self._deferred_step if is_deferred(self.weight_hh_l0) else self._step
-        hidden, cell = step(inputs.squeeze(1), state[0].squeeze(0), state[1].squeeze(0))  # each (rows, hidden)
-        return hidden.unsqueeze(1), (hidden.unsqueeze(0), cell.unsqueeze(0))  # (rows, 1, hidden), (1, rows, hidden)
+        hidden, cell = step(inputs.transpose(0, 1), *state)  # each (1, rows, hidden)
+        return hidden.transpose(0, 1), (hidden, cell)
 
     def _sequence(self, inputs: Any, state: Any = None) -> Any:
         """Run torch's sequence kernel."""
@@ -46,17 +46,19 @@ class LSTM(nn.LSTM):
             return super().forward(inputs.float(), None if state is None else tuple(part.float() for part in state))
 
     def _step(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute one position: without gradients, where that is faster, by one product with packed weights."""
+        """Compute one position from (1, rows, size) each: without gradients, where that is faster, by one product with
+        packed weights."""
         weights, biases = (self.weight_ih_l0, self.weight_hh_l0), (self.bias_ih_l0, self.bias_hh_l0)
-        packed = packed_product(inputs.size(0), weights, biases)
+        packed = packed_product(inputs.size(1), weights, biases)
         if packed is None:
-            new_state: tuple[Tensor, Tensor] = torch.lstm_cell(inputs, (hidden, cell), *weights, *biases)
-            return new_state
-        *_, new_hidden, new_cell = gated(packed(torch.cat([inputs, hidden], dim=1)), cell)
+            state = (hidden.squeeze(0), cell.squeeze(0))  # each (rows, hidden)
+            new_hidden, new_cell = torch.lstm_cell(inputs.squeeze(0), state, *weights, *biases)
+            return new_hidden.unsqueeze(0), new_cell.unsqueeze(0)
+        *_, new_hidden, new_cell = gated(packed(torch.cat([inputs, hidden], dim=2)), cell)
         return new_hidden, new_cell
 
     def _deferred_step(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute one position with deferred gradients. The new cell is float32 whatever the products are."""
+        """Compute the same with deferred gradients. The new cell is float32 whatever the products are."""
         sums = linear(inputs, self.weight_ih_l0, self.bias_ih_l0) + linear(hidden, self.weight_hh_l0, self.bias_hh_l0)
         after: tuple[Tensor, Tensor] = _Gates.apply(sums, cell)  # type: ignore[no-untyped-call]
         return after
@@ -217,7 +219,7 @@ def _packed_sequences_work(dtype: torch.dtype) -> bool:
 
 
 def gated(
-    sums: Float[Tensor, "rows gates"], cell: Float[Tensor, "rows hidden"]
+    sums: Float[Tensor, "*rows gates"], cell: Float[Tensor, "*rows hidden"]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Compute c' = f c + i g and h' = o tanh(c'), from the sums of the gates i, f, g, o and the cell c.
 
@@ -225,23 +227,24 @@ def gated(
     and c'.
     """
     dtype = sums.dtype
-    if dtype != torch.float64:
+    if dtype != torch.float64 and not dtype == cell.dtype == torch.float32:
         sums, cell = sums.float(), cell.float()
-    gates = torch.sigmoid(sums)  # (rows, 4 * hidden)
-    enter, keep, new, out = gates.chunk(4, dim=1)  # each (rows, hidden)
-    torch.tanh(sums.chunk(4, dim=1)[2], out=new)
+    gates = torch.sigmoid(sums)  # (*rows, 4 * hidden)
+    enter, keep, new, out = gates.chunk(4, dim=-1)  # each (*rows, hidden)
+    torch.tanh(sums.chunk(4, dim=-1)[2], out=new)
     after = torch.addcmul(keep * cell, enter, new)
     squashed = torch.tanh(after)
-    return gates, cell, squashed, (out * squashed).to(dtype), after
+    hidden = out * squashed
+    return gates, cell, squashed, hidden if hidden.dtype == dtype else hidden.to(dtype), after
 
 
 class _Gates(torch.autograd.Function):
-    """Compute `_gated` with a gradient."""
+    """Compute `gated` with a gradient."""
 
     @staticmethod
     def forward(
-        ctx: Any, sums: Float[Tensor, "rows gates"], cell: Float[Tensor, "rows hidden"]
-    ) -> tuple[Float[Tensor, "rows hidden"], Float[Tensor, "rows hidden"]]:
+        ctx: Any, sums: Float[Tensor, "*rows gates"], cell: Float[Tensor, "*rows hidden"]
+    ) -> tuple[Float[Tensor, "*rows hidden"], Float[Tensor, "*rows hidden"]]:
         ctx.types = sums.dtype, cell.dtype
         *saved, hidden, after = gated(sums, cell)
         ctx.save_for_backward(*saved)
@@ -251,10 +254,10 @@ class _Gates(torch.autograd.Function):
     def backward(ctx: Any, of_hidden: Tensor, of_cell: Tensor) -> tuple[Tensor, Tensor]:
         gates, cell, squashed = ctx.saved_tensors
         of_hidden = of_hidden.to(gates.dtype)
-        enter, keep, new, out = gates.chunk(4, dim=1)  # each (rows, hidden)
+        enter, keep, new, out = gates.chunk(4, dim=-1)  # each (*rows, hidden)
         of_after = torch.addcmul(of_cell, of_hidden * out, 1 - squashed * squashed)
         of_sums = torch.addcmul(gates, gates, gates, value=-1)  # s (1 - s), the slope of a sigmoid
-        slope_enter, slope_keep, slope_new, slope_out = of_sums.chunk(4, dim=1)
+        slope_enter, slope_keep, slope_new, slope_out = of_sums.chunk(4, dim=-1)
         torch.addcmul(torch.ones_like(new), new, new, value=-1, out=slope_new)
         slope_enter.mul_(new).mul_(of_after)
         slope_keep.mul_(cell).mul_(of_after)

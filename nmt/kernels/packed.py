@@ -73,7 +73,8 @@ class Packed:
         self._product = torch.ops.mkldnn._linear_pointwise.default
 
     def __call__(self, inputs: Float[Tensor, "*rows input"]) -> Float[Tensor, "*rows output"]:
-        result: Tensor = self._product(inputs.to(self.dtype), self._blocks, self._bias, "none", [], "")
+        inputs = inputs if inputs.dtype == self.dtype else inputs.to(self.dtype)
+        result: Tensor = self._product(inputs, self._blocks, self._bias, "none", [], "")
         return result
 
     def for_rows(self, rows: int, min_rows: int | None = None) -> Product:
