@@ -43,7 +43,10 @@ def for_long_work(threads: int, say: Say) -> Mapping[int, Thresholds]:
         if known is None and os.environ.get(SWITCH) != "off":
             measured = calibrate(number)
             if measured.disturbance:
-                say(f"note: {measured.disturbance}; what one thread measured holds, and the next start measures again")
+                say(
+                    f"note: {measured.disturbance}; nmt uses what it measured with one thread, and calibrates again at "
+                    "the next start"
+                )
                 known = found[1]
             else:
                 known = measured.thresholds

@@ -1,6 +1,7 @@
 """8-bit weights: small errors, equal after every round through a file, and refused when they do not fit."""
 
 import shutil
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,7 @@ def test_a_packed_weight_gives_the_same_product(rows: int, monkeypatch: pytest.M
     assert layer._packed is None
     torch.testing.assert_close(layer(inputs), expected)
     assert layer._packed is not None
+    assert deepcopy(layer)._packed is None
     some = torch.tensor([3, 1, 60])
     torch.testing.assert_close(layer.only(some)(inputs), expected[:, some])
 

@@ -269,8 +269,8 @@ def test_what_a_busy_machine_measured_is_not_kept(workplace: Path, monkeypatch: 
     said: list[str] = []
     assert calibration_cache.for_long_work(2, said.append) == {1: Thresholds(1, 2), 2: Thresholds(1, 2)}
     assert said == [
-        "note: other programs used 1.0 cores during the calibration; what one thread measured holds, "
-        "and the next start measures again"
+        "note: other programs used 1.0 cores during the calibration; nmt uses what it measured with one thread, "
+        "and calibrates again at the next start"
     ]
     assert calibration_cache.for_short_work(2, pytest.fail) == {1: Thresholds(1, 2)}
     measured[2] = measured[2]._replace(others=0.2)

@@ -19,11 +19,14 @@ import yaml
 from reliability.job import call
 
 import nmt
+from nmt import calibration_cache
+from nmt.calibration import Calibration
 from nmt.cli.serve import listen
 from nmt.data.documents.sgm import open_sgm
 from nmt.data.documents.subtitles import open_subtitles
 from nmt.errors import ConfigError, DataError
 from nmt.inference.request import TranslateOptions
+from nmt.kernels import Thresholds
 from nmt.runs import store
 from nmt.runs.weights import named_weights, pack_weights
 
@@ -546,6 +549,23 @@ def test_an_ipv6_host_is_in_brackets(quick_run: Path, monkeypatch: pytest.Monkey
     assert found.output.endswith(f"\nopen http://[::1]:{port}/ (end with Ctrl-C)\n")
     assert ask(app, "/v1/runs", headers={"Host": f"[::1]:{port}"}).status_code == 200
     assert ask(app, "/v1/runs", headers={"Host": f"[::2]:{port}"}).status_code == 400
+
+
+def test_the_first_start_measures_the_machine(quick_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[int] = []
+
+    def calibrate(threads: int) -> Calibration:
+        measured.append(threads)
+        return Calibration(Thresholds(7, 8))
+
+    monkeypatch.setattr(calibration_cache, "calibrate", calibrate)
+    monkeypatch.setattr(uvicorn.Server, "run", lambda self, sockets: None)
+    monkeypatch.setenv("NMT_CACHE", str(tmp_path))
+    monkeypatch.delenv("NMT_CALIBRATION")
+    for _ in range(2):
+        assert call("serve", quick_run, "--port", 0, "--device", "cpu", "--threads", 1).status == 0
+    assert measured == [1]
+    assert Models([quick_run], "cpu", 1).first.translator.speed == {1: Thresholds(7, 8)}
 
 
 @pytest.mark.parametrize("fault", ["port", "run", "model", "host"])

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from nmt.cli.options import Device, Threads
+from nmt.cli.options import Device, Threads, calibrate_for
 from nmt.cli.streams import check_output
 from nmt.environment import LONGER, spin
 from nmt.errors import ConfigError, extra
@@ -72,6 +72,8 @@ def serve(
     limits = Limits(max_body, max_chars, max_texts, max_beam, max_alternatives, max_length, max_queue, max_seconds)
     with listen(host.strip("[]"), port) as listening:  # before anything slow happens
         models = Models(paths, device, threads)
+        for run in models.runs.values():
+            calibrate_for(run.translator)
         keys = tuple(api_key or ())
         app = make_app(models, limits, Access(names, tuple(cors or ()), keys), AccessLog(access_log), spec_title)
         for run in models.runs.values():

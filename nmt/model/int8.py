@@ -7,6 +7,7 @@ scale for each row, and products are summed in 32-bit integers (as Wu et al. 201
 import functools
 from collections.abc import Mapping
 from copy import copy
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int, Int8
@@ -93,11 +94,14 @@ class Int8Linear(nn.Module):
         self.register_buffer("bias", torch.zeros(len(weight)) if bias is None else bias.detach())
         self._packed: Int8Packed | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the packed weight, which can be neither copied nor written to a file."""
+        return {**self.__dict__, "_packed": None}
+
     def only(self, outputs: Int[Tensor, " kept"]) -> "Int8Linear":
         """Select some of the outputs."""
         kept = copy(self)
         kept._buffers = {name: part[outputs] for name, part in self.named_buffers()}
-        kept._packed = None
         return kept
 
     def forward(self, inputs: Float[Tensor, "*rows input"]) -> Float[Tensor, "*rows output"]:
