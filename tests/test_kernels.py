@@ -356,12 +356,13 @@ def test_a_long_text_is_worth_a_calibration(workplace: Path, tiny_run: Path, mon
 
 
 def test_thresholds_depend_on_the_number_of_threads() -> None:
-    with using({2: Thresholds(5, 6)}):
-        assert thresholds() == Thresholds()
-        with computing_with(2):
-            assert thresholds() == Thresholds(5, 6)
-        assert in_use() == {2: Thresholds(5, 6)}
-    assert in_use() == {}
+    measured = {1: Thresholds(1, 2), 4: Thresholds(5, 6)}
+    with using(measured):
+        for threads, wanted in ((1, 1), (2, 1), (3, 4), (4, 4)):
+            with computing_with(threads):
+                assert thresholds() == measured[wanted]
+        assert in_use() == measured
+    assert in_use() == {} and thresholds() == Thresholds()
 
 
 # A run keeps its thresholds -------------------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ FAST_PATHS: dict[str, FastPath] = {
 class _Scope(threading.local):
     """Hold the choices of a thread."""
 
-    thresholds: Mapping[int, Thresholds] = {}  # by number of threads; the defaults where it has none
+    thresholds: Mapping[int, Thresholds] = {}  # by number of threads; none: the defaults
     off: frozenset[str] = frozenset()
 
 
@@ -94,9 +94,12 @@ def uses(name: str) -> bool:
 
 
 def thresholds() -> Thresholds:
-    """Return the limits of packed products for the number of threads that this thread computes with."""
-    known = _scope.thresholds
-    return known.get(torch.get_num_threads(), Thresholds()) if known else Thresholds()
+    """Return the thresholds for the number of threads that this thread computes with, or for the nearest number that
+    was measured: a server computes with fewer threads while other programs use the cores."""
+    known, threads = _scope.thresholds, torch.get_num_threads()
+    if not known:
+        return Thresholds()
+    return known[min(known, key=lambda number: abs(number - threads))]
 
 
 def in_use() -> Mapping[int, Thresholds]:
