@@ -1,6 +1,7 @@
 """The translator: a line out for each line in, in order, whatever the line, the batch or the company it is in."""
 
 import copy
+import pickle
 import subprocess
 import sys
 import threading
@@ -58,6 +59,16 @@ def test_a_line_out_for_each_line_in_and_in_order(translator: Translator, lines:
     first, again = lines.index(lines[0]), len(lines) - 1 - lines[::-1].index(lines[0])
     assert first != again
     assert found[first].text == found[again].text
+
+
+def test_a_translator_that_has_translated_can_be_copied(tiny_run: Path, lines: list[str]) -> None:
+    """Packed weights cannot be copied: copies pack their own."""
+    translator = nmt.load(tiny_run, device="cpu")
+    expected = texts(translator.translate(lines))
+    assert len(translator._packed) > 0
+    for copied in (copy.deepcopy(translator), pickle.loads(pickle.dumps(translator))):
+        assert len(copied._packed) == 0
+        assert texts(copied.translate(lines)) == expected
 
 
 def test_nothing_in_nothing_out(translator: Translator) -> None:

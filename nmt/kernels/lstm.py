@@ -168,7 +168,7 @@ class PackedSequences:
     `weights` are those of torch: for each direction that of the input, that of the state, and two biases.
     """
 
-    LSTM = 2  # torch's number of this cell
+    MODE = 2  # torch's number of an LSTM
 
     def __init__(self, weights: Sequence[Tensor], hidden_size: int, dtype: torch.dtype) -> None:
         self.dtype, self._hidden_size = dtype, hidden_size
@@ -189,7 +189,7 @@ class PackedSequences:
         zeros = by_time.new_zeros(inputs.size(0), self._hidden_size)
         # Arguments after the state: the direction, no packed batches, the cell, its size, one layer, with biases, one
         # direction, time first, no training. Returned: outputs, hidden, cell, and what only training needs.
-        fixed: tuple[Any, ...] = ([], self.LSTM, self._hidden_size, 1, True, False, False, False)
+        fixed: tuple[Any, ...] = ([], self.MODE, self._hidden_size, 1, True, False, False, False)
         run = torch.ops.aten.mkldnn_rnn_layer.default
         found = [run(by_time, *weights, zeros, zeros, backwards, *fixed)[:3] for weights, backwards in self._directions]
         outputs, hidden, cell = zip(*found, strict=True)

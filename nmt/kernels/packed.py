@@ -116,6 +116,10 @@ class PackedWeights:
     def __len__(self) -> int:
         return len(self._kept)
 
+    def __reduce__(self) -> tuple[type["PackedWeights"], tuple[()]]:
+        """Make copies and pickles empty: packed weights can be neither copied nor written to a file."""
+        return PackedWeights, ()
+
     def get(self, kind: Hashable, weights: Sequence[Tensor], make: Callable[[], T]) -> T:
         """Return what `make` packs these weights to; `kind` tells different packings of the same weights apart."""
         key = (kind, *weights)
