@@ -40,7 +40,7 @@ LONGEST = 0.6  # seconds after which no further round begins
 WORKING_SET, MOST_WEIGHTS = 32_000_000, 40  # bytes and number of the weights that a product is measured with
 CLEARLY = 0.97  # share of the time of the defaults below which other thresholds are taken
 SLACK = 1.1  # a choice counts as right if it takes at most this many times the time of the best
-MOST_OTHERS = 0.25  # cores that other programs may use, on average, without spoiling what several threads measure
+MOST_OTHERS = 0.25  # cores that others may take from several threads, on average, without spoiling what they measure
 
 
 class Measured(NamedTuple):
@@ -69,7 +69,7 @@ class Calibration(NamedTuple):
     thresholds: Thresholds
     measured: Sequence[Measured] = ()
     searches: Mapping[str, float] = MappingProxyType({})  # seconds of one, by precision
-    others: float = 0.0  # cores that other programs used meanwhile, on average
+    others: float = 0.0  # cores that other programs took from it, on average
 
     def packs(self, product: Measured) -> bool:
         """Return whether the thresholds choose the packed product."""
@@ -81,7 +81,7 @@ class Calibration(NamedTuple):
         the core of one of them. "": they are."""
         if self.others <= MOST_OTHERS:
             return ""
-        return f"other programs used {self.others:.1f} cores during the calibration"
+        return f"other programs needed {self.others:.1f} of its cores during the calibration"
 
 
 def calibrate(threads: int) -> Calibration:
@@ -130,7 +130,7 @@ def calibrate(threads: int) -> Calibration:
         with using({threads: found}):
             searches = _search_times(clock)
     # Of a single thread, the time that it computed was measured, whatever others did.
-    others = cores.used_by_others() if threads > 1 else 0.0
+    others = cores.lacking(threads) if threads > 1 else 0.0
     precision = min(searches, key=lambda name: searches[name])
     return Calibration(found._replace(precision=precision), measured, searches, others)
 

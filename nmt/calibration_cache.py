@@ -1,7 +1,8 @@
 """When to calibrate, and where to keep what was found: in the user's cache, by CPU, number of threads and version of
 torch, and in a run, which resumes with the thresholds that it began with.
 
-A machine is measured at the first long training or translation (`nmt/calibration.py`). What is kept is untrusted: a
+A machine is measured at the first long training or translation, or the first start of `nmt serve`
+(`nmt/calibration.py`). What is kept is untrusted: a
 file that does not fit is ignored with one line. `NMT_CALIBRATION=off` neither measures nor reads it.
 """
 
@@ -34,8 +35,8 @@ Say = Callable[[str], None]
 def for_long_work(threads: int, say: Say) -> Mapping[int, Thresholds]:
     """Return the thresholds of this machine for `threads` and for one thread, measured now if they are not known.
 
-    What was measured while other programs kept the cores busy is neither used nor kept: the thresholds of one thread
-    hold instead.
+    What several threads measured while other programs needed their cores is neither used nor kept: the thresholds of
+    one thread hold instead, as of the nearest number that is known.
     """
     found: dict[int, Thresholds] = {}
     for number in sorted({1, threads}):
@@ -43,11 +44,7 @@ def for_long_work(threads: int, say: Say) -> Mapping[int, Thresholds]:
         if known is None and os.environ.get(SWITCH) != "off":
             measured = calibrate(number)
             if measured.disturbance:
-                say(
-                    f"note: {measured.disturbance}; nmt uses what it measured with one thread, and calibrates again at "
-                    "the next start"
-                )
-                known = found[1]
+                say(f"note: {measured.disturbance}; nmt uses what it measured with one thread")
             else:
                 known = measured.thresholds
                 keep(number, known, say)

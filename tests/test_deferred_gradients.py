@@ -171,6 +171,16 @@ def test_weights_are_packed_once_in_a_loop_or_where_they_stay_the_same() -> None
         assert len(kept) == 1
 
 
+def test_a_packed_product_is_that_of_its_bias_and_its_type() -> None:
+    layer, inputs = Linear(SIZE, SIZE), torch.randn(ROWS, SIZE)
+    with torch.inference_mode(), deferred_gradients():
+        with_bias, without = layer(inputs), linear(inputs, layer.weight, None)
+        torch.testing.assert_close(with_bias - without, layer.bias.expand(ROWS, SIZE), rtol=1e-4, atol=1e-4)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert layer(inputs).dtype == torch.bfloat16
+        assert layer(inputs).dtype == torch.float32
+
+
 def test_inputs_get_their_gradient_from_a_weight_that_has_none() -> None:
     torch.manual_seed(5)
     weight, inputs = torch.randn(SIZE, SIZE), torch.randn(ROWS, SIZE, requires_grad=True)

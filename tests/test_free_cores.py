@@ -63,6 +63,13 @@ def test_cores_that_others_use_are_not_computed_with(
     assert cores.threads(4) == 4
 
 
+@pytest.mark.parametrize(("busy", "threads", "lacking"), [(1.0, 4, 1.0), (1.0, 3, 0.0), (2.5, 2, 0.5), (0.0, 4, 0.0)])
+def test_threads_that_lack_a_core(elapse: Pass, busy: float, threads: int, lacking: float) -> None:
+    cores = FreeCores()
+    elapse(1.0, busy)
+    assert cores.lacking(threads) == pytest.approx(lacking, abs=0.05)
+
+
 @pytest.mark.parametrize("column", [1, 2, 5, 6, 7], ids=["nice", "system", "interrupts", "soft interrupts", "steal"])
 def test_whatever_keeps_a_core_busy_counts(elapse: Pass, column: int) -> None:
     cores = FreeCores()

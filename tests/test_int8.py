@@ -11,6 +11,7 @@ from torch import nn
 import nmt
 from nmt.config import ModelSettings
 from nmt.errors import DataError
+from nmt.kernels import reference
 from nmt.kernels.lstm import LSTM
 from nmt.model import int8, make_model
 from nmt.model.int8 import Int8Linear, Int8LSTM, is_packed, pack, quantize, rounded, unpack
@@ -70,7 +71,20 @@ def test_a_packed_weight_gives_the_same_product(rows: int, monkeypatch: pytest.M
     assert layer._packed is not None
     assert deepcopy(layer)._packed is None
     some = torch.tensor([3, 1, 60])
-    torch.testing.assert_close(layer.only(some)(inputs), expected[:, some])
+    torch.testing.assert_close((part := layer.only(some))(inputs), expected[:, some])
+    assert part._packed is None
+    other = Int8Linear(torch.randn(70, 96), torch.randn(70))
+    layer.load_state_dict(other.state_dict())
+    torch.testing.assert_close(layer(inputs), other(inputs))
+    with reference("packed"):
+        assert not layer._packs_for(rows)
+    assert not layer.double()._packs_for(rows)
+
+
+def test_a_step_with_gradients_switched_on() -> None:
+    layer, state = Int8LSTM(LSTM(64, 48)), (torch.randn(1, 5, 48), torch.randn(1, 5, 48))
+    outputs, _ = layer(torch.randn(5, 1, 64), state)
+    assert outputs.shape == (5, 1, 48)
 
 
 def test_a_step_is_nearly_that_in_32_bits_and_a_sequence_equal() -> None:

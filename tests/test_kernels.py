@@ -267,10 +267,9 @@ def test_what_a_busy_machine_measured_is_not_kept(workplace: Path, monkeypatch: 
     measured = {1: calibration.Calibration(Thresholds(1, 2)), 2: calibration.Calibration(Thresholds(3, 4), others=1.0)}
     monkeypatch.setattr(calibration_cache, "calibrate", lambda threads: measured[threads])
     said: list[str] = []
-    assert calibration_cache.for_long_work(2, said.append) == {1: Thresholds(1, 2), 2: Thresholds(1, 2)}
+    assert calibration_cache.for_long_work(2, said.append) == {1: Thresholds(1, 2)}
     assert said == [
-        "note: other programs used 1.0 cores during the calibration; nmt uses what it measured with one thread, "
-        "and calibrates again at the next start"
+        "note: other programs needed 1.0 of its cores during the calibration; nmt uses what it measured with one thread"
     ]
     assert calibration_cache.for_short_work(2, pytest.fail) == {1: Thresholds(1, 2)}
     measured[2] = measured[2]._replace(others=0.2)
@@ -280,13 +279,13 @@ def test_what_a_busy_machine_measured_is_not_kept(workplace: Path, monkeypatch: 
 
 def test_a_calibration_counts_the_cores_of_others(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With one thread, what it computes itself is measured: others do not matter."""
-    monkeypatch.setattr(FreeCores, "used_by_others", lambda self: 0.7)
+    monkeypatch.setattr(FreeCores, "lacking", lambda self, threads: 0.7)
     assert calibration.calibrate(1).disturbance == ""
-    assert calibration.calibrate(2).disturbance == "other programs used 0.7 cores during the calibration"
+    assert calibration.calibrate(2).disturbance == "other programs needed 0.7 of its cores during the calibration"
     found = call("bench", "--calibrate", "--threads", "2")
     assert found.status == 0
     assert found.errors == (
-        "note: other programs used 0.7 cores during the calibration; nmt does not keep it; "
+        "note: other programs needed 0.7 of its cores during the calibration; nmt does not keep it; "
         "measure again when they have ended\n"
     )
     assert calibration_cache.for_short_work(2, pytest.fail).keys() == {1}

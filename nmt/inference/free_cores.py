@@ -24,6 +24,10 @@ class FreeCores:
         """Return with how many threads to compute, at most `wanted` and at least one."""
         return max(1, min(wanted, int(_cores() - self.used_by_others() + 0.5)))
 
+    def lacking(self, threads: int) -> float:
+        """Return how many of so many threads had no core of their own, on average: others used too many."""
+        return max(0.0, threads - (_cores() - self.used_by_others()))
+
     def used_by_others(self) -> float:
         """Return how many cores other programs used, on average since the call before (0 before there is one). Within
         INTERVAL of it, the answer stays."""

@@ -42,8 +42,8 @@ FAST_PATHS: dict[str, FastPath] = {
         "nmt.kernels.packed",
         "torch.nn.functional.linear, torch.lstm_cell and torch.lstm",
         "on a CPU with oneDNN. Within a loop over positions: float32 weights in float32 products from `Thresholds` on, "
-        "and in bf16 products of 250,000 multiplications and more. For sequences of an LSTM: without gradients, where "
-        "weights are kept for many calls",
+        "and in bf16 products of 250,000 multiplications and more. For sequences of an LSTM: without gradients, in a "
+        "translator or a validation",
     ),
     "deferred": FastPath(
         "nmt.kernels.deferred_gradients",

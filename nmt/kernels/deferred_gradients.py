@@ -93,15 +93,17 @@ def packed_product(rows: int, weights: tuple[Tensor, ...], biases: tuple[Tensor 
     kept: dict[Hashable, Any] | None = getattr(_scope, "kept", None)
     if kept is None or torch.is_grad_enabled():
         return None
-    key = (rows, *map(id, weights))
-    if key not in kept:
-        kept[key] = weights, _choose_product(rows, weights, biases)  # the weights stay alive, so ids are not reused
-    product: Product | None = kept[key][1]
+    dtype = compute_dtype(weights[0])
+    key = (rows, dtype, *map(id, weights), *map(id, biases))
+    if key not in kept:  # weights and biases stay alive, so that ids are not used again
+        kept[key] = weights, biases, _choose_product(rows, weights, biases, dtype)
+    product: Product | None = kept[key][2]
     return product
 
 
-def _choose_product(rows: int, weights: tuple[Tensor, ...], biases: tuple[Tensor | None, ...]) -> Product | None:
-    dtype = compute_dtype(weights[0])
+def _choose_product(
+    rows: int, weights: tuple[Tensor, ...], biases: tuple[Tensor | None, ...], dtype: torch.dtype
+) -> Product | None:
     if not is_worthwhile(rows, weights[0], dtype, sum(weight.numel() for weight in weights)):
         return None
     factors = (*weights, *(bias for bias in biases if bias is not None))
@@ -112,8 +114,9 @@ def _choose_product(rows: int, weights: tuple[Tensor, ...], biases: tuple[Tensor
         return Packed(weight, sum(added[1:], start=added[0]) if added else None, dtype)
 
     cache = cache_for(factors)
-    packed = memoize(("packed", *map(id, weights)), pack) if cache is None else cache.get(dtype, factors, pack)
-    return packed.for_rows(rows)
+    if cache is not None:
+        return cache.get(dtype, factors, pack).for_rows(rows)
+    return memoize(("packed", dtype, *map(id, weights), *map(id, biases)), pack).for_rows(rows)
 
 
 def product(

@@ -107,8 +107,8 @@ register_optimizer_step_post_hook(_count_step)
 
 
 class PackedWeights:
-    """Keep what parameters were packed to. It is packed again after a parameter was written to or replaced. Threads may
-    share it."""
+    """Keep what parameters were packed to. It is packed again after a parameter was written to or replaced, but not
+    after a write through `.data` or NumPy, which torch does not count. Threads may share it."""
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, tuple[Hashable, Any]] = {}

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from nmt.kernels.choice import uses
 from nmt.kernels.lstm import LSTM, gated
+from nmt.kernels.packed import available
 from nmt.model.recurrent import Recurrent
 
 LARGEST = 127
@@ -93,15 +94,26 @@ class Int8Linear(nn.Module):
         self.register_buffer("scale", scale.squeeze(1))
         self.register_buffer("bias", torch.zeros(len(weight)) if bias is None else bias.detach())
         self._packed: Int8Packed | None = None
+        self._packs = True  # whether it is worth packing
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the packed weight, which can be neither copied nor written to a file."""
         return {**self.__dict__, "_packed": None}
 
+    def _apply(self, fn: Any, recurse: bool = True) -> "Int8Linear":
+        self._packed = None
+        applied: Int8Linear = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return applied
+
+    def _load_from_state_dict(self, *arguments: Any, **options: Any) -> None:
+        self._packed = None
+        super()._load_from_state_dict(*arguments, **options)
+
     def only(self, outputs: Int[Tensor, " kept"]) -> "Int8Linear":
-        """Select some of the outputs."""
+        """Select some of the outputs, for a few sentences: they are not packed."""
         kept = copy(self)
         kept._buffers = {name: part[outputs] for name, part in self.named_buffers()}
+        kept._packs = False
         return kept
 
     def forward(self, inputs: Float[Tensor, "*rows input"]) -> Float[Tensor, "*rows output"]:
@@ -109,7 +121,7 @@ class Int8Linear(nn.Module):
             weight = self.weight.float() * self.scale.unsqueeze(1)
             return nn.functional.linear(inputs, weight, self.bias)
         values, scale = rounded(inputs.flatten(0, -2))  # (rows, input), (rows, 1)
-        if len(values) > 1 and self.weight.numel() >= WORTH_PACKING and packs_int8():
+        if self._packs_for(len(values)):
             self._packed = self._packed or Int8Packed(self.weight, self.scale)
             outputs = torch.addcmul(self.bias, self._packed(values), scale)
         else:
@@ -117,6 +129,11 @@ class Int8Linear(nn.Module):
             outputs = torch.addcmul(self.bias, sums, self.scale)
         result: Tensor = outputs.unflatten(0, inputs.shape[:-1])
         return result
+
+    def _packs_for(self, rows: int) -> bool:
+        """Return whether a product with so many rows is computed with a packed weight."""
+        large = rows > 1 and self.weight.numel() >= WORTH_PACKING and self._packs
+        return large and self.scale.dtype == torch.float32 and available() and packs_int8()
 
 
 class Int8Packed:
@@ -167,7 +184,7 @@ class Int8LSTM(nn.Module):
             return outputs, after
         hidden, cell = state[0][0], state[1][0]
         sums = self.gates(torch.cat([inputs[:, 0], hidden], dim=1))  # (rows, input + hidden) -> (rows, 4 * hidden)
-        *_, hidden, cell = gated(sums, cell)
+        *_, hidden, cell = gated(sums.detach(), cell.detach())
         return hidden.unsqueeze(1), (hidden.unsqueeze(0), cell.unsqueeze(0))  # (rows, 1, hidden), (1, rows, hidden)
 
 
