@@ -94,45 +94,50 @@ def calibrate(threads: int) -> Calibration:
     if not (torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled):  # nothing is packed
         same = [Measured(rows, *shape, plain=1.0, packed=1.0) for shape in SHAPES for rows in ROWS]
         return Calibration(default._replace(precision="float32"), same)
-    # Other programs that take turns with a single thread do not count; several threads wait for each other.
+    # The time of a single thread does not count what other programs compute; several threads wait for each other.
     clock = time.thread_time if threads == 1 else time.perf_counter
-    measured: list[Measured] = []  # the best times of all rounds
     cores = FreeCores()
-    with computing_with(threads), torch.inference_mode():
-        begun = clock()
-        for outputs, inputs in SHAPES:
-            copies = max(2, min(MOST_WEIGHTS, WORKING_SET // (4 * outputs * inputs)))
-            weights, bias = [torch.zeros(outputs, inputs) for _ in range(copies)], torch.zeros(outputs)
-            packed = [Packed(weight, bias, weight.dtype) for weight in weights]
-            # (rows, kind), the inputs, and a product for each weight
-            products: list[tuple[tuple[int, str], Tensor, list[Product]]] = []
-            for rows in ROWS:
-                given = torch.zeros(rows, inputs)
-                plain: list[Product] = [partial(F.linear, weight=weight, bias=bias) for weight in weights]
-                products.append(((rows, "plain"), given, plain))
-                products.append(((rows, "packed"), given, [one.for_rows(rows, 1) for one in packed]))
-                if rows < PADDED:
-                    products.append(((rows, "padded"), given, [one.for_rows(rows, PADDED) for one in packed]))
-            best = {key: math.inf for key, *_ in products}
-            for index in range(ROUNDS + 1):  # the first one compiles
-                if index > 1 and clock() - begun > LONGEST * (len(measured) + len(ROWS)) / (len(SHAPES) * len(ROWS)):
-                    break
-                for key, given, each in products:
-                    best[key] = min(best[key], _mean_time(given, each, clock))
-            kinds = ("plain", "packed", "padded")
-            measured += [
-                Measured(rows, outputs, inputs, *(best.get((rows, kind), math.inf) for kind in kinds)) for rows in ROWS
-            ]
-        min_rows, measured = _choose_padding(measured)
+    with computing_with(threads):
+        min_rows, measured = _choose_padding(_measure_products(clock))
         one = _threshold([product for product in measured if product.rows == 1], default.one_row)
         several = _threshold([product for product in measured if product.rows > 1], default.rows)
         found = Thresholds(one, several, min_rows=min_rows)
         with using({threads: found}):
             searches = _search_times(clock)
-    # Of a single thread, the time that it computed was measured, whatever others did.
     others = cores.lacking(threads) if threads > 1 else 0.0
     precision = min(searches, key=lambda name: searches[name])
     return Calibration(found._replace(precision=precision), measured, searches, others)
+
+
+@torch.inference_mode()
+def _measure_products(clock: Callable[[], float]) -> list[Measured]:
+    """Measure each product plain, packed, and packed and padded, in turns; return the best times of all rounds."""
+    measured: list[Measured] = []
+    begun = clock()
+    for outputs, inputs in SHAPES:
+        copies = max(2, min(MOST_WEIGHTS, WORKING_SET // (4 * outputs * inputs)))
+        weights, bias = [torch.zeros(outputs, inputs) for _ in range(copies)], torch.zeros(outputs)
+        packed = [Packed(weight, bias, weight.dtype) for weight in weights]
+        # (rows, kind), the inputs, and a product for each weight
+        products: list[tuple[tuple[int, str], Tensor, list[Product]]] = []
+        for rows in ROWS:
+            given = torch.zeros(rows, inputs)
+            plain: list[Product] = [partial(F.linear, weight=weight, bias=bias) for weight in weights]
+            products.append(((rows, "plain"), given, plain))
+            products.append(((rows, "packed"), given, [one.for_rows(rows, 1) for one in packed]))
+            if rows < PADDED:
+                products.append(((rows, "padded"), given, [one.for_rows(rows, PADDED) for one in packed]))
+        best = {key: math.inf for key, *_ in products}
+        for index in range(ROUNDS + 1):  # the first one compiles
+            if index > 1 and clock() - begun > LONGEST * (len(measured) + len(ROWS)) / (len(SHAPES) * len(ROWS)):
+                break
+            for key, given, each in products:
+                best[key] = min(best[key], _mean_time(given, each, clock))
+        kinds = ("plain", "packed", "padded")
+        measured += [
+            Measured(rows, outputs, inputs, *(best.get((rows, kind), math.inf) for kind in kinds)) for rows in ROWS
+        ]
+    return measured
 
 
 def _choose_padding(measured: list[Measured]) -> tuple[int, list[Measured]]:

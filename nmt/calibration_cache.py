@@ -24,7 +24,7 @@ from nmt.kernels.choice import NEVER
 from nmt.kernels.packed import MOST_PADDED
 from nmt.precision import cpu_features, precisions_of
 
-FORMAT = 5  # raise it when the meaning of a number changes, or how it is measured
+FORMAT = 6  # raise it when the meaning of a number changes, or how it is measured
 SWITCH = "NMT_CALIBRATION"
 FOLDER = "calibration"
 LARGEST = 10_000  # bytes of a file

@@ -63,13 +63,13 @@ def test_a_packed_weight_gives_the_same_product(rows: int, monkeypatch: pytest.M
     layer = Int8Linear(3 * torch.randn(70, 96), torch.randn(70))
     inputs, one = 10 * torch.randn(rows, 96), torch.randn(1, 96)
     expected = layer(inputs)
-    assert layer._packed is None  # too small
+    assert len(layer._packed) == 0  # too small
     monkeypatch.setattr(int8, "WORTH_PACKING", 1)
     layer(one)
-    assert layer._packed is None
+    assert len(layer._packed) == 0
     torch.testing.assert_close(layer(inputs), expected)
-    assert layer._packed is not None
-    assert deepcopy(layer)._packed is None
+    assert len(layer._packed) == 1
+    assert len(deepcopy(layer)._packed) == 0
     some = torch.tensor([3, 1, 60])
     torch.testing.assert_close((part := layer.only(some))(inputs), expected[:, some])
     assert part._packed is None
@@ -77,8 +77,8 @@ def test_a_packed_weight_gives_the_same_product(rows: int, monkeypatch: pytest.M
     layer.load_state_dict(other.state_dict())
     torch.testing.assert_close(layer(inputs), other(inputs))
     with reference("packed"):
-        assert not layer._packs_for(rows)
-    assert not layer.double()._packs_for(rows)
+        assert layer._packed_for(rows) is None
+    assert layer.double()._packed_for(rows) is None
 
 
 def test_a_step_with_gradients_switched_on() -> None:

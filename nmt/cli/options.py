@@ -79,13 +79,16 @@ def translator_of(runs: Path | list[Path] | None, device: str | None, threads: i
     return load_translator(runs or newest(), device, threads)
 
 
-def calibrate_for(translator: "Translator") -> None:
-    """Measure which fast paths pay on this machine, if it is not known, and let the translator use them."""
+def calibrate_for(*translators: "Translator") -> None:
+    """Calibrate this machine, if that was not done before, and let the translators on its CPU use the thresholds."""
     from nmt.calibration_cache import for_long_work
     from nmt.inference.parallel import own_threads
 
-    if translator.device.type == "cpu":
-        translator.speed = for_long_work(translator.threads or own_threads(), warn)
+    on_cpu = [translator for translator in translators if translator.device.type == "cpu"]
+    if on_cpu:
+        speed = for_long_work(on_cpu[0].threads or own_threads(), warn)
+        for translator in on_cpu:
+            translator.speed = speed
 
 
 def say_precision(translator: "Translator", changes: Mapping[str, Any]) -> None:

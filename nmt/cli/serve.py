@@ -72,11 +72,7 @@ def serve(
     limits = Limits(max_body, max_chars, max_texts, max_beam, max_alternatives, max_length, max_queue, max_seconds)
     with listen(host.strip("[]"), port) as listening:  # before anything slow happens
         models = Models(paths, device, threads)
-        on_cpu = [run.translator for run in models.runs.values() if run.translator.device.type == "cpu"]
-        for translator in on_cpu[:1]:
-            calibrate_for(translator)
-        for translator in on_cpu[1:]:
-            translator.speed = on_cpu[0].speed
+        calibrate_for(*(run.translator for run in models.runs.values()))
         keys = tuple(api_key or ())
         app = make_app(models, limits, Access(names, tuple(cors or ()), keys), AccessLog(access_log), spec_title)
         for run in models.runs.values():

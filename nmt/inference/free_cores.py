@@ -25,7 +25,8 @@ class FreeCores:
         return max(1, min(wanted, int(_cores() - self.used_by_others() + 0.5)))
 
     def lacking(self, threads: int) -> float:
-        """Return how many of so many threads had no core of their own, on average: others used too many."""
+        """Return how many of this process's `threads` threads had no core of their own, on average, because other
+        programs used the cores."""
         return max(0.0, threads - (_cores() - self.used_by_others()))
 
     def used_by_others(self) -> float:

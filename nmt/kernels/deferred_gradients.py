@@ -84,11 +84,13 @@ def _deferred_linear(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Ten
 
 
 def packed_product(rows: int, weights: tuple[Tensor, ...], biases: tuple[Tensor | None, ...]) -> Product | None:
-    """Return the product of inputs of so many rows, side by side, with these weights, side by side, plus the sum of the
-    biases; None where the plain product is at least as fast, outside a loop over positions, and where there are
-    gradients: a packed product has none, not even for its inputs.
+    """Return a function that computes x W^T + b with a packed W, for inputs x with `rows` rows.
 
-    What was chosen stays for the loop. Packed weights stay longer within `cached_packing`.
+    W is the concatenation of `weights` along the input dimension, and b is the sum of `biases`. Return None where the
+    plain product is at least as fast, outside a loop over positions, and where gradients are needed: a packed product
+    has no gradient, not even for its inputs.
+
+    The choice is made once for a loop. Within `cached_packing`, packed weights outlive the loop.
     """
     kept: dict[Hashable, Any] | None = getattr(_scope, "kept", None)
     if kept is None or torch.is_grad_enabled():
@@ -160,7 +162,7 @@ class _SharedWeight(torch.autograd.Function):
     def make(
         weight: Tensor, bias: Tensor | None, rows: int, dtype: torch.dtype
     ) -> tuple[Tensor, Tensor | None, Product | None, Uses]:
-        """Return what `_Linear` takes besides its inputs, of so many rows."""
+        """Return the arguments of `_Linear` that follow its inputs, which have `rows` rows."""
         uses: Uses = []
         packed = Packed(weight, bias, dtype).for_rows(rows) if is_worthwhile(rows, weight, dtype) else None
         weight, bias = _SharedWeight.apply(weight, bias, uses, dtype)  # type: ignore[no-untyped-call]

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from nmt.kernels.deferred_gradients import compute_dtype, is_deferred, linear, packed_product
-from nmt.kernels.packed import available, cache_for
+from nmt.kernels.packed import cache_for, packing_available
 
 # sigmoid(HOLD + anything a gate may hold) is exactly 1 in float32, and sigmoid(-HOLD ...) exactly 0.
 HOLD = 300.0
@@ -91,30 +91,31 @@ class LSTM(nn.LSTM):
         mask: Bool[Tensor, "batch time"],
         ends: Int[Tensor, " batch"] | None,
     ) -> tuple[Float[Tensor, "batch time hidden"], tuple[Tensor, Tensor]]:
-        """Run over sentences that end at `ends`; None: at the last position."""
+        """Run over sentences of these lengths; `ends` is None if all have the full length."""
         if ends is None:
-            outputs, hidden, cell = self._from_zero(inputs, holding=False)
+            outputs, hidden, cell = self._from_zero(inputs, marked=False)
             return outputs, (hidden, cell)
         padding = ~mask.unsqueeze(-1)  # (batch, time, 1)
-        marked = torch.cat([inputs.masked_fill(padding, 0), padding.to(inputs.dtype)], dim=-1)  # (..., input + 1)
-        outputs, hidden, cell = self._from_zero(marked, holding=True)
+        # (batch, time, input + 1)
+        with_mark = torch.cat([inputs.masked_fill(padding, 0), padding.to(inputs.dtype)], dim=-1)
+        outputs, hidden, cell = self._from_zero(with_mark, marked=True)
         last = outputs[torch.arange(outputs.size(0)), ends - 1, : self.hidden_size]  # (batch, hidden)
         return outputs.masked_fill(padding, 0), (torch.cat([last.unsqueeze(0), hidden[1:]]), cell)
 
     def _from_zero(
-        self, inputs: Float[Tensor, "batch time input"], *, holding: bool
+        self, inputs: Float[Tensor, "batch time input"], *, marked: bool
     ) -> tuple[Float[Tensor, "batch time hidden"], Tensor, Tensor]:
-        """Run whole sequences from a state of zeros: outputs, and the final (directions, batch, hidden) of both parts.
-        `holding` means that inputs have the mark of padding."""
+        """Run whole sequences from a state of zeros. Return outputs, and the final hidden and cell state, each
+        (directions, batch, hidden). `marked` says that the last input is 1 at padding."""
         dtype = compute_dtype(inputs)
         parameters: list[Tensor] = [part for direction in self.all_weights for part in direction]
 
         def weights() -> list[Tensor]:
-            return self._holding_weights() if holding else parameters
+            return self._holding_weights() if marked else parameters
 
         cache = cache_for(parameters)
         if cache is not None and not torch.is_grad_enabled() and packs_sequences(dtype):
-            kind = ("sequences", holding, dtype)
+            kind = ("sequences", marked, dtype)
             return cache.get(kind, parameters, lambda: PackedSequences(weights(), self.hidden_size, dtype))(inputs)
         # (directions, batch, hidden)
         zeros = inputs.new_zeros(2 if self.bidirectional else 1, inputs.size(0), self.hidden_size)
@@ -198,13 +199,13 @@ class PackedSequences:
 
 
 def packs_sequences(dtype: torch.dtype) -> bool:
-    """Return whether this thread may use `PackedSequences` in this type, and they work here."""
-    return available() and dtype in {torch.float32, torch.bfloat16} and _packed_sequences_work(dtype)
+    """Return whether this thread may use `PackedSequences` in this type, and this torch supports it."""
+    return packing_available() and dtype in {torch.float32, torch.bfloat16} and _packed_sequences_work(dtype)
 
 
 @functools.cache
 def _packed_sequences_work(dtype: torch.dtype) -> bool:
-    """Return whether packed sequences are those of torch here, by trying. No random number is drawn."""
+    """Return whether `PackedSequences` computes the same as `torch.lstm` here, by trying. Draw no random number."""
     matrix, bias = torch.linspace(-1, 1, 4 * 8 * 8).view(32, 8), torch.linspace(-1, 1, 32)
     weights = [matrix, matrix, bias, bias] * 2
     inputs, zeros = torch.linspace(-1, 1, 2 * 3 * 8).view(2, 3, 8), torch.zeros(2, 2, 8)

@@ -27,17 +27,20 @@ Product = Callable[[Tensor], Tensor]  # (*rows, input) -> (*rows, output)
 T = TypeVar("T")
 
 
-def available() -> bool:
-    """Return whether this thread may use packed weights, and torch can make them."""
+def packing_available() -> bool:
+    """Return whether packed weights are switched on in this thread, and this torch supports them."""
     return uses("packed") and torch.backends.mkldnn.is_available() and bool(torch.backends.mkldnn.enabled)
 
 
 def is_worthwhile(rows: int, weight: Tensor, dtype: torch.dtype | None = None, size: int = 0) -> bool:
-    """Return whether a product with `rows` rows, computed in `dtype` (by default the weight's), is faster with a packed
-    weight: by the thresholds of this thread, or in bf16, where packing also saves rounding the weight. `size` is the
-    number of all weights, if there are others beside this one."""
+    """Return whether a product with `rows` rows is faster with a packed weight: by the thresholds of this thread, or in
+    bf16, where packing also saves rounding the weight.
+
+    `dtype` is the type of the product, by default the weight's. `size` is the number of elements of the packed weight,
+    if it is a concatenation of `weight` and others.
+    """
     dtype = dtype or weight.dtype
-    if weight.device.type != "cpu" or weight.dtype != torch.float32 or not available():
+    if weight.device.type != "cpu" or weight.dtype != torch.float32 or not packing_available():
         return False
     multiplications = rows * (size or weight.numel())
     if dtype == torch.bfloat16:
@@ -78,8 +81,8 @@ class Packed:
         return result
 
     def for_rows(self, rows: int, min_rows: int | None = None) -> Product:
-        """Return the product for inputs of so many rows: in float32, fewer than `min_rows` are padded with zeros (by
-        default, as the thresholds of this thread say)."""
+        """Return the function that computes the product for inputs with `rows` rows. In float32, it pads fewer than
+        `min_rows` rows with zeros. By default, `min_rows` is that of this thread's thresholds."""
         least = thresholds().min_rows if min_rows is None else min_rows
         if self.dtype != torch.float32 or not 0 < rows < least:
             return self
@@ -107,8 +110,11 @@ register_optimizer_step_post_hook(_count_step)
 
 
 class PackedWeights:
-    """Keep what parameters were packed to. It is packed again after a parameter was written to or replaced, but not
-    after a write through `.data` or NumPy, which torch does not count. Threads may share it."""
+    """Cache packed weights by the tensors that they were packed from.
+
+    A weight is packed again after its tensor was written to or replaced. Torch does not count writes through `.data` or
+    NumPy, so they are not noticed. Threads may share a cache. Copies and pickles of a cache are empty.
+    """
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, tuple[Hashable, Any]] = {}
@@ -117,11 +123,12 @@ class PackedWeights:
         return len(self._kept)
 
     def __reduce__(self) -> tuple[type["PackedWeights"], tuple[()]]:
-        """Make copies and pickles empty: packed weights can be neither copied nor written to a file."""
+        """Leave the contents out: torch can neither copy nor pickle a packed weight."""
         return PackedWeights, ()
 
     def get(self, kind: Hashable, weights: Sequence[Tensor], make: Callable[[], T]) -> T:
-        """Return what `make` packs these weights to; `kind` tells different packings of the same weights apart."""
+        """Return the packed form of `weights`: from the cache, or by calling `make`. `kind` distinguishes packed forms
+        of the same weights, for example by type."""
         key = (kind, *weights)
         state = (_steps[0], *((weight._version, weight.data_ptr()) for weight in weights))
         known = self._kept.get(key)
@@ -143,8 +150,8 @@ def cached_packing(packed: PackedWeights) -> Iterator[None]:
 
 
 def cache_for(weights: Sequence[Tensor]) -> PackedWeights | None:
-    """Return where to keep what these weights are packed to; None outside `cached_packing`, and unless all are
-    parameters whose changes can be seen. An inference tensor has no version."""
+    """Return the cache for these weights. Return None outside `cached_packing`, and unless all are parameters with a
+    version, from which changes are noticed: inference tensors have none."""
     packed: PackedWeights | None = getattr(_scope, "packed", None)
     if packed is None or not all(isinstance(weight, nn.Parameter) and not weight.is_inference() for weight in weights):
         return None

@@ -7,7 +7,6 @@ scale for each row, and products are summed in 32-bit integers (as Wu et al. 201
 import functools
 from collections.abc import Mapping
 from copy import copy
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int, Int8
@@ -15,12 +14,12 @@ from torch import Tensor, nn
 
 from nmt.kernels.choice import uses
 from nmt.kernels.lstm import LSTM, gated
-from nmt.kernels.packed import available
+from nmt.kernels.packed import PackedWeights, packing_available
 from nmt.model.recurrent import Recurrent
 
 LARGEST = 127
 SMALLEST_SIDE = 32  # of a weight that is rounded; there is nothing to gain from smaller ones
-WORTH_PACKING = 1_000_000  # numbers of a weight, from which on products with several rows gain from packing it
+WORTH_PACKING = 1_000_000  # elements of a weight, from which on products with several rows gain from packing it
 SCALE = ".scale"
 
 
@@ -79,8 +78,8 @@ def multiplies_int8() -> bool:
 class Int8Linear(nn.Module):
     """Apply an 8-bit linear layer, for inference.
 
-    For several rows a large weight is packed as well, once it is needed: oneDNN's product with a packed weight takes
-    half the time with 5 rows (docs/lab/benchmarks.md).
+    Products with several rows use a packed copy of a large weight, with which oneDNN takes half the time for 5 rows
+    (docs/lab/benchmarks.md).
     """
 
     weight: Tensor
@@ -93,27 +92,13 @@ class Int8Linear(nn.Module):
         self.register_buffer("weight", values)
         self.register_buffer("scale", scale.squeeze(1))
         self.register_buffer("bias", torch.zeros(len(weight)) if bias is None else bias.detach())
-        self._packed: Int8Packed | None = None
-        self._packs = True  # whether it is worth packing
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out the packed weight, which can be neither copied nor written to a file."""
-        return {**self.__dict__, "_packed": None}
-
-    def _apply(self, fn: Any, recurse: bool = True) -> "Int8Linear":
-        self._packed = None
-        applied: Int8Linear = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        return applied
-
-    def _load_from_state_dict(self, *arguments: Any, **options: Any) -> None:
-        self._packed = None
-        super()._load_from_state_dict(*arguments, **options)
+        self._packed: PackedWeights | None = PackedWeights()  # None: never packed
 
     def only(self, outputs: Int[Tensor, " kept"]) -> "Int8Linear":
-        """Select some of the outputs, for a few sentences: they are not packed."""
+        """Return a layer with some of the outputs. It serves a few sentences, so its weight is never packed."""
         kept = copy(self)
         kept._buffers = {name: part[outputs] for name, part in self.named_buffers()}
-        kept._packs = False
+        kept._packed = None
         return kept
 
     def forward(self, inputs: Float[Tensor, "*rows input"]) -> Float[Tensor, "*rows output"]:
@@ -121,24 +106,27 @@ class Int8Linear(nn.Module):
             weight = self.weight.float() * self.scale.unsqueeze(1)
             return nn.functional.linear(inputs, weight, self.bias)
         values, scale = rounded(inputs.flatten(0, -2))  # (rows, input), (rows, 1)
-        if self._packs_for(len(values)):
-            self._packed = self._packed or Int8Packed(self.weight, self.scale)
-            outputs = torch.addcmul(self.bias, self._packed(values), scale)
-        else:
+        packed = self._packed_for(len(values))
+        if packed is None:
             sums = torch._int_mm(values, self.weight.t()) * scale  # (rows, input) -> (rows, output)
             outputs = torch.addcmul(self.bias, sums, self.scale)
+        else:
+            outputs = torch.addcmul(self.bias, packed(values), scale)
         result: Tensor = outputs.unflatten(0, inputs.shape[:-1])
         return result
 
-    def _packs_for(self, rows: int) -> bool:
-        """Return whether a product with so many rows is computed with a packed weight."""
-        large = rows > 1 and self.weight.numel() >= WORTH_PACKING and self._packs
-        return large and self.scale.dtype == torch.float32 and available() and packs_int8()
+    def _packed_for(self, rows: int) -> "Int8Packed | None":
+        """Return the packed weight for a product with `rows` rows; None where the plain product is faster."""
+        if self._packed is None or rows == 1 or self.weight.numel() < WORTH_PACKING or self.weight.is_inference():
+            return None
+        if self.scale.dtype != torch.float32 or not packing_available() or not packs_int8():
+            return None
+        return self._packed.get("int8", (self.weight, self.scale), lambda: Int8Packed(self.weight, self.scale))
 
 
 class Int8Packed:
-    """Multiply with an 8-bit weight that is packed for oneDNN, whose kernels take inputs from 0 to 255: so 128 is added
-    to each, and taken off again by the product."""
+    """Multiply by an 8-bit weight that is packed for oneDNN. Its kernels take inputs from 0 to 255, so inputs are
+    shifted by a zero point of 128."""
 
     def __init__(self, weight: Int8[Tensor, "output input"], scale: Float[Tensor, " output"]) -> None:
         self._blocks = torch.ops.onednn.qlinear_prepack(weight, None)
@@ -148,7 +136,8 @@ class Int8Packed:
     def __call__(self, values: Int8[Tensor, "rows input"]) -> Float[Tensor, "rows output"]:
         """Return values W^T, times the scales of the weight."""
         shifted = values.view(torch.uint8).bitwise_xor(128)  # in two's complement, this adds 128
-        # Scale and zero of the inputs, weight, its scales and zeros, no bias, scale and zero of the outputs, their type
+        # Arguments: inputs, their scale and zero point; weight, its scales and zero points; no bias; scale, zero point
+        # and type of the outputs.
         result: Tensor = self._product(
             shifted, 1.0, 128, self._blocks, self._scale, self._zeros, None, 1.0, 0, torch.float32, "none", [], ""
         )
