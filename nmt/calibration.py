@@ -81,7 +81,7 @@ class Calibration(NamedTuple):
         the core of one of them. "": they are."""
         if self.others <= MOST_OTHERS:
             return ""
-        return f"other programs needed {self.others:.1f} of its cores during the calibration"
+        return f"other programs used {self.others:.1f} of the cores while nmt calibrated"
 
 
 def calibrate(threads: int) -> Calibration:

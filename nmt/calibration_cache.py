@@ -44,7 +44,7 @@ def for_long_work(threads: int, say: Say) -> Mapping[int, Thresholds]:
         if known is None and os.environ.get(SWITCH) != "off":
             measured = calibrate(number)
             if measured.disturbance:
-                say(f"note: {measured.disturbance}; nmt uses what it measured with one thread")
+                say(f"note: {measured.disturbance}; it uses what it measured with one thread")
             else:
                 known = measured.thresholds
                 keep(number, known, say)

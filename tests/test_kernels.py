@@ -269,7 +269,7 @@ def test_what_a_busy_machine_measured_is_not_kept(workplace: Path, monkeypatch: 
     said: list[str] = []
     assert calibration_cache.for_long_work(2, said.append) == {1: Thresholds(1, 2)}
     assert said == [
-        "note: other programs needed 1.0 of its cores during the calibration; nmt uses what it measured with one thread"
+        "note: other programs used 1.0 of the cores while nmt calibrated; it uses what it measured with one thread"
     ]
     assert calibration_cache.for_short_work(2, pytest.fail) == {1: Thresholds(1, 2)}
     measured[2] = measured[2]._replace(others=0.2)
@@ -281,11 +281,11 @@ def test_a_calibration_counts_the_cores_of_others(workplace: Path, monkeypatch: 
     """With one thread, what it computes itself is measured: others do not matter."""
     monkeypatch.setattr(FreeCores, "lacking", lambda self, threads: 0.7)
     assert calibration.calibrate(1).disturbance == ""
-    assert calibration.calibrate(2).disturbance == "other programs needed 0.7 of its cores during the calibration"
+    assert calibration.calibrate(2).disturbance == "other programs used 0.7 of the cores while nmt calibrated"
     found = call("bench", "--calibrate", "--threads", "2")
     assert found.status == 0
     assert found.errors == (
-        "note: other programs needed 0.7 of its cores during the calibration; nmt does not keep it; "
+        "note: other programs used 0.7 of the cores while nmt calibrated; it does not keep the result; "
         "measure again when they have ended\n"
     )
     assert calibration_cache.for_short_work(2, pytest.fail).keys() == {1}

@@ -41,7 +41,7 @@ def bench(
             calibrated = calibration.calibrate(number)
             print("\n".join(calibration.lines(calibrated, number)))
             if calibrated.disturbance:
-                warn(f"note: {calibrated.disturbance}; nmt does not keep it; measure again when they have ended")
+                warn(f"note: {calibrated.disturbance}; it does not keep the result; measure again when they have ended")
             else:
                 calibration_cache.keep(number, calibrated.thresholds, warn)
         return
