@@ -8,7 +8,7 @@ import sys
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from nmt.environment import FOR_TRAINING, bound_primitives
+from nmt.environment import FOR_TRAINING, bound_primitives, limit_threads
 from nmt.errors import ConfigError, DataError, UserError
 
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ if sys.platform == "win32":
         sys.exit(f"error: {_LINE}")
     raise ImportError(_LINE)
 
-bound_primitives(FOR_TRAINING)  # before torch is used, from the command line as from Python
+# Before torch is used, from the command line as from Python.
+bound_primitives(FOR_TRAINING)
+limit_threads()
 
 __version__ = "0.1.0"
 __all__ = ["ConfigError", "DataError", "UserError", "__version__", "load"]

@@ -2,6 +2,8 @@
 
 import os
 
+from nmt.cpu_quota import cores, cpu_quota
+
 # How many compiled primitives oneDNN keeps, one for each shape of a product, and what torch keeps to call them; both
 # are 1,024 if nobody says otherwise. The shapes of training hardly ever come again; a search has few, and they do.
 PRIMITIVES, CALLS = "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"
@@ -22,6 +24,14 @@ def spin(rounds: int) -> None:
     """Let idle OpenMP threads look for work for this many rounds."""
     if "OMP_WAIT_POLICY" not in os.environ:
         _set("GOMP_SPINCOUNT", rounds)
+
+
+def limit_threads() -> None:
+    """Have OpenMP, and so torch, start as many threads as the CPU time of this process's container allows, if that is
+    less than one for each core. A limit of 1.5 cores gives 2 threads, one of 1.4 gives 1."""
+    threads = max(1, int(min(cpu_quota(), cores()) + 0.5))
+    if threads < cores() and "MKL_NUM_THREADS" not in os.environ:
+        _set("OMP_NUM_THREADS", threads)
 
 
 def _set(name: str, value: int) -> None:

@@ -659,7 +659,7 @@ class Settings(Section):
     device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "device to compute on", resume=True)
     threads: Count = setting(
         0,
-        "number of CPU threads for training (not for translating); 0: one per core, or OMP_NUM_THREADS",
+        "number of CPU threads for training (not for translating); 0: one per usable core, or OMP_NUM_THREADS",
         "threads",
         resume=True,
         ge=0,
