@@ -1,8 +1,8 @@
 """Several processes that work on one task, as torchrun starts them: ranks 0 to `size` - 1, of which rank 0 leads.
 
-torchrun sets RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT; without RANK a process is alone, and everything
-here returns at once. Tensors are summed by gloo on CPUs and by nccl on GPUs. Everything else (decisions, progress,
-messages) travels as JSON in byte tensors over a gloo group, so that nothing is ever unpickled.
+Without torchrun a process is alone, and everything here returns at once. Tensors are summed by gloo on CPUs and by nccl
+on GPUs. Everything else (decisions, progress, messages) travels as JSON in byte tensors over a gloo group, so that
+nothing is ever unpickled.
 
 While a rank waits, it checks two things in the store of torchrun: a problem that another rank has reported, which then
 ends every rank with the same line, and the heartbeat of each rank. A rank that is killed, stopped or unreachable is
@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -28,9 +28,8 @@ from torch._C._distributed_c10d import PrefixStore, Store, TCPStore  # typed the
 
 from nmt.errors import ConfigError, UserError
 from nmt.shown import shown
+from nmt.torchrun import Place, place_of_environment
 
-TIMEOUT = "NMT_RANK_TIMEOUT"  # environment: seconds after which a silent rank counts as lost
-SECONDS = 60.0  # its default
 TICK = 0.25  # seconds between two looks at the store while waiting
 BEAT = 1.0  # seconds between two heartbeats
 REACTION = 10.0  # seconds that a busy rank has to react to another rank's problem
@@ -60,60 +59,6 @@ class OtherRankInterrupted(Exception):
         self.number = number
 
 
-class Place(NamedTuple):
-    """Hold what torchrun tells a process: which one it is, and where all meet."""
-
-    rank: int
-    size: int
-    local_rank: int
-    address: str
-    port: int
-    attempt: str  # a restart must not read what the processes before it have left
-    hosts_store: bool  # whether rank 0 keeps the store itself, since no torchrun does
-
-
-def place_of_environment() -> Place | None:
-    """Return the place that torchrun gave this process; None without torchrun.
-
-    Raise ConfigError if it is impossible.
-    """
-    env = os.environ
-    if "RANK" not in env:
-        return None
-    missing = [name for name in ("WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT") if not env.get(name)]
-    if missing:
-        raise ConfigError(
-            f"RANK={env['RANK']} is set in the environment, but {' and '.join(missing)} not; start with: "
-            "torchrun --nproc-per-node=N -m nmt ... (or unset RANK to train in one process)"
-        )
-    values = {name: _count(name) for name in ("RANK", "WORLD_SIZE", "MASTER_PORT")}
-    rank, size = values["RANK"], values["WORLD_SIZE"]
-    if rank >= size:
-        raise ConfigError(f"RANK={rank} does not exist among WORLD_SIZE={size} processes, which count from 0")
-    agent = env.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
-    attempt = f"{env.get('TORCHELASTIC_RUN_ID', '')}/{env.get('TORCHELASTIC_RESTART_COUNT', '0')}"
-    local = _count("LOCAL_RANK") if "LOCAL_RANK" in env else 0
-    return Place(rank, size, local, env["MASTER_ADDR"], values["MASTER_PORT"], attempt, rank == 0 and not agent)
-
-
-def _count(name: str) -> int:
-    value = os.environ[name]
-    if not (value.isascii() and value.isdigit()):
-        raise ConfigError(f"{name}={value} in the environment: must be a number from 0; start with torchrun")
-    return int(value)
-
-
-def _timeout() -> float:
-    value = os.environ.get(TIMEOUT, str(SECONDS))
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = 0.0
-    if not 1 <= seconds <= 1e6:
-        raise ConfigError(f"{TIMEOUT}={value} in the environment: must be a number of seconds from 1 to 1000000")
-    return seconds
-
-
 class Ranks:
     """Represent the processes that work together, and this one among them. Without a `place` it is alone."""
 
@@ -141,7 +86,7 @@ class Ranks:
 
     def _join(self, place: Place) -> None:
         """Meet the other ranks. Raise ConfigError if some do not come, or were started for another number of ranks."""
-        self._timeout, self._where = _timeout(), f"{place.address}:{place.port}"
+        self._timeout, self._where = place.timeout, f"{place.address}:{place.port}"
         limit = timedelta(seconds=self._timeout)
         try:
             store = TCPStore(place.address, place.port, None, place.hosts_store, limit, wait_for_workers=False)

@@ -8,8 +8,9 @@ from ranks import Together, together
 from reliability.job import check_equal, make_workplace
 from reliability.job import run as train_alone
 
-from nmt.distributed import Ranks, place_of_environment
+from nmt.distributed import Ranks
 from nmt.errors import ConfigError
+from nmt.torchrun import place_of_environment
 
 TINY = ["training.max_steps=6", "training.validate_every=2", "training.average=false"]
 

@@ -15,7 +15,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS: list[set[str]] = [
     {"shown"},
     {"errors", "languages", "cpu_quota"},
-    {"memory", "allocation", "environment"},
+    {"memory", "allocation", "environment", "torchrun"},
     {"bootstrap", "error_rates", "config", "metrics", "files"},
     {"kernels"},
     {"data", "model"},
@@ -29,8 +29,8 @@ LAYERS: list[set[str]] = [
     {"__main__"},
 ]
 TORCH_FREE = {
-    "shown", "errors", "cpu_quota", "memory", "allocation", "environment", "files", "languages", "bootstrap",
-    "error_rates", "config", "metrics", "cli", "__init__", "__main__",
+    "shown", "errors", "cpu_quota", "memory", "allocation", "environment", "torchrun", "files", "languages",
+    "bootstrap", "error_rates", "config", "metrics", "cli", "__init__", "__main__",
 }  # fmt: skip
 BANNED_FILES = {"utils", "util", "helpers", "helper", "common", "builders", "constants", "misc"}
 
