@@ -60,7 +60,7 @@ def main() -> None:
     equal = check_equal({name: workers[name] for name in SAME_WEIGHTS if name in workers})
     alone = {key: search for key, search in SEARCHES.items() if search["batch"] == 1}
     equal_alone = check_equal({name: workers[name] for name in SAME_ALONE if name in workers}, alone)
-    rounds = measure(workers, training, decoding, options.rounds)
+    rounds = measure(workers, training, decoding, options.rounds, options.searches)
     for worker in workers.values():
         worker.end()
     about = {
@@ -71,6 +71,7 @@ def main() -> None:
         "torch": torch.__version__.partition("+")[0],
         "threads": threads,
         "batches": len(work.batches),
+        "searches": options.searches,
         "equal_translations": equal,
         "equal_alone": equal_alone,
         "length": work.length,
@@ -144,8 +145,11 @@ def check_equal(workers: dict[str, Process], searches: Mapping[str, dict[str, in
     return compared
 
 
-def measure(workers: dict[str, Process], training: list[str], decoding: list[str], count: int) -> Rounds:
-    """Rounds in which all toolkits take turns; a first one, which warms up, does not count."""
+def measure(
+    workers: dict[str, Process], training: list[str], decoding: list[str], count: int, repetitions: int
+) -> Rounds:
+    """Rounds in which all toolkits take turns, and take turns `repetitions` times at each search. A first round, which
+    warms up, does not count."""
     precisions = {workers[name].about["precision"] for name in training}
     rounds = Rounds(
         {name: [] for name in training},
@@ -161,14 +165,15 @@ def measure(workers: dict[str, Process], training: list[str], decoding: list[str
         if len(counted) > 1:
             sys.exit(f"error: the toolkits count different numbers of target tokens: {sorted(counted)}")
         for key, search in SEARCHES.items():
-            for name in decoding:
-                done = workers[name](do="decode", **search)
-                rounds.decoding[key][name].append(len(done["outputs"]) / done["seconds"])
+            for _ in range(repetitions if index else 1):
+                for name in decoding:
+                    done = workers[name](do="decode", **search)
+                    rounds.decoding[key][name].append(len(done["outputs"]) / done["seconds"])
         for precision, rates in rounds.matmul.items():
             rates.append(benchmark._matmul_rate(torch.device("cpu"), precision))
         if index:
             print(f"round {index} of {count}", file=sys.stderr)
-    for by in (rounds.training, *rounds.decoding.values(), rounds.matmul):
+    for by in (rounds.training, *rounds.decoding.values(), rounds.matmul):  # what warmed up
         for values in by.values():
             del values[0]
     return rounds
@@ -179,6 +184,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--folder", default="build/peers", help="for the peers' environment, the work and all rounds")
     parser.add_argument("--toolkits", nargs="+", default=list(TOOLKITS), choices=TOOLKITS, help="which to measure")
     parser.add_argument("--rounds", type=int, default=7, help="rounds, of which the median is taken")
+    parser.add_argument("--searches", type=int, default=3, help="how often each search is measured in a round")
     parser.add_argument("--batches", type=int, default=12, help="batches of a round")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: one per core")
     parser.add_argument("--page", help="Markdown page to write the table into; the ratios go into a .json beside it")

@@ -25,7 +25,7 @@ WORK = Work(SIZES, 1, 0.02, 1.0, BATCHES, [[4, 5], [6, 7, 8]], 3)
 TOKENS = (2 + 1) + (4 + 1) + (3 + 1) + (1 + 1)
 ABOUT = {"versions": {"nmt": "0.1.0", "OpenNMT-py": "3.5.1"}, "parameters": {"nmt": 21.5e6, "OpenNMT-py": 21.4e6},
          "precisions": {"nmt": "bf16"}, "cpu_features": ["avx2"],
-         "torch": "2.13.0", "threads": 2, "batches": 12, "length": 14, "flops_per_token": 1e8,
+         "torch": "2.13.0", "threads": 2, "batches": 12, "searches": 2, "length": 14, "flops_per_token": 1e8,
          "equal_translations": 128}  # fmt: skip
 
 
@@ -147,7 +147,7 @@ def test_the_table_has_medians_and_ratios_of_rounds() -> None:
     decoding = {"batch_32_beam_5": {"nmt": [90.0, 60.0, 120.0], "OpenNMT-py": [45.0, 40.0, 50.0]}}
     rounds = Rounds(training, decoding, {"bf16": [4e11, 4e11, 4e11], "float32": [2e11, 2e11, 2e11]})
     text = "\n".join(table(rounds, ABOUT))
-    assert "Threads: 2; torch 2.13.0; 3 rounds of 12 batches; " in text
+    assert "Threads: 2; torch 2.13.0; 3 rounds of 12 batches and 2 times each search; " in text
     assert "large products: 200 GFLOP/s in float32, 400 GFLOP/s in bf16; " in text
     assert "this CPU has avx2." in text
     assert "| nmt 0.1.0 | bf16 | 21.5 M | 1,200 | 1,000 to 1,500 | 30 % | 1.00x |" in text

@@ -16,10 +16,10 @@ MARKS = ("<!-- written by `python scripts/bench_peers.py --page docs/lab/benchma
 
 
 class Rounds(NamedTuple):
-    """What was measured: {toolkit: one value for each round}, those of one round at the same index."""
+    """What was measured: {toolkit: values}. Values at the same index were measured in turns, one after another."""
 
     training: dict[str, list[float]]  # target tokens per second
-    decoding: dict[str, dict[str, list[float]]]  # `batch_32_beam_5` -> sentences per second
+    decoding: dict[str, dict[str, list[float]]]  # `batch_32_beam_5` -> sentences per second, several in a round
     matmul: dict[str, list[float]]  # precision -> floating-point operations per second in large products
 
 
@@ -64,8 +64,8 @@ def table(rounds: Rounds, about: dict[str, Any]) -> Iterator[str]:
     )
     yield (
         f"Threads: {about['threads']}; torch {about['torch']}; {len(rounds.matmul['float32'])} rounds of "
-        f"{about['batches']} batches; large products: {products}; this CPU has "
-        f"{', '.join(about['cpu_features']) or 'none of the features that matter here'}."
+        f"{about['batches']} batches and {about['searches']} times each search; large products: {products}; this CPU "
+        f"has {', '.join(about['cpu_features']) or 'none of the features that matter here'}."
     )
     yield ""
     yield "| training | precision | parameters | target tokens/s | lowest and highest round | MFU | nmt is faster |"
