@@ -210,9 +210,9 @@ def cannot_connect() -> None:
 
 
 def reacts_at_once() -> None:
-    from nmt import distributed
+    from nmt import rank_watch
 
-    distributed.REACTION = 1.0
+    rank_watch.REACTION = 1.0
 
 
 def test_ranks_that_cannot_connect_to_each_other(workplace, tmp_path, monkeypatch) -> None:

@@ -19,7 +19,7 @@ LAYERS: list[set[str]] = [
     {"bootstrap", "error_rates", "config", "metrics", "files"},
     {"kernels"},
     {"data", "model"},
-    {"calibration", "calibration_cache", "device", "distributed", "precision", "inference"},
+    {"calibration", "calibration_cache", "device", "rank_watch", "distributed", "precision", "inference"},
     {"runs"},
     {"api", "evaluation"},
     {"training"},

@@ -13,11 +13,13 @@ from jaxtyping import Float, Int, Int8
 from torch import Tensor, nn
 
 from nmt.kernels.choice import uses
-from nmt.kernels.lstm import LSTM, gated
+from nmt.kernels.lstm import LSTM
 from nmt.kernels.packed import PackedWeights, packing_available
 from nmt.model.recurrent import Recurrent
 
 LARGEST = 127
+ZERO_POINT = 128  # what inputs are shifted by for kernels that take numbers from 0 to 255
+TINY = 1e-20  # instead of the largest number of a row of zeros
 SMALLEST_SIDE = 32  # of a weight that is rounded; there is nothing to gain from smaller ones
 WORTH_PACKING = 1_000_000  # elements of a weight, from which on products with several rows gain from packing it
 SCALE = ".scale"
@@ -27,8 +29,13 @@ def rounded(
     values: Float[Tensor, "rows columns"],
 ) -> tuple[Int8[Tensor, "rows columns"], Float[Tensor, "rows 1"]]:
     """Return q and s."""
-    scale = values.abs().amax(dim=1, keepdim=True).clamp_(min=1e-20).div_(LARGEST)  # (rows, 1)
+    scale = _largest(values).div_(LARGEST)  # (rows, 1)
     return (values / scale).round_().to(torch.int8), scale
+
+
+def _largest(values: Float[Tensor, "rows columns"]) -> Float[Tensor, "rows 1"]:
+    """Return the largest absolute value of each row."""
+    return values.abs().amax(dim=1, keepdim=True).clamp_(min=TINY)
 
 
 # Files ---------------------------------------------------------------------------------------------------------------
@@ -105,15 +112,15 @@ class Int8Linear(nn.Module):
         if not uses("int8"):
             weight = self.weight.float() * self.scale.unsqueeze(1)
             return nn.functional.linear(inputs, weight, self.bias)
-        values, scale = rounded(inputs.flatten(0, -2))  # (rows, input), (rows, 1)
-        packed = self._packed_for(len(values))
+        rows = inputs.flatten(0, -2)  # (rows, input)
+        packed = self._packed_for(len(rows))
         if packed is None:
+            values, scale = rounded(rows)
             sums = torch._int_mm(values, self.weight.t()) * scale  # (rows, input) -> (rows, output)
             outputs = torch.addcmul(self.bias, sums, self.scale)
         else:
-            outputs = torch.addcmul(self.bias, packed(values), scale)
-        result: Tensor = outputs.unflatten(0, inputs.shape[:-1])
-        return result
+            outputs = packed(rows, self.bias)
+        return outputs.view(*inputs.shape[:-1], len(self.weight))
 
     def _packed_for(self, rows: int) -> "Int8Packed | None":
         """Return the packed weight for a product with `rows` rows; None where the plain product is faster."""
@@ -125,45 +132,56 @@ class Int8Linear(nn.Module):
 
 
 class Int8Packed:
-    """Multiply by an 8-bit weight that is packed for oneDNN. Its kernels take inputs from 0 to 255, so inputs are
-    shifted by a zero point of 128."""
+    """Multiply by an 8-bit weight that is packed for oneDNN, whose kernels take inputs from 0 to 255."""
 
     def __init__(self, weight: Int8[Tensor, "output input"], scale: Float[Tensor, " output"]) -> None:
         self._blocks = torch.ops.onednn.qlinear_prepack(weight, None)
-        self._scale, self._zeros = scale, torch.zeros(len(weight), dtype=torch.int64)
+        self._scale, self._zeros = scale / LARGEST, torch.zeros(len(weight), dtype=torch.int64)
+        self._middle = torch.tensor(ZERO_POINT + 0.5)  # the half, since a conversion to integers cuts fractions off
         self._product = torch.ops.onednn.qlinear_pointwise.default
 
-    def __call__(self, values: Int8[Tensor, "rows input"]) -> Float[Tensor, "rows output"]:
-        """Return values W^T, times the scales of the weight."""
-        shifted = values.view(torch.uint8).bitwise_xor(128)  # in two's complement, this adds 128
+    def __call__(
+        self, inputs: Float[Tensor, "rows input"], bias: Float[Tensor, " output"]
+    ) -> Float[Tensor, "rows output"]:
+        """Return x W^T + b, with x rounded to 8 bits."""
+        largest = _largest(inputs)  # (rows, 1)
+        values = torch.addcdiv(self._middle, inputs, largest, value=LARGEST).to(torch.uint8)  # 128 + 127 x / largest
         # Arguments: inputs, their scale and zero point; weight, its scales and zero points; no bias; scale, zero point
         # and type of the outputs.
-        result: Tensor = self._product(
-            shifted, 1.0, 128, self._blocks, self._scale, self._zeros, None, 1.0, 0, torch.float32, "none", [], ""
+        sums = self._product(
+            values, 1.0, ZERO_POINT, self._blocks, self._scale, self._zeros, None, 1.0, 0, torch.float32, "none", [], ""
         )
-        return result
+        return torch.addcmul(bias, sums, largest)
 
 
 @functools.cache
 def packs_int8() -> bool:
     """Return whether packed products in 8 bits work here, by trying one."""
     weight = torch.arange(-64, 64, dtype=torch.int8).repeat(16).view(32, 64)
-    values, scale = weight.flip(0)[:3], torch.linspace(0.1, 1, 32)
+    inputs = torch.linspace(-1, 1, 3 * 64).view(3, 64)
+    scale, bias = torch.linspace(0.1, 1, 32), torch.linspace(-1, 1, 32)
     try:
-        found = Int8Packed(weight, scale)(values)
+        found = Int8Packed(weight, scale)(inputs, bias)
     except (RuntimeError, AttributeError):
         return False
-    return torch.allclose(found, torch._int_mm(values, weight.t()) * scale)
+    values, own = rounded(inputs)
+    return torch.allclose(found, torch.addcmul(bias, torch._int_mm(values, weight.t()) * own, scale), atol=1e-4)
 
 
 class Int8LSTM(nn.Module):
-    """Run an LSTM whose single steps, as in search, use 8-bit weights; whole sequences run as before."""
+    """Run an LSTM whose single steps, as in search, use 8-bit weights; whole sequences run as before.
+
+    The sums of the gate g have twice their value: since tanh(x) = 2 sigmoid(2 x) - 1, one sigmoid serves all gates.
+    """
 
     def __init__(self, layer: LSTM) -> None:
         super().__init__()
         self.layer = layer
         of_input, of_hidden, *biases = layer.all_weights[0]
-        self.gates = Int8Linear(torch.cat([of_input, of_hidden], dim=1), biases[0] + biases[1])
+        weight, bias = torch.cat([of_input, of_hidden], dim=1), biases[0] + biases[1]
+        # (4 * hidden, 1): 2 in the rows of g
+        factors = torch.tensor([1.0, 1.0, 2.0, 1.0]).repeat_interleave(layer.hidden_size).unsqueeze(1)
+        self.gates = Int8Linear(weight * factors, bias * factors.squeeze(1))
 
     def forward(
         self, inputs: Float[Tensor, "rows time input"], state: tuple[Tensor, Tensor]
@@ -173,7 +191,9 @@ class Int8LSTM(nn.Module):
             return outputs, after
         hidden, cell = state[0][0], state[1][0]
         sums = self.gates(torch.cat([inputs[:, 0], hidden], dim=1))  # (rows, input + hidden) -> (rows, 4 * hidden)
-        *_, hidden, cell = gated(sums.detach(), cell.detach())
+        enter, keep, new, out = torch.sigmoid(sums).chunk(4, dim=1)  # each (rows, hidden)
+        cell = torch.addcmul(keep * cell, enter, new, value=2) - enter  # f c + i (2 new - 1)
+        hidden = out * torch.tanh(cell)
         return hidden.unsqueeze(1), (hidden.unsqueeze(0), cell.unsqueeze(0))  # (rows, 1, hidden), (1, rows, hidden)
 
 

@@ -35,7 +35,8 @@ class VocabularyRestriction:
         self, tokens: Int[Tensor, "rows"], state: State, memory: Memory
     ) -> tuple[Float[Tensor, "rows pieces"], State, Float[Tensor, "rows src"]]:
         """Return log-probabilities over the chosen tokens alone, the next state and the attention."""
-        words = self.model.target_embedding(self.pieces[tokens].unsqueeze(1))  # (rows,) -> (rows, 1, embed)
+        pieces = self.pieces.index_select(0, tokens)
+        words = self.model.target_embedding(pieces.unsqueeze(1))  # (rows,) -> (rows, 1, embed)
         decoded = self.model.decoder(words, state, memory)
         logits = self.output(self.model.generator.projection(decoded.features.squeeze(1)))  # (rows, pieces)
         return F.log_softmax(logits.float(), dim=-1), decoded.state, decoded.attention.squeeze(1)

@@ -15,10 +15,11 @@ from nmt.allocation import sparing_memory
 from nmt.config import Settings, TrainingSettings
 from nmt.data.background import BackgroundFailed
 from nmt.data.batching import Indices
-from nmt.distributed import ALONE, OtherRankFailed, OtherRankInterrupted, RankLost, Ranks
+from nmt.distributed import ALONE, Ranks
 from nmt.errors import DataError, Diverged
 from nmt.metrics import LOSS
 from nmt.model import Seq2Seq
+from nmt.rank_watch import OtherRankFailed, OtherRankInterrupted, RankLost
 from nmt.runs.weights import named_weights
 from nmt.training.batches import EpochBatches
 from nmt.training.checkpoint import load_newest
