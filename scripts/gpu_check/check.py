@@ -90,14 +90,14 @@ def _tests(options: argparse.Namespace) -> dict[str, Any]:
     words = ["-m", "gpu"] if options.device == "cuda" else ["-k", "rarely or remedy or recent"]
     code = (
         "import os, sys; sys.path.append(os.environ.get('NMT_GPU_CHECK_SITE') or '.'); import pytest; "
-        f"sys.exit(pytest.main({['-n0', '-q', '-p', 'no:cacheprovider', *words, *TESTS]!r}))"
+        f"sys.exit(pytest.main({['-n0', '-p', 'no:cacheprovider', *words, *TESTS]!r}))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], check=False, cwd=PROJECT, capture_output=True, text=True, timeout=120
     )
-    lines = done.stdout.strip().splitlines()
+    lines = done.stdout.strip().splitlines() or [done.stderr[-300:]]
     passed = done.returncode in {0, 5}
-    return {"lines": lines[-8:], **({} if passed else {"failed": (lines or [done.stderr[-300:]])[-1]})}
+    return {"result": lines[-1]} if passed else {"failed": lines[-1], "lines": lines[-8:]}
 
 
 @section("training")
