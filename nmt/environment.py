@@ -2,7 +2,7 @@
 
 import os
 
-from nmt.cpu_quota import cores, cpu_quota
+from nmt.cpu_quota import cpu_quota, physical_cores
 
 # How many compiled primitives oneDNN keeps, one for each shape of a product, and what torch keeps to call them; both
 # are 1,024 if nobody says otherwise. The shapes of training hardly ever come again; a search has few, and they do.
@@ -29,13 +29,13 @@ def spin(rounds: int) -> None:
 def limit_threads() -> None:
     """Have OpenMP, and so torch, start as many threads as the CPU time of this process's container allows, if that is
     less than one for each core. A limit of 1.5 cores gives 2 threads, one of 1.4 gives 1."""
-    threads = max(1, int(min(cpu_quota(), cores()) + 0.5))
-    if threads < cores() and "MKL_NUM_THREADS" not in os.environ:
-        _set("OMP_NUM_THREADS", threads)
+    threads = max(1.0, cpu_quota() + 0.5)
+    if threads < physical_cores() and not os.environ.get("MKL_NUM_THREADS"):
+        _set("OMP_NUM_THREADS", int(threads))
 
 
 def _set(name: str, value: int) -> None:
-    if os.environ.get(name) in {None, _own.get(name)}:  # set by nobody, or here before
+    if os.environ.get(name) in {None, "", _own.get(name)}:  # set by nobody, or here before
         os.environ[name] = _own[name] = str(value)
 
 

@@ -10,7 +10,6 @@ all alike; a figure is the median over the rounds. docs/lab/benchmarks.md tells 
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +24,7 @@ from safetensors.torch import save_file
 
 from nmt import benchmark
 from nmt.calibration import cpu
+from nmt.cpu_quota import cores
 from nmt.precision import cpu_features
 
 CAN_TRAIN = ("nmt", "nmt float32", "plain", "OpenNMT-py", "Eole", "JoeyNMT")
@@ -48,7 +48,7 @@ def main() -> None:
         name: Path(sys.executable) if name in OWN else environment(folder, ENVIRONMENTS[name])
         for name in options.toolkits
     }
-    threads = options.threads or os.cpu_count() or 1
+    threads = options.threads or cores()
     torch.set_num_threads(threads)
     work = new_work(threads, options.batches)
     write(work, folder)
@@ -173,7 +173,7 @@ def measure(
             rates.append(benchmark._matmul_rate(torch.device("cpu"), precision))
         if index:
             print(f"round {index} of {count}", file=sys.stderr)
-    for by in (rounds.training, *rounds.decoding.values(), rounds.matmul):  # what warmed up
+    for by in (rounds.training, *rounds.decoding.values(), rounds.matmul):  # drop the warm-up
         for values in by.values():
             del values[0]
     return rounds
@@ -192,7 +192,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--check", help="such a .json; ends with status 1 if a ratio of this CPU has fallen by more than a tenth"
     )
-    return parser.parse_args()
+    options = parser.parse_args()
+    if min(options.rounds, options.searches) < 1:
+        parser.error("--rounds and --searches must be at least 1")
+    return options
 
 
 if __name__ == "__main__":

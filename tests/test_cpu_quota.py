@@ -20,6 +20,7 @@ def groups(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Return an empty folder that stands for the control groups of the system, on a machine of eight cores."""
     monkeypatch.setattr(module, "GROUPS", tmp_path)
     monkeypatch.setattr(module, "OWN", tmp_path / "own")
+    monkeypatch.setattr(module, "CPUS", tmp_path / "cpus")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
     monkeypatch.setattr(environment, "_own", {})
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -63,6 +64,17 @@ def write(folder: Path, files: dict[str, str]) -> None:
         ),
         ({"cpu.max": "200000 0\n"}, math.inf),
         ({"cpu.max": "nonsense\n"}, math.inf),
+        ({"cpu.max": "9" * 5000 + " 1\n"}, math.inf),
+        ({"own": "nonsense\n0:\n\n4:cpu\n0::/a\0b\n0::/a\x0cb\u2028c\n", **CONTAINER_2}, 2),
+        ({"own": "0::/user\n", "cpu/cpu.max": "50000 100000"}, math.inf),  # a group of version 2 that is called cpu
+        (
+            {
+                "own": "4:cpuacct,cpu:/jobs\n",
+                "cpu/jobs/cpu.cfs_quota_us": "300000",
+                "cpu/jobs/cpu.cfs_period_us": "100000",
+            },
+            3,
+        ),
     ],
 )
 def test_the_lowest_limit_of_the_control_groups_counts(groups: Path, files: dict[str, str], cores: float) -> None:
@@ -77,6 +89,25 @@ def test_threads_follow_the_limit(groups: Path, quota: str, threads: str | None)
     write(groups, {"cpu.max": f"{quota} 100000"})
     limit_threads()
     assert os.environ.get("OMP_NUM_THREADS") == threads
+
+
+def test_hardware_threads_of_one_core_count_once(groups: Path) -> None:
+    """torch starts four threads on eight CPUs that are four cores; a limit must not make them more."""
+    write(groups, {f"cpus/cpu{cpu}/topology/thread_siblings_list": f"{cpu % 4},{cpu % 4 + 4}\n" for cpu in range(8)})
+    write(groups, {"cpu.max": "600000 100000"})
+    limit_threads()
+    assert "OMP_NUM_THREADS" not in os.environ
+    write(groups, {"cpu.max": "300000 100000"})
+    limit_threads()
+    assert os.environ["OMP_NUM_THREADS"] == "3"
+
+
+def test_an_empty_variable_is_none(groups: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(groups, CONTAINER_2)
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.setenv(name, "")
+    limit_threads()
+    assert os.environ["OMP_NUM_THREADS"] == "2"
 
 
 @pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "MKL_NUM_THREADS"])

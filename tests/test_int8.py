@@ -83,8 +83,9 @@ def test_a_packed_weight_gives_the_same_product(rows: int, monkeypatch: pytest.M
 
 def test_a_step_with_gradients_switched_on() -> None:
     layer, state = Int8LSTM(LSTM(64, 48)), (torch.randn(1, 5, 48), torch.randn(1, 5, 48))
-    outputs, _ = layer(torch.randn(5, 1, 64), state)
+    outputs, (hidden, cell) = layer(torch.randn(5, 1, 64, requires_grad=True), state)
     assert outputs.shape == (5, 1, 48)
+    assert not (outputs.requires_grad or hidden.requires_grad or cell.requires_grad)
 
 
 def test_a_step_is_nearly_that_in_32_bits_and_a_sequence_equal() -> None:

@@ -147,7 +147,7 @@ def test_the_table_has_medians_and_ratios_of_rounds() -> None:
     decoding = {"batch_32_beam_5": {"nmt": [90.0, 60.0, 120.0], "OpenNMT-py": [45.0, 40.0, 50.0]}}
     rounds = Rounds(training, decoding, {"bf16": [4e11, 4e11, 4e11], "float32": [2e11, 2e11, 2e11]})
     text = "\n".join(table(rounds, ABOUT))
-    assert "Threads: 2; torch 2.13.0; 3 rounds of 12 batches and 2 times each search; " in text
+    assert "Threads: 2; torch 2.13.0; 3 rounds, each with 12 training batches and 2 runs of every search; " in text
     assert "large products: 200 GFLOP/s in float32, 400 GFLOP/s in bf16; " in text
     assert "this CPU has avx2." in text
     assert "| nmt 0.1.0 | bf16 | 21.5 M | 1,200 | 1,000 to 1,500 | 30 % | 1.00x |" in text

@@ -53,7 +53,7 @@ WordKind = Annotated[
 Device = Annotated[str | None, typer.Option(help="Device: auto, cpu, cuda or mps [default: the run's setting]")]
 Threads = Annotated[
     int | None,
-    typer.Option(min=1, max=1024, help="CPU threads [default: one per usable core, or OMP_NUM_THREADS]"),
+    typer.Option(min=1, max=1024, help="CPU threads [default: OMP_NUM_THREADS, or one per core within the CPU limit]"),
 ]
 BeamSize = Annotated[
     int | None,

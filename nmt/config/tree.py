@@ -659,7 +659,7 @@ class Settings(Section):
     device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "device to compute on", resume=True)
     threads: Count = setting(
         0,
-        "number of CPU threads for training (not for translating); 0: one per usable core, or OMP_NUM_THREADS",
+        "number of CPU threads for training, not translation; 0: OMP_NUM_THREADS, or one per core within the CPU limit",
         "threads",
         resume=True,
         ge=0,

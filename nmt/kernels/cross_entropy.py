@@ -18,7 +18,7 @@ from nmt.kernels.choice import uses
 from nmt.kernels.deferred_gradients import compute_dtype
 
 CHUNK = 2**21  # logits at a time, 8 MB: they stay in a cache
-WIDENED = 2**19  # logits of products in bf16 that are in float32 at a time, 2 MB
+WIDENED = 2**19  # logits that are converted from bf16 to float32 at a time, 2 MB
 CHUNK_OF_PRODUCTS = 2**23  # logits in bf16 at a time: the gradient of the weight is added up once for all of them
 CHUNK_ON_GPU = 2**27  # logits at a time on a GPU, which has the memory and needs few, large kernels
 

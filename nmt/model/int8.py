@@ -132,7 +132,10 @@ class Int8Linear(nn.Module):
 
 
 class Int8Packed:
-    """Multiply by an 8-bit weight that is packed for oneDNN, whose kernels take inputs from 0 to 255."""
+    """Multiply by an 8-bit weight that is packed for oneDNN, whose kernels take inputs from 0 to 255.
+
+    Inputs halfway between two integers are rounded up; `rounded` rounds them to the even one.
+    """
 
     def __init__(self, weight: Int8[Tensor, "output input"], scale: Float[Tensor, " output"]) -> None:
         self._blocks = torch.ops.onednn.qlinear_prepack(weight, None)
@@ -157,7 +160,7 @@ class Int8Packed:
 @functools.cache
 def packs_int8() -> bool:
     """Return whether packed products in 8 bits work here, by trying one."""
-    weight = torch.arange(-64, 64, dtype=torch.int8).repeat(16).view(32, 64)
+    weight = torch.linspace(-127, 127, 32 * 64).to(torch.int8).view(32, 64)
     inputs = torch.linspace(-1, 1, 3 * 64).view(3, 64)
     scale, bias = torch.linspace(0.1, 1, 32), torch.linspace(-1, 1, 32)
     try:
@@ -171,7 +174,8 @@ def packs_int8() -> bool:
 class Int8LSTM(nn.Module):
     """Run an LSTM whose single steps, as in search, use 8-bit weights; whole sequences run as before.
 
-    The sums of the gate g have twice their value: since tanh(x) = 2 sigmoid(2 x) - 1, one sigmoid serves all gates.
+    The rows of gate g (weights and bias) are doubled, so that one sigmoid serves all gates:
+    tanh(x) = 2 sigmoid(2 x) - 1.
     """
 
     def __init__(self, layer: LSTM) -> None:
@@ -191,8 +195,8 @@ class Int8LSTM(nn.Module):
             return outputs, after
         hidden, cell = state[0][0], state[1][0]
         sums = self.gates(torch.cat([inputs[:, 0], hidden], dim=1))  # (rows, input + hidden) -> (rows, 4 * hidden)
-        enter, keep, new, out = torch.sigmoid(sums).chunk(4, dim=1)  # each (rows, hidden)
-        cell = torch.addcmul(keep * cell, enter, new, value=2) - enter  # f c + i (2 new - 1)
+        enter, keep, new, out = torch.sigmoid(sums.detach()).chunk(4, dim=1)  # each (rows, hidden)
+        cell = torch.addcmul(keep * cell.detach(), enter, new, value=2) - enter  # f c + i (2 new - 1)
         hidden = out * torch.tanh(cell)
         return hidden.unsqueeze(1), (hidden.unsqueeze(0), cell.unsqueeze(0))  # (rows, 1, hidden), (1, rows, hidden)
 

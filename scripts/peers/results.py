@@ -63,9 +63,9 @@ def table(rounds: Rounds, about: dict[str, Any]) -> Iterator[str]:
         for precision, rates in sorted(rounds.matmul.items(), reverse=True)
     )
     yield (
-        f"Threads: {about['threads']}; torch {about['torch']}; {len(rounds.matmul['float32'])} rounds of "
-        f"{about['batches']} batches and {about['searches']} times each search; large products: {products}; this CPU "
-        f"has {', '.join(about['cpu_features']) or 'none of the features that matter here'}."
+        f"Threads: {about['threads']}; torch {about['torch']}; {len(rounds.matmul['float32'])} rounds, each "
+        f"with {about['batches']} training batches and {about['searches']} runs of every search; large products: "
+        f"{products}; this CPU has {', '.join(about['cpu_features']) or 'none of the features that matter here'}."
     )
     yield ""
     yield "| training | precision | parameters | target tokens/s | lowest and highest round | MFU | nmt is faster |"
