@@ -54,7 +54,7 @@ class LSTM(nn.LSTM):
             state = (hidden.squeeze(0), cell.squeeze(0))  # each (rows, hidden)
             new_hidden, new_cell = torch.lstm_cell(inputs.squeeze(0), state, *weights, *biases)
             return new_hidden.unsqueeze(0), new_cell.unsqueeze(0)
-        *_, new_hidden, new_cell = gated(packed(torch.cat([inputs, hidden], dim=2)), cell)
+        *_, new_hidden, new_cell = _gated(packed(torch.cat([inputs, hidden], dim=2)), cell)
         return new_hidden, new_cell
 
     def _deferred_step(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
@@ -219,7 +219,7 @@ def _packed_sequences_work(dtype: torch.dtype) -> bool:
     return all(torch.allclose(one.float(), other.float(), atol=0.02) for one, other in pairs)
 
 
-def gated(
+def _gated(
     sums: Float[Tensor, "*rows gates"], cell: Float[Tensor, "*rows hidden"]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Compute c' = f c + i g and h' = o tanh(c'), from the sums of the gates i, f, g, o and the cell c.
@@ -240,14 +240,14 @@ def gated(
 
 
 class _Gates(torch.autograd.Function):
-    """Compute `gated` with a gradient."""
+    """Compute `_gated` with a gradient."""
 
     @staticmethod
     def forward(
         ctx: Any, sums: Float[Tensor, "*rows gates"], cell: Float[Tensor, "*rows hidden"]
     ) -> tuple[Float[Tensor, "*rows hidden"], Float[Tensor, "*rows hidden"]]:
         ctx.types = sums.dtype, cell.dtype
-        *saved, hidden, after = gated(sums, cell)
+        *saved, hidden, after = _gated(sums, cell)
         ctx.save_for_backward(*saved)
         return hidden, after
 
