@@ -2,8 +2,8 @@
 torch, and in a run, which resumes with the thresholds that it began with.
 
 A machine is measured at the first long training or translation, or the first start of `nmt serve`
-(`nmt/calibration.py`). What is kept is untrusted: a
-file that does not fit is ignored with one line. `NMT_CALIBRATION=off` neither measures nor reads it.
+(`nmt/calibration.py`). What is kept is untrusted: a file that does not fit is ignored with one line.
+`NMT_CALIBRATION=off` neither measures nor reads it.
 """
 
 import hashlib

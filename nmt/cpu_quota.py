@@ -13,7 +13,7 @@ GROUPS, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 CPUS = Path("/sys/devices/system/cpu")
 
 
-def cores() -> int:
+def usable_cpus() -> int:
     """Return the number of CPUs that this process may run on, counting each hardware thread of a core."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -21,7 +21,7 @@ def cores() -> int:
 def physical_cores() -> int:
     """Return the number of cores that this process may run on, whatever their hardware threads."""
     if not hasattr(os, "sched_getaffinity"):
-        return cores()
+        return usable_cpus()
     siblings = (_read(CPUS / f"cpu{cpu}/topology/thread_siblings_list") or str(cpu) for cpu in os.sched_getaffinity(0))
     return len(set(siblings))
 

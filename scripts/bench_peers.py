@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 
 from nmt import benchmark
 from nmt.calibration import cpu
-from nmt.cpu_quota import cores
+from nmt.cpu_quota import usable_cpus
 from nmt.precision import cpu_features
 
 CAN_TRAIN = ("nmt", "nmt float32", "plain", "OpenNMT-py", "Eole", "JoeyNMT")
@@ -48,7 +48,7 @@ def main() -> None:
         name: Path(sys.executable) if name in OWN else environment(folder, ENVIRONMENTS[name])
         for name in options.toolkits
     }
-    threads = options.threads or cores()
+    threads = options.threads or usable_cpus()
     torch.set_num_threads(threads)
     work = new_work(threads, options.batches)
     write(work, folder)
@@ -186,7 +186,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7, help="rounds, of which the median is taken")
     parser.add_argument("--searches", type=int, default=3, help="how often each search is measured in a round")
     parser.add_argument("--batches", type=int, default=12, help="batches of a round")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: one per core")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: one per usable CPU")
     parser.add_argument("--page", help="Markdown page to write the table into; the ratios go into a .json beside it")
     parser.add_argument("--record", help="such a .json, into which to write the ratios of this machine alone")
     parser.add_argument(

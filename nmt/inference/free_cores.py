@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from nmt.cpu_quota import cores
+from nmt.cpu_quota import usable_cpus
 
 STAT = Path("/proc/stat")
 INTERVAL = 0.25  # seconds that are measured at least, in hundredths of which Linux counts
@@ -24,12 +24,12 @@ class FreeCores:
 
     def threads(self, wanted: int) -> int:
         """Return with how many threads to compute, at most `wanted` and at least one."""
-        return max(1, min(wanted, int(cores() - self.used_by_others() + 0.5)))
+        return max(1, min(wanted, int(usable_cpus() - self.used_by_others() + 0.5)))
 
     def lacking(self, threads: int) -> float:
         """Return how many of this process's `threads` threads had no core of their own, on average, because other
         programs used the cores."""
-        return max(0.0, threads - (cores() - self.used_by_others()))
+        return max(0.0, threads - (usable_cpus() - self.used_by_others()))
 
     def used_by_others(self) -> float:
         """Return how many cores other programs used, on average since the call before (0 before there is one). Within
